@@ -1,0 +1,320 @@
+//! Says what is wrong with the configuration, all of it, to the person who can put it right.
+//!
+//! ```text
+//! 3 settings are wrong:
+//!   PORT="70000": expected a port from 1 to 65535, for example "8080"
+//!   READ_TIMEOUT="soon" (line 7 of .env.int): expected a duration greater than 0 …
+//!   DATABASE_URL is required: expected text, for example "postgres://db/app"
+//! ```
+//!
+//! One start shows every mistake, so that a deployment is not mended one restart at a time.
+//!
+//! # Security
+//!
+//! A [`Problem`] about a secret has no text of the secret to begin with ([`Held::Hidden`]), so no
+//! way of printing it can leak. What other variables held is cut and escaped: it comes from
+//! outside, and a terminal acts on what it is sent.
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use super::notes::Typo;
+
+/// Characters of a value that are shown. Enough to recognise it; a pasted certificate is not
+/// worth a screen.
+const SHOWN_CHARS: usize = 64;
+
+/// Everything that is wrong with the configuration.
+///
+/// `Display` gives the report for a person. The process should end with exit status 78
+/// ([`ConfigErrors::EXIT_STATUS`]) and nothing bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors {
+    problems: Vec<Problem>,
+    typos: Vec<Typo>,
+}
+
+/// One thing that is wrong with the configuration.
+///
+/// `Display` gives one line that can be read alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    variable: Cow<'static, str>,
+    held: Held,
+    place: Option<String>,
+    expected: Cow<'static, str>,
+    example: Option<Cow<'static, str>>,
+    reason: Option<Cow<'static, str>>,
+}
+
+/// What a variable held, as far as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nothing, and that is the problem.
+    Missing,
+    /// Something that is a secret, or that is beside the point.
+    Hidden,
+    /// This, cut and escaped.
+    Text(String),
+}
+
+// === impl ConfigErrors ===
+
+impl ConfigErrors {
+    /// `EX_CONFIG` of sysexits(3): something in the configuration is wrong.
+    pub const EXIT_STATUS: u8 = 78;
+
+    pub(super) const fn new(problems: Vec<Problem>, typos: Vec<Typo>) -> Self {
+        Self { problems, typos }
+    }
+
+    /// Both, told together.
+    pub(crate) fn and(mut self, more: Self) -> Self {
+        self.problems.extend(more.problems);
+        self.typos.extend(more.typos);
+        self
+    }
+
+    /// The problems, in the order in which the settings were read.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Names that look like a slip, which may be why a setting is missing.
+    #[must_use]
+    pub fn typos(&self) -> &[Typo] {
+        &self.typos
+    }
+
+    /// The problems as pairs of a variable and a line about it, for the log record
+    /// `config_invalid`.
+    pub fn records(&self) -> impl Iterator<Item = (&str, String)> {
+        self.problems
+            .iter()
+            .map(|problem| (problem.variable(), problem.to_string()))
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.problems.len() {
+            1 => f.write_str("1 setting is wrong:")?,
+            count => write!(f, "{count} settings are wrong:")?,
+        }
+        for problem in &self.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        // A required setting that is missing is often there under a name with a slip in it.
+        for typo in &self.typos {
+            write!(f, "\n  note: {typo}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for ConfigErrors {}
+
+// === impl Problem ===
+
+impl Problem {
+    pub(super) fn new(
+        variable: impl Into<Cow<'static, str>>,
+        held: Held,
+        expected: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            variable: variable.into(),
+            held,
+            place: None,
+            expected: expected.into(),
+            example: None,
+            reason: None,
+        }
+    }
+
+    /// Says where the value was found, when that is not the process environment.
+    pub(super) fn found_in(mut self, place: Option<String>) -> Self {
+        self.place = place;
+        self
+    }
+
+    pub(super) fn with_example(mut self, example: Option<&'static str>) -> Self {
+        self.example = example.map(Cow::Borrowed);
+        self
+    }
+
+    pub(super) fn because(mut self, reason: Option<Cow<'static, str>>) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// The variable to change: the name that was set, so an alias if that was used.
+    #[must_use]
+    pub fn variable(&self) -> &str {
+        &self.variable
+    }
+
+    /// What it held, cut and with control characters escaped. Nothing for a secret, and nothing
+    /// if it is missing.
+    #[must_use]
+    pub fn held(&self) -> Option<&str> {
+        match &self.held {
+            Held::Missing | Held::Hidden => None,
+            Held::Text(text) => Some(text),
+        }
+    }
+
+    /// What is accepted.
+    #[must_use]
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// A value that is accepted.
+    #[must_use]
+    pub fn example(&self) -> Option<&str> {
+        self.example.as_deref()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            variable,
+            held,
+            place,
+            expected,
+            example,
+            reason,
+        } = self;
+        f.write_str(variable)?;
+        match held {
+            Held::Missing => f.write_str(" is required")?,
+            Held::Hidden => {}
+            Held::Text(text) => write!(f, "=\"{text}\"")?,
+        }
+        if let Some(place) = place {
+            write!(f, " ({place})")?;
+        }
+        write!(f, ": expected {expected}")?;
+        if let Some(example) = example {
+            write!(f, ", for example \"{example}\"")?;
+        }
+        if let Some(reason) = reason {
+            write!(f, "; {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Held ===
+
+impl Held {
+    /// Hides the text of a secret, cuts and escapes any other.
+    pub(super) fn of(text: &str, secret: bool) -> Self {
+        if secret {
+            return Self::Hidden;
+        }
+        let mut shown = escaped(&text.chars().take(SHOWN_CHARS).collect::<String>());
+        if text.chars().nth(SHOWN_CHARS).is_some() {
+            shown.push('…');
+        }
+        Self::Text(shown)
+    }
+}
+
+/// Escapes quotes, backslashes and everything that a terminal or a reader could take for more
+/// than text: control characters, line separators, marks that turn the direction of writing.
+pub(super) fn escaped(text: &str) -> String {
+    let quoted = format!("{text:?}");
+    // `Debug` of a `str` puts exactly one quote, a single byte, at either end.
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(held: Held) -> Problem {
+        Problem::new("PORT", held, "a port from 1 to 65535").with_example(Some("8080"))
+    }
+
+    #[test]
+    fn line_says_variable_value_expectation_and_example() {
+        #[track_caller]
+        fn check(problem: &Problem, expect: &str) {
+            assert_eq!(problem.to_string(), expect);
+        }
+        check(
+            &problem(Held::of("70000", false)),
+            r#"PORT="70000": expected a port from 1 to 65535, for example "8080""#,
+        );
+        check(
+            &problem(Held::Missing),
+            r#"PORT is required: expected a port from 1 to 65535, for example "8080""#,
+        );
+        check(
+            &problem(Held::of("canary", true)),
+            r#"PORT: expected a port from 1 to 65535, for example "8080""#,
+        );
+        check(
+            &problem(Held::of("x", false))
+                .found_in(Some("line 3 of .env".to_owned()))
+                .because(Some("so there".into())),
+            r#"PORT="x" (line 3 of .env): expected a port from 1 to 65535, for example "8080"; so there"#,
+        );
+    }
+
+    #[test]
+    fn value_is_cut_at_64_characters_and_escaped() {
+        #[track_caller]
+        fn check(text: &str, expect: &str) {
+            assert_eq!(Held::of(text, false), Held::Text(expect.to_owned()));
+        }
+        let sixty_four = "ä".repeat(64);
+        check(&sixty_four, &sixty_four);
+        check(&format!("{sixty_four}b"), &format!("{sixty_four}…"));
+        check("a\nb\u{1b}[31m\"", "a\\nb\\u{1b}[31m\\\"");
+        check("\u{202e}gnp", "\\u{202e}gnp");
+        assert_eq!(Held::of("canary", true), Held::Hidden);
+    }
+
+    #[test]
+    fn report_has_a_headline_and_a_line_each() {
+        let one = ConfigErrors::new(vec![problem(Held::Missing)], Vec::new());
+        assert!(
+            one.to_string()
+                .starts_with("1 setting is wrong:\n  PORT is")
+        );
+        let typo = Typo {
+            unknown: "READ_TIMEOT".to_owned(),
+            nearest: "READ_TIMEOUT".into(),
+        };
+        let two = ConfigErrors::new(
+            vec![problem(Held::Missing), problem(Held::Hidden)],
+            vec![typo],
+        );
+        assert_eq!(two.typos().len(), 1);
+        assert_eq!(
+            two.to_string().lines().collect::<Vec<_>>(),
+            [
+                "2 settings are wrong:",
+                r#"  PORT is required: expected a port from 1 to 65535, for example "8080""#,
+                r#"  PORT: expected a port from 1 to 65535, for example "8080""#,
+                "  note: READ_TIMEOT is not known, the nearest name is READ_TIMEOUT",
+            ]
+        );
+    }
+
+    #[test]
+    fn records_pair_the_variable_with_its_line() {
+        let errors = ConfigErrors::new(vec![problem(Held::Missing)], Vec::new());
+        let records: Vec<_> = errors.records().collect();
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].0, "PORT");
+        assert!(records[0].1.starts_with("PORT is required"));
+        assert_eq!(errors.problems()[0].held(), None);
+        assert_eq!(errors.problems()[0].example(), Some("8080"));
+        assert_eq!(errors.problems()[0].expected(), "a port from 1 to 65535");
+    }
+}

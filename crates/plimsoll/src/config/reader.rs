@@ -1,0 +1,329 @@
+//! Reads settings one by one, and remembers everything about them.
+//!
+//! ```text
+//! setting(name, meaning) ─ alias, default, example ─▶ read ─▶ Result<T, Invalid>
+//!                                                      │
+//!        definitions · effective values · problems · notes, all in the Reader
+//! ```
+//!
+//! A mistake is recorded in the [`Reader`], and the caller gets an [`Invalid`] that only proves
+//! it. So all settings can be read before the first `?`, and all mistakes come out together.
+//!
+//! # Which value holds
+//!
+//! 1. The setting's own name, in the process environment or else in the profile.
+//! 2. Its aliases, in their order, likewise. An own name in the profile wins over an alias in
+//!    the process environment: one rule for names, told in a note when it applies, is easier to
+//!    foresee than two that cross.
+//! 3. Its default.
+//!
+//! For a secret, `NAME_FILE` stands for `NAME`; to set both is a mistake, because nobody could
+//! see which one holds.
+//!
+//! # Invariants
+//!
+//! * A name has one meaning: settings, aliases and the `_FILE` names of secrets never coincide.
+//! * A value that does not hold, because a better name is set too, need not be valid.
+
+mod setting;
+
+use std::{borrow::Cow, collections::BTreeMap, fmt, path::Path};
+
+use super::{
+    definition::{Definition, Ignored, Origin, Owner, Reading, Shown, secret_file_name},
+    env_file,
+    notes::{self, Notes},
+    problem::{Held, Problem},
+    source::{Environment, Sources, read_secret},
+    value::Mismatch,
+};
+
+pub use self::setting::Setting;
+
+/// Gives settings their values, out of an [`Environment`].
+///
+/// Passed to [`Settings::read`](super::Settings::read); there is no other way to get one.
+pub struct Reader<'e> {
+    sources: Sources<'e>,
+    owner: Owner,
+    readings: Vec<Reading>,
+    ignored: Vec<Ignored>,
+    /// Every variable that has a meaning, and whose it is.
+    claimed: BTreeMap<Cow<'static, str>, Owner>,
+    problems: Vec<Problem>,
+    notes: Vec<String>,
+}
+
+/// Proof that a problem was recorded in the [`Reader`]; there is nothing in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invalid(());
+
+/// What is left when all settings have been read.
+pub(super) struct Outcome {
+    pub(super) readings: Vec<Reading>,
+    pub(super) ignored: Vec<Ignored>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) notes: Notes,
+}
+
+/// The text of a setting, and the variable that gave it.
+struct Given {
+    variable: &'static str,
+    text: String,
+    origin: Origin,
+}
+
+impl<'e> Reader<'e> {
+    pub(super) fn new(environment: &'e Environment) -> Self {
+        let (sources, findings) = Sources::open(environment);
+        Self {
+            sources,
+            owner: Owner::Chassis,
+            readings: Vec::new(),
+            ignored: Vec::new(),
+            claimed: BTreeMap::new(),
+            problems: findings.problems,
+            notes: findings.notes,
+        }
+    }
+
+    /// Asks for a setting: its variable, in capitals, and what it is for, in full sentences.
+    ///
+    /// ```
+    /// use plimsoll::config::{Invalid, Reader, Secret};
+    ///
+    /// # fn read(from: &mut Reader<'_>) -> Result<(), Invalid> {
+    /// let size = from.setting("POOL_SIZE", "Connections in the pool.").default("10").read::<u32>();
+    /// let token = from.setting("API_TOKEN", "Token of the upstream.").read_optional::<Secret>();
+    /// // The first `?` comes after the last setting, so that every mistake is reported.
+    /// let (size, token) = (size?, token?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn setting(&mut self, name: &'static str, meaning: &'static str) -> Setting<'_, 'e> {
+        Setting::new(self, name, meaning)
+    }
+
+    /// Refuses a setting that has been read, because it does not fit the others.
+    ///
+    /// ```
+    /// use plimsoll::config::{Invalid, Mismatch, Reader};
+    ///
+    /// # fn read(from: &mut Reader<'_>) -> Result<(), Invalid> {
+    /// let least = from.setting("POOL_MIN", "Connections kept open.").default("1").read::<u32>();
+    /// let most = from.setting("POOL_MAX", "Connections at most.").default("10").read::<u32>();
+    /// let (least, most) = (least?, most?);
+    /// if least > most {
+    ///     return Err(from.reject("POOL_MIN", Mismatch::because("it is more than POOL_MAX")));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reject(&mut self, name: &'static str, mismatch: Mismatch) -> Invalid {
+        let problem = match self.readings.iter().find(|it| it.definition.name == name) {
+            Some(Reading {
+                definition,
+                value,
+                origin,
+            }) => {
+                let variable = match origin {
+                    Origin::Alias { name: alias, .. } => *alias,
+                    _ => name,
+                };
+                definition
+                    .problem(variable, value.held(), mismatch)
+                    .found_in(origin.place())
+            }
+            None => {
+                let reason = mismatch.into_reason(true);
+                Problem::new(name, Held::Hidden, "another value").because(reason)
+            }
+        };
+        self.problem(problem)
+    }
+
+    /// From here on the settings are those of the service.
+    pub(super) const fn serve_service(&mut self) {
+        self.owner = Owner::Service;
+    }
+
+    /// Accepts a variable that changes nothing.
+    pub(super) fn ignore(&mut self, name: &'static str, reason: &'static str) {
+        self.claimed.insert(name.into(), self.owner);
+        self.ignored.push(Ignored { name, reason });
+        if self.is_set(name) {
+            self.notes.push(format!("{name}: {reason}"));
+        }
+    }
+
+    /// Whether a variable that is no setting is set.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.sources.get(name).is_some()
+    }
+
+    pub(super) const fn stdout_is_terminal(&self) -> bool {
+        self.sources.environment().stdout_is_terminal()
+    }
+
+    /// Closes the books.
+    pub(super) fn finish(self) -> Outcome {
+        let Self {
+            sources,
+            owner: _,
+            readings,
+            ignored,
+            claimed,
+            problems,
+            notes,
+        } = self;
+        let known: Vec<_> = claimed.into_keys().collect();
+        let notes = Notes {
+            typos: notes::typos(sources.names(), &known),
+            aliases: notes,
+        };
+        Outcome {
+            readings,
+            ignored,
+            problems,
+            notes,
+        }
+    }
+
+    fn problem(&mut self, problem: Problem) -> Invalid {
+        self.problems.push(problem);
+        Invalid(())
+    }
+
+    /// Takes the names of a setting, unless one of them is taken.
+    fn claim(&mut self, definition: &Definition) -> Result<(), Invalid> {
+        let variables = definition.variables();
+        for (index, variable) in variables.iter().enumerate() {
+            let taken = match self.claimed.get(variable) {
+                Some(Owner::Chassis) => Some("a name that the chassis does not have already"),
+                Some(Owner::Service) => Some("a name that this service does not have already"),
+                None if variables[..index].contains(variable) => {
+                    Some("an alias that is not the name itself")
+                }
+                None if !env_file::is_name(variable) => {
+                    Some("a name of letters, digits and underscores")
+                }
+                None => None,
+            };
+            if let Some(expected) = taken {
+                let problem = Problem::new(variable.clone(), Held::Hidden, expected);
+                return Err(self.problem(problem));
+            }
+        }
+        let owner = self.owner;
+        self.claimed
+            .extend(variables.into_iter().map(|variable| (variable, owner)));
+        Ok(())
+    }
+
+    /// Finds the text of a setting, and notes the aliases that do not hold.
+    fn given(&mut self, definition: &Definition) -> Result<Option<Given>, Invalid> {
+        let mut holder: Option<(&'static str, Cow<'static, str>)> = None;
+        for name in definition.names() {
+            let Some(variable) = self.variable_set(name, definition.secret) else {
+                continue;
+            };
+            match &holder {
+                None => holder = Some((name, variable)),
+                Some((_, winner)) => self
+                    .notes
+                    .push(format!("{variable}: {winner} is set and wins")),
+            }
+        }
+        let Some((name, _)) = holder else {
+            return Ok(None);
+        };
+        let mut given = self.text_of(name, definition)?;
+        if name != definition.name {
+            given.origin = Origin::Alias {
+                name,
+                origin: Box::new(given.origin),
+            };
+        }
+        Ok(Some(given))
+    }
+
+    /// Which variable is set for a name: the name itself, or the one with the file of a secret.
+    fn variable_set(&self, name: &'static str, secret: bool) -> Option<Cow<'static, str>> {
+        if self.is_set(name) {
+            return Some(name.into());
+        }
+        let file = secret_file_name(name);
+        (secret && self.is_set(&file)).then_some(file.into())
+    }
+
+    /// The text of the variable that is set for a name, or of the file that it names.
+    fn text_of(&mut self, name: &'static str, definition: &Definition) -> Result<Given, Invalid> {
+        let file_variable = secret_file_name(name);
+        let file = definition
+            .secret
+            .then(|| self.sources.get(&file_variable))
+            .flatten();
+        let problem = match (self.sources.get(name), file) {
+            (Some(_), Some(_)) => {
+                let expected = format!("only one of {name} and {file_variable} to be set");
+                Problem::new(name, Held::Hidden, expected)
+            }
+            (Some(found), None) if found.is_utf8 => {
+                return Ok(Given {
+                    variable: name,
+                    text: found.text.to_owned(),
+                    origin: found.origin,
+                });
+            }
+            (Some(found), None) => {
+                let held = Held::of(found.text, definition.secret);
+                definition.problem(name, held, Mismatch::because("it is not UTF-8"))
+            }
+            (None, Some(file)) => match read_secret(Path::new(file.text)) {
+                Ok(text) => {
+                    return Ok(Given {
+                        variable: name,
+                        text,
+                        origin: Origin::SecretFile {
+                            path: file.text.to_owned(),
+                        },
+                    });
+                }
+                // The path is not shown: people do put the secret itself into `NAME_FILE`.
+                Err(reason) => {
+                    let expected = "the path of a file that holds the secret";
+                    Problem::new(file_variable, Held::Hidden, expected)
+                        .found_in(file.origin.place())
+                        .because(Some(reason.into()))
+                }
+            },
+            // Whoever calls has seen one of the two; saying "required" is true if not.
+            (None, None) => definition.problem(name, Held::Missing, Mismatch::new()),
+        };
+        Err(self.problem(problem))
+    }
+
+    /// Records a setting that has been asked for and has no value yet.
+    fn open_reading(&mut self, definition: Definition) -> usize {
+        self.readings.push(Reading {
+            definition,
+            value: Shown::Unset,
+            origin: Origin::Default,
+        });
+        self.readings.len() - 1
+    }
+}
+
+/// Shows how far the reading has come, and no values.
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.readings.iter().map(|reading| reading.definition.name);
+        f.debug_struct("Reader")
+            .field("settings", &names.collect::<Vec<_>>())
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

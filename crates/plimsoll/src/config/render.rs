@@ -1,0 +1,102 @@
+//! Writes down what the settings are and what they came out as.
+//!
+//! | output                          | for                        | made of              |
+//! |---------------------------------|----------------------------|----------------------|
+//! | [`Definitions::help`]           | `--help`                   | definitions          |
+//! | [`Definitions::markdown_table`] | the docs                   | definitions          |
+//! | [`Definitions::env_sample`]     | a profile to start from    | definitions          |
+//! | [`Report::check_report`]        | `--check-config`           | effective values     |
+//!
+//! # Invariants
+//!
+//! * Everything is returned as text; nothing is printed.
+//! * The same definitions give the same text on every machine.
+//! * A line of the report or the sample that is not a comment is a valid line of a profile, apart
+//!   from masked and unset values.
+
+mod env_sample;
+mod help;
+mod markdown;
+mod report;
+
+pub use self::report::Report;
+use super::{
+    definition::{Definition, Ignored, Reading, secret_file_name},
+    env_file,
+    problem::escaped,
+};
+
+/// All settings of a service: those of the chassis, then its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definitions {
+    settings: Vec<Definition>,
+    ignored: Vec<Ignored>,
+}
+
+impl Definitions {
+    pub(super) fn new(readings: &[Reading], ignored: Vec<Ignored>) -> Self {
+        Self {
+            settings: readings.iter().map(|it| it.definition.clone()).collect(),
+            ignored,
+        }
+    }
+
+    /// The settings, in the order in which they are read.
+    #[must_use]
+    pub fn settings(&self) -> &[Definition] {
+        &self.settings
+    }
+
+    /// The variables that are accepted and change nothing.
+    #[must_use]
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+}
+
+/// What is accepted, and the file of a secret.
+fn accepted(definition: &Definition) -> String {
+    let expected = definition.expected;
+    if definition.secret {
+        let file = secret_file_name(definition.name);
+        format!("{expected}, or its file in {file}")
+    } else {
+        expected.to_owned()
+    }
+}
+
+/// Writes a value as a profile needs it: in double quotes only where it would be misread.
+fn profile_value(text: &str) -> String {
+    let shown = escaped(text);
+    let (read_back, _) = env_file::parse(&format!("A={text}"));
+    match read_back.as_slice() {
+        [only] if only.value == text && shown == text => shown,
+        _ => format!("\"{shown}\""),
+    }
+}
+
+/// Breaks a text into lines of at most `width` characters, the indent included. A word that is
+/// longer stays whole.
+fn wrapped(text: &str, indent: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length <= width {
+            lines.push(' ');
+            column += 1 + length;
+        } else {
+            if column > 0 {
+                lines.push('\n');
+            }
+            lines.push_str(indent);
+            column = indent.chars().count() + length;
+        }
+        lines.push_str(word);
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! The table of settings in the docs, in Markdown.
+//!
+//! GitHub's tables have one line per row, and a `|` ends a cell even within code; both are taken
+//! care of here, so that a meaning can have any text in it.
+
+use super::{Definitions, accepted};
+use crate::config::definition::{Definition, Fallback};
+
+impl Definitions {
+    /// Writes a table with a row per setting, aliases in brackets after the name.
+    #[must_use]
+    pub fn markdown_table(&self) -> String {
+        let mut table = row(["variable", "default", "accepted", "meaning"].map(str::to_owned));
+        table.push_str("|---|---|---|---|\n");
+        for setting in &self.settings {
+            table.push_str(&row([
+                names(setting),
+                default(setting),
+                text(&accepted(setting)),
+                text(setting.meaning),
+            ]));
+        }
+        for ignored in &self.ignored {
+            table.push_str(&row([
+                format!("[{}]", code(ignored.name)),
+                "–".to_owned(),
+                "anything".to_owned(),
+                format!("No effect: {}.", text(ignored.reason)),
+            ]));
+        }
+        table
+    }
+}
+
+fn row(cells: [String; 4]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn names(definition: &Definition) -> String {
+    let aliases = definition.aliases.iter();
+    let aliases = aliases.map(|alias| format!(" [{}]", code(alias)));
+    format!("{}{}", code(definition.name), aliases.collect::<String>())
+}
+
+fn default(definition: &Definition) -> String {
+    match definition.fallback {
+        Fallback::Fixed(value) => code(value),
+        other => text(&other.to_string()),
+    }
+}
+
+fn code(value: &str) -> String {
+    format!("`{}`", text(value))
+}
+
+fn text(cell: &str) -> String {
+    let words: Vec<_> = cell.split_whitespace().collect();
+    words.join(" ").replace('|', r"\|")
+}

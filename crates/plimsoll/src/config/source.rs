@@ -1,0 +1,358 @@
+//! Where the text of a setting comes from: the process environment, then a profile.
+//!
+//! ```text
+//! process environment ──▶ profile (--env-file PATH, else ENV_FILE) ──▶ default of the setting
+//! ```
+//!
+//! * The real environment wins over the profile, name by name.
+//! * An empty value counts as not being there, so the next source is asked. Compose files and
+//!   shells pass on empty variables all the time, and mean nothing by it.
+//! * A profile cannot name another one: `ENV_FILE` in it is noted and left alone.
+//!
+//! # Why an `Environment` is a value
+//!
+//! The environment of a process is shared by all its threads, and tests run in threads. So only
+//! [`Environment::from_process`] touches it, once; everything else, tests included, works on
+//! what it is given.
+//!
+//! # Invariants
+//!
+//! * No other file of the chassis reads the environment.
+//! * A file that never ends cannot hold up the start: at most 1 MiB of it is read.
+//! * `Debug` shows no values, for some of them are secrets.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    fmt,
+    fs::File,
+    io::{self, IsTerminal, Read},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    definition::Origin,
+    env_file,
+    problem::{Held, Problem},
+};
+
+/// Names the profile.
+pub(super) const ENV_FILE: &str = "ENV_FILE";
+
+/// The flag that names the profile, and wins over [`ENV_FILE`].
+const ENV_FILE_FLAG: &str = "--env-file";
+
+/// Bytes of a profile or a secret's file that are read. Far beyond any real one; it only keeps
+/// a wrong path (`/dev/zero`) from eating the memory.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Wrong lines of a profile that are reported one by one. A file of another kind has thousands.
+const MAX_BAD_LINES: usize = 20;
+
+/// The variables that settings are read from.
+///
+/// ```
+/// use plimsoll::config::Environment;
+///
+/// let environment = Environment::from_pairs([("PORT", "9090"), ("DEBUG", "true")])
+///     .with_terminal(true);
+/// # let _ = environment;
+/// ```
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, Text>,
+    env_file: Option<(PathBuf, String)>,
+    stdout_is_terminal: bool,
+}
+
+/// An environment with its profile read.
+pub(super) struct Sources<'e> {
+    environment: &'e Environment,
+    profile: Option<Profile>,
+}
+
+/// What is wrong with a profile, and what is only worth a note.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) problems: Vec<Problem>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The text of one variable.
+pub(super) struct Found<'s> {
+    pub(super) text: &'s str,
+    /// Whether the text is what was set. If not, it has replacement characters in it.
+    pub(super) is_utf8: bool,
+    pub(super) origin: Origin,
+}
+
+/// Values are text or a mistake; which one matters only when a setting asks.
+#[derive(Clone)]
+struct Text {
+    shown: String,
+    is_utf8: bool,
+}
+
+struct Profile {
+    path: String,
+    /// Value and line number.
+    entries: BTreeMap<String, (String, usize)>,
+}
+
+/// Why a file gives no text.
+enum Unreadable {
+    Io(io::Error),
+    NoFile,
+    TooLong,
+    NotUtf8 { line: usize },
+}
+
+// === impl Environment ===
+
+impl Environment {
+    /// Takes the environment of the process, and asks whether stdout is a terminal.
+    #[must_use]
+    pub fn from_process() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the environment"
+        )]
+        let variables = std::env::vars_os();
+        Self::from_pairs(variables).with_terminal(io::stdout().is_terminal())
+    }
+
+    /// Takes the given variables and nothing else; stdout is no terminal.
+    ///
+    /// Of two pairs with the same name the last one holds. A name that is not UTF-8 can be no
+    /// setting; it is kept with replacement characters, so that a slip in it is noticed.
+    #[must_use]
+    pub fn from_pairs<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        let text = |value: &OsStr| Text {
+            shown: value.to_string_lossy().into_owned(),
+            is_utf8: value.to_str().is_some(),
+        };
+        Self {
+            variables: pairs
+                .into_iter()
+                .map(|(name, value)| (text(&name.into()).shown, text(&value.into())))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Names the profile, as `--env-file` does; wins over `ENV_FILE`.
+    ///
+    /// The file is read when the configuration is loaded, and what is wrong with it is reported
+    /// together with everything else.
+    #[must_use]
+    pub fn with_env_file(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let shown = path.display().to_string();
+        self.env_file = Some((path, shown));
+        self
+    }
+
+    /// Says whether stdout is a terminal, on which the default of `LOG_FORMAT` depends.
+    #[must_use]
+    pub const fn with_terminal(mut self, stdout_is_terminal: bool) -> Self {
+        self.stdout_is_terminal = stdout_is_terminal;
+        self
+    }
+
+    pub(super) const fn stdout_is_terminal(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
+    /// What the process itself was given, whatever a profile says.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).map(|text| text.shown.as_str())
+    }
+
+    fn get(&self, name: &str) -> Option<&Text> {
+        self.variables
+            .get(name)
+            .filter(|text| !text.shown.is_empty())
+    }
+}
+
+/// Shows names only.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment")
+            .field("variables", &self.variables.keys())
+            .field("env_file", &self.env_file)
+            .field("stdout_is_terminal", &self.stdout_is_terminal)
+            .finish()
+    }
+}
+
+// === impl Sources ===
+
+impl<'e> Sources<'e> {
+    /// Reads the profile, if there is one. A profile with mistakes still gives its good lines,
+    /// so that the settings in it are checked too.
+    pub(super) fn open(environment: &'e Environment) -> (Self, Findings) {
+        let mut findings = Findings::default();
+        let profile = match (&environment.env_file, environment.get(ENV_FILE)) {
+            (Some((path, _)), _) => Profile::open(ENV_FILE_FLAG, path, &mut findings),
+            (None, Some(text)) if text.is_utf8 => {
+                Profile::open(ENV_FILE, Path::new(&text.shown), &mut findings)
+            }
+            // A path that is not UTF-8 is reported when the setting is read.
+            (None, Some(_) | None) => None,
+        };
+        let sources = Self {
+            environment,
+            profile,
+        };
+        (sources, findings)
+    }
+
+    /// The text of a variable, unless it is unset or empty.
+    pub(super) fn get(&self, name: &str) -> Option<Found<'_>> {
+        if let (ENV_FILE, Some((_, path))) = (name, &self.environment.env_file) {
+            return Some(Found {
+                text: path,
+                is_utf8: true,
+                origin: Origin::Argument(ENV_FILE_FLAG),
+            });
+        }
+        if let Some(Text { shown, is_utf8 }) = self.environment.get(name) {
+            return Some(Found {
+                text: shown,
+                is_utf8: *is_utf8,
+                origin: Origin::Environment,
+            });
+        }
+        let Profile { path, entries } = self.profile.as_ref()?;
+        let (text, line) = entries.get(name).filter(|(text, _)| !text.is_empty())?;
+        Some(Found {
+            text,
+            is_utf8: true,
+            origin: Origin::EnvFile {
+                path: path.clone(),
+                line: *line,
+            },
+        })
+    }
+
+    /// The names of all variables, set or empty; some may come twice.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let profile = self.profile.iter().flat_map(|it| it.entries.keys());
+        let process = self.environment.variables.keys();
+        process.chain(profile).map(String::as_str)
+    }
+
+    pub(super) const fn environment(&self) -> &'e Environment {
+        self.environment
+    }
+}
+
+// === impl Profile ===
+
+impl Profile {
+    fn open(named_by: &'static str, path: &Path, findings: &mut Findings) -> Option<Self> {
+        let shown = path.display().to_string();
+        let problem = |expected: String| Problem::new(named_by, Held::of(&shown, false), expected);
+        let text = match read_text(path) {
+            Ok(text) => text,
+            Err(Unreadable::NotUtf8 { line }) => {
+                let expected = format!("UTF-8 in line {line}");
+                findings.problems.push(problem(expected));
+                return None;
+            }
+            Err(unreadable) => {
+                let problem = problem("a readable file".to_owned())
+                    .with_example(Some(".env.int"))
+                    .because(Some(unreadable.to_string().into()));
+                findings.problems.push(problem);
+                return None;
+            }
+        };
+
+        let (assignments, bad) = env_file::parse(&text);
+        let mut entries: BTreeMap<_, _> = assignments
+            .into_iter()
+            .map(|it| (it.name, (it.value, it.line)))
+            .collect();
+        if entries.remove(ENV_FILE).is_some() {
+            findings
+                .notes
+                .push(format!("{ENV_FILE}: a profile cannot name another one"));
+        }
+        for line in bad.iter().take(MAX_BAD_LINES) {
+            let expected = format!("{} in line {}", line.expected, line.line);
+            findings.problems.push(problem(expected));
+        }
+        if let Some(more @ 1..) = bad.len().checked_sub(MAX_BAD_LINES) {
+            let expected = format!("NAME=value in {more} more lines");
+            findings.problems.push(problem(expected));
+        }
+        Some(Self {
+            path: shown,
+            entries,
+        })
+    }
+}
+
+// === impl Unreadable ===
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::NoFile => f.write_str("it is not a regular file"),
+            Self::TooLong => write!(f, "it is longer than {MAX_FILE} bytes"),
+            Self::NotUtf8 { line } => write!(f, "line {line} is not UTF-8"),
+        }
+    }
+}
+
+/// Reads the file of a secret, without the line feed that editors put at its end.
+///
+/// The error says what is wrong and has nothing of the content in it.
+pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+    let mut text = read_text(path).map_err(|unreadable| unreadable.to_string())?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    Ok(text)
+}
+
+fn read_text(path: &Path) -> Result<String, Unreadable> {
+    // Opening a pipe waits for somebody who writes to it, and nobody may ever come.
+    match std::fs::metadata(path) {
+        Ok(file) if !file.is_file() => return Err(Unreadable::NoFile),
+        _ => {}
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
+        .map_err(Unreadable::Io)
+        .and_then(|read| match u64::try_from(read) {
+            Ok(0..=MAX_FILE) => Ok(()),
+            _ => Err(Unreadable::TooLong),
+        })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let feeds = error.as_bytes()[..good]
+            .iter()
+            .filter(|byte| **byte == b'\n');
+        Unreadable::NotUtf8 {
+            line: feeds.count() + 1,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+//! What is known of the request that the running code works for: a slot of the thread, filled
+//! around each poll.
+//!
+//! A poll is synchronous and stays on its thread, so whoever asks from inside one — an extractor, a
+//! `tracing` event, the panic hook — finds the request without a parameter, a lock or an
+//! allocation. Requests that never ask pay for moving a small struct in and out.
+//!
+//! A task that a handler starts is polled by itself and would find the slot empty: start it with
+//! [`spawn`], or wrap its future in [`in_request`].
+
+use std::{
+    cell::RefCell,
+    fmt,
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{self, Poll},
+    time::Duration,
+};
+
+use http::HeaderValue;
+use pin_project_lite::pin_project;
+use tokio::task::JoinHandle;
+
+use crate::edge::{BodyControl, Way};
+
+/// The id of a request: 1–128 characters of `A–Z a–z 0–9 . _ - : / + =` (contract RID-2).
+///
+/// As an extractor it gives the id of the request being handled. It is the same that the answer's
+/// `X-Request-ID` and every record of the request carry.
+///
+/// ```
+/// use plimsoll::RequestId;
+///
+/// async fn handler(id: RequestId) -> String {
+///     format!("this is {id}\n")
+/// }
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// Takes a value that was found valid, or made so.
+    pub(crate) fn new(value: HeaderValue) -> Self {
+        Self(value)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // All characters of an id are visible ASCII, for which this cannot fail.
+        self.0.to_str().unwrap_or("-")
+    }
+
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+/// The slot's content.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestContext {
+    pub(crate) request_id: RequestId,
+    pub(crate) client_ip: Option<IpAddr>,
+    /// How it came here.
+    pub(crate) way: Option<Way>,
+    /// The index of the matched route, once the router has found it.
+    pub(crate) route: u32,
+    /// What a route sets in the place of `REQUEST_TIMEOUT`; `Some(None)` is no limit.
+    pub(crate) request_timeout: Option<Option<Duration>>,
+    /// The request's body, if it has one.
+    pub(crate) body: Option<Arc<BodyControl>>,
+}
+
+impl RequestContext {
+    /// A context that knows nothing but the id.
+    pub(crate) fn of(request_id: &RequestId) -> Self {
+        Self {
+            request_id: request_id.clone(),
+            client_ip: None,
+            way: None,
+            route: 0,
+            request_timeout: None,
+            body: None,
+        }
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
+}
+
+/// Runs `work` with `context` in the slot, which may change it, and restores what was there.
+///
+/// `work` must not unwind: wrap what may panic.
+pub(crate) fn enter<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> T {
+    let outer = CURRENT.replace(context.take());
+    let result = work();
+    *context = CURRENT.replace(outer);
+    result
+}
+
+/// Changes what is in the slot, if this runs inside a request.
+pub(crate) fn with_current<T>(change: impl FnOnce(&mut RequestContext) -> T) -> Option<T> {
+    CURRENT.with_borrow_mut(|current| current.as_mut().map(change))
+}
+
+/// Calls `work` with the id of the current request, or `-` outside of any (contract RID-3).
+pub(crate) fn with_request_id<T>(work: impl FnOnce(&str) -> T) -> T {
+    // The slot is left before `work` runs, which may come back here. A thread on its way out has no
+    // slot any more, and may still log.
+    let id = CURRENT.try_with(|current| {
+        current
+            .try_borrow()
+            .ok()
+            .and_then(|c| c.as_ref().map(|c| c.request_id.clone()))
+    });
+    match id {
+        Ok(Some(id)) => work(id.as_str()),
+        _ => work("-"),
+    }
+}
+
+/// Starts a task that belongs to the current request: its records carry the request's id.
+///
+/// The task goes on when the request has ended, and shutdown does not wait for it. What must be
+/// finished before the process ends is awaited by the handler, or by a hook of
+/// [`Handle::on_shutdown`](crate::Handle::on_shutdown).
+///
+/// # Panics
+///
+/// Outside a tokio runtime, like [`tokio::spawn`].
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    tokio::spawn(in_request(future))
+}
+
+/// Wraps a future so that it belongs to the current request wherever it is polled.
+///
+/// Outside a request the future is left as it is.
+///
+/// ```
+/// # async fn handler() {
+/// let work = plimsoll::in_request(async { /* its records have the request's id */ });
+/// tokio::task::JoinSet::new().spawn(work);
+/// # }
+/// ```
+pub fn in_request<F: Future>(future: F) -> InRequest<F> {
+    let context = CURRENT.with_borrow(|current| {
+        // The body and the limits are the handler's: a task that outlives it must not hold them.
+        current.as_ref().map(|c| RequestContext {
+            body: None,
+            ..c.clone()
+        })
+    });
+    InRequest { future, context }
+}
+
+pin_project! {
+    /// A future that belongs to a request. Made by [`in_request`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct InRequest<F> {
+        #[pin]
+        future: F,
+        context: Option<RequestContext>,
+    }
+}
+
+impl<F: Future> Future for InRequest<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        /// Restores the slot when a panic goes through, too.
+        struct Outer<'a>(Option<RequestContext>, &'a mut Option<RequestContext>);
+        impl Drop for Outer<'_> {
+            fn drop(&mut self) {
+                *self.1 = CURRENT.replace(self.0.take());
+            }
+        }
+        let this = self.project();
+        if this.context.is_none() {
+            return this.future.poll(cx);
+        }
+        let _outer = Outer(CURRENT.replace(this.context.take()), this.context);
+        this.future.poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(id: &'static str) -> Option<RequestContext> {
+        Some(RequestContext::of(&RequestId::new(
+            HeaderValue::from_static(id),
+        )))
+    }
+
+    fn current() -> String {
+        with_request_id(str::to_owned)
+    }
+
+    #[test]
+    fn the_slot_is_empty_outside_and_restored_after_nesting() {
+        assert_eq!(current(), "-");
+        enter(&mut context("outer"), || {
+            assert_eq!(current(), "outer");
+            enter(&mut context("inner"), || assert_eq!(current(), "inner"));
+            assert_eq!(current(), "outer");
+        });
+        assert_eq!(current(), "-");
+    }
+
+    #[test]
+    fn changes_made_inside_come_back() {
+        let mut slot = context("one");
+        enter(&mut slot, || with_current(|current| current.route = 7));
+        assert_eq!(slot.map(|c| c.route), Some(7));
+        assert!(with_current(|_| ()).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_wrapped_future_keeps_the_request_and_a_bare_one_does_not() {
+        let (wrapped, bare) = enter(&mut context("one"), || {
+            (in_request(async { current() }), async { current() })
+        });
+        assert_eq!(tokio::spawn(wrapped).await.unwrap(), "one");
+        assert_eq!(tokio::spawn(bare).await.unwrap(), "-");
+    }
+
+    #[test]
+    fn a_panic_in_a_wrapped_future_leaves_the_slot_clean() {
+        let mut wrapped = Box::pin(enter(&mut context("one"), || {
+            in_request(async { panic!("thrown") })
+        }));
+        let mut cx = task::Context::from_waker(task::Waker::noop());
+        let poll = std::panic::AssertUnwindSafe(|| wrapped.as_mut().poll(&mut cx));
+        assert!(std::panic::catch_unwind(poll).is_err());
+        assert_eq!(current(), "-");
+    }
+}

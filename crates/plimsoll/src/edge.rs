@@ -1,0 +1,251 @@
+//! Everything between the connection and the router, in one service and one future.
+//!
+//! ```text
+//! Shared::admit  clock · request id · client address · refusals · probes · slot
+//!   → Handler  the user's router, inside a deadline and a panic guard
+//! ← head       request id, security headers, `Connection: close` when ending
+//! ← Tracked    the last byte, or the drop, ends the request: one count, one record
+//! ```
+//!
+//! One future keeps the order of things in one place, and the order matters: the id comes before
+//! anything that can fail, and the accounting is around everything that answers, so that a refused
+//! request is counted and logged like any other.
+//!
+//! # Invariants
+//!
+//! * Every request that comes in here ends in exactly one count and, unless it is a probe, one
+//!   record: [`account::Account`] does both when it is dropped at the latest.
+//! * What a handler answers is never rewritten. The chassis answers in the handler's place only
+//!   when the handler was cancelled or has panicked.
+
+mod access;
+mod account;
+mod address;
+mod admission;
+mod client;
+mod endpoints;
+mod fault;
+mod future;
+mod handler;
+mod id;
+#[cfg(any(test, all(fuzzing, feature = "testing")))]
+pub(crate) mod invariants;
+mod layer;
+mod limits;
+mod origin;
+mod problem;
+mod route;
+mod strict;
+mod tracked;
+mod upload;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use ::http::Request;
+use axum::{body::Body, extract::MatchedPath};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use self::{
+    access::AccessLog,
+    account::Account,
+    address::{ClientIpResolver, Resolved},
+    admission::Admission,
+    endpoints::Endpoints,
+    problem::Problem,
+    upload::Upload,
+};
+pub(crate) use self::{
+    address::Peer,
+    endpoints::PATHS as ENDPOINT_PATHS,
+    origin::Way,
+    problem::{method_not_allowed, not_found},
+    route::RouteLayer,
+    strict::MAX_HEAD,
+    upload::BodyControl,
+};
+pub use self::{
+    client::{ClientIp, OutsideRequest},
+    future::EdgeFuture,
+    layer::{Edge as EdgeService, EdgeLayer},
+    limits::{RouteLimits, RouteLimitsService, limits},
+    origin::{Origin, OriginRejection, Scheme},
+    tracked::Tracked,
+};
+use crate::{
+    config::Config,
+    context::RequestContext,
+    lifecycle::{Lifecycle, Pulse, stall_limit},
+    metrics::Registry,
+    server::ConnectionState,
+    telemetry::Log,
+};
+
+/// What a request has that came over a connection of the chassis's own.
+struct Ours {
+    connection: Arc<ConnectionState>,
+    /// Whether probes and metrics are answered there.
+    infra: bool,
+}
+
+/// What all requests of a service share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) log: Log,
+    access: AccessLog,
+    endpoints: Endpoints,
+    client_ip: ClientIpResolver,
+    admission: Arc<Admission>,
+    pulse: Arc<Pulse>,
+    /// How long all workers may be silent before the process counts as dead.
+    stall_limit: Duration,
+    request_timeout: Option<Duration>,
+    read_timeout: Duration,
+    max_body_bytes: u64,
+    debug: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: &Config,
+        registry: Arc<Registry>,
+        lifecycle: Arc<Lifecycle>,
+        log: Log,
+        pulse: Arc<Pulse>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            access: AccessLog::new(&config.build, &log),
+            endpoints: Endpoints::new(&registry.http),
+            registry,
+            lifecycle,
+            log,
+            client_ip: ClientIpResolver::new(
+                config.trusted_proxies.clone(),
+                config.forwarded_header,
+            ),
+            admission: Admission::new(config.max_in_flight),
+            pulse,
+            stall_limit: stall_limit(config.request_timeout),
+            request_timeout: config.request_timeout,
+            read_timeout: config.read_timeout,
+            max_body_bytes: config.max_body_bytes.bytes(),
+            debug: config.debug,
+        })
+    }
+
+    /// Takes a request in: from here on it is accounted for.
+    ///
+    /// `ours` is there if it came over a connection of the chassis's own; then probes are answered
+    /// and `Host` is checked, which is not a layer's business on a server of somebody else's.
+    fn admit<S, B>(
+        self: &Arc<Self>,
+        request: Request<B>,
+        peer: Peer,
+        scheme: Scheme,
+        ours: Option<Ours>,
+        call: impl FnOnce(Request<Body>) -> S,
+    ) -> EdgeFuture<S>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let started = Instant::now();
+        let assigned = id::assign(request.headers());
+        let Resolved { client_ip, told } = self.client_ip.resolve(peer, request.headers());
+        let is_ours = ours.is_some();
+        let infra = ours.as_ref().is_some_and(|ours| ours.infra);
+        let connection = ours.map(|ours| ours.connection);
+        let read = connection
+            .as_ref()
+            .map_or(0, |connection| connection.head_bytes());
+        let mut account = Account::begin(
+            Arc::clone(self),
+            connection,
+            started,
+            assigned,
+            client_ip,
+            &request,
+        );
+
+        let has_body = !request.body().is_end_stream();
+        if let Some(connection) = &account.connection
+            && has_body
+        {
+            // Until somebody reads it; then the reader answers for it.
+            connection.set_unread(true);
+        }
+        if is_ours {
+            if let Err(fault) = strict::check(&request, read) {
+                let refusal = account.is_refused(fault);
+                return EdgeFuture::answered(account, Err(refusal));
+            }
+            if infra && let Some(endpoint) = self.endpoints.find(request.uri().path()) {
+                account.is_probe(endpoint.route);
+                let answer = self.answer_probe(endpoint, &request);
+                return EdgeFuture::answered(account, answer);
+            }
+            if account
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.is_reserve())
+            {
+                return self.shed(account);
+            }
+        }
+        if self.lifecycle.is_ending() && strict::asks_for_websocket(request.headers()) {
+            // It would be told to go as soon as it is there.
+            return EdgeFuture::answered(account, Err(Problem::overloaded()));
+        }
+        // As a layer inside a router the edge comes after the match; our own server comes before.
+        if !is_ours && let Some(matched) = request.extensions().get::<MatchedPath>() {
+            account.route = self.registry.http.route(matched.as_str());
+        }
+        let Some(slot) = self.admission.enter() else {
+            return self.shed(account);
+        };
+        account.in_flight(slot);
+
+        let body = if !has_body {
+            None
+        } else {
+            let connection = account.connection.clone();
+            Some(BodyControl::new(
+                self.max_body_bytes,
+                self.read_timeout,
+                connection,
+                Arc::clone(&self.admission),
+            ))
+        };
+        let context = RequestContext {
+            request_id: account.request_id.clone(),
+            client_ip,
+            way: Some(Way { scheme, told }),
+            route: account.route,
+            request_timeout: None,
+            body: body.clone(),
+        };
+        let mut request = request.map(|inner| match body {
+            Some(control) => Body::new(Upload::new(inner, control)),
+            None => Body::empty(),
+        });
+        if context.body.is_some() {
+            // Ours counts what comes over the wire. axum's counts what its extractors read, which is
+            // more where a layer of the service's own decompresses: both have the same limit.
+            limits::extractor_limit(self.max_body_bytes).apply(&mut request);
+        }
+        EdgeFuture::handling(account, context, self.request_timeout, || call(request))
+    }
+}
+
+impl Shared {
+    /// Answers at once that there is too much to do.
+    fn shed<F>(&self, account: Account) -> EdgeFuture<F> {
+        self.registry.shed.fetch_add(1, Ordering::Relaxed);
+        EdgeFuture::answered(account, Err(Problem::overloaded()))
+    }
+}

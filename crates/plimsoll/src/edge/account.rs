@@ -1,0 +1,155 @@
+//! The account of one request: it is closed exactly once, whatever happens to the request.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use tokio::time::Instant;
+
+use super::{Shared, admission::Slot, id::Assigned, problem::Problem};
+use crate::{
+    context::RequestId,
+    metrics::{ProtocolError, RouteId},
+    server::ConnectionState,
+};
+
+/// The status of a request that ended before anything was sent (contract LOG-9).
+const CLIENT_CLOSED: u16 = 499;
+
+/// What is known of a request, until it ends.
+///
+/// Dropping it ends the request as aborted: that is what happens when the client goes away, or when
+/// the process runs out of patience.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) shared: Arc<Shared>,
+    pub(super) connection: Option<Arc<ConnectionState>>,
+    started: Instant,
+    pub(super) request_id: RequestId,
+    pub(super) id_replaced: bool,
+    pub(super) client_ip: Option<IpAddr>,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) user_agent: Option<HeaderValue>,
+    pub(super) version: http::Version,
+    pub(super) route: RouteId,
+    /// What was sent, as soon as there is an answer.
+    pub(super) status: Option<u16>,
+    /// What was wrong with its head.
+    pub(super) fault: Option<ProtocolError>,
+    kind: Kind,
+    slot: Option<Slot>,
+    closed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Refused before anything else: counted and logged.
+    Refused,
+    /// Probes and metrics: counted, not logged, not in flight (LOG-5, MET-6).
+    Probe,
+    /// In flight.
+    Request,
+}
+
+impl Account {
+    pub(super) fn begin<B>(
+        shared: Arc<Shared>,
+        connection: Option<Arc<ConnectionState>>,
+        started: Instant,
+        assigned: Assigned,
+        client_ip: Option<IpAddr>,
+        request: &Request<B>,
+    ) -> Self {
+        if let Some(connection) = &connection {
+            connection.request_began();
+        }
+        Self {
+            shared,
+            connection,
+            started,
+            request_id: assigned.id,
+            id_replaced: assigned.replaced,
+            client_ip,
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+            version: request.version(),
+            route: 0,
+            status: None,
+            fault: None,
+            kind: Kind::Refused,
+            slot: None,
+            closed: false,
+        }
+    }
+
+    /// The request is for a path of the chassis itself.
+    pub(super) fn is_probe(&mut self, route: RouteId) {
+        self.kind = Kind::Probe;
+        self.route = route;
+    }
+
+    /// The head cannot be trusted, nor can what follows it. Gives the answer.
+    pub(super) fn is_refused(&mut self, fault: ProtocolError) -> Problem {
+        self.shared.registry.protocol_errors.count(fault);
+        self.fault = Some(fault);
+        let status = fault.status().and_then(|it| StatusCode::from_u16(it).ok());
+        Problem::new(status.unwrap_or(StatusCode::BAD_REQUEST)).closing()
+    }
+
+    /// The request goes to a handler.
+    pub(super) fn in_flight(&mut self, slot: Slot) {
+        self.kind = Kind::Request;
+        self.slot = Some(slot);
+        self.shared.registry.http.begin();
+    }
+
+    /// Whether the connection ends with this answer: because the service does, or to make room.
+    pub(super) fn is_last_answer(&self) -> bool {
+        self.shared.lifecycle.is_ending()
+            || self
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.is_last_answer())
+    }
+
+    /// The answer has no end that could be waited for: others may be handled beside it (SRV-4).
+    pub(super) fn release_slot(&mut self) {
+        self.slot = None;
+    }
+
+    /// The last byte of the answer has been handed to the connection.
+    pub(super) fn complete(mut self) {
+        self.close(false);
+    }
+
+    fn close(&mut self, aborted: bool) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        self.slot = None;
+        let now = Instant::now();
+        let took = now - self.started;
+        let status = self.status.unwrap_or(CLIENT_CLOSED);
+        self.shared
+            .registry
+            .http
+            .observe(self.route, &self.method, status, took);
+        if self.kind != Kind::Probe {
+            self.shared.write_access(self, status, took, aborted);
+        }
+        // Last, so that whoever sees nothing in flight also sees the record and the count.
+        if self.kind == Kind::Request {
+            self.shared.registry.http.end();
+        }
+        if let Some(connection) = &self.connection {
+            connection.request_ended(now);
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        self.close(true);
+    }
+}

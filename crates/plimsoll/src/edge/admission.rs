@@ -1,0 +1,184 @@
+//! How many requests are handled at a time (contract SRV-4), and who makes room.
+//!
+//! A request that finds no slot is answered at once. Letting it wait would not make the handlers
+//! faster: it would be answered when its client has given up, and so would all behind it.
+//!
+//! A slot is for work. A handler that waits for its client's next bytes does none, and a crowd of
+//! clients that send next to nothing of their bodies could take all slots. So where there is none left,
+//! whoever has waited for longest is told to go, and is answered as if its body had stalled (408), when
+//! it next looks at its body. A byte now and then does not make a wait a new one.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::upload::BodyControl;
+
+/// A pause that an honest client makes between two pieces of a body: nobody has to go for that.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The slots of one service.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// 0 is no limit.
+    limit: usize,
+    taken: AtomicUsize,
+    waits: AtomicU64,
+    waiting: Mutex<BTreeMap<Wait, (Arc<BodyControl>, Waker)>>,
+}
+
+/// The right to be handled, given back by the drop.
+#[derive(Debug)]
+pub(super) struct Slot(Option<Arc<Admission>>);
+
+/// A handler's wait for its client: since when, and a number that makes it unlike any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wait(Instant, u64);
+
+impl Admission {
+    pub(super) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            taken: AtomicUsize::new(0),
+            waits: AtomicU64::new(0),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Takes a slot, if there is one or somebody can be told to give theirs back.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
+        if self.limit == 0 {
+            return Some(Slot(None));
+        }
+        // More may be taken for a moment than there are: by those who are about to find that out,
+        // and for those who have been told to go and have not gone yet.
+        if self.taken.fetch_add(1, Ordering::Relaxed) >= self.limit && !self.make_room() {
+            self.taken.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Slot(Some(Arc::clone(self))))
+    }
+
+    /// A handler waits for its client's next bytes since `since`, with `waker`. Says whether it may.
+    pub(super) fn wait(
+        &self,
+        wait: &mut Option<Wait>,
+        since: Instant,
+        body: &Arc<BodyControl>,
+        waker: &Waker,
+    ) -> bool {
+        if self.limit == 0 {
+            return true;
+        }
+        let mut waiting = self.lock();
+        if body.is_told_to_go() {
+            return false;
+        }
+        let wait = *wait.get_or_insert_with(|| {
+            let number = self.waits.fetch_add(1, Ordering::Relaxed);
+            Wait(since, number)
+        });
+        waiting.insert(wait, (Arc::clone(body), waker.clone()));
+        true
+    }
+
+    /// The wait is over. Says whether it was not ended by being told to go.
+    pub(super) fn go_on(&self, wait: Wait) -> bool {
+        self.lock().remove(&wait).is_some()
+    }
+
+    fn make_room(&self) -> bool {
+        let mut waiting = self.lock();
+        loop {
+            let Some(longest) = waiting.first_entry() else {
+                return false;
+            };
+            if longest.key().0.elapsed() < PAUSE {
+                return false;
+            }
+            let (body, waker) = longest.remove();
+            if body.has_no_slot() {
+                continue;
+            }
+            // Under the lock, so that whoever does not find its wait any more finds this.
+            body.tell_to_go();
+            drop(waiting);
+            waker.wake();
+            return true;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Wait, (Arc<BodyControl>, Waker)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(admission) = &self.0 {
+            admission.taken.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_given_back_and_never_exceeded() {
+        let admission = Admission::new(2);
+        let first = admission.enter();
+        let second = admission.enter();
+        assert!(first.is_some() && second.is_some());
+        assert!(admission.enter().is_none());
+        assert!(admission.enter().is_none(), "a refusal takes nothing");
+        drop(first);
+        let third = admission.enter();
+        assert!(third.is_some() && admission.enter().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_waited_for_longest_makes_room_once_the_pause_is_no_honest_one() {
+        let admission = Admission::new(2);
+        let _slots = [admission.enter(), admission.enter()];
+        let body = || BodyControl::new(1024, PAUSE * 50, None, Admission::new(0));
+        let (long, short) = (body(), body());
+        let (mut first, mut second) = (None, None);
+        let wait = |wait: &mut _, body| admission.wait(wait, Instant::now(), body, Waker::noop());
+        assert!(wait(&mut first, &long));
+        assert!(
+            admission.enter().is_none(),
+            "it has only just begun to wait"
+        );
+        tokio::time::advance(PAUSE).await;
+        assert!(wait(&mut second, &short));
+        assert!(admission.enter().is_some());
+        assert!(long.is_told_to_go() && !short.is_told_to_go());
+        assert!(
+            long.verdict().is_none(),
+            "it may be at work, and not wait any more"
+        );
+        assert!(!wait(&mut first, &long));
+        assert!(!admission.go_on(first.unwrap()), "it was told to go");
+        assert!(admission.enter().is_none());
+        assert!(admission.go_on(second.unwrap()), "nobody told this one");
+        tokio::time::advance(PAUSE).await;
+        assert!(admission.enter().is_none(), "nobody waits any more");
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_refused() {
+        let admission = Admission::new(0);
+        let slots: Vec<_> = (0..10_000).map(|_| admission.enter()).collect();
+        assert!(slots.iter().all(Option::is_some));
+    }
+}

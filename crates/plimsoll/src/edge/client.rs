@@ -1,0 +1,67 @@
+//! Extractors: who asks, and under which id.
+
+use std::{convert::Infallible, net::IpAddr};
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+
+use crate::context::{self, RequestId};
+
+/// The address of the client, as the trusted proxies tell it (contract IP-1…3).
+///
+/// As an extractor it gives the same address that the access record has as `ip`. It is nothing if
+/// the peer is a unix socket that no trusted header resolves.
+///
+/// ```
+/// use plimsoll::ClientIp;
+///
+/// async fn handler(ClientIp(ip): ClientIp) -> String {
+///     ip.map_or("-".to_owned(), |ip| ip.to_string())
+/// }
+/// ```
+///
+/// # Security
+///
+/// Without `TRUSTED_PROXIES` this is the socket's peer, which no client can forge. With it, it is as
+/// true as the listed proxies are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientIp(pub Option<IpAddr>);
+
+/// An extractor of the chassis was used where the chassis does not handle the request.
+///
+/// It answers 500. In a test of a router by itself, use
+/// `plimsoll::testing::TestService` (feature `testing`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this extractor works only in requests that a plimsoll service or layer handles")]
+#[non_exhaustive]
+pub struct OutsideRequest;
+
+impl axum::response::IntoResponse for OutsideRequest {
+    fn into_response(self) -> axum::response::Response {
+        (http::StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for ClientIp {
+    type Rejection = OutsideRequest;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
+        context::with_current(|current| Self(current.client_ip)).ok_or(OutsideRequest)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RequestId {
+    type Rejection = OutsideRequest;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
+        context::with_current(|current| current.request_id.clone()).ok_or(OutsideRequest)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for RequestId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(context::with_current(|current| current.request_id.clone()))
+    }
+}

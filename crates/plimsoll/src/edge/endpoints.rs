@@ -1,0 +1,126 @@
+//! The chassis's own paths: probes and metrics, answered before the router is asked.
+//!
+//! They take no slot, no deadline and no lock that a handler could hold, so that they answer when
+//! handlers wait. A handler that blocks its thread holds them up on that worker's connections.
+
+use axum::{body::Body, response::Response};
+use http::{HeaderValue, Method, Request, StatusCode, header};
+
+use super::{Shared, problem::Problem};
+use crate::{
+    lifecycle::State,
+    metrics::{Exposition, Gauges, HttpMetrics, RouteId},
+    telemetry::count_hooked_panics,
+};
+
+/// What a path of the chassis answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    Alive,
+    Ready,
+    Started,
+    Metrics,
+}
+
+/// All paths: each is matched to the letter, and is its own label in the metrics.
+pub(crate) const PATHS: [&str; 7] = [
+    "/health",
+    "/ready",
+    "/metrics",
+    "/livez",
+    "/readyz",
+    "/healthz",
+    "/startupz",
+];
+
+const QUESTIONS: [Question; 7] = [
+    Question::Alive,
+    Question::Ready,
+    Question::Metrics,
+    Question::Alive,
+    Question::Ready,
+    Question::Alive,
+    Question::Started,
+];
+
+/// The routes of the chassis.
+#[derive(Debug)]
+pub(super) struct Endpoints {
+    routes: [RouteId; PATHS.len()],
+}
+
+/// One that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Endpoint {
+    question: Question,
+    pub(super) route: RouteId,
+}
+
+impl Endpoints {
+    pub(super) fn new(metrics: &HttpMetrics) -> Self {
+        Self {
+            routes: PATHS.map(|path| metrics.route(path)),
+        }
+    }
+
+    pub(super) fn find(&self, path: &str) -> Option<Endpoint> {
+        let index = PATHS.iter().position(|known| *known == path)?;
+        Some(Endpoint {
+            question: QUESTIONS[index],
+            route: self.routes[index],
+        })
+    }
+}
+
+impl Shared {
+    /// Answers a probe or a scrape.
+    pub(super) fn answer_probe<B>(
+        &self,
+        endpoint: Endpoint,
+        request: &Request<B>,
+    ) -> Result<Response, Problem> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED).allowing("GET,HEAD"));
+        }
+        match endpoint.question {
+            // Asked over a worker, an answer is proof; elsewhere the pulse tells. Nothing that the
+            // service depends on is ever asked.
+            Question::Alive if self.pulse.is_gone(self.stall_limit) => {
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
+            }
+            Question::Started if self.lifecycle.state() == State::Starting => {
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
+            }
+            Question::Alive | Question::Started => Ok(text("text/plain; charset=utf-8", "ok\n")),
+            Question::Ready if self.lifecycle.state() == State::Ready => {
+                Ok(text("text/plain; charset=utf-8", "ok\n"))
+            }
+            Question::Ready => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE)),
+            Question::Metrics => {
+                let exposition = Exposition::negotiate(request.headers());
+                Ok(text(
+                    exposition.content_type(),
+                    self.render_metrics(exposition),
+                ))
+            }
+        }
+    }
+
+    pub(super) fn render_metrics(&self, exposition: Exposition) -> String {
+        let gauges = Gauges {
+            log: self.log.totals(),
+            states: self.lifecycle.states(),
+            hooked_panics: count_hooked_panics(),
+            silences: self.pulse.silences().collect(),
+        };
+        self.registry.render(exposition, &gauges)
+    }
+}
+
+fn text(content_type: &'static str, body: impl Into<Body>) -> Response {
+    let mut answer = Response::new(body.into());
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

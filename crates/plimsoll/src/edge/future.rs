@@ -1,0 +1,269 @@
+//! The future of one request: from the handler to the head of the answer.
+
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::atomic::Ordering,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::response::Response as AxumResponse;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+use super::{
+    Shared,
+    account::Account,
+    handler::{Handler, Outcome},
+    id,
+    problem::Problem,
+    tracked::Tracked,
+};
+use crate::{
+    context::{self, RequestContext, RequestId},
+    telemetry::Caught,
+};
+
+/// The headers that every answer has unless the handler set its own (contract HTTP-9).
+const SECURITY: [(HeaderName, HeaderValue); 3] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+pin_project! {
+    /// The answer to one request, on its way.
+    ///
+    /// Dropping it cancels the handler and ends the request as aborted.
+    pub struct EdgeFuture<F> {
+        #[pin]
+        work: Work<F>,
+        account: Option<Account>,
+    }
+
+    impl<F> PinnedDrop for EdgeFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // The handler is cancelled. What it holds is dropped as part of the request, and before
+            // the account is closed.
+            let this = this.project();
+            if let WorkProjection::Handling { handler } = this.work.project()
+                && let Err(caught) = handler.cancel()
+                && let Some(account) = this.account.as_ref()
+            {
+                account.shared.count_panic(&caught, &account.request_id);
+            }
+        }
+    }
+}
+
+pin_project! {
+    #[project = WorkProjection]
+    enum Work<F> {
+        Answered { answer: Option<Result<AxumResponse, Problem>> },
+        Handling { #[pin] handler: Handler<F> },
+    }
+}
+
+impl<F> EdgeFuture<F> {
+    /// The chassis has the answer already.
+    pub(super) fn answered(account: Account, answer: Result<AxumResponse, Problem>) -> Self {
+        Self {
+            work: Work::Answered {
+                answer: Some(answer),
+            },
+            account: Some(account),
+        }
+    }
+
+    /// A handler will make the answer.
+    pub(super) fn handling(
+        account: Account,
+        context: RequestContext,
+        timeout: Option<Duration>,
+        call: impl FnOnce() -> F,
+    ) -> Self {
+        match Handler::start(Some(context), timeout, call) {
+            Ok(handler) => Self {
+                work: Work::Handling { handler },
+                account: Some(account),
+            },
+            Err(caught) => {
+                let problem = account.shared.panicked(&caught, &account.request_id);
+                Self::answered(account, Err(problem))
+            }
+        }
+    }
+}
+
+impl<F, B> Future for EdgeFuture<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body<Data = Bytes>,
+{
+    type Output = Result<Response<Tracked<B>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let (ours, account) = match this.work.project() {
+            WorkProjection::Answered { answer } => (answer.take(), this.account.take()),
+            WorkProjection::Handling { mut handler } => {
+                let outcome = handler.as_mut().poll_outcome(cx);
+                if let Some(account) = this.account.as_mut() {
+                    // Known from the first poll on, and wanted even if the client goes away.
+                    account.route = handler.route();
+                }
+                let outcome = ready!(outcome);
+                let account = this.account.take();
+                let problem = match outcome {
+                    Outcome::Answer(answer) => {
+                        // A future that was ready may not be polled again, so it is there.
+                        let Some(mut account) = account else {
+                            return Poll::Pending;
+                        };
+                        let (mut head, body) = answer.into_parts();
+                        if is_interim(head.status) {
+                            // hyper would send a 500 without a word of ours.
+                            let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR);
+                            return Poll::Ready(Ok(answer_problem(account, problem)));
+                        }
+                        finish_head(&mut account, head.status, &mut head.headers, false);
+                        if is_endless(head.status, &head.headers) {
+                            account.release_slot();
+                            handler.release_slot();
+                        }
+                        if head.status == StatusCode::SWITCHING_PROTOCOLS
+                            && has_connection_header(account.version)
+                            && let Some(connection) = &account.connection
+                        {
+                            connection.set_upgraded();
+                        }
+                        let context = handler.take_context();
+                        let body = Tracked::theirs(body, &head.headers, account, context);
+                        return Poll::Ready(Ok(Response::from_parts(head, body)));
+                    }
+                    Outcome::Refused(problem) => problem,
+                    Outcome::Gone => {
+                        // Closed without a status, as aborted; hyper finds the connection dead.
+                        drop(account);
+                        let mut nothing = Response::new(Tracked::nothing());
+                        *nothing.status_mut() = StatusCode::BAD_REQUEST;
+                        return Poll::Ready(Ok(nothing));
+                    }
+                    Outcome::Late => Problem::new(StatusCode::SERVICE_UNAVAILABLE),
+                    Outcome::Panic(caught) => account.as_ref().map_or_else(
+                        || Problem::new(StatusCode::INTERNAL_SERVER_ERROR),
+                        |account| account.shared.panicked(&caught, &account.request_id),
+                    ),
+                };
+                (Some(Err(problem)), account)
+            }
+        };
+        // Both are there until the future is ready, after which nobody may poll it.
+        let (Some(ours), Some(account)) = (ours, account) else {
+            return Poll::Pending;
+        };
+        Poll::Ready(Ok(match ours {
+            Ok(answer) => answer_ours(account, answer, false),
+            Err(problem) => answer_problem(account, problem),
+        }))
+    }
+}
+
+fn answer_problem<B: Body>(account: Account, problem: Problem) -> Response<Tracked<B>> {
+    let close = problem.close;
+    let answer = problem.answer(account.request_id.as_str());
+    answer_ours(account, answer, close)
+}
+
+fn answer_ours<B: Body>(
+    mut account: Account,
+    answer: AxumResponse,
+    close: bool,
+) -> Response<Tracked<B>> {
+    let (mut head, body) = answer.into_parts();
+    finish_head(&mut account, head.status, &mut head.headers, close);
+    let body = Tracked::ours(body, &head.headers, account);
+    Response::from_parts(head, body)
+}
+
+/// Whether an answer may tell its client in a header that the connection ends.
+fn has_connection_header(version: Version) -> bool {
+    version <= Version::HTTP_11
+}
+
+/// Whether a status is none that an answer can end with.
+fn is_interim(status: StatusCode) -> bool {
+    status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Puts on every answer what every answer carries.
+fn finish_head(account: &mut Account, status: StatusCode, headers: &mut HeaderMap, close: bool) {
+    account.status = Some(status.as_u16());
+    headers.insert(id::HEADER, account.request_id.header());
+    for (name, value) in SECURITY {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
+    if status == StatusCode::NO_CONTENT {
+        // axum adds one to every answer whose size it knows; here there must be none (RFC 9110, 8.6).
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    if (close || account.is_last_answer())
+        && has_connection_header(account.version)
+        && status != StatusCode::SWITCHING_PROTOCOLS
+    {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Whether an answer goes on for as long as its client likes: event streams and upgrades.
+fn is_endless(status: StatusCode, headers: &HeaderMap) -> bool {
+    let event_stream = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
+    status == StatusCode::SWITCHING_PROTOCOLS
+        || headers.get(header::CONTENT_TYPE).is_some_and(event_stream)
+}
+
+impl Shared {
+    /// Counts a panic and writes its one record, unless the hook has (contract SRV-5).
+    pub(super) fn count_panic(&self, caught: &Caught, request_id: &RequestId) {
+        if caught.recorded {
+            return;
+        }
+        self.registry.panics.fetch_add(1, Ordering::Relaxed);
+        context::enter(&mut Some(RequestContext::of(request_id)), || {
+            caught.place.write(&self.log);
+        });
+    }
+
+    /// The answer of a handler that panicked.
+    fn panicked(&self, caught: &Caught, request_id: &RequestId) -> Problem {
+        self.count_panic(caught, request_id);
+        let detail = self
+            .debug
+            .then(|| format!("{} at {}", caught.place.message, caught.place.location));
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR).with_detail(detail)
+    }
+}
+
+impl<F> fmt::Debug for EdgeFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EdgeFuture")
+            .field("account", &self.account)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,156 @@
+//! A handler's future, inside its panic guard and its deadline.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{problem::Problem, upload::Verdict};
+use crate::{
+    context::{self, RequestContext},
+    telemetry::{Caught, catch},
+};
+
+pin_project! {
+    /// Polls a handler with its request in the slot of the thread.
+    pub(super) struct Handler<F> {
+        #[pin]
+        future: Option<F>,
+        #[pin]
+        deadline: Option<Sleep>,
+        // From when on the deadline counts, and how long it is.
+        armed: Option<(Instant, Duration)>,
+        context: Option<RequestContext>,
+        timeout: Option<Duration>,
+    }
+}
+
+/// How a handler ended.
+pub(super) enum Outcome<R> {
+    Answer(R),
+    Panic(Caught),
+    /// It did not answer in time, and was cancelled.
+    Late,
+    /// Its body broke a limit, and it was cancelled.
+    Refused(Problem),
+    /// Its client has gone, and it was cancelled.
+    Gone,
+}
+
+impl<F> Handler<F> {
+    /// Calls the handler. A panic in the call itself is an outcome too.
+    pub(super) fn start(
+        mut context: Option<RequestContext>,
+        timeout: Option<Duration>,
+        call: impl FnOnce() -> F,
+    ) -> Result<Self, Caught> {
+        let future = guard(&mut context, call)?;
+        Ok(Self {
+            future: Some(future),
+            deadline: None,
+            armed: None,
+            context,
+            timeout,
+        })
+    }
+
+    /// Drops what the handler still holds, which may log or panic while it goes.
+    pub(super) fn cancel(self: Pin<&mut Self>) -> Result<(), Caught> {
+        let mut this = self.project();
+        if this.future.is_none() {
+            return Ok(());
+        }
+        guard(this.context, || this.future.set(None))
+    }
+
+    /// The request has given its slot back, and goes on.
+    pub(super) fn release_slot(&self) {
+        if let Some(body) = self.context.as_ref().and_then(|it| it.body.as_ref()) {
+            body.release_slot();
+        }
+    }
+
+    /// What the request is known as, for the body of its answer.
+    pub(super) fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
+        let context = self.project().context.take();
+        // The limits of the request's body were the handler's business, and it has answered.
+        context.map(|context| RequestContext {
+            body: None,
+            ..context
+        })
+    }
+
+    /// The route that was matched, as far as that is known.
+    pub(super) fn route(&self) -> u32 {
+        self.context.as_ref().map_or(0, |context| context.route)
+    }
+}
+
+impl<F, R> Handler<F>
+where
+    F: Future<Output = Result<R, Infallible>>,
+{
+    pub(super) fn poll_outcome(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<R>> {
+        let mut this = self.as_mut().project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Poll::Pending;
+        };
+        let poll = guard(this.context, || future.poll(cx));
+        let verdict = this
+            .context
+            .as_ref()
+            .and_then(|c| c.body.as_ref()?.verdict());
+        let outcome = match (poll, verdict) {
+            (Err(caught), _) => Outcome::Panic(caught),
+            (Ok(_), Some(Verdict::GiveUp)) => Outcome::Gone,
+            // What a handler answers is its own, whatever became of its body.
+            (Ok(Poll::Ready(Ok(answer))), _) => Outcome::Answer(answer),
+            (Ok(Poll::Pending), Some(Verdict::Refuse(status))) => {
+                Outcome::Refused(Problem::new(status).closing())
+            }
+            (Ok(Poll::Pending), None) => {
+                // Most handlers answer at once: only one that waits costs a timer.
+                let timeout = this
+                    .context
+                    .as_ref()
+                    .and_then(|context| context.request_timeout);
+                let Some(timeout) = timeout.unwrap_or(*this.timeout) else {
+                    return Poll::Pending;
+                };
+                let (began, armed) = *this.armed.get_or_insert_with(|| (Instant::now(), timeout));
+                if this.deadline.is_none() || armed != timeout {
+                    // The route may have set another limit since, behind a layer that had to wait.
+                    *this.armed = Some((began, timeout));
+                    this.deadline.set(Some(sleep_until(began + timeout)));
+                }
+                match this
+                    .deadline
+                    .as_mut()
+                    .as_pin_mut()
+                    .map(|deadline| deadline.poll(cx))
+                {
+                    Some(Poll::Ready(())) => Outcome::Late,
+                    _ => return Poll::Pending,
+                }
+            }
+        };
+        match self.cancel() {
+            Ok(()) => Poll::Ready(outcome),
+            Err(caught) => Poll::Ready(Outcome::Panic(caught)),
+        }
+    }
+}
+
+/// Runs the service's own code: with its request in the slot, and without letting a panic through.
+pub(super) fn guard<T>(
+    context: &mut Option<RequestContext>,
+    work: impl FnOnce() -> T,
+) -> Result<T, Caught> {
+    context::enter(context, || catch(work))
+}

@@ -1,0 +1,191 @@
+//! The access record, whatever the client has sent (contract LOG-3, LOG-8).
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use http::{HeaderValue, Method, Request, Uri, header::USER_AGENT};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{
+    build_info::BuildInfo,
+    config::{Environment, Level, LogFormat, LogLevels, load},
+    edge::{Shared, account::Account, id},
+    lifecycle::{Lifecycle, Pulse},
+    metrics::{ProtocolError, Registry},
+    telemetry::{
+        Log, Output, Record,
+        invariants::{json_line, pretty_line},
+    },
+};
+
+const FIELDS: [&str; 11] = [
+    "service",
+    "version",
+    "buildTime",
+    "status",
+    "method",
+    "path",
+    "rawPath",
+    "query",
+    "ip",
+    "latencyMs",
+    "userAgent",
+];
+
+const SECRETS: [&str; 6] = [
+    "token",
+    "access_token",
+    "api_key",
+    "password",
+    "secret",
+    "signature",
+];
+
+/// A service whose log says nothing by itself.
+static SHARED: LazyLock<Arc<Shared>> = LazyLock::new(|| {
+    let build = BuildInfo::new("fuzz\"ed", "1.0", "now");
+    let loaded = load::<()>(&build, &Environment::from_pairs([("HOST", "127.0.0.1")]));
+    let config = loaded.expect("the settings are right").config;
+    let levels = LogLevels::all(Level::Critical);
+    let log = Log::start(Output::to(std::io::sink()), LogFormat::Json, levels, 1);
+    Shared::new(
+        &config,
+        Registry::new(build, 1, Vec::new()),
+        Arc::new(Lifecycle::new()),
+        log.expect("a thread"),
+        Pulse::start(&[]),
+    )
+});
+
+/// Writes the record of a request with this method, target, agent and id, and reads it back.
+///
+/// What cannot be in a request is left out of it. `number` is for all that is not text.
+///
+/// # Panics
+///
+/// If the line does not say what was sent, cut and without its secrets, or breaks the contract.
+pub(crate) fn access(format: LogFormat, number: u64, [method, target, agent, id]: [&[u8]; 4]) {
+    let mut request = Request::new(());
+    if let Ok(method) = Method::from_bytes(method) {
+        *request.method_mut() = method;
+    }
+    if let Ok(target) = Uri::try_from(target) {
+        *request.uri_mut() = target;
+    }
+    if let Ok(agent) = HeaderValue::from_bytes(agent) {
+        request.headers_mut().insert(USER_AGENT, agent);
+    }
+    if let Ok(id) = HeaderValue::from_bytes(id) {
+        request.headers_mut().insert(id::HEADER, id);
+    }
+    let [flags, low, high, ..] = number.to_le_bytes();
+    let status = u16::from_le_bytes([low, high]);
+    let took = Duration::from_micros(number >> 24);
+    let is_aborted = flags & 1 != 0;
+    let client_ip = (flags & 2 != 0).then(|| [10, flags, low, high].into());
+
+    let assigned = id::assign(request.headers());
+    let is_replaced = assigned.replaced;
+    let (shared, started) = (Arc::clone(&SHARED), Instant::now());
+    let mut account = Account::begin(shared, None, started, assigned, client_ip, &request);
+    account.fault = (flags & 4 != 0).then_some(ProtocolError::Malformed);
+    let (level, id) = (Level::Info, account.request_id.as_str());
+    let mut line = Vec::new();
+    let mut record = Record::begin(&mut line, format, level, "http", "http_request", id);
+    let pattern = "/users/{id}";
+    let access = &account.shared.access;
+    access.fields(&mut record, &account, pattern, status, took, is_aborted);
+    record.end();
+    if format == LogFormat::Pretty {
+        return pretty_line(&line);
+    }
+    let mut expected: Vec<(&str, Value)> = Vec::new();
+    let agent = request.headers().get(USER_AGENT);
+    let values: [Value; FIELDS.len()] = [
+        "fuzz\"ed".into(),
+        "1.0".into(),
+        "now".into(),
+        status.into(),
+        cut(request.method().as_str().as_bytes(), 32).into(),
+        "/users/{id}".into(),
+        cut(request.uri().path().as_bytes(), 1024).into(),
+        cut(
+            redacted(request.uri().query().unwrap_or("")).as_bytes(),
+            1024,
+        )
+        .into(),
+        client_ip.map_or("-".into(), |ip| ip.to_string().into()),
+        Value::Null,
+        cut(agent.map_or(b"", HeaderValue::as_bytes), 1024).into(),
+    ];
+    expected.extend(FIELDS.into_iter().zip(values));
+    if is_aborted {
+        expected.push(("aborted", json!(true)));
+    }
+    if is_replaced {
+        expected.push(("requestIdReplaced", json!(true)));
+    }
+    if let Some(fault) = account.fault {
+        expected.push(("protocolError", fault.as_str().into()));
+    }
+    let entries = json_line(&line);
+    let (leading, own) = entries.split_at(7);
+    let said = |index: usize| leading[index].1.as_str();
+    assert_eq!(said(2), Some("http"), "the name");
+    assert_eq!(said(5), Some("http_request"), "the message");
+    assert_eq!(said(6), Some(account.request_id.as_str()), "the id");
+    assert_eq!(own.len(), expected.len(), "{own:?}");
+    for ((key, value), (name, expected)) in own.iter().zip(&expected) {
+        assert_eq!(key, name, "the order");
+        if *name == "latencyMs" {
+            let millis = value.as_f64().expect("a number") * 1000.0;
+            let micros = took.as_micros() as f64;
+            assert!((millis - micros).abs() <= micros * 1e-12, "{value:?}");
+        } else {
+            assert_eq!(value, expected, "{name}");
+        }
+    }
+}
+
+/// The characters that fit into `max` bytes, invalid ones replaced, and whether there were more.
+fn cut(bytes: &[u8], max: usize) -> String {
+    let mut kept = String::new();
+    for char in String::from_utf8_lossy(bytes).chars() {
+        if kept.len() + char.len_utf8() > max {
+            return kept + "…";
+        }
+        kept.push(char);
+    }
+    kept
+}
+
+/// The query without the values of secrets, whatever their names are disguised as.
+fn redacted(query: &str) -> String {
+    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
+    let pairs = query.split('&').map(|pair| {
+        let Some((name, _)) = pair.split_once('=') else {
+            return pair.to_owned();
+        };
+        let mut plain = String::new();
+        let mut rest = name.as_bytes();
+        while let [byte, behind @ ..] = rest {
+            rest = behind;
+            let mut code = u32::from(*byte);
+            if let (b'%', Some(high), Some(low)) =
+                (byte, digit(behind.first()), digit(behind.get(1)))
+            {
+                code = high * 16 + low;
+                rest = &behind[2..];
+            }
+            plain.extend(char::from_u32(code));
+        }
+        match SECRETS.contains(&&*plain.to_ascii_lowercase()) {
+            true => format!("{name}=***"),
+            false => pair.to_owned(),
+        }
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}

@@ -1,0 +1,41 @@
+//! Which request ids are taken over (contract RID-2).
+
+use http::{HeaderMap, HeaderValue};
+
+use crate::edge::id;
+
+const HARMLESS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/+=";
+
+/// Sends each line of `bytes` as an `X-Request-ID`, all in one request.
+///
+/// # Panics
+///
+/// If an id is taken over or replaced against the contract, or a new one is not of its form.
+pub(crate) fn request_id(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let mut sent = Vec::new();
+    for line in bytes.split(|&byte| byte == b'\n') {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append("X-Request-ID", value);
+            sent.push(line);
+        }
+    }
+    let acceptable = match sent.as_slice() {
+        [one] => str::from_utf8(one)
+            .ok()
+            .filter(|id| id.chars().all(|char| HARMLESS.contains(char)))
+            .filter(|id| (1..=128).contains(&id.len())),
+        _ => None,
+    };
+    let assigned = id::assign(&headers);
+    let id = assigned.id.as_str();
+    match acceptable {
+        Some(expected) => assert_eq!((id, assigned.replaced), (expected, false)),
+        None => {
+            assert_eq!(assigned.replaced, !sent.is_empty(), "whether it is told");
+            let is_digit = |char| "0123456789abcdef".contains(char);
+            assert!(id.len() == 32 && id.chars().all(is_digit), "{id:?} is made");
+        }
+    }
+    assert_eq!(assigned.id.header().as_bytes(), id.as_bytes());
+}

@@ -1,0 +1,124 @@
+//! The edge as a tower layer, for whoever has a server of their own.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{body::Body, extract::ConnectInfo};
+use bytes::Bytes;
+use http::{Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::{EdgeFuture, Ours, Peer, Scheme, Shared, Tracked};
+use crate::server::ConnectionState;
+
+/// The handling of requests without the server: ids, access records, metrics, client addresses,
+/// deadline, body limits and panic guard.
+///
+/// Made by [`Prepared::layer`](crate::Prepared::layer). It answers no probes and closes no
+/// connections; those are the server's. The peer's address is taken from axum's [`ConnectInfo`];
+/// without that the address is unknown.
+#[derive(Debug, Clone)]
+pub struct EdgeLayer {
+    shared: Arc<Shared>,
+}
+
+impl EdgeLayer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// What `/metrics` would tell, in the given format.
+    #[must_use]
+    pub fn metrics(&self, exposition: crate::Exposition) -> String {
+        self.shared.render_metrics(exposition)
+    }
+}
+
+impl<S> Layer<S> for EdgeLayer {
+    type Service = Edge<S>;
+
+    fn layer(&self, inner: S) -> Edge<S> {
+        Edge::new(inner, Arc::clone(&self.shared), false)
+    }
+}
+
+/// A service inside its edge.
+#[derive(Debug, Clone)]
+pub struct Edge<S> {
+    inner: S,
+    shared: Arc<Shared>,
+    /// Whether probes and metrics are answered here, over connections of our own.
+    infra: bool,
+}
+
+impl<S> Edge<S> {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>, infra: bool) -> Self {
+        Self {
+            inner,
+            shared,
+            infra,
+        }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Handles a request that came over a connection of the chassis's own server.
+    pub(crate) fn serve<B, R>(
+        &self,
+        request: Request<B>,
+        peer: Peer,
+        scheme: Scheme,
+        connection: Arc<ConnectionState>,
+    ) -> EdgeFuture<S::Future>
+    where
+        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let ours = Ours {
+            connection,
+            infra: self.infra,
+        };
+        self.shared
+            .admit(request, peer, scheme, Some(ours), |request| {
+                // A router is always ready.
+                self.inner.clone().call(request)
+            })
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Edge<S>
+where
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+    R: http_body::Body<Data = Bytes>,
+    R::Error: Into<axum::BoxError>,
+{
+    type Response = Response<Tracked<R>>;
+    type Error = Infallible;
+    type Future = EdgeFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let peer = request
+            .extensions()
+            .get::<ConnectInfo<SocketAddr>>()
+            .map_or(Peer::Unknown, |info| Peer::Ip(info.0.ip()));
+        // Whether that server speaks TLS is not told here.
+        let scheme = Scheme::Http;
+        self.shared.admit(request, peer, scheme, None, |request| {
+            self.inner.call(request)
+        })
+    }
+}

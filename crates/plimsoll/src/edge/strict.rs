@@ -1,0 +1,309 @@
+//! What hyper lets through and RFC 9112 does not (contract SRV-3).
+//!
+//! | part | rule | section |
+//! |---|---|---|
+//! | target | a path, an absolute URI, `*` for OPTIONS; host and port for CONNECT, and nothing else | 3.2 |
+//! | `Host` | there once in HTTP/1.1, at most once in HTTP/1.0, well-formed | 3.2 |
+//! | `Transfer-Encoding` | `chunked`, once, in HTTP/1.1 only: nothing else is understood | 6.1 |
+//! | head | at most 64 KiB | |
+//!
+//! Whoever breaks one is answered, and its connection closed: what follows may be the second half of
+//! something that a proxy on the way has understood differently.
+
+use std::net::Ipv6Addr;
+
+use http::{HeaderMap, Method, Request, Uri, Version, header, uri::Authority};
+
+use crate::metrics::ProtocolError;
+
+/// The largest head of a request.
+pub(crate) const MAX_HEAD: u64 = 64 * 1024;
+
+/// Refuses a request that must not be handled. `read` is the number of bytes that the connection
+/// has read since the request before.
+pub(super) fn check<B>(request: &Request<B>, read: u64) -> Result<(), ProtocolError> {
+    let valid = has_valid_target(request.method(), request.uri())
+        && has_valid_host(request)
+        && has_valid_coding(request.version(), request.headers());
+    if !valid {
+        return Err(ProtocolError::Malformed);
+    }
+    // hyper bounds what it buffers, which is up to twice as much. Most heads need no counting.
+    if read > MAX_HEAD && head_size(request) > MAX_HEAD {
+        return Err(ProtocolError::HeadTooLarge);
+    }
+    Ok(())
+}
+
+/// Whether a client wants a WebSocket (RFC 6455, 4.1). Other protocols are offered by clients that
+/// do not mind being refused.
+pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::UPGRADE)
+        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn has_valid_target(method: &Method, uri: &Uri) -> bool {
+    let path = uri.path();
+    let authority = uri.authority().map(|it| host_and_port(it.as_str()));
+    let is_connect = *method == Method::CONNECT;
+    match (uri.scheme_str(), authority) {
+        (Some(scheme), Some(Some(_))) => {
+            !is_connect && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        }
+        // RFC 9110, section 9.3.6: a port that is missing or impossible must be refused.
+        (None, Some(Some((_, port)))) => is_connect && port.parse::<u16>().is_ok(),
+        (None, None) if is_connect => false,
+        (None, None) => path.starts_with('/') || (path == "*" && *method == Method::OPTIONS),
+        _ => false,
+    }
+}
+
+/// HTTP/1.0 knows no `Host`, so there it may be missing. In HTTP/2 the authority stands for it, and
+/// if both are there they must say the same (RFC 9113, 8.3.1).
+fn has_valid_host<B>(request: &Request<B>) -> bool {
+    let mut sent = request.headers().get_all(header::HOST).iter();
+    let authority = match request.version() {
+        Version::HTTP_2 => request.uri().authority(),
+        _ => None,
+    };
+    match (sent.next(), sent.next(), authority) {
+        (Some(host), None, Some(authority)) => {
+            host.as_bytes()
+                .eq_ignore_ascii_case(authority.as_str().as_bytes())
+                && is_valid_host(host.as_bytes())
+        }
+        (Some(host), None, None) => is_valid_host(host.as_bytes()),
+        (None, _, Some(authority)) => is_valid_host(authority.as_str().as_bytes()),
+        (None, _, None) => request.version() <= Version::HTTP_10,
+        (Some(_), Some(_), _) => false,
+    }
+}
+
+fn has_valid_coding(version: Version, headers: &HeaderMap) -> bool {
+    let mut sent = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (sent.next(), sent.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+        }
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// The size of a head as it was sent, give or take white space.
+fn head_size<B>(request: &Request<B>) -> u64 {
+    let line = request.method().as_str().len() + request.uri().to_string().len() + 12;
+    let fields = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
+    (line + fields.sum::<usize>() + 2) as u64
+}
+
+/// Host and optional port, without user information.
+fn is_valid_host(host: &[u8]) -> bool {
+    Authority::try_from(host).is_ok_and(|host| host_and_port(host.as_str()).is_some())
+}
+
+/// The two parts of an authority, if both are well-formed and there is nothing else.
+///
+/// `http` looks at its characters; it leaves the port unchecked until it is asked for, and what is
+/// in brackets altogether.
+fn host_and_port(authority: &str) -> Option<(&str, &str)> {
+    let (host, rest) = if let Some(literal) = authority.strip_prefix('[') {
+        let (address, rest) = literal.split_once(']')?;
+        if !is_ip_literal(address) {
+            return None;
+        }
+        (address, rest)
+    } else {
+        let end = authority.find(':').unwrap_or(authority.len());
+        authority.split_at(end)
+    };
+    if host.is_empty() || host.contains(['@', '[', ']']) {
+        return None;
+    }
+    // "host:" with an empty port is allowed by RFC 3986.
+    let port = match rest {
+        "" => "",
+        rest => rest.strip_prefix(':')?,
+    };
+    (port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit())).then_some((host, port))
+}
+
+/// What stands in brackets: an IPv6 address, or a literal of a version to come (RFC 3986, 3.2.2).
+fn is_ip_literal(text: &str) -> bool {
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return true;
+    }
+    let future = text
+        .strip_prefix(['v', 'V'])
+        .and_then(|it| it.split_once('.'));
+    future.is_some_and(|(version, address)| {
+        let is_hex = |byte: u8| byte.is_ascii_hexdigit();
+        !version.is_empty() && version.bytes().all(is_hex) && !address.is_empty()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_hosts(version: Version, hosts: &[&str], valid: bool) {
+        let mut request = Request::builder().version(version);
+        for host in hosts {
+            request = request.header(header::HOST, *host);
+        }
+        let request = request.body(()).unwrap();
+        assert_eq!(check(&request, 0).is_ok(), valid, "{version:?} {hosts:?}");
+    }
+
+    #[test]
+    fn host_is_there_once_and_well_formed() {
+        for host in [
+            "example.com",
+            "example.com:80",
+            "127.0.0.1",
+            "[::1]:8080",
+            "[::1]",
+            "[::ffff:192.0.2.1]:",
+            "[v1.a:b]",
+            "a:",
+        ] {
+            check_hosts(Version::HTTP_11, &[host], true);
+        }
+        for host in [
+            "",
+            "a b",
+            "user@example.com",
+            "a:b",
+            "a:123456",
+            "a/b",
+            "[::1]x",
+            "a,b c",
+            ":80",
+            "[]",
+            "[a]:80",
+            "[1::2::3]",
+            "[::1%25eth0]",
+            "[v.a]",
+            "a[b]",
+            "[::1]a:80",
+        ] {
+            check_hosts(Version::HTTP_11, &[host], false);
+        }
+        check_hosts(Version::HTTP_11, &[], false);
+        check_hosts(Version::HTTP_11, &["a", "a"], false);
+        check_hosts(Version::HTTP_10, &[], true);
+        check_hosts(Version::HTTP_10, &["a", "b"], false);
+        check_hosts(Version::HTTP_2, &["a"], true);
+        check_hosts(Version::HTTP_2, &[], false);
+    }
+
+    #[track_caller]
+    fn check_authority(uri: &str, host: Option<&str>, valid: bool) {
+        let mut request = Request::builder().version(Version::HTTP_2).uri(uri);
+        if let Some(host) = host {
+            request = request.header(header::HOST, host);
+        }
+        let request = request.body(()).unwrap();
+        assert_eq!(check(&request, 0).is_ok(), valid, "{uri} {host:?}");
+    }
+
+    #[test]
+    fn an_authority_stands_for_the_host_and_is_the_same() {
+        check_authority("https://a/b", None, true);
+        check_authority("https://a/b", Some("A"), true);
+        check_authority("https://a/b", Some("c"), false);
+        check_authority("https://u@a/b", None, false);
+        check_authority("https://a:x/b", None, false);
+    }
+
+    #[track_caller]
+    fn check_line(method: &str, uri: &str, coding: &[&str], status: Option<u16>) {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::HOST, "a");
+        for coding in coding {
+            request = request.header(header::TRANSFER_ENCODING, *coding);
+        }
+        let refused = check(&request.body(()).unwrap(), 0).err();
+        assert_eq!(
+            refused.and_then(ProtocolError::status),
+            status,
+            "{method} {uri} {coding:?}"
+        );
+    }
+
+    #[test]
+    fn targets_have_the_form_that_their_method_asks_for() {
+        check_line("GET", "/a?b", &[], None);
+        check_line("GET", "http://a/b", &[], None);
+        check_line("OPTIONS", "*", &[], None);
+        check_line("CONNECT", "a:80", &[], None);
+        check_line("CONNECT", "[::1]:80", &[], None);
+        check_line("GET", "http://[::1]:80/b", &[], None);
+        check_line("GET", "*", &[], Some(400));
+        check_line("GET", "hello", &[], Some(400));
+        check_line("POST", "a:80", &[], Some(400));
+        for target in [
+            "a",
+            "a:",
+            "a:x",
+            "a:99999",
+            ":80",
+            "u@a:80",
+            "/a",
+            "http://a:80",
+        ] {
+            check_line("CONNECT", target, &[], Some(400));
+        }
+        for authority in ["", "u@a", "u:p@a", ":80", "a:x", "[]", "[a]", "[::1]x"] {
+            // Some of them `http` refuses by itself.
+            if let Ok(uri) = format!("http://{authority}/b").parse::<Uri>() {
+                check_line("GET", &uri.to_string(), &[], Some(400));
+            }
+        }
+    }
+
+    #[test]
+    fn chunked_once_is_the_only_coding() {
+        check_line("POST", "/", &["chunked"], None);
+        check_line("POST", "/", &["Chunked"], None);
+        for codings in [
+            &["chunked, chunked"][..],
+            &["gzip, chunked"],
+            &["identity"],
+            &[""],
+            &["chunked", "chunked"],
+        ] {
+            check_line("POST", "/", codings, Some(400));
+        }
+    }
+
+    #[test]
+    fn a_head_is_measured_only_when_much_was_read() {
+        let long = "x".repeat(70_000);
+        let request = Request::builder()
+            .header(header::HOST, "a")
+            .header("x", long)
+            .body(())
+            .unwrap();
+        assert!(
+            check(&request, MAX_HEAD).is_ok(),
+            "the caller says that little was read"
+        );
+        assert!(check(&request, MAX_HEAD + 1).is_err());
+        let short = Request::builder()
+            .header(header::HOST, "a")
+            .body(())
+            .unwrap();
+        assert!(
+            check(&short, 10 * MAX_HEAD).is_ok(),
+            "what was read may be a body"
+        );
+    }
+}

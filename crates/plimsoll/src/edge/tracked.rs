@@ -1,0 +1,273 @@
+//! The answer's body: its last byte, or its drop, ends the request.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use axum::body::Body as AxumBody;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Version, header};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::{account::Account, handler::guard};
+use crate::context::RequestContext;
+
+pin_project! {
+    /// A body that keeps the account of its request open until it has been handed over.
+    ///
+    /// A panic inside the body is an error of the body: the connection is closed, and the client
+    /// does not take the part it has for the whole.
+    pub struct Tracked<B> {
+        #[pin]
+        content: Content<B>,
+        account: Option<Account>,
+        context: Option<RequestContext>,
+        // What the head says is still to come, if it says so.
+        remaining: Option<u64>,
+        // What the connection gets at a time, and what is left of a larger piece.
+        at_once: usize,
+        left: Bytes,
+        // Nothing of it may be sent, and hyper would.
+        unsent: bool,
+    }
+
+    impl<B> PinnedDrop for Tracked<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let account = this.account.take();
+            // A body of the service's own may log or panic while it is dropped.
+            let dropped = guard(this.context, || this.content.set(Content::Gone));
+            let Some(account) = account else { return };
+            if let Err(caught) = dropped {
+                account.shared.count_panic(&caught, &account.request_id);
+            }
+            if *this.remaining == Some(0) {
+                account.complete();
+            }
+        }
+    }
+}
+
+pin_project! {
+    #[project = ContentProjection]
+    enum Content<B> {
+        Theirs { #[pin] body: B },
+        Ours { #[pin] body: AxumBody },
+        Gone,
+    }
+}
+
+impl<B: Body> Tracked<B> {
+    /// What the handler answered.
+    pub(super) fn theirs(
+        body: B,
+        headers: &HeaderMap,
+        account: Account,
+        context: Option<RequestContext>,
+    ) -> Self {
+        let remaining = remaining(&account, headers, &body);
+        let content = Content::Theirs { body };
+        Self {
+            content,
+            at_once: at_once(&account),
+            unsent: is_unsent(&account),
+            account: Some(account),
+            context,
+            remaining,
+            left: Bytes::new(),
+        }
+    }
+
+    /// What nobody will read.
+    pub(super) fn nothing() -> Self {
+        Self {
+            content: Content::Gone,
+            account: None,
+            context: None,
+            remaining: Some(0),
+            at_once: usize::MAX,
+            left: Bytes::new(),
+            unsent: false,
+        }
+    }
+
+    /// What the chassis answered.
+    pub(super) fn ours(body: AxumBody, headers: &HeaderMap, account: Account) -> Self {
+        let remaining = remaining(&account, headers, &body);
+        let content = Content::Ours { body };
+        Self {
+            content,
+            at_once: at_once(&account),
+            unsent: is_unsent(&account),
+            account: Some(account),
+            context: None,
+            remaining,
+            left: Bytes::new(),
+        }
+    }
+}
+
+/// What the connection gets of an answer at a time.
+///
+/// Over HTTP/1 it asks for more when its client has taken what there was. Over HTTP/2 it takes
+/// whatever it gets, and holds it until the client opens a window: there a large piece would end the
+/// request long before it is sent.
+fn at_once(account: &Account) -> usize {
+    const FRAME: usize = 16 * 1024;
+    if account.version == Version::HTTP_2 {
+        FRAME
+    } else {
+        usize::MAX
+    }
+}
+
+/// Whether an answer is a head and nothing else, whatever its body would have.
+fn is_bodiless(account: &Account) -> bool {
+    let status = account.status.unwrap_or(0);
+    account.method == Method::HEAD || matches!(status, 100..=199 | 204 | 304)
+}
+
+/// Whether a body must be kept back here. Over HTTP/1 hyper sees to that by itself, and tells the
+/// body's length all the same.
+fn is_unsent(account: &Account) -> bool {
+    account.version == Version::HTTP_2 && is_bodiless(account)
+}
+
+/// How many bytes the connection will ask for; nothing if only the body's end can tell.
+fn remaining(account: &Account, headers: &HeaderMap, body: &impl Body) -> Option<u64> {
+    if is_bodiless(account) {
+        return Some(0);
+    }
+    let declared = || {
+        headers
+            .get(header::CONTENT_LENGTH)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+    };
+    body.size_hint().exact().or_else(declared)
+}
+
+impl<B> Body for Tracked<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<axum::BoxError>,
+{
+    type Data = Bytes;
+    type Error = axum::BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        let mut this = self.project();
+        let poll = match this.content.as_mut().project() {
+            _ if !this.left.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.left)))))
+            }
+            ContentProjection::Theirs { body } => {
+                match guard(this.context, || body.poll_frame(cx).map_err(Into::into)) {
+                    Ok(poll) => poll,
+                    Err(caught) => {
+                        if let Some(account) = this.account.as_ref() {
+                            account.shared.count_panic(&caught, &account.request_id);
+                        }
+                        Poll::Ready(Some(Err("the body panicked".into())))
+                    }
+                }
+            }
+            ContentProjection::Ours { body } => body.poll_frame(cx).map_err(Into::into),
+            ContentProjection::Gone => Poll::Ready(None),
+        };
+        let frame = match ready!(poll) {
+            Some(Ok(frame))
+                if frame
+                    .data_ref()
+                    .is_some_and(|data| data.len() > *this.at_once) =>
+            {
+                // It is data, as has just been seen.
+                let mut data = frame.into_data().unwrap_or_default();
+                *this.left = data.split_off(*this.at_once);
+                Some(Ok(Frame::data(data)))
+            }
+            frame => frame,
+        };
+        match &frame {
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                if let Some(remaining) = this.remaining.as_mut() {
+                    *remaining = remaining.saturating_sub(length);
+                }
+                let ended = match &*this.content {
+                    Content::Theirs { body } => body.is_end_stream(),
+                    Content::Ours { body } => body.is_end_stream(),
+                    Content::Gone => true,
+                };
+                if (ended && this.left.is_empty() || *this.remaining == Some(0))
+                    && let Some(account) = this.account.take()
+                {
+                    account.complete();
+                }
+            }
+            Some(Err(_)) => {
+                let account = this.account.take();
+                // An error is final: nobody polls a body that has panicked again.
+                let dropped = guard(this.context, || this.content.set(Content::Gone));
+                if let (Err(caught), Some(account)) = (dropped, account) {
+                    account.shared.count_panic(&caught, &account.request_id);
+                }
+            }
+            // A body that ends before the length it was announced with leaves its client waiting.
+            None if this.remaining.is_some_and(|remaining| remaining > 0) => {
+                drop(this.account.take());
+            }
+            None => {
+                if let Some(account) = this.account.take() {
+                    account.complete();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        if self.unsent {
+            return true;
+        }
+        if !self.left.is_empty() {
+            return false;
+        }
+        match &self.content {
+            Content::Theirs { body } => body.is_end_stream(),
+            Content::Ours { body } => body.is_end_stream(),
+            Content::Gone => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let rest = match &self.content {
+            Content::Theirs { body } => body.size_hint(),
+            Content::Ours { body } => body.size_hint(),
+            Content::Gone => SizeHint::with_exact(0),
+        };
+        let left = self.left.len() as u64;
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(left));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(left)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+}
+
+impl<B> fmt::Debug for Tracked<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracked")
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,383 @@
+//! The request's body, with a limit on its size and on its silence (contract SRV-1, SRV-2, SRV-3).
+//!
+//! Both hold for whatever reads the body: an extractor, a stream, a multipart parser. When one is
+//! broken the handler gets nothing more, and the edge takes over: it cancels the handler and answers
+//! 413 or 408 itself.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::admission::{Admission, Wait};
+use crate::{context, server::ConnectionState};
+
+/// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
+const SOMETHING: u64 = 1024;
+
+/// What a body and the edge tell each other.
+pub(crate) struct BodyControl {
+    limit: AtomicU64,
+    gap: Duration,
+    fault: AtomicU8,
+    connection: Option<Arc<ConnectionState>>,
+    admission: Arc<Admission>,
+    told_to_go: AtomicBool,
+    slotless: AtomicBool,
+}
+
+/// How a body broke its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    TooLarge = 1,
+    Stalled = 2,
+    /// The connection is dead: nobody will read an answer.
+    Gone = 3,
+}
+
+/// What the edge does when a body has broken its limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Refuse(StatusCode),
+    GiveUp,
+}
+
+impl BodyControl {
+    /// `gap` is the longest silence between two reads.
+    pub(super) fn new(
+        limit: u64,
+        gap: Duration,
+        connection: Option<Arc<ConnectionState>>,
+        admission: Arc<Admission>,
+    ) -> Arc<Self> {
+        let limit = AtomicU64::new(limit);
+        Arc::new(Self {
+            limit,
+            gap,
+            fault: AtomicU8::new(0),
+            connection,
+            admission,
+            told_to_go: AtomicBool::new(false),
+            slotless: AtomicBool::new(false),
+        })
+    }
+
+    /// Others need the slot more than a handler that waits for its client. It is stalled from its next
+    /// look at the body on; a handler that does something else meanwhile is left alone.
+    pub(super) fn tell_to_go(&self) {
+        self.told_to_go.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_told_to_go(&self) -> bool {
+        self.told_to_go.load(Ordering::Acquire)
+    }
+
+    /// The request has given its slot back, and goes on.
+    pub(super) fn release_slot(&self) {
+        self.slotless.store(true, Ordering::Release);
+    }
+
+    pub(super) fn has_no_slot(&self) -> bool {
+        self.slotless.load(Ordering::Acquire)
+    }
+
+    /// Sets another limit than `MAX_BODY_BYTES`; for what has not been read yet.
+    pub(super) fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// What is to be done, if the body has broken its limits.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        match self.fault.load(Ordering::Acquire) {
+            0 => None,
+            1 => Some(Verdict::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
+            2 => Some(Verdict::Refuse(StatusCode::REQUEST_TIMEOUT)),
+            _ => Some(Verdict::GiveUp),
+        }
+    }
+
+    fn set(&self, fault: Fault) {
+        self.fault.store(fault as u8, Ordering::Release);
+    }
+
+    /// The body has broken a limit.
+    ///
+    /// Read by the handler itself, it gives nothing more: the edge, which is polling the handler at
+    /// this moment, sees the fault as soon as the handler waits, and answers in its place. Read
+    /// anywhere else, such as in a task of its own, it gives an error.
+    fn broken<T>(self: &Arc<Self>, fault: Fault) -> Poll<Option<Result<T, UploadError>>> {
+        let by_handler = context::with_current(|current| {
+            current
+                .body
+                .as_ref()
+                .is_some_and(|body| Arc::ptr_eq(body, self))
+        });
+        self.set(fault);
+        if by_handler == Some(true) {
+            return Poll::Pending;
+        }
+        let reason = match fault {
+            Fault::TooLarge => Reason::TooLarge(self.limit.load(Ordering::Relaxed)),
+            Fault::Stalled | Fault::Gone => Reason::Stalled(self.gap),
+        };
+        Poll::Ready(Some(Err(UploadError(reason))))
+    }
+}
+
+impl fmt::Debug for BodyControl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyControl")
+            .field("verdict", &self.verdict())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct UploadError(Reason);
+
+#[derive(Debug, thiserror::Error)]
+enum Reason {
+    #[error("the request body is larger than {0} bytes")]
+    TooLarge(u64),
+    #[error("nothing of the request body came for {0:?}")]
+    Stalled(Duration),
+    #[error("the request body ended early")]
+    Connection(#[source] axum::BoxError),
+}
+
+pin_project! {
+    /// A request's body under the control of its edge.
+    pub(super) struct Upload<B> {
+        #[pin]
+        inner: B,
+        // Armed only while a reader waits, and then for a whole gap.
+        #[pin]
+        silence: Option<Sleep>,
+        control: Arc<BodyControl>,
+        // There while a reader waits.
+        wait: Option<Wait>,
+        // Since when next to nothing has come, and how much.
+        dry: Option<Instant>,
+        came: u64,
+        seen: u64,
+        ended: bool,
+    }
+
+    impl<B> PinnedDrop for Upload<B> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(wait) = this.wait {
+                this.control.admission.go_on(wait);
+            }
+            // Whoever still sends must be listened to for a while, or our answer is lost with the
+            // reset that unread bytes cause.
+            if let Some(connection) = &this.control.connection {
+                connection.set_unread(!this.ended);
+            }
+        }
+    }
+}
+
+impl<B> Upload<B> {
+    pub(super) fn new(inner: B, control: Arc<BodyControl>) -> Self {
+        Self {
+            inner,
+            silence: None,
+            control,
+            wait: None,
+            dry: None,
+            came: 0,
+            seen: 0,
+            ended: false,
+        }
+    }
+}
+
+impl<B> Body for Upload<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<axum::BoxError>,
+{
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let mut this = self.project();
+        let limit = this.control.limit.load(Ordering::Relaxed);
+        // What the client declares is refused before a byte of it is read.
+        if this.seen.saturating_add(this.inner.size_hint().lower()) > limit {
+            return this.control.broken(Fault::TooLarge);
+        }
+        let polled = this.inner.as_mut().poll_frame(cx);
+        if polled.is_ready()
+            && let Some(wait) = this.wait.take()
+            && !this.control.admission.go_on(wait)
+        {
+            return this.control.broken(Fault::Stalled);
+        }
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                this.silence.set(None);
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                *this.seen += length;
+                *this.came += length;
+                if *this.came >= SOMETHING {
+                    *this.dry = None;
+                    *this.came = 0;
+                }
+                *this.ended = this.inner.is_end_stream();
+                if *this.seen > limit {
+                    return this.control.broken(Fault::TooLarge);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let error = error.into();
+                if is_reset(&*error) {
+                    this.control.set(Fault::Gone);
+                }
+                *this.ended = true;
+                Poll::Ready(Some(Err(UploadError(Reason::Connection(error)))))
+            }
+            Poll::Ready(None) => {
+                *this.ended = true;
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if this.silence.is_none() {
+                    this.silence.set(Some(sleep(this.control.gap)));
+                }
+                let admission = &this.control.admission;
+                let since = *this.dry.get_or_insert_with(Instant::now);
+                let may_wait = admission.wait(this.wait, since, this.control, cx.waker());
+                if let Some(silence) = this.silence.as_mut().as_pin_mut()
+                    && may_wait
+                {
+                    ready!(silence.poll(cx));
+                }
+                this.control.broken(Fault::Stalled)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Whether the connection itself has failed, rather than ended.
+fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::ConnectionAborted
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::TimedOut
+            );
+        }
+        next = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use http_body_util::{BodyExt as _, Full};
+
+    use super::*;
+
+    const GAP: Duration = Duration::from_secs(5);
+
+    /// Chunks with a silence before each.
+    struct Chunks(VecDeque<(Duration, usize)>, Option<Pin<Box<Sleep>>>);
+
+    impl Body for Chunks {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            let Some((wait, size)) = self.0.front().copied() else {
+                return Poll::Ready(None);
+            };
+            let timer = self.1.get_or_insert_with(|| Box::pin(sleep(wait)));
+            ready!(timer.as_mut().poll(cx));
+            self.1 = None;
+            self.0.pop_front();
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![0; size])))))
+        }
+    }
+
+    async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<Verdict>) {
+        let control = BodyControl::new(limit, GAP, None, Admission::new(0));
+        let chunks = chunks
+            .iter()
+            .map(|(s, n)| (Duration::from_secs(*s), *n))
+            .collect();
+        let upload = Upload::new(Chunks(chunks, None), Arc::clone(&control));
+        let whole = upload.collect().await.is_ok();
+        (whole, control.verdict())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_at_the_limit_passes_and_one_above_it_does_not() {
+        assert_eq!(read(10, &[(0, 4), (0, 6)]).await, (true, None));
+        let refused = (false, Some(Verdict::Refuse(StatusCode::PAYLOAD_TOO_LARGE)));
+        assert_eq!(read(10, &[(0, 4), (0, 7)]).await, refused);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_measured_between_reads_not_in_all() {
+        assert_eq!(read(10, &[(4, 1), (4, 1), (4, 1)]).await, (true, None));
+        let refused = (false, Some(Verdict::Refuse(StatusCode::REQUEST_TIMEOUT)));
+        assert_eq!(read(10, &[(4, 1), (6, 1)]).await, refused);
+    }
+
+    #[tokio::test]
+    async fn a_declared_size_is_refused_before_anything_is_read() {
+        let control = BodyControl::new(3, GAP, None, Admission::new(0));
+        let mut upload = Box::pin(Upload::new(Full::from("four"), Arc::clone(&control)));
+        let first = std::future::poll_fn(|cx| upload.as_mut().poll_frame(cx)).await;
+        assert!(first.unwrap().is_err());
+        assert_eq!(
+            upload.inner.size_hint().lower(),
+            4,
+            "the body was not touched"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_route_may_raise_the_limit_before_the_body_is_read() {
+        let control = BodyControl::new(3, GAP, None, Admission::new(0));
+        control.set_limit(4);
+        let upload = Upload::new(Full::from(Bytes::from_static(b"four")), control);
+        assert_eq!(upload.collect().await.unwrap().to_bytes(), "four");
+    }
+}

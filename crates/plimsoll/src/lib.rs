@@ -1,0 +1,71 @@
+//! The operations chassis for axum services: one builder gives any [`axum::Router`] its production
+//! behaviour.
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use plimsoll::{Exit, Service, build_info};
+//!
+//! fn main() -> Exit {
+//!     Service::new(build_info!())
+//!         .router(Router::new().route("/hello", get(|| async { "hello\n" })))
+//!         .run()
+//! }
+//! ```
+//!
+//! That service has probes, JSON logs with request ids, Prometheus metrics, client addresses behind
+//! proxies, validated settings, limits, and an end that loses no request. What exactly it does is
+//! the contract, `docs/contract.md` in the repository, each clause of which has a test.
+//!
+//! # What it does not do
+//!
+//! It chooses no database, no template engine and no way to authenticate, and it never rewrites what
+//! a handler answers.
+//!
+//! # Where to begin
+//!
+//! * [`Service`] is the builder; [`Service::setup`] is for services that need a pool or a client.
+//! * [`config::Settings`] are a service's own settings.
+//! * [`Prepared`] is for whoever brings a runtime, a subscriber or a server of their own.
+//! * `testing` (a feature) starts a service in a test and shows its records and metrics.
+
+pub mod build_info;
+pub mod config;
+mod context;
+mod edge;
+mod error;
+#[cfg(any(test, all(fuzzing, feature = "testing")))]
+#[doc(hidden)]
+pub mod fuzzing;
+mod health;
+mod lifecycle;
+mod metrics;
+mod server;
+mod service;
+pub mod shutdown;
+pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use prometheus_client;
+
+pub use self::{
+    build_info::BuildInfo,
+    config::Config,
+    context::{InRequest, RequestId, in_request, spawn},
+    edge::{
+        ClientIp, EdgeFuture, EdgeLayer, EdgeService, Origin, OriginRejection, OutsideRequest,
+        RouteLimits, RouteLimitsService, Scheme, Tracked, limits,
+    },
+    health::Readiness,
+    lifecycle::Report,
+    metrics::{Exposition, MetricError, Metrics},
+    service::{Exit, Handle, Prepared, Service, SetupError, StartError},
+    shutdown::ShutdownToken,
+    telemetry::Log,
+};
+
+/// The table of the chassis's metrics, as `docs/metrics.md` has it.
+#[must_use]
+pub fn metrics_table() -> String {
+    metrics::markdown_table()
+}

@@ -1,0 +1,203 @@
+//! The life of a process, from its start to its last record.
+//!
+//! | State       | `/ready` | New connections | Requests         | Ends when                              |
+//! |-------------|----------|-----------------|------------------|----------------------------------------|
+//! | `starting`  | –        | refused         | –                | set-up is complete                     |
+//! | `ready`     | 200      | accepted        | served           | a signal, or readiness is switched off |
+//! | `not_ready` | 503      | accepted        | served           | a signal, or it is switched on again   |
+//! | `lame_duck` | 503      | accepted        | served, closing  | `DRAIN_DELAY` has passed               |
+//! | `draining`  | –        | refused         | those in flight  | none is left, or `SHUTDOWN_TIMEOUT`    |
+//! | `flushing`  | –        | refused         | –                | hooks and log are done, or 3 s         |
+//!
+//! # Why a lame duck
+//!
+//! A balancer learns from `/ready` that it must go elsewhere, and until it has asked it still sends
+//! requests here. Closing the listener at once would refuse them.
+//!
+//! # Invariants
+//!
+//! States only move forward, apart from `ready ⇄ not_ready`.
+
+mod connections;
+mod drain;
+mod hooks;
+mod notify;
+mod pulse;
+mod report;
+mod signals;
+mod watchdog;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU8, Ordering},
+};
+
+pub use self::report::Report;
+pub(crate) use self::{
+    connections::{Connections, Stage},
+    drain::{AFTER_DRAIN, Drain, Ended, Force},
+    hooks::Hooks,
+    notify::{Notify, SignsOfLife},
+    pulse::{Pulse, stall_limit},
+    signals::{Signals, Stop},
+    watchdog::Watchdog,
+};
+
+/// Where the process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum State {
+    Starting,
+    Ready,
+    NotReady,
+    LameDuck,
+    Draining,
+    Flushing,
+}
+
+impl State {
+    const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::Ready,
+        Self::NotReady,
+        Self::LameDuck,
+        Self::Draining,
+        Self::Flushing,
+    ];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::NotReady => "not_ready",
+            Self::LameDuck => "lame_duck",
+            Self::Draining => "draining",
+            Self::Flushing => "flushing",
+        }
+    }
+}
+
+/// The state of one service, shared by all its parts.
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    state: AtomicU8,
+    switched_on: AtomicBool,
+    /// Those of the main listener: the drain waits for them.
+    pub(crate) connections: Arc<Connections>,
+}
+
+impl Lifecycle {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: AtomicU8::new(State::Starting as u8),
+            switched_on: AtomicBool::new(true),
+            connections: Arc::new(Connections::new()),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::ALL[usize::from(self.state.load(Ordering::Acquire))]
+    }
+
+    /// Whether answers shall tell their clients to go elsewhere (contract LIFE-2).
+    pub(crate) fn is_ending(&self) -> bool {
+        self.state() >= State::LameDuck
+    }
+
+    /// Moves to `to`, unless the process is there or further already.
+    pub(crate) fn advance(&self, to: State) -> bool {
+        self.state.fetch_max(to as u8, Ordering::AcqRel) < to as u8
+    }
+
+    /// The end of set-up: ready, if readiness was not switched off meanwhile. Says whether the
+    /// service may start, which it may not if [`Lifecycle::cancel_start`] was first.
+    pub(crate) fn start(&self) -> bool {
+        let to = if self.switched_on.load(Ordering::SeqCst) {
+            State::Ready
+        } else {
+            State::NotReady
+        };
+        let started = self.replace(State::Starting, to);
+        if !self.switched_on.load(Ordering::SeqCst) {
+            // Switched off in between, by somebody who found that there was nothing to change yet.
+            self.replace(State::Ready, State::NotReady);
+        }
+        started
+    }
+
+    /// Ends the service before it has started; says whether that is still possible.
+    pub(crate) fn cancel_start(&self) -> bool {
+        self.replace(State::Starting, State::Flushing)
+    }
+
+    /// Switches readiness, and says whether that changed anything now.
+    pub(crate) fn switch(&self, on: bool) -> bool {
+        self.switched_on.store(on, Ordering::SeqCst);
+        if on {
+            self.replace(State::NotReady, State::Ready)
+        } else {
+            self.replace(State::Ready, State::NotReady)
+        }
+    }
+
+    fn replace(&self, from: State, to: State) -> bool {
+        let (from, to) = (from as u8, to as u8);
+        self.state
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    /// Every state's name, and whether it is the present one.
+    pub(crate) fn states(&self) -> Vec<(&'static str, bool)> {
+        let present = self.state();
+        State::ALL
+            .iter()
+            .map(|state| (state.as_str(), *state == present))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn readiness_goes_back_and_forth_until_the_end_begins() {
+        let life = Lifecycle::new();
+        assert!(!life.switch(false), "nothing changes before the start");
+        assert!(life.start());
+        assert_eq!(life.state(), State::NotReady);
+        assert!(life.switch(true) && !life.switch(true));
+        assert_eq!(life.state(), State::Ready);
+        assert!(life.advance(State::LameDuck) && !life.advance(State::LameDuck));
+        assert!(!life.switch(false) && !life.switch(true));
+        assert_eq!(life.state(), State::LameDuck);
+        life.start();
+        assert_eq!(
+            life.state(),
+            State::LameDuck,
+            "a late start changes nothing"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn states_only_move_forward(steps in proptest::collection::vec(0_u8..9, 0..40)) {
+            let life = Lifecycle::new();
+            for step in steps {
+                let before = life.state();
+                match step {
+                    6 => drop(life.start()),
+                    7 => drop(life.switch(true)),
+                    8 => drop(life.switch(false)),
+                    to => drop(life.advance(State::ALL[usize::from(to)])),
+                }
+                let after = life.state();
+                let back = before == State::NotReady && after == State::Ready;
+                prop_assert!(after >= before || back, "{before:?} → {after:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Turns "please stop" into an end that loses no request.
+//!
+//! ```text
+//! stop ─▶ lame duck ──DRAIN_DELAY──▶ draining ──empty, or SHUTDOWN_TIMEOUT──▶ flushing ─▶ report
+//!             └───────── a second stop skips to here ──────────────────────────┘
+//! ```
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Hooks, Lifecycle, Report, Stage, State, Stop};
+use crate::{config::Level, metrics::Registry, telemetry::Log};
+
+/// What hooks and the flush of telemetry share (contract LIFE-1).
+pub(crate) const AFTER_DRAIN: Duration = Duration::from_secs(3);
+
+/// What of that is left for the flush, however long the hooks take.
+const FLUSH_AT_LEAST: Duration = Duration::from_millis(400);
+
+/// What both have after a second signal (LIFE-3: 1 s, the cut included).
+const HURRIED_BUDGET: Duration = Duration::from_millis(800);
+
+/// How long connections that were cut off get to write their records.
+const CUT_BUDGET: Duration = Duration::from_millis(200);
+
+/// The end of one service.
+#[derive(Debug)]
+pub(crate) struct Drain<'a> {
+    pub(crate) lifecycle: &'a Arc<Lifecycle>,
+    pub(crate) registry: &'a Registry,
+    pub(crate) log: &'a Log,
+    pub(crate) hooks: &'a Hooks,
+    pub(crate) drain_delay: Duration,
+    pub(crate) shutdown_timeout: Duration,
+    /// Where the hooks run.
+    pub(crate) runtime: &'a runtime::Handle,
+}
+
+impl Drain<'_> {
+    /// Goes through all states up to flushing. What is left is to write the report, and the time
+    /// there is for that.
+    ///
+    /// `force` ends when somebody wants it to be over at once, at whatever stage it is.
+    pub(crate) async fn run(
+        self,
+        stop: Stop,
+        force: &mut Force<impl Future<Output = ()>>,
+    ) -> Ended {
+        let mut report = Report::new(stop.as_str());
+        let began = Instant::now();
+        let finished_before = self.registry.http.finished();
+        self.lifecycle.advance(State::LameDuck);
+        self.lifecycle.connections.enter_stage(Stage::LameDuck);
+        self.log.infra(Level::Info, "shutdown_started", |record| {
+            record.str("reason", stop.as_str());
+            record.bool("ready", false);
+            record.number("requestsInFlight", self.registry.http.in_flight());
+        });
+
+        if !self.drain_delay.is_zero() {
+            force.or(sleep(self.drain_delay)).await;
+        }
+        report.lame_duck = began.elapsed();
+        self.enter_draining();
+        let drained = timeout(self.shutdown_timeout, self.lifecycle.connections.ended());
+        // Whether all went or the time was over shows in what is left, which is counted below.
+        force.or(drained).await;
+        report.drain = began.elapsed() - report.lame_duck;
+
+        let end = Instant::now()
+            + if force.is_over {
+                HURRIED_BUDGET
+            } else {
+                AFTER_DRAIN
+            };
+        // In this order: a request that ends in between is missing from both, and in neither twice.
+        report.requests_finished = self.registry.http.finished() - finished_before;
+        report.requests_cut_off =
+            self.registry.http.in_flight() + self.lifecycle.connections.upgraded();
+        self.lifecycle.connections.enter_stage(Stage::Cut);
+        let _ = timeout(CUT_BUDGET, self.lifecycle.connections.ended()).await;
+        report.requests_cut_off += self.lifecycle.connections.cut_off_while_sending();
+
+        self.lifecycle.advance(State::Flushing);
+        let hooks_began = Instant::now();
+        let deadline = end - FLUSH_AT_LEAST;
+        let hooks = self.hooks.run(deadline, self.runtime, self.log);
+        // Whoever cannot wait leaves the hook that runs, and all behind it.
+        report.hooks_cut_off = if force.is_over {
+            hooks.await
+        } else {
+            force
+                .or(hooks)
+                .await
+                .unwrap_or_else(|| self.hooks.len() + 1)
+        };
+        report.hooks = hooks_began.elapsed();
+        let left = end.saturating_duration_since(Instant::now());
+        let flush = if force.is_over {
+            FLUSH_AT_LEAST
+        } else {
+            left.max(FLUSH_AT_LEAST)
+        };
+        Ended { report, flush }
+    }
+
+    fn enter_draining(&self) {
+        self.lifecycle.advance(State::Draining);
+        self.lifecycle.connections.enter_stage(Stage::Draining);
+    }
+}
+
+/// How the end went, but for the last record.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) report: Report,
+    /// How long the flush of the log may take.
+    pub(crate) flush: Duration,
+}
+
+/// Somebody who may want it to be over at once.
+#[derive(Debug)]
+pub(crate) struct Force<F> {
+    wanted: Pin<Box<F>>,
+    is_over: bool,
+}
+
+impl<F: Future<Output = ()>> Force<F> {
+    pub(crate) fn new(wanted: F) -> Self {
+        Self {
+            wanted: Box::pin(wanted),
+            is_over: false,
+        }
+    }
+
+    /// Waits for `work`; gives nothing if it is wanted to be over, now or before.
+    pub(crate) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        if self.is_over {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            result = work => Some(result),
+            () = &mut self.wanted => {
+                self.is_over = true;
+                None
+            }
+        }
+    }
+}

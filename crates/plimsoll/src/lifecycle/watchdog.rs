@@ -1,0 +1,121 @@
+//! A thread that needs no runtime: it says which worker is stuck, tells the service manager that the
+//! process lives, and ends a process that does not end by itself.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{Pulse, SignsOfLife, pulse::STUCK};
+use crate::{config::Level, telemetry::Log};
+
+/// The longest pause between two looks.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The status of a process that had to be ended, as if its requests had been cut off. It has no last
+/// record then: whoever writes that may be what hangs.
+const EXIT_STATUS: i32 = 3;
+
+/// The thread's handle. Dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    over: bool,
+    deadline: Option<Instant>,
+}
+
+impl Watchdog {
+    /// Starts to watch. Without a thread nobody watches, and the service works all the same.
+    pub(crate) fn start(pulse: Arc<Pulse>, signs: Option<SignsOfLife>, log: Log) -> Self {
+        let shared = Arc::new(Shared::default());
+        let watched = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("watchdog".to_owned());
+        let _ = thread.spawn(move || watch(&watched, &pulse, signs, &log));
+        Self { shared }
+    }
+
+    /// Ends the process, whatever it does, when this much time has passed.
+    pub(crate) fn end_within(&self, limit: Duration) {
+        lock(&self.shared).deadline = Some(Instant::now() + limit);
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        lock(&self.shared).over = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+fn watch(shared: &Shared, pulse: &Pulse, mut signs: Option<SignsOfLife>, log: &Log) {
+    let mut stuck: Vec<Option<Duration>> = pulse.silences().map(|_| None).collect();
+    loop {
+        let pause = signs.as_mut().map_or(LOOK, |signs| signs.give(pulse));
+        let before = Instant::now();
+        let state = lock(shared);
+        let (state, _) = shared
+            .changed
+            .wait_timeout_while(state, pause.min(LOOK), |state| !state.over)
+            .unwrap_or_else(PoisonError::into_inner);
+        if state.over {
+            return;
+        }
+        if state
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            end_process();
+        }
+        drop(state);
+        // A process that was stopped and goes on finds everybody silent, itself included.
+        if before.elapsed() < LOOK * 2 {
+            tell(pulse, &mut stuck, log);
+        }
+    }
+}
+
+/// Tells of each worker once that it is stuck, and once that it goes on.
+fn tell(pulse: &Pulse, stuck: &mut [Option<Duration>], log: &Log) {
+    for (index, (silence, stuck)) in pulse.silences().zip(stuck).enumerate() {
+        let (level, message, lasted) = match *stuck {
+            None if silence > STUCK => (Level::Warning, "worker_stuck", silence),
+            Some(lasted) if silence < STUCK => (Level::Info, "worker_recovered", lasted),
+            Some(_) => {
+                *stuck = Some(silence);
+                continue;
+            }
+            None => continue,
+        };
+        *stuck = (level == Level::Warning).then_some(silence);
+        log.infra(level, message, |record| {
+            record.str("worker", &format!("worker-{index}"));
+            record.number("silentMs", lasted.as_millis());
+        });
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "the flush has had its time, and more"
+)]
+fn end_process() -> ! {
+    std::process::exit(EXIT_STATUS)
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+    shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+}

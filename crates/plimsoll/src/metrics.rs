@@ -1,0 +1,224 @@
+//! What the process counts, and the text in which it tells.
+//!
+//! Two kinds live side by side. The chassis's own are cells found by index: a request adds to a
+//! cell of its thread and nothing is looked up by name. A service's own come from
+//! [`prometheus_client`] and are rendered into the same answer.
+//!
+//! # Invariants
+//!
+//! * Series of requests are bounded: routes × methods × statuses, all of them known sets (MET-4).
+//! * A request's counter is the sum of its histogram's buckets, so they cannot differ (MET-5).
+//! * Nothing is kept between scrapes (MET-8).
+
+mod accept_error;
+mod causes;
+mod cells;
+mod definition;
+mod http;
+mod method;
+mod process;
+mod protocol;
+mod rejection;
+mod routes;
+mod text;
+mod user;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+pub(crate) use self::{
+    accept_error::AcceptError,
+    causes::{Cause, Counts},
+    http::{HttpMetrics, RouteId},
+    protocol::ProtocolError,
+    rejection::Rejection,
+};
+use tokio::runtime::RuntimeMetrics;
+
+use self::{
+    definition::{self as families, FAMILIES},
+    text::Encoder,
+};
+pub use self::{
+    text::Exposition,
+    user::{MetricError, Metrics},
+};
+use crate::{build_info::BuildInfo, telemetry::Totals};
+
+/// Everything one service counts.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    build: BuildInfo,
+    pub(crate) http: HttpMetrics,
+    pub(crate) connections: Connections,
+    pub(crate) accept_errors: Counts<AcceptError>,
+    pub(crate) protocol_errors: Counts<ProtocolError>,
+    /// Panics that a guard caught and no hook has seen.
+    pub(crate) panics: AtomicU64,
+    pub(crate) shed: AtomicU64,
+    /// When the certificate expires, in seconds since the epoch; 0 without TLS.
+    pub(crate) certificate_expiry: AtomicU64,
+    pub(crate) tls_reload_failures: AtomicU64,
+    workers: Vec<RuntimeMetrics>,
+    pub(crate) user: Metrics,
+}
+
+/// What is counted of connections.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) closed: AtomicU64,
+    pub(crate) rejected: Counts<Rejection>,
+}
+
+/// What other parts know and a scrape shows.
+#[derive(Debug)]
+pub(crate) struct Gauges {
+    pub(crate) log: Totals,
+    /// The name of each life-cycle state, and whether it is the present one.
+    pub(crate) states: Vec<(&'static str, bool)>,
+    /// Panics that the hook has seen.
+    pub(crate) hooked_panics: u64,
+    /// How long each worker has been silent.
+    pub(crate) silences: Vec<Duration>,
+}
+
+impl Registry {
+    pub(crate) fn new(build: BuildInfo, shards: usize, workers: Vec<RuntimeMetrics>) -> Arc<Self> {
+        Arc::new(Self {
+            http: HttpMetrics::new(shards),
+            connections: Connections::default(),
+            accept_errors: Counts::default(),
+            protocol_errors: Counts::default(),
+            panics: AtomicU64::new(0),
+            shed: AtomicU64::new(0),
+            certificate_expiry: AtomicU64::new(0),
+            tls_reload_failures: AtomicU64::new(0),
+            workers,
+            user: Metrics::default(),
+            build,
+        })
+    }
+
+    /// Renders all metrics as they are now.
+    pub(crate) fn render(&self, exposition: Exposition, gauges: &Gauges) -> String {
+        let mut out = Encoder::new(exposition);
+        self.http.render(&mut out, self.build.service());
+        self.render_connections(&mut out);
+        self.accept_errors
+            .render(&mut out, &families::ACCEPT_ERRORS);
+        self.protocol_errors
+            .render(&mut out, &families::PROTOCOL_ERRORS);
+        self.render_service(&mut out, gauges);
+        process::render(&mut out);
+        self.render_workers(&mut out, gauges);
+        out.append_user(&self.user.render());
+        out.finish()
+    }
+
+    fn render_connections(&self, out: &mut Encoder) {
+        out.family(&families::SHED);
+        out.sample("_total", &[], self.shed.load(Ordering::Relaxed));
+        // Closed first: a connection that comes and goes meanwhile must not make the gauge negative.
+        let closed = self.connections.closed.load(Ordering::Acquire);
+        let accepted = self.connections.accepted.load(Ordering::Acquire);
+        out.family(&families::CONNECTIONS_OPEN);
+        out.sample("", &[], accepted.saturating_sub(closed));
+        out.family(&families::CONNECTIONS);
+        out.sample("_total", &[], accepted);
+        self.connections
+            .rejected
+            .render(out, &families::CONNECTIONS_REJECTED);
+    }
+
+    fn render_service(&self, out: &mut Encoder, gauges: &Gauges) {
+        out.family(&families::PANICS);
+        out.sample(
+            "_total",
+            &[],
+            self.panics.load(Ordering::Relaxed) + gauges.hooked_panics,
+        );
+        out.family(&families::LOG_RECORDS);
+        for (level, count) in gauges.log.by_level() {
+            out.sample("_total", &[("level", level)], count);
+        }
+        out.family(&families::LOG_RECORDS_DROPPED);
+        out.sample("_total", &[], gauges.log.dropped);
+        out.family(&families::SERVICE_STATE);
+        for (state, present) in &gauges.states {
+            out.sample("", &[("state", state)], u64::from(*present));
+        }
+        let expiry = self.certificate_expiry.load(Ordering::Relaxed);
+        if expiry > 0 {
+            out.family(&families::CERTIFICATE);
+            out.sample("", &[], expiry);
+            out.family(&families::TLS_RELOAD_FAILURES);
+            out.sample(
+                "_total",
+                &[],
+                self.tls_reload_failures.load(Ordering::Relaxed),
+            );
+        }
+        out.family(&families::BUILD_INFO);
+        let labels = [
+            ("service", self.build.service()),
+            ("version", self.build.version()),
+            ("build_time", self.build.build_time()),
+        ];
+        out.sample("", &labels, 1_u64);
+    }
+
+    /// Each worker is a runtime of one thread; a service on a runtime of somebody else's has none.
+    fn render_workers(&self, out: &mut Encoder, gauges: &Gauges) {
+        let sum =
+            |count: fn(&RuntimeMetrics) -> usize| self.workers.iter().map(count).sum::<usize>();
+        out.family(&families::RUNTIME_WORKERS);
+        out.sample("", &[], self.workers.len());
+        out.family(&families::RUNTIME_TASKS);
+        out.sample("", &[], sum(RuntimeMetrics::num_alive_tasks));
+        out.family(&families::RUNTIME_QUEUE);
+        out.sample("", &[], sum(RuntimeMetrics::global_queue_depth));
+        out.family(&families::RUNTIME_BUSY);
+        for (index, worker) in self.workers.iter().enumerate() {
+            let busy = worker.worker_total_busy_duration(0).as_secs_f64();
+            out.sample("_total", &[("worker", &index.to_string())], busy);
+        }
+        out.family(&families::RUNTIME_SILENCE);
+        for (index, silence) in gauges.silences.iter().enumerate() {
+            out.sample("", &[("worker", &index.to_string())], silence.as_secs_f64());
+        }
+        out.family(&families::RUNTIME_PARKS);
+        for (index, worker) in self.workers.iter().enumerate() {
+            out.sample(
+                "_total",
+                &[("worker", &index.to_string())],
+                worker.worker_park_count(0),
+            );
+        }
+    }
+}
+
+/// The table of the chassis's metrics for `docs/metrics.md`.
+pub(crate) fn markdown_table() -> String {
+    let mut out = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
+    for family in FAMILIES {
+        let labels: Vec<_> = family
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let row = [
+            format!("`{}`", family.plain_name()),
+            family.kind.as_str().to_owned(),
+            labels.join(", "),
+            family.help.to_owned(),
+        ];
+        out.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    out
+}

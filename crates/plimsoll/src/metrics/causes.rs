@@ -1,0 +1,77 @@
+//! Counters that are split by cause: a closed set, so that nobody can add a series.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{definition::Family, text::Encoder};
+
+/// A closed set of causes, which are the values of one label.
+pub(crate) trait Cause: Copy + 'static {
+    const ALL: &'static [Self];
+
+    /// The value of the label.
+    fn as_str(self) -> &'static str;
+
+    /// Its place in [`Cause::ALL`].
+    fn index(self) -> usize;
+}
+
+/// Makes an enum a [`Cause`].
+macro_rules! causes {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $crate::metrics::causes::Cause for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $label,)*
+                }
+            }
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+pub(super) use causes;
+
+/// How often each cause has had its effect.
+pub(crate) struct Counts<C>(Box<[AtomicU64]>, PhantomData<fn(C)>);
+
+impl<C: Cause> Counts<C> {
+    pub(crate) fn count(&self, cause: C) {
+        self.0[cause.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes a family with one label.
+    pub(super) fn render(&self, out: &mut Encoder, family: &Family) {
+        out.family(family);
+        for (cause, count) in C::ALL.iter().zip(&self.0) {
+            let label = (family.labels[0], cause.as_str());
+            out.sample("_total", &[label], count.load(Ordering::Relaxed));
+        }
+    }
+}
+
+impl<C: Cause> Default for Counts<C> {
+    fn default() -> Self {
+        let counts = C::ALL.iter().map(|_| AtomicU64::new(0)).collect();
+        Self(counts, PhantomData)
+    }
+}
+
+impl<C> fmt::Debug for Counts<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Counts").field(&self.0).finish()
+    }
+}

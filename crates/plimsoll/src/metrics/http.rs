@@ -1,0 +1,201 @@
+//! Metrics of requests, by index: route, method, status.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use http::Method;
+
+use super::{
+    cells::{BUCKETS, Series, Sums},
+    definition as families,
+    method::{LABELS, method_slot},
+    routes::{AppendOnly, UNMATCHED},
+    text::Encoder,
+};
+use crate::telemetry::thread_index;
+
+/// The index of a route; 0 is everything that no route matched.
+pub(crate) type RouteId = u32;
+
+/// Counters and histograms of all routes, and the gauge of requests in flight.
+#[derive(Debug)]
+pub(crate) struct HttpMetrics {
+    routes: AppendOnly<Route>,
+    in_flight: Box<[InFlight]>,
+}
+
+#[derive(Debug)]
+struct Route {
+    pattern: Box<str>,
+    shards: Box<[Series]>,
+}
+
+/// A request may end on another thread than it began on: only the sum over all shards counts.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct InFlight {
+    now: AtomicI64,
+    ended: AtomicU64,
+}
+
+impl HttpMetrics {
+    pub(crate) fn new(shards: usize) -> Self {
+        let shards = shards.max(1);
+        let metrics = Self {
+            routes: AppendOnly::new(),
+            in_flight: (0..shards).map(|_| InFlight::default()).collect(),
+        };
+        // Index 0, which is also what a full list falls back to.
+        metrics.route(UNMATCHED);
+        metrics
+    }
+
+    /// The index of a route pattern. Takes a lock: ask once for each route.
+    pub(crate) fn route(&self, pattern: &str) -> RouteId {
+        let index = self.routes.find_or_push(
+            |route| &*route.pattern == pattern,
+            || Route {
+                pattern: pattern.into(),
+                shards: self.in_flight.iter().map(|_| Series::default()).collect(),
+            },
+        );
+        index
+            .and_then(|index| RouteId::try_from(index).ok())
+            .unwrap_or(0)
+    }
+
+    /// The pattern of a route.
+    pub(crate) fn pattern(&self, route: RouteId) -> &str {
+        self.routes
+            .get(route as usize)
+            .map_or(UNMATCHED, |route| &*route.pattern)
+    }
+
+    pub(crate) fn begin(&self) {
+        self.shard().now.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn end(&self) {
+        let shard = self.shard();
+        shard.now.fetch_sub(1, Ordering::Relaxed);
+        shard.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests have ended.
+    pub(crate) fn finished(&self) -> u64 {
+        self.in_flight
+            .iter()
+            .map(|shard| shard.ended.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    /// How many requests have begun and not ended.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let sum: i64 = self
+            .in_flight
+            .iter()
+            .map(|shard| shard.now.load(Ordering::Relaxed))
+            .sum();
+        // Shards are read one after the other: what moved meanwhile may be missing in the sum.
+        sum.try_into().unwrap_or(0)
+    }
+
+    pub(crate) fn observe(&self, route: RouteId, method: &Method, status: u16, took: Duration) {
+        if let Some(route) = self.routes.get(route as usize) {
+            let shard = &route.shards[thread_index() % route.shards.len()];
+            shard.observe(method_slot(method), status, took);
+        }
+    }
+
+    fn shard(&self) -> &InFlight {
+        &self.in_flight[thread_index() % self.in_flight.len()]
+    }
+
+    /// All series with what they have counted, in a stable order.
+    fn collect(&self) -> BTreeMap<(&str, u32, u16), Sums> {
+        let mut all: BTreeMap<_, Sums> = BTreeMap::new();
+        for route in self.routes.iter() {
+            for shard in &route.shards {
+                shard.visit(|method, status, sums| {
+                    all.entry((&*route.pattern, method, status))
+                        .or_default()
+                        .add(&sums);
+                });
+            }
+        }
+        all
+    }
+
+    pub(super) fn render(&self, out: &mut Encoder, service: &str) {
+        let all: Vec<_> = self
+            .collect()
+            .into_iter()
+            .map(|((path, method, status), sums)| {
+                let method = LABELS[method as usize];
+                let status = status.to_string();
+                let labels = [
+                    ("service", service),
+                    ("method", method),
+                    ("path", path),
+                    ("status", status.as_str()),
+                ];
+                (Encoder::labels(&labels), sums)
+            })
+            .collect();
+        out.family(&families::REQUESTS);
+        for (labels, sums) in &all {
+            out.labelled("_total", labels, None, sums.buckets.iter().sum::<u64>());
+        }
+        out.family(&families::DURATION);
+        for (labels, sums) in &all {
+            let mut count = 0;
+            for (bucket, (_, bound)) in sums.buckets.iter().zip(BUCKETS) {
+                count += bucket;
+                out.labelled("_bucket", labels, Some(bound), count);
+            }
+            count += sums.buckets[BUCKETS.len()];
+            out.labelled("_bucket", labels, Some("+Inf"), count);
+            out.labelled("_sum", labels, None, seconds(sums.nanos));
+            out.labelled("_count", labels, None, count);
+        }
+        out.family(&families::IN_FLIGHT);
+        out.sample("", &[], self.in_flight());
+    }
+}
+
+/// Nanoseconds as seconds, as exact as a double can be.
+fn seconds(nanos: u128) -> f64 {
+    let whole = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+    let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
+    Duration::new(whole, rest).as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_have_one_index_each_and_unmatched_is_0() {
+        let metrics = HttpMetrics::new(2);
+        assert_eq!(metrics.pattern(0), UNMATCHED);
+        let items = metrics.route("/items/{id}");
+        assert_ne!(items, 0);
+        assert_eq!(metrics.route("/items/{id}"), items);
+        assert_eq!(metrics.pattern(items), "/items/{id}");
+        assert_eq!(metrics.pattern(4711), UNMATCHED);
+    }
+
+    #[test]
+    fn in_flight_is_a_sum_over_threads() {
+        let metrics = HttpMetrics::new(4);
+        metrics.begin();
+        metrics.begin();
+        std::thread::scope(|scope| {
+            scope.spawn(|| metrics.end());
+        });
+        assert_eq!(metrics.in_flight(), 1);
+    }
+}

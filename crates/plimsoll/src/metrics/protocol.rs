@@ -1,0 +1,25 @@
+//! Heads that failed, by kind.
+
+use super::causes::causes;
+
+causes! {
+    /// How a head failed.
+    ProtocolError {
+        /// Answered with 400.
+        Malformed = "malformed",
+        /// Answered with 431.
+        HeadTooLarge = "head_too_large",
+        /// Answered with 414.
+        UriTooLong = "uri_too_long",
+        /// Not answered: it took longer than `READ_TIMEOUT`.
+        HeadTimeout = "head_timeout",
+        /// Not answered: a trusted peer began with something else than a valid PROXY header.
+        ProxyHeader = "proxy_header",
+        /// Not answered: the TLS handshake failed, or took longer than `READ_TIMEOUT`.
+        TlsHandshake = "tls_handshake",
+        /// Not answered but by GOAWAY: the client broke the rules of HTTP/2.
+        Http2 = "http2",
+        /// Not answered: the client ended, or reset, the connection in the middle.
+        Incomplete = "incomplete",
+    }
+}

@@ -1,0 +1,44 @@
+//! Connections: from the socket to the edge.
+//!
+//! ```text
+//! Bound ──listen──▶ Listener ──accept──▶ connection ──▶ Edge
+//! ```
+//!
+//! The address is bound while the service starts, so that a clash is found at once, and listened on
+//! when it is ready, so that nobody is kept in a queue that nobody empties. A socket that the service
+//! manager hands over is listened on before and after the service ([`inherited`]).
+//!
+//! # Why not `axum::serve`
+//!
+//! It arms no timer for the request head, has no deadline for its drain, and does not say when a
+//! connection is idle. The last matters most: hyper's own timer for the head runs also between two
+//! requests, so it cannot tell a slow client from a quiet one. Here the stream itself is watched.
+//!
+//! # Which HTTP
+//!
+//! Over TLS the client and we agree on it (ALPN). Without TLS it is HTTP/1, unless `HTTP2_CLEARTEXT`
+//! is on and the client begins as HTTP/2 does.
+
+mod accept;
+mod connection;
+mod crowd;
+mod http2;
+mod inherited;
+#[cfg(any(test, all(fuzzing, feature = "testing")))]
+pub(crate) mod invariants;
+mod linger;
+mod listener;
+mod proxy_protocol;
+mod socket;
+mod state;
+mod stream;
+mod tls;
+
+pub(crate) use self::{
+    accept::Acceptor,
+    inherited::{Inherited, take as take_inherited},
+    listener::{BindError, Bound},
+    state::ConnectionState,
+    stream::ALPN_HTTP2,
+    tls::{Event as TlsEvent, Tls, TlsError, WATCH_EVERY, watch},
+};

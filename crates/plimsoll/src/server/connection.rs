@@ -1,0 +1,178 @@
+//! One connection, from its first byte to its end.
+
+mod drive;
+mod open;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, extract::ConnectInfo};
+use http::{Request, Version};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+
+use self::{drive::drive, open::open};
+use super::{
+    accept::Held,
+    http2::{self, Flow, Frames, Streams},
+    linger::Linger,
+    socket::Socket,
+    state::{ConnectionState, Patience},
+    stream::{Stream, Watched},
+    tls::Tls,
+};
+use crate::{
+    edge::{EdgeService, MAX_HEAD, Peer, Scheme},
+    lifecycle::{Connections, Stage},
+    metrics::ProtocolError,
+};
+
+/// The most that is read ahead of a head; what is larger is refused by hyper (contract SRV-3).
+#[expect(clippy::cast_possible_truncation, reason = "64 KiB fit into any usize")]
+const MAX_AHEAD: usize = MAX_HEAD as usize;
+
+/// How long a connection whose next request is half here may go on once the drain has begun, and one
+/// younger than this whose first request is not here at all.
+const HALF_A_HEAD: Duration = Duration::from_millis(250);
+
+/// A connection and all that it needs.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    /// There until it is opened.
+    pub(super) socket: Option<Socket>,
+    pub(super) state: Arc<ConnectionState>,
+    pub(super) peer: Peer,
+    /// The peer's address for those who ask axum for it.
+    pub(super) addr: Option<SocketAddr>,
+    pub(super) edge: EdgeService<Router>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) patience: Patience,
+    /// Whether the peer must begin with a PROXY header.
+    pub(super) proxied: bool,
+    /// TLS, if it is spoken.
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) http2_cleartext: bool,
+    /// What is given back when the connection is closed.
+    pub(super) held: Arc<Held>,
+}
+
+impl Accepted {
+    fn asked(&self) -> Asked {
+        Asked {
+            peer: self.peer,
+            addr: self.addr,
+            scheme: match self.tls {
+                Some(_) => Scheme::Https,
+                None => Scheme::Http,
+            },
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
+/// Serves a connection until it ends, is given up, or is cut off.
+///
+/// Must be the whole of a task: the waker is registered once and taken to stay the same.
+pub(super) async fn serve(mut accepted: Accepted) {
+    let Some((stream, version)) = open(&mut accepted).await else {
+        return;
+    };
+    let fault = match version {
+        Version::HTTP_2 => serve_http2(stream, &accepted).await,
+        _ => serve_http1(stream, &accepted).await,
+    };
+    let Accepted {
+        state,
+        edge,
+        connections,
+        peer,
+        patience,
+        ..
+    } = &accepted;
+    if state.is_upgraded() {
+        // It is not over: see `Held`, of which the stream has a share.
+        connections.upgrade_began();
+    }
+    if let Some(fault) = fault {
+        edge.refused(fault, *peer, state.waited());
+    }
+    // HTTP is gone by now, and has left the stream if it is still wanted.
+    if let Some(stream) = state.take_left() {
+        let cut = connections.reached(Stage::Cut);
+        let linger = match version {
+            Version::HTTP_2 => Linger::for_a_reader(patience.write),
+            _ => Linger::FOR_A_SENDER,
+        };
+        tokio::select! {
+            // Whatever comes, comes from somebody who has had an answer.
+            () = linger.over(stream) => {}
+            () = state.evicted() => {}
+            () = cut => {}
+        }
+    }
+}
+
+async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolError> {
+    let state = &accepted.state;
+    let (edge, asked) = (accepted.edge.clone(), accepted.asked());
+    let service = service_fn(move |request| {
+        edge.serve(asked.by(request), asked.peer, asked.scheme, asked.state())
+    });
+    let watched = Watched::new(stream, Arc::clone(state), None, Arc::clone(&accepted.held));
+    let http = http1::Builder::new()
+        .max_buf_size(MAX_AHEAD)
+        .serve_connection(TokioIo::new(watched), service)
+        .with_upgrades();
+    let fault = drive(http, accepted).await;
+    // Nobody refused a client that went away before its first byte. What was refused may have come in
+    // one piece with the request before it, as whose bytes it has been counted.
+    fault.filter(|fault| fault.is_answered() || state.is_in_head())
+}
+
+async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolError> {
+    let state = &accepted.state;
+    state.set_multiplexed();
+    let streams = Streams::new(
+        Arc::clone(&accepted.connections),
+        Arc::clone(state),
+        accepted.patience.write,
+    );
+    let _ended_with_the_connection = streams.guard();
+    let (edge, asked) = (accepted.edge.clone(), accepted.asked());
+    let service = service_fn(move |mut request| {
+        http2::join_cookies(&mut request);
+        let answer = edge.serve(asked.by(request), asked.peer, asked.scheme, asked.state());
+        async move { Ok::<_, Infallible>(answer.await?.map(Flow::new)) }
+    });
+    let watched = Watched::new(
+        stream,
+        Arc::clone(state),
+        Some(Frames::new()),
+        Arc::clone(&accepted.held),
+    );
+    let http = http2::builder(streams).serve_connection(TokioIo::new(watched), service);
+    let fault = drive(http, accepted).await;
+    // Between two requests everybody may go away.
+    fault.filter(|fault| *fault == ProtocolError::Http2 || state.is_in_head())
+}
+
+/// What every request of a connection is told of it.
+#[derive(Clone)]
+struct Asked {
+    peer: Peer,
+    addr: Option<SocketAddr>,
+    scheme: Scheme,
+    state: Arc<ConnectionState>,
+}
+
+impl Asked {
+    fn by(&self, mut request: Request<Incoming>) -> Request<Incoming> {
+        if let Some(addr) = self.addr {
+            request.extensions_mut().insert(ConnectInfo(addr));
+        }
+        request
+    }
+
+    fn state(&self) -> Arc<ConnectionState> {
+        Arc::clone(&self.state)
+    }
+}

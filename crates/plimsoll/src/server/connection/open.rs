@@ -1,0 +1,111 @@
+//! What comes in front of HTTP: a PROXY header, TLS, and the question which HTTP it is.
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use http::Version;
+use tokio::time::{sleep, timeout};
+
+use super::{Accepted, HALF_A_HEAD};
+use crate::{
+    edge::Peer,
+    lifecycle::{Connections, Stage},
+    metrics::ProtocolError,
+    server::{
+        http2,
+        proxy_protocol::{self, ProxyError, Source},
+        state::{ConnectionState, Patience},
+        stream::{Raw, Stream, agreed_version},
+    },
+};
+
+/// Takes the PROXY header off, shakes hands and finds out what is spoken, as far as that is asked
+/// for. Gives nothing if the connection ends here.
+pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
+    let Accepted {
+        state,
+        connections,
+        patience,
+        ..
+    } = &*accepted;
+    let (state, connections, patience) = (Arc::clone(state), Arc::clone(connections), *patience);
+    let mut socket = accepted.socket.take()?;
+    let mut ahead = Bytes::new();
+    if accepted.proxied {
+        let header = proxy_protocol::read(&mut socket);
+        let fault = match before_http(header, &connections, &state, patience).await? {
+            Ok((source, rest)) => {
+                ahead = rest;
+                if let Source::Proxied { source, .. } = source {
+                    accepted.peer = Peer::Ip(source.ip());
+                    accepted.addr = Some(source);
+                }
+                None
+            }
+            // A balancer's check of the port: nobody did anything wrong.
+            Err(Early::Failed(ProxyError::Nothing | ProxyError::Io(_))) => return None,
+            Err(Early::Late) => Some(ProtocolError::HeadTimeout),
+            Err(Early::Failed(ProxyError::Malformed(_))) => Some(ProtocolError::ProxyHeader),
+            Err(Early::Failed(_)) => Some(ProtocolError::Incomplete),
+        };
+        if let Some(fault) = fault {
+            accepted.edge.refused(fault, accepted.peer, state.waited());
+            return None;
+        }
+    }
+    let mut raw = Raw::new(socket, ahead, Arc::clone(&state));
+    let Some(tls) = &accepted.tls else {
+        let mut version = Version::HTTP_11;
+        if accepted.http2_cleartext {
+            let asked = http2::has_prior_knowledge(&mut raw);
+            match before_http(asked, &connections, &state, patience).await? {
+                Ok(true) => version = Version::HTTP_2,
+                Ok(false) => {}
+                Err(_) => return None,
+            }
+        }
+        return Some((Stream::Left(raw), version));
+    };
+    let handshake = tls.acceptor().accept(raw);
+    match before_http(handshake, &connections, &state, patience).await? {
+        Ok(stream) => {
+            let version = agreed_version(&stream);
+            Some((Stream::Right(Box::new(stream)), version))
+        }
+        Err(_) => {
+            let fault = ProtocolError::TlsHandshake;
+            accepted.edge.refused(fault, accepted.peer, state.waited());
+            None
+        }
+    }
+}
+
+/// Why something in front of HTTP did not come about.
+enum Early<E> {
+    /// It took longer than a head may take, of whose time it is a part.
+    Late,
+    Failed(E),
+}
+
+/// Waits for what comes in front of HTTP; gives nothing if the connection must go.
+async fn before_http<T, E>(
+    work: impl Future<Output = Result<T, E>>,
+    connections: &Connections,
+    state: &ConnectionState,
+    patience: Patience,
+) -> Option<Result<T, Early<E>>> {
+    let ended = async {
+        connections.reached(Stage::Draining).await;
+        // Whoever has only just connected has the time for it that half a head has.
+        sleep(HALF_A_HEAD.saturating_sub(state.waited())).await;
+    };
+    let left = patience.head.saturating_sub(state.waited());
+    tokio::select! {
+        done = timeout(left, work) => Some(match done {
+            Ok(result) => result.map_err(Early::Failed),
+            Err(_) => Err(Early::Late),
+        }),
+        () = ended => None,
+        () = state.evicted() => None,
+    }
+}

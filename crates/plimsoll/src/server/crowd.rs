@@ -1,0 +1,258 @@
+//! All connections together, and who makes room when there are too many (contract SRV-4).
+//!
+//! | found at `MAX_CONNECTIONS` | what happens to the new connection |
+//! |---|---|
+//! | one without a complete head | it takes the place of the oldest of these |
+//! | else an idle one | it takes the place of the one that is idle for longest |
+//! | else room in the reserve | one request: probes and metrics are answered, all else is 503 |
+//! | else | it is closed |
+//!
+//! So a crowd of slow or silent clients cannot keep anybody out: they make room for each other.
+//!
+//! # Cost
+//!
+//! Below the limit a connection costs one short lock when it comes and one when it goes. At the
+//! limit those who may go are looked for among all, and as many as [`BATCH`] are remembered, so that
+//! a flood pays for one look per batch.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::state::{ConnectionState, Waiting};
+use crate::metrics::{Registry, Rejection};
+
+/// Connections above the limit that are answered, so that probes are.
+const RESERVE: usize = 32;
+
+/// How many of those who may go are remembered from one look.
+const BATCH: usize = 256;
+
+/// The connections of one service.
+#[derive(Debug)]
+pub(super) struct Crowd {
+    limit: usize,
+    registry: Arc<Registry>,
+    members: Mutex<Members>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    places: Vec<Option<Arc<ConnectionState>>>,
+    free: Vec<usize>,
+    /// Members with a place within the limit.
+    regular: usize,
+    /// Members of the reserve.
+    reserve: usize,
+    /// Those who may go, the first to go last.
+    candidates: Vec<Arc<ConnectionState>>,
+}
+
+/// A place in the crowd, given back by the drop.
+#[derive(Debug)]
+pub(super) struct Seat {
+    crowd: Arc<Crowd>,
+    place: usize,
+    reserve: bool,
+    /// Somebody was told to go for it, and may not have gone yet.
+    at_the_expense_of_another: bool,
+}
+
+impl Seat {
+    pub(super) fn is_at_the_expense_of_another(&self) -> bool {
+        self.at_the_expense_of_another
+    }
+}
+
+impl Crowd {
+    pub(super) fn new(limit: usize, registry: Arc<Registry>) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            registry,
+            members: Mutex::default(),
+        })
+    }
+
+    /// Takes a connection in, or nothing if it must be closed.
+    pub(super) fn join(self: &Arc<Self>, state: &Arc<ConnectionState>) -> Option<Seat> {
+        let mut members = self.lock();
+        let is_full = members.regular >= self.limit;
+        let made_room = is_full && self.make_room(&mut members);
+        let reserve = is_full && !made_room;
+        if reserve && members.reserve >= RESERVE {
+            drop(members);
+            self.registry.connections.rejected.count(Rejection::Full);
+            return None;
+        }
+        if reserve {
+            state.set_reserve();
+            members.reserve += 1;
+        } else {
+            members.regular += 1;
+        }
+        let place = members.free.pop().unwrap_or_else(|| {
+            members.places.push(None);
+            members.places.len() - 1
+        });
+        members.places[place] = Some(Arc::clone(state));
+        Some(Seat {
+            crowd: Arc::clone(self),
+            place,
+            reserve,
+            at_the_expense_of_another: made_room,
+        })
+    }
+
+    /// Tells somebody to go, whose place is free from this moment on.
+    fn make_room(&self, members: &mut Members) -> bool {
+        for look in 0..2 {
+            while let Some(candidate) = members.candidates.pop() {
+                if let Some(waiting) = candidate.evict() {
+                    members.regular -= 1;
+                    self.registry.connections.rejected.count(match waiting {
+                        Waiting::Idle => Rejection::Idle,
+                        Waiting::Head | Waiting::Write => Rejection::NoRequest,
+                    });
+                    return true;
+                }
+            }
+            if look == 0 {
+                members.look();
+            }
+        }
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Members {
+    /// Finds those who may go: without a complete head before idle, longest first.
+    fn look(&mut self) {
+        let mut found: Vec<_> = self
+            .places
+            .iter()
+            .flatten()
+            .filter_map(|state| Some((state.may_go()?, state)))
+            .collect();
+        let first = found.len().min(BATCH);
+        if found.len() > first {
+            found.select_nth_unstable_by_key(first, |(order, _)| *order);
+            found.truncate(first);
+        }
+        found.sort_unstable_by_key(|(order, _)| *order);
+        self.candidates = found
+            .into_iter()
+            .rev()
+            .map(|(_, state)| Arc::clone(state))
+            .collect();
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut members = self.crowd.lock();
+        let state = members.places[self.place].take();
+        members.free.push(self.place);
+        if self.reserve {
+            members.reserve -= 1;
+        } else if state.is_none_or(|state| state.leaves_by_itself()) {
+            members.regular -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Duration, Instant, advance};
+
+    use super::*;
+    use crate::build_info::BuildInfo;
+
+    fn crowd(limit: usize) -> Arc<Crowd> {
+        let registry = Registry::new(BuildInfo::new("test", "1", "now"), 1, Vec::new());
+        Crowd::new(limit, registry)
+    }
+
+    fn busy() -> Arc<ConnectionState> {
+        let state = Arc::new(ConnectionState::new());
+        state.request_began();
+        state
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_oldest_without_a_request_goes_first_and_its_place_is_free_at_once() {
+        let crowd = crowd(2);
+        let old = Arc::new(ConnectionState::new());
+        advance(Duration::from_secs(1)).await;
+        let young = Arc::new(ConnectionState::new());
+        let seats = [crowd.join(&young), crowd.join(&old)];
+        assert!(crowd.join(&busy()).is_some_and(|seat| !seat.reserve));
+        assert!(old.is_evicted() && !young.is_evicted());
+        drop(seats);
+        assert_eq!(
+            crowd.lock().regular,
+            0,
+            "whoever was told to go is not counted twice"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_reserve_is_bounded_and_its_members_make_no_room() {
+        let crowd = crowd(1);
+        let first = crowd.join(&busy());
+        let reserve: Vec<_> = (0..RESERVE)
+            .map(|_| crowd.join(&Arc::new(ConnectionState::new())))
+            .collect();
+        assert!(
+            reserve
+                .iter()
+                .all(|seat| seat.as_ref().is_some_and(|seat| seat.reserve))
+        );
+        assert!(crowd.join(&Arc::new(ConnectionState::new())).is_none());
+        drop(reserve);
+        drop(first);
+        let members = crowd.lock();
+        assert_eq!((members.regular, members.reserve), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_flood_looks_once_a_batch() {
+        let crowd = crowd(BATCH);
+        let idle: Vec<_> = (0..BATCH)
+            .map(|_| {
+                let state = busy();
+                state.request_ended(Instant::now());
+                state
+            })
+            .collect();
+        let seats: Vec<_> = idle.iter().map(|state| crowd.join(state)).collect();
+        let newcomers: Vec<_> = (0..BATCH).map(|_| crowd.join(&busy())).collect();
+        assert!(idle.iter().all(|state| state.is_evicted()));
+        assert!(newcomers.iter().flatten().all(|seat| !seat.reserve));
+        drop((seats, newcomers));
+        assert_eq!(crowd.lock().regular, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_gone_by_itself_is_not_told_to_go_and_gives_its_place_back_once() {
+        let crowd = crowd(3);
+        let states: Vec<_> = (0..6).map(|_| Arc::new(ConnectionState::new())).collect();
+        let mut seats: Vec<_> = states[..3].iter().map(|state| crowd.join(state)).collect();
+        // One goes for the fourth, and the other two are remembered for the next time.
+        seats.push(crowd.join(&states[3]));
+        let told = states[..3].iter().position(|state| state.is_evicted());
+        let rest: Vec<_> = (0..3).filter(|index| Some(*index) != told).collect();
+        // One of them ends by itself, and another one takes its place.
+        seats[rest[0]] = None;
+        seats.push(crowd.join(&states[4]));
+        seats.push(crowd.join(&states[5]));
+        assert!(
+            states[rest[1]].is_evicted(),
+            "the one that is still there makes room for the sixth"
+        );
+        assert_eq!(crowd.lock().regular, 3);
+        drop(seats);
+        assert_eq!(crowd.lock().regular, 0);
+    }
+}

@@ -1,0 +1,154 @@
+//! HTTP/2: its limits, its streams, and the end of both.
+//!
+//! | what | limit | why |
+//! |---|---|---|
+//! | streams at a time | 100 | what RFC 9113, 6.5.2, takes for the least that does not hinder |
+//! | header list | 16 KiB | decoded, names and values; above it h2 answers 431 |
+//! | window of a stream, of a connection | 64 KiB, 1 MiB | what a client may send unasked |
+//! | answer that is buffered for a stream | 64 KiB | what a client that does not read may hold |
+//! | resets by the client, by us | 20 pending, 1024 | h2's own limits (CVE-2023-44487, CVE-2025-8671) |
+//! | silence of the other side | ping after 30 s, 20 s for its answer | half-open connections go |
+//!
+//! A stream is a task of its own, beside that of its connection: [`Streams`] starts it, counts it,
+//! ends it with its connection, and gives it up when its client takes nothing ([`pace`]).
+
+mod frames;
+mod pace;
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, header};
+use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder};
+use hyper_util::rt::TokioTimer;
+use tokio::io::AsyncReadExt as _;
+use tokio_util::sync::CancellationToken;
+
+use self::pace::Paced;
+pub(super) use self::{
+    frames::{Frames, Head},
+    pace::Flow,
+};
+use super::{state::ConnectionState, stream::Raw};
+use crate::lifecycle::Connections;
+
+/// What a client begins with (RFC 9113, 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+const MAX_STREAMS: u32 = 100;
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+const PING_AFTER: Duration = Duration::from_secs(30);
+const PONG_WITHIN: Duration = Duration::from_secs(20);
+
+/// A connection with the limits above, whose streams are started by `streams`.
+pub(super) fn builder(streams: Streams) -> Builder<Streams> {
+    let mut builder = Builder::new(streams);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PONG_WITHIN);
+    builder
+}
+
+/// Whether a client speaks HTTP/2 without having asked (RFC 9113, 3.3). What it has said stays to
+/// be read.
+pub(super) async fn has_prior_knowledge(raw: &mut Raw) -> std::io::Result<bool> {
+    let mut said = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < said.len() && said[..length] == PREFACE[..length] {
+        let count = raw.read(&mut said[length..]).await?;
+        if count == 0 {
+            break;
+        }
+        length += count;
+    }
+    raw.unread(&said[..length]);
+    Ok(said == *PREFACE)
+}
+
+/// Joins the crumbs of a cookie, which HTTP/2 may send one by one and nobody behind it expects so
+/// (RFC 9113, 8.2.3).
+pub(super) fn join_cookies(request: &mut Request<Incoming>) {
+    let headers = request.headers_mut();
+    let mut crumbs = headers.get_all(header::COOKIE).iter();
+    if crumbs.nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<_> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    // Valid values joined by a valid separator are valid.
+    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, cookie);
+    }
+}
+
+/// Starts the streams of one connection.
+#[derive(Debug, Clone)]
+pub(super) struct Streams {
+    connections: Arc<Connections>,
+    state: Arc<ConnectionState>,
+    /// `WRITE_TIMEOUT`, for a client that opens no window.
+    patience: Duration,
+    /// Ends them all.
+    over: CancellationToken,
+}
+
+impl Streams {
+    pub(super) fn new(
+        connections: Arc<Connections>,
+        state: Arc<ConnectionState>,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            connections,
+            state,
+            patience,
+            over: CancellationToken::new(),
+        }
+    }
+
+    /// What ends all streams when it is dropped.
+    pub(super) fn guard(&self) -> impl Drop + use<> {
+        self.over.clone().drop_guard()
+    }
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let open = Open::new(Arc::clone(&self.state));
+        let stream = Paced::new(stream, self.patience, open);
+        let over = self.over.clone();
+        self.connections.spawn(async move {
+            over.run_until_cancelled(stream).await;
+        });
+    }
+}
+
+/// Counts a stream, from its beginning to its end.
+struct Open(Arc<ConnectionState>);
+
+impl Open {
+    fn new(state: Arc<ConnectionState>) -> Self {
+        state.stream_began();
+        Self(state)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.stream_ended();
+    }
+}

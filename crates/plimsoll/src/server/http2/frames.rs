@@ -1,0 +1,182 @@
+//! Whether a client is in the middle of a head.
+//!
+//! hyper has no deadline for that: a client may send half of a HEADERS frame, or HEADERS without the
+//! CONTINUATION that it announces, and stop. So the frames are followed here, without a look at what
+//! is in them (RFC 9113, 4.1 and 6.10).
+
+/// Length, type, flags, stream.
+const HEADER: usize = 9;
+
+const HEADERS: u8 = 0x1;
+const CONTINUATION: u8 = 0x9;
+const END_HEADERS: u8 = 0x4;
+
+/// What a client is in the middle of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Head {
+    /// Of no head.
+    Complete,
+    /// Of a head that has begun in these bytes, behind the end of another.
+    Begun,
+    /// Of a head that may have begun before.
+    Incomplete,
+}
+
+/// Follows the frames that a client sends.
+#[derive(Debug)]
+pub(in crate::server) struct Frames {
+    /// Of the preface.
+    preface: usize,
+    /// The header of the next frame, as far as it is there.
+    header: [u8; HEADER],
+    length: usize,
+    /// What is still to come of the present frame's payload.
+    payload: usize,
+    /// The present frame is a part of a head, and whether it is the last.
+    part: Option<bool>,
+    /// A head has begun in an earlier frame, and goes on.
+    goes_on: bool,
+}
+
+impl Frames {
+    pub(in crate::server) fn new() -> Self {
+        Self {
+            preface: super::PREFACE.len(),
+            header: [0; HEADER],
+            length: 0,
+            payload: 0,
+            part: None,
+            goes_on: false,
+        }
+    }
+
+    /// Sees what came.
+    pub(in crate::server) fn see(&mut self, mut bytes: &[u8]) -> Head {
+        let mut ended = false;
+        let skipped = self.preface.min(bytes.len());
+        self.preface -= skipped;
+        bytes = &bytes[skipped..];
+        while !bytes.is_empty() {
+            if self.payload == 0 {
+                let count = (HEADER - self.length).min(bytes.len());
+                self.header[self.length..self.length + count].copy_from_slice(&bytes[..count]);
+                self.length += count;
+                bytes = &bytes[count..];
+                if self.length < HEADER {
+                    break;
+                }
+                self.begin();
+            } else {
+                let count = self.payload.min(bytes.len());
+                self.payload -= count;
+                bytes = &bytes[count..];
+            }
+            if self.payload == 0 {
+                ended |= self.end();
+            }
+        }
+        match self.goes_on || self.part.is_some() {
+            false => Head::Complete,
+            true if ended => Head::Begun,
+            true => Head::Incomplete,
+        }
+    }
+
+    fn begin(&mut self) {
+        let [high, middle, low, kind, flags, ..] = self.header;
+        self.length = 0;
+        self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        self.part = matches!(kind, HEADERS | CONTINUATION).then_some(flags & END_HEADERS != 0);
+    }
+
+    /// Says whether that was the end of a head.
+    fn end(&mut self) -> bool {
+        let Some(last) = self.part.take() else {
+            return false;
+        };
+        self.goes_on = !last;
+        last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut frame = length[1..].to_vec();
+        frame.extend([kind, flags, 0, 0, 0, 1]);
+        frame.extend(payload);
+        frame
+    }
+
+    fn after(parts: &[&[u8]]) -> bool {
+        let mut frames = Frames::new();
+        frames.see(super::super::PREFACE);
+        let mut head = Head::Complete;
+        for part in parts {
+            head = frames.see(part);
+        }
+        head != Head::Complete
+    }
+
+    #[test]
+    fn a_head_is_incomplete_until_its_last_frame_has_come() {
+        let whole = frame(HEADERS, END_HEADERS, b"abc");
+        assert!(!after(&[&whole]));
+        assert!(after(&[&whole[..10]]), "in the payload");
+        assert!(!after(&[&whole[..10], &whole[10..]]));
+        let begun = frame(HEADERS, 0, b"abc");
+        let middle = frame(CONTINUATION, 0, b"");
+        let last = frame(CONTINUATION, END_HEADERS, b"d");
+        assert!(after(&[&begun]), "without its continuation");
+        assert!(after(&[&begun, &middle]));
+        assert!(!after(&[&begun, &middle, &last]));
+    }
+
+    #[test]
+    fn other_frames_are_no_heads() {
+        let data = frame(0, 0, b"abc");
+        let settings = frame(4, 0, b"");
+        assert!(!after(&[&data[..11]]));
+        assert!(!after(&[&settings, &data]));
+    }
+
+    #[test]
+    fn a_head_behind_another_has_a_time_of_its_own() {
+        let whole = frame(HEADERS, END_HEADERS, b"abc");
+        let mut frames = Frames::new();
+        frames.see(super::super::PREFACE);
+        assert_eq!(frames.see(&whole[..10]), Head::Incomplete);
+        assert_eq!(frames.see(&whole[10..11]), Head::Incomplete);
+        let next = [&whole[11..], &whole[..10]].concat();
+        assert_eq!(frames.see(&next), Head::Begun);
+        assert_eq!(frames.see(&whole[10..]), Head::Complete);
+    }
+
+    proptest! {
+        #[test]
+        fn the_answer_is_the_same_wherever_the_bytes_are_cut(
+            kinds in proptest::collection::vec((0_u8..10, any::<u8>(), 0_usize..40), 0..8),
+            cut in 0_usize..400,
+        ) {
+            let mut bytes = super::super::PREFACE.to_vec();
+            for (kind, flags, length) in kinds {
+                bytes.extend(frame(kind, flags, &vec![0; length]));
+            }
+            let cut = cut.min(bytes.len());
+            let mut cut_once = Frames::new();
+            cut_once.see(&bytes[..cut]);
+            let mut by_bytes = Frames::new();
+            let mut last = Head::Complete;
+            for byte in &bytes {
+                last = by_bytes.see(std::slice::from_ref(byte));
+            }
+            let once = cut_once.see(&bytes[cut..]) == Head::Complete;
+            prop_assert_eq!(once, last == Head::Complete);
+        }
+    }
+}

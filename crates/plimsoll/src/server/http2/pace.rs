@@ -1,0 +1,206 @@
+//! Streams whose client takes nothing of the answer.
+//!
+//! On a connection of HTTP/1 that shows on the socket. Here one client may keep a stream's window
+//! shut while it reads others, or keep them all shut: nothing is written then, and the socket is
+//! never full. What shows instead is that hyper holds a piece of a body and asks for no other.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// What the body of a stream's answer did while the stream was polled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Did {
+    /// It was not asked.
+    Nothing,
+    /// It gave something, and was not asked again: the client has to take that first.
+    Gave,
+    /// It had nothing to give: the service makes the client wait.
+    Waited,
+}
+
+thread_local! {
+    /// Of the stream that is being polled on this thread.
+    static DID: Cell<Did> = const { Cell::new(Did::Nothing) };
+}
+
+pin_project! {
+    /// An answer's body, which leaves word of what it did.
+    pub(in crate::server) struct Flow<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B> Flow<B> {
+    pub(in crate::server) fn new(body: B) -> Self {
+        Self { body }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for Flow<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let poll = self.project().body.poll_frame(cx);
+        DID.set(match &poll {
+            Poll::Ready(_) => Did::Gave,
+            Poll::Pending => Did::Waited,
+        });
+        poll
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+pin_project! {
+    /// A stream that is given up when its client has taken nothing for too long. That resets it,
+    /// and ends its request as aborted.
+    pub(super) struct Paced<F, O> {
+        // Dropped before the stream, whose drop wakes the connection: that must see it ended.
+        open: O,
+        #[pin]
+        stream: F,
+        #[pin]
+        timer: Option<Sleep>,
+        patience: Duration,
+    }
+}
+
+impl<F, O> Paced<F, O> {
+    pub(super) fn new(stream: F, patience: Duration, open: O) -> Self {
+        Self {
+            open,
+            stream,
+            timer: None,
+            patience,
+        }
+    }
+}
+
+impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        DID.set(Did::Nothing);
+        if this.stream.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        match DID.get() {
+            Did::Nothing => {}
+            Did::Waited => this.timer.set(None),
+            Did::Gave => match this.timer.as_mut().as_pin_mut() {
+                Some(timer) => timer.reset(Instant::now() + *this.patience),
+                None => this.timer.set(Some(sleep(*this.patience))),
+            },
+        }
+        match this.timer.as_pin_mut() {
+            Some(timer) => timer.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A body that never has anything to give.
+    struct Silent;
+
+    impl Body for Silent {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Pending
+        }
+    }
+
+    /// Asks a body as hyper does: again and again until it waits, or `takes` pieces are taken.
+    async fn stream(body: impl Body<Data = Bytes>, mut takes: usize) {
+        let mut body = std::pin::pin!(Flow::new(body));
+        poll_fn(|cx| {
+            while takes > 0 {
+                match body.as_mut().poll_frame(cx) {
+                    Poll::Ready(Some(_)) => takes -= 1,
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let body = http_body_util::Full::new(Bytes::from_static(b"all"));
+        let began = Instant::now();
+        Paced::new(stream(body, 1), PATIENCE, ()).await;
+        assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn a_stream_has_ended_for_its_connection_before_that_is_woken() {
+        use std::sync::{Arc, Mutex};
+        struct Told(&'static str, Arc<Mutex<Vec<&'static str>>>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                self.1.lock().unwrap().push(self.0);
+            }
+        }
+        let order = Arc::default();
+        let stream = Told("stream", Arc::clone(&order));
+        let stream = async move {
+            std::future::pending::<()>().await;
+            drop(stream);
+        };
+        drop(Paced::new(
+            stream,
+            PATIENCE,
+            Told("open", Arc::clone(&order)),
+        ));
+        assert_eq!(*order.lock().unwrap(), ["open", "stream"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_makes_its_client_wait_is_waited_for() {
+        let paced = Paced::new(stream(Silent, 1), PATIENCE, ());
+        assert!(timeout(PATIENCE * 100, paced).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handler_that_has_not_answered_is_not_its_clients_fault() {
+        let paced = Paced::new(std::future::pending(), PATIENCE, ());
+        assert!(timeout(PATIENCE * 100, paced).await.is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! The follower of HTTP/2 frames, beside a reader that has them all at once.
+
+use super::cuts;
+use crate::server::http2::{Frames, Head};
+
+/// The preface of a connection, which is skipped unread.
+const PREFACE: usize = 24;
+
+/// The bytes behind which the answer is looked at one by one.
+const CLOSELY: usize = 512;
+
+/// Sees `bytes` behind a preface, cut in some ways.
+///
+/// # Panics
+///
+/// If the answer is not that of the reader, or depends on the cuts.
+pub(crate) fn frames(bytes: &[u8]) {
+    let bytes = [&[0; PREFACE][..], bytes].concat();
+    for pieces in cuts(&bytes) {
+        let mut frames = Frames::new();
+        let mut seen = 0;
+        for piece in pieces {
+            let answer = frames.see(piece) != Head::Complete;
+            seen += piece.len();
+            if seen == bytes.len() || seen < CLOSELY {
+                let expected = is_incomplete(&bytes[..seen]);
+                assert_eq!(answer, expected, "behind {seen} bytes");
+            }
+        }
+    }
+}
+
+/// Whether a head has begun in `bytes` and not ended (RFC 9113, 4.1, 6.2 and 6.10).
+fn is_incomplete(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(PREFACE..).unwrap_or_default();
+    let mut is_open = false;
+    while let Some((header, behind)) = rest.split_at_checked(9) {
+        let length = u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
+        let is_of_a_head = header[3] == 1 || header[3] == 9;
+        let Some((_, next)) = behind.split_at_checked(length) else {
+            return is_open || is_of_a_head;
+        };
+        if is_of_a_head {
+            is_open = header[4] & 4 == 0;
+        }
+        rest = next;
+    }
+    is_open
+}

@@ -1,0 +1,217 @@
+//! How headers are told apart and read from a stream, and what the tests of both versions share.
+
+use std::{
+    collections::VecDeque,
+    error::Error as _,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::ReadBuf;
+
+use super::*;
+
+/// `expect` is `more`; `LENGTH: local`; `LENGTH: SOURCE > DESTINATION`; or the name of the error.
+#[track_caller]
+pub(super) fn check(bytes: &[u8], expect: &str) {
+    let found = match parse(bytes) {
+        Ok(Parsed::NeedMore) => "more".to_owned(),
+        Ok(Parsed::Done { source, length }) => format!("{length}: {}", shown(source)),
+        Err(error) => format!("{error:?}"),
+    };
+    assert_eq!(found, expect, "{:?}", bytes.escape_ascii().to_string());
+    invariants::check(bytes);
+}
+
+fn shown(source: Source) -> String {
+    match source {
+        Source::Local => "local".to_owned(),
+        Source::Proxied {
+            source,
+            destination,
+        } => format!("{source} > {destination}"),
+    }
+}
+
+#[test]
+fn what_begins_otherwise_is_refused_with_its_first_wrong_byte() {
+    for other in [
+        "G",
+        "GET / HTTP/1.1\r\n\r\n",
+        "PO",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "PROPFIND / HTTP/1.1\r\n",
+        "PROXYx",
+        "PROXY\tTCP4",
+        "PROXY\r\n",
+        "proxy ",
+        " PROXY ",
+        "\x16\x03\x01",
+        "\n",
+        "\r\nPROXY UNKNOWN\r\n",
+        "\r\n\r\nGET / HTTP/1.1",
+        "\r\n\r\n\0\r\nQUIX",
+    ] {
+        check(other.as_bytes(), "Signature");
+    }
+}
+
+// === Making headers ===
+
+/// From a client to this service.
+pub(super) const INET: &[u8] = &[203, 0, 113, 7, 10, 0, 0, 1, 0xdc, 0x04, 0x01, 0xbb];
+pub(super) const INET_SHOWN: &str = "203.0.113.7:56324 > 10.0.0.1:443";
+
+/// A header of version 2 with the length that `block` has.
+pub(super) fn block_header(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(block.len()).unwrap().to_be_bytes();
+    [v2::SIGNATURE, &[command, family], &length, block].concat()
+}
+
+pub(super) fn extension(kind: u8, value: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(value.len()).unwrap().to_be_bytes();
+    [&[kind, high, low], value].concat()
+}
+
+/// CRC-32C by its definition: a division of polynomials, highest bit first.
+pub(super) fn reference_crc32c(bytes: &[u8]) -> u32 {
+    let mut remainder = u32::MAX;
+    for &byte in bytes {
+        remainder ^= u32::from(byte.reverse_bits()) << 24;
+        for _ in 0..8 {
+            let carry = remainder >> 31 == 1;
+            remainder <<= 1;
+            if carry {
+                remainder ^= 0x1edc_6f41;
+            }
+        }
+    }
+    !remainder.reverse_bits()
+}
+
+/// A header whose checksum was made by other software than ours.
+///
+/// The block is `INET`, ALPN `h2`, the checksum, and an authority behind it.
+pub(super) fn summed(checksum: u32) -> Vec<u8> {
+    let block = [
+        INET,
+        &extension(0x01, b"h2"),
+        &extension(0x03, &checksum.to_be_bytes()),
+        &extension(0x02, b"example.com"),
+    ];
+    block_header(0x21, 0x11, &block.concat())
+}
+
+/// The right one.
+pub(super) const SUM: u32 = 0x3912_6987;
+
+// === Reading ===
+
+/// A stream that gives one piece for each read, and then ends or fails.
+pub(super) struct Pieces {
+    pieces: VecDeque<Vec<u8>>,
+    end: Option<io::ErrorKind>,
+    given: usize,
+}
+
+impl Pieces {
+    pub(super) fn new<P: AsRef<[u8]>>(pieces: impl IntoIterator<Item = P>) -> Self {
+        let pieces = pieces.into_iter().map(|piece| piece.as_ref().to_vec());
+        Self {
+            pieces: pieces.collect(),
+            end: None,
+            given: 0,
+        }
+    }
+
+    /// What nobody has read.
+    pub(super) fn left(self) -> Vec<u8> {
+        self.pieces.into_iter().flatten().collect()
+    }
+}
+
+impl AsyncRead for Pieces {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match (self.pieces.pop_front(), self.end) {
+            (Some(mut piece), _) => {
+                let behind = piece.split_off(piece.len().min(buf.remaining()));
+                buf.put_slice(&piece);
+                self.given += piece.len();
+                if !behind.is_empty() {
+                    self.pieces.push_front(behind);
+                }
+                Poll::Ready(Ok(()))
+            }
+            (None, Some(kind)) => Poll::Ready(Err(kind.into())),
+            (None, None) => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_comes_behind_the_header_is_given_back() {
+    let line = b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 443\r\n".as_slice();
+    let hello = b"\x16\x03\x01\x02\x00".as_slice();
+    for header in [line, &block_header(0x21, 0x11, INET)] {
+        let mut stream = Pieces::new([&[header, hello].concat(), b"later".as_slice()]);
+        let (source, behind) = read(&mut stream).await.unwrap();
+        assert_eq!(shown(source), INET_SHOWN);
+        assert_eq!(behind, hello);
+        assert_eq!(stream.left(), b"later");
+    }
+}
+
+#[tokio::test]
+async fn a_header_may_come_byte_by_byte() {
+    for header in [summed(SUM), b"PROXY UNKNOWN ::1\r\n".to_vec()] {
+        let mut stream = Pieces::new(header.iter().map(|byte| [*byte]));
+        let (_, behind) = read(&mut stream).await.unwrap();
+        assert!(behind.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_the_stream_is_told_by_what_came_before_it() {
+    #[track_caller]
+    fn check(result: Result<(Source, Bytes), ProxyError>, expect: &str) {
+        assert_eq!(format!("{:?}", result.unwrap_err()), expect);
+    }
+    check(read(&mut Pieces::new([""; 0])).await, "Nothing");
+    check(read(&mut Pieces::new(["PROXY UNKN"])).await, "Partial");
+    let header = block_header(0x21, 0x11, INET);
+    check(read(&mut Pieces::new([&header[..27]])).await, "Partial");
+    let http = read(&mut Pieces::new(["GET / HTTP/1.1\r\n"])).await;
+    check(http, "Malformed(Signature)");
+    let mut broken = Pieces::new(["PROXY"]);
+    broken.end = Some(io::ErrorKind::ConnectionReset);
+    check(read(&mut broken).await, "Io(Kind(ConnectionReset))");
+}
+
+#[tokio::test]
+async fn an_error_shows_its_cause_once() {
+    let error = read(&mut Pieces::new(["GET"])).await.unwrap_err();
+    let cause = error.source().unwrap().to_string();
+    assert_eq!(cause, "it begins like neither version of the protocol");
+    assert!(!error.to_string().contains(&cause));
+}
+
+#[tokio::test]
+async fn no_more_is_read_than_the_longest_header() {
+    let longest = block_header(0x20, 0x00, &[0; 4096]);
+    let mut stream = Pieces::new([[longest, vec![b'x'; 100_000]].concat()]);
+    let (source, behind) = read(&mut stream).await.unwrap();
+    assert_eq!((source, stream.given), (Source::Local, MAX_HEADER));
+    assert!(behind.is_empty());
+
+    let mut flood = Pieces::new([[b"PROXY ".as_slice(), &[b'x'; 100_000]].concat()]);
+    let error = read(&mut flood).await.unwrap_err();
+    assert!(matches!(
+        error,
+        ProxyError::Malformed(Malformed::LineTooLong)
+    ));
+    assert!(flood.given <= MAX_HEADER);
+}

@@ -1,0 +1,211 @@
+//! What a connection reads from and writes to, watched on both of its levels.
+//!
+//! ```text
+//! HTTP ─▶ Watched: bytes of heads ─▶ (TLS) ─▶ Raw: bytes that the client takes ─▶ Socket
+//! ```
+//!
+//! What a client sends is HTTP only above TLS; whether it takes what is sent shows only below, where
+//! nothing is buffered any more.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Version;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+use super::{accept::Held, http2::Frames, socket::Socket, state::ConnectionState};
+
+/// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
+
+/// A socket that tells whether its client takes what is sent.
+#[derive(Debug)]
+pub(super) struct Raw {
+    socket: Socket,
+    /// What was read behind a PROXY header and belongs to the next layer.
+    ahead: Bytes,
+    state: Arc<ConnectionState>,
+}
+
+impl Raw {
+    pub(super) fn new(socket: Socket, ahead: Bytes, state: Arc<ConnectionState>) -> Self {
+        Self {
+            socket,
+            ahead,
+            state,
+        }
+    }
+
+    /// Puts back what was read.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        // The common case by far is that nothing was left over before.
+        self.ahead = [bytes, &self.ahead].concat().into();
+    }
+
+    fn told(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &poll {
+            Poll::Ready(Ok(_)) => self.state.wrote(true),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.state.wrote(false),
+        }
+        poll
+    }
+}
+
+impl AsyncRead for Raw {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(cx, buf);
+        }
+        let count = self.ahead.len().min(buf.remaining());
+        buf.put_slice(&self.ahead.split_to(count));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Raw {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.told(poll)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.told(poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+}
+
+/// What HTTP is spoken over: the socket as it is, or TLS on it.
+pub(super) type Stream = Either<Raw, Box<TlsStream<Raw>>>;
+
+/// Which HTTP was agreed on in the handshake.
+pub(super) fn agreed_version(stream: &TlsStream<Raw>) -> Version {
+    match stream.get_ref().1.alpn_protocol() {
+        Some(ALPN_HTTP2) => Version::HTTP_2,
+        _ => Version::HTTP_11,
+    }
+}
+
+/// A stream that tells its connection when bytes of HTTP come.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// There until the drop.
+    stream: Option<Stream>,
+    state: Arc<ConnectionState>,
+    /// Of HTTP/2.
+    frames: Option<Frames>,
+    /// What is given back when the connection is closed, which may be long after HTTP.
+    _held: Arc<Held>,
+}
+
+impl Watched {
+    pub(super) fn new(
+        stream: Stream,
+        state: Arc<ConnectionState>,
+        frames: Option<Frames>,
+        held: Arc<Held>,
+    ) -> Self {
+        Self {
+            stream: Some(stream),
+            state,
+            frames,
+            _held: held,
+        }
+    }
+}
+
+impl Watched {
+    fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut Stream>> {
+        let stream = self.get_mut().stream.as_mut();
+        Ok(Pin::new(stream.ok_or(io::ErrorKind::NotConnected)?))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.state.leave(stream);
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let poll = self.as_mut().stream()?.poll_read(cx, buf);
+        let came = buf.filled().len() - before;
+        if came > 0 {
+            self.state.bytes_came(came);
+            if let Some(frames) = &mut self.frames {
+                let head = frames.see(&buf.filled()[before..]);
+                self.state.set_head(head);
+            }
+        }
+        poll
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream()?.poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream()?.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(Stream::is_write_vectored)
+    }
+}

@@ -1,0 +1,137 @@
+//! Why TLS files are no good: which one, what is wrong, what would be right.
+//!
+//! Nothing of a file's text gets into an error. The errors of the PEM reader quote the line that
+//! they stumble over, which is the whole key when the line breaks were lost on the way, so that
+//! they are retold here without it.
+
+use std::{
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use rustls::{pki_types::pem, server::VerifierBuilderError};
+
+use super::files::MAX_SIZE;
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Certificate,
+    Key,
+    ClientCa,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certificate => "certificate",
+            Self::Key => "key",
+            Self::ClientCa => "client CA",
+        })
+    }
+}
+
+/// Why TLS cannot be served with these files.
+#[derive(Debug)]
+pub(crate) struct TlsError {
+    role: Role,
+    path: PathBuf,
+    problem: Problem,
+}
+
+impl TlsError {
+    pub(super) fn new(role: Role, path: &Path, problem: Problem) -> Self {
+        Self {
+            role,
+            path: path.to_owned(),
+            problem,
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            role,
+            path,
+            problem,
+        } = self;
+        write!(f, "TLS {role} file {} {problem}", path.display())
+    }
+}
+
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.problem.source()
+    }
+}
+
+/// What is wrong with a file. The texts go on after its name.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Problem {
+    #[error("cannot be read")]
+    Unreadable(#[source] io::Error),
+    #[error("is not a regular file; expected one, or a link to one")]
+    NotAFile,
+    #[error("is too large; expected at most {MAX_SIZE} bytes")]
+    TooLarge,
+    #[error("is empty; expected PEM")]
+    Empty,
+    #[error(
+        "ends within a section; \
+         expected each `-----BEGIN …-----` and its `-----END …-----` on a line of its own"
+    )]
+    HalfASection,
+    #[error(
+        "has a line that goes on after `-----BEGIN …-----`; \
+         expected PEM with all its line breaks"
+    )]
+    BadSectionStart,
+    #[error("has a section that is not base64; expected PEM")]
+    NotBase64,
+    #[error("holds no certificate; expected PEM, from `-----BEGIN CERTIFICATE-----` on")]
+    NoCertificate,
+    #[error("holds no private key; expected one in PEM, from `-----BEGIN PRIVATE KEY-----` on")]
+    NoKey,
+    #[error("holds an encrypted private key; expected one without a passphrase")]
+    EncryptedKey,
+    #[error("holds {0} private keys; expected one")]
+    SeveralKeys(usize),
+    #[error("holds a certificate that cannot be used, number {number}; expected X.509")]
+    BadCertificate {
+        number: usize,
+        #[source]
+        source: rustls::Error,
+    },
+    #[error(
+        "holds a private key that cannot be used; \
+         expected RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, or Ed25519"
+    )]
+    BadKey(#[source] rustls::Error),
+    #[error(
+        "does not belong to the first certificate in {}; \
+         expected the key of that one, and the service's own certificate before its issuers",
+        .certificate.display()
+    )]
+    Mismatch {
+        certificate: PathBuf,
+        #[source]
+        source: rustls::Error,
+    },
+    #[error("cannot be used to verify clients")]
+    NoVerifier(#[source] VerifierBuilderError),
+    #[error("cannot be served")]
+    Refused(#[source] rustls::Error),
+}
+
+impl From<pem::Error> for Problem {
+    fn from(error: pem::Error) -> Self {
+        match error {
+            pem::Error::MissingSectionEnd { .. } => Self::HalfASection,
+            pem::Error::IllegalSectionStart { .. } => Self::BadSectionStart,
+            // Other errors are those of a reader or of the future: what was read is in memory.
+            _ => Self::NotBase64,
+        }
+    }
+}

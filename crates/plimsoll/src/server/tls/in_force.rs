@@ -1,0 +1,188 @@
+//! A configuration that can be served: what files hold, checked.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use rustls::{
+    CertificateError, Error, InconsistentKeys, RootCertStore, ServerConfig,
+    client::verify_server_cert_signed_by_trust_anchor,
+    crypto::{
+        CryptoProvider,
+        aws_lc_rs::{self, Ticketer},
+    },
+    pki_types::{CertificateDer, UnixTime},
+    server::{ParsedCertificate, WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::{CertifiedKey, SingleCertAndKey},
+    version::{TLS12, TLS13},
+};
+
+use super::{
+    error::{Problem, Role, TlsError},
+    files::Contents,
+};
+use crate::config::TlsFiles;
+
+/// What new connections are served with.
+pub(super) struct InForce {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) not_after: SystemTime,
+    chain: Vec<CertificateDer<'static>>,
+    client_ca: Option<Vec<CertificateDer<'static>>>,
+}
+
+impl InForce {
+    pub(super) fn new(
+        files: &TlsFiles,
+        contents: Contents,
+        alpn: &[&[u8]],
+    ) -> Result<Self, TlsError> {
+        let Contents {
+            chain,
+            key,
+            client_ca,
+        } = contents;
+        let of_certificate =
+            |problem| TlsError::new(Role::Certificate, &files.certificate, problem);
+        let of_key = |problem| TlsError::new(Role::Key, &files.key, problem);
+        // Named rather than the default of the process: that one is missing or ambiguous as soon as
+        // another crate of the service brings a provider of its own.
+        let provider = Arc::new(aws_lc_rs::default_provider());
+
+        let not_after = not_after(&chain)
+            .map_err(|source| of_certificate(Problem::BadCertificate { number: 1, source }))?;
+        let signing_key = provider
+            .key_provider
+            .load_private_key(key)
+            .map_err(|source| of_key(Problem::BadKey(source)))?;
+        let certified = CertifiedKey::new(chain.clone(), signing_key);
+        certified.keys_match().map_err(|source| match source {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => of_key(Problem::Mismatch {
+                certificate: files.certificate.clone(),
+                source,
+            }),
+            source => of_certificate(Problem::Refused(source)),
+        })?;
+
+        // What was read decides alone: no path leads from an authority to unverified clients.
+        let verifier = match &client_ca {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(authorities) => verifier(authorities, &provider).map_err(|problem| {
+                let path = files.client_ca.as_deref().unwrap_or(&files.certificate);
+                TlsError::new(Role::ClientCa, path, problem)
+            })?,
+        };
+        let config = config(provider, verifier, certified, alpn)
+            .map_err(|source| of_certificate(Problem::Refused(source)))?;
+        Ok(Self {
+            config: Arc::new(config),
+            not_after,
+            chain,
+            client_ca,
+        })
+    }
+
+    /// Whether both say the same to clients. Keys need no look: one that belongs to the same
+    /// certificate is the same.
+    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.client_ca == other.client_ca
+    }
+}
+
+fn config(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    certified: CertifiedKey,
+    alpn: &[&[u8]],
+) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    // All of them are strong, but a server that lets the client choose looks unconfigured to scans.
+    config.ignore_client_order = true;
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    // Its keys rotate by themselves, every six hours, and are of this configuration alone.
+    config.ticketer = Ticketer::new()?;
+    Ok(config)
+}
+
+fn verifier(
+    authorities: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+    let mut roots = RootCertStore::empty();
+    for (index, authority) in authorities.iter().enumerate() {
+        // Each must do: one that is left out would lock out its clients without a word.
+        roots
+            .add(authority.clone())
+            .map_err(|source| Problem::BadCertificate {
+                number: index + 1,
+                source,
+            })?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(Problem::NoVerifier)
+}
+
+/// When the first certificate expires.
+///
+/// rustls has no accessor for it, but its verifier checks the dates before all else and says what
+/// it compared. So it is asked about the end of time, which saves a second parser of certificates.
+fn not_after(chain: &[CertificateDer<'static>]) -> Result<SystemTime, Error> {
+    let leaf = chain.first().ok_or(Error::NoCertificatesPresented)?;
+    let verdict = verify_server_cert_signed_by_trust_anchor(
+        &ParsedCertificate::try_from(leaf)?,
+        &RootCertStore::empty(),
+        &[],
+        UnixTime::since_unix_epoch(Duration::MAX),
+        &[],
+    );
+    match verdict {
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            // X.509 ends with the year 9999, long before `SystemTime` does.
+            Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(not_after.as_secs()))
+        }
+        Err(error) => Err(error),
+        // It has no end, then; X.509 cannot say so, and the verifier did not.
+        Ok(()) => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::pem::PemObject as _;
+
+    use super::{
+        super::tests::{Authority, DAY, whole_seconds},
+        *,
+    };
+
+    #[test]
+    fn the_end_of_the_first_certificate_is_found() {
+        let authority = Authority::new();
+        let now = whole_seconds(SystemTime::now());
+        // Before 2050, after it (when X.509 writes dates differently), and past.
+        for end in [now + 90 * DAY, now + 20_000 * DAY, now - DAY] {
+            let chain = [authority.issue_until(end).der(), authority.issue().der()];
+            assert_eq!(not_after(&chain), Ok(end));
+        }
+    }
+
+    #[test]
+    fn a_certificate_without_an_end_has_the_last_one_there_is() {
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+        let chain = [Authority::new().issue_until(end).der()];
+        assert_eq!(not_after(&chain), Ok(end));
+    }
+
+    #[test]
+    fn an_authority_as_the_service_has_an_end_too() {
+        let authority = Authority::new();
+        let pem = authority.pem();
+        let chain = [CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];
+        assert!(not_after(&chain).is_ok());
+    }
+}

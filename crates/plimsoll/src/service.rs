@@ -1,0 +1,172 @@
+//! The builder: what a service is made of, and how it is brought up and taken down.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use plimsoll::{Service, build_info};
+//!
+//! let service = Service::new(build_info!())
+//!     .router(Router::new().route("/hello", get(|| async { "hello\n" })));
+//! // In `main`: service.run()
+//! # drop(service);
+//! ```
+//!
+//! # The order of things
+//!
+//! Signals are caught before anything slow; settings are read before anything is opened; the log
+//! works before anything can be logged; the address is bound before set-up, which may be long, and
+//! listened on after it. The end goes the same way back.
+//!
+//! This is the only module that knows every part.
+
+mod admin;
+mod cli;
+mod exit;
+mod handle;
+mod healthcheck;
+mod prepared;
+mod router;
+mod run;
+mod start;
+mod tls;
+mod workers;
+
+use std::{error::Error, fmt, future::Future, marker::PhantomData, pin::Pin};
+
+use axum::Router;
+
+#[cfg(feature = "testing")]
+pub(crate) use self::start::Running;
+pub use self::{
+    exit::{Exit, StartError},
+    handle::Handle,
+    prepared::Prepared,
+};
+use crate::{
+    build_info::BuildInfo,
+    config::{Environment, Settings},
+    telemetry::Output,
+};
+
+/// What set-up may fail with.
+pub type SetupError = Box<dyn Error + Send + Sync>;
+
+type SetupFuture = Pin<Box<dyn Future<Output = Result<Router, SetupError>> + Send>>;
+type Setup<S> = Box<dyn FnOnce(Handle<S>) -> SetupFuture + Send>;
+
+/// A service on its way to being run. `S` are its own settings.
+#[must_use = "a service does nothing until it is run"]
+pub struct Service<S = ()> {
+    build: BuildInfo,
+    about: &'static str,
+    router: Router,
+    setup: Option<Setup<S>>,
+    environment: Option<Environment>,
+    output: Option<Output>,
+    settings: PhantomData<fn() -> S>,
+}
+
+impl Service<()> {
+    /// Begins a service with what the build knows of it: see [`build_info!`](crate::build_info!).
+    pub fn new(build: BuildInfo) -> Self {
+        Self {
+            build,
+            about: "",
+            router: Router::new(),
+            setup: None,
+            environment: None,
+            output: None,
+            settings: PhantomData,
+        }
+    }
+
+    /// Gives the service settings of its own, which [`Service::setup`] gets through its handle.
+    ///
+    /// They are read from the same environment, reported with the same errors, and listed in the
+    /// same help as the chassis's. Call it before `setup`.
+    pub fn settings<S: Settings>(self) -> Service<S> {
+        let Self {
+            build,
+            about,
+            router,
+            setup: _,
+            environment,
+            output,
+            settings: _,
+        } = self;
+        Service {
+            build,
+            about,
+            router,
+            setup: None,
+            environment,
+            output,
+            settings: PhantomData,
+        }
+    }
+}
+
+impl<S: Settings> Service<S> {
+    /// Says in one line what the service is for, at the head of `--help`.
+    pub fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// Adds routes. Called again, it adds more.
+    ///
+    /// # Panics
+    ///
+    /// Like [`Router::merge`], if two routes clash.
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = self.router.merge(router);
+        self
+    }
+
+    /// Adds routes that need something first: a pool, a client, a setting.
+    ///
+    /// `setup` runs on the service's runtime, with the address bound and nobody let in yet. Its
+    /// routes are added to those of [`Service::router`]. If it fails, the service ends with status 1
+    /// and a record that says why. A signal cancels it.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use plimsoll::{Handle, Service, SetupError, build_info};
+    ///
+    /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
+    ///     handle.on_shutdown("say goodbye", async { tracing::info!("goodbye") });
+    ///     Ok(Router::new().route("/hello", get(|| async { "hello\n" })))
+    /// }
+    ///
+    /// let service = Service::new(build_info!()).setup(set_up);
+    /// # drop(service);
+    /// ```
+    pub fn setup<F, Fut>(mut self, setup: F) -> Self
+    where
+        F: FnOnce(Handle<S>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Router, SetupError>> + Send + 'static,
+    {
+        self.setup = Some(Box::new(|handle| Box::pin(setup(handle))));
+        self
+    }
+
+    /// Reads settings from `environment` in the place of the process's own, as tests do.
+    pub fn environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// Logs to `output` in the place of stdout, as tests do.
+    pub fn output(mut self, output: Output) -> Self {
+        self.output = Some(output);
+        self
+    }
+}
+
+impl<S> fmt::Debug for Service<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service")
+            .field("build", &self.build)
+            .field("router", &self.router)
+            .finish_non_exhaustive()
+    }
+}

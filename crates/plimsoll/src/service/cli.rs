@@ -1,0 +1,87 @@
+//! The command line: four flags and a sub-command, of which a service needs none.
+
+use std::{ffi::OsString, path::PathBuf};
+
+/// What the process was asked to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Serve { env_file: Option<PathBuf> },
+    CheckConfig { env_file: Option<PathBuf> },
+    HealthCheck { env_file: Option<PathBuf> },
+    Help,
+    Version,
+}
+
+/// Understands the arguments, without the program's own name.
+///
+/// # Errors
+///
+/// A sentence for the person who typed them.
+pub(super) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> {
+    let mut env_file = None;
+    let mut check_config = false;
+    let mut health_check = false;
+    while let Some(arg) = args.next() {
+        match arg.to_str() {
+            Some("--help" | "-h") => return Ok(Command::Help),
+            Some("--version" | "-V") => return Ok(Command::Version),
+            Some("--check-config") => check_config = true,
+            Some("healthcheck") => health_check = true,
+            Some("--env-file") => {
+                let path = args
+                    .next()
+                    .ok_or("--env-file needs the path of a file, see --help")?;
+                env_file = Some(PathBuf::from(path));
+            }
+            Some(arg) if arg.starts_with("--env-file=") => {
+                env_file = Some(PathBuf::from(&arg["--env-file=".len()..]));
+            }
+            _ => {
+                let arg = arg.to_string_lossy();
+                return Err(format!("{arg:?} is not understood: see --help"));
+            }
+        }
+    }
+    match (check_config, health_check) {
+        (true, true) => Err("--check-config and healthcheck do not go together".to_owned()),
+        (true, false) => Ok(Command::CheckConfig { env_file }),
+        (false, true) => Ok(Command::HealthCheck { env_file }),
+        (false, false) => Ok(Command::Serve { env_file }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(args: &[&str]) -> Result<Command, String> {
+        parse(args.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn arguments_are_understood_or_named() {
+        let file = || Some(PathBuf::from("a.env"));
+        assert_eq!(parsed(&[]), Ok(Command::Serve { env_file: None }));
+        assert_eq!(
+            parsed(&["--env-file", "a.env"]),
+            Ok(Command::Serve { env_file: file() })
+        );
+        assert_eq!(
+            parsed(&["--env-file=a.env"]),
+            Ok(Command::Serve { env_file: file() })
+        );
+        assert_eq!(
+            parsed(&["--env-file", "a.env", "healthcheck"]),
+            Ok(Command::HealthCheck { env_file: file() })
+        );
+        assert_eq!(
+            parsed(&["--check-config"]),
+            Ok(Command::CheckConfig { env_file: None })
+        );
+        assert_eq!(parsed(&["-h"]), Ok(Command::Help));
+        assert_eq!(parsed(&["--version"]), Ok(Command::Version));
+        assert!(parsed(&["--env-file"]).unwrap_err().contains("path"));
+        assert!(parsed(&["--prot", "80"]).unwrap_err().contains("--prot"));
+        assert!(parsed(&["--check-config", "healthcheck"]).is_err());
+    }
+}

@@ -1,0 +1,183 @@
+//! `healthcheck`: the service's binary asks its own `/health`, as an image without a shell needs it.
+//!
+//! Over TLS nothing is verified: the question is whether the process at this address answers, and
+//! its certificate is for the names by which others know it. A service that asks clients for
+//! certificates turns the check away with an alert, which is an answer, too.
+
+use std::{
+    io::{self, Read, Write},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    sync::Arc,
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::config::{Config, ConfigErrors, InfraEndpoints, ListenAddr, Loaded};
+
+/// How long each step may take; probes of orchestrators give up after seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the service with these settings for its health.
+///
+/// # Errors
+///
+/// What was found instead, for a person.
+pub(super) fn run<S>(loaded: Result<Loaded<S>, ConfigErrors>) -> Result<(), String> {
+    let config = loaded.map_err(|errors| errors.to_string())?.config;
+    let (addr, asked) = match &config.admin_addr {
+        // Probes have moved there, and it speaks plainly, whatever the main listener does.
+        Some(admin) if config.infra_endpoints == InfraEndpoints::Admin => {
+            (admin, connect(admin).and_then(ask))
+        }
+        _ => {
+            let main = &config.listen;
+            let stream = connect(main);
+            (main, stream.and_then(|stream| ask_over(&config, stream)))
+        }
+    };
+    match asked {
+        Ok(200) => Ok(()),
+        Ok(status) => Err(format!("GET /health on {addr} answered {status}")),
+        Err(error) => Err(format!("GET /health on {addr}: {error}")),
+    }
+}
+
+/// A stream of either kind of socket.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+fn connect(addr: &ListenAddr) -> io::Result<Box<dyn Stream>> {
+    match addr {
+        ListenAddr::Tcp(addr) => {
+            let stream = TcpStream::connect_timeout(&reachable(*addr), PATIENCE)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(Box::new(stream))
+        }
+        ListenAddr::Unix(path) => {
+            let stream = UnixStream::connect(path)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.set_write_timeout(Some(PATIENCE))?;
+            Ok(Box::new(stream))
+        }
+    }
+}
+
+/// An address to connect to, for one that is listened on.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+fn ask_over(config: &Config, mut stream: Box<dyn Stream>) -> io::Result<u16> {
+    let trusted = match &config.listen {
+        ListenAddr::Tcp(addr) => config.trusted_proxies.contains(reachable(*addr).ip()),
+        ListenAddr::Unix(_) => config.trusted_proxies.unix(),
+    };
+    if config.proxy_protocol && trusted {
+        // Whoever is trusted must begin with a header, and this one speaks for itself.
+        stream.write_all(b"PROXY UNKNOWN\r\n")?;
+    }
+    let Some(files) = &config.tls else {
+        return ask(stream);
+    };
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_no_client_auth();
+    let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
+    let mut session = ClientConnection::new(Arc::new(client), name).map_err(io::Error::other)?;
+    if files.client_ca.is_some() {
+        // There is no certificate to show: that the service asks for one shows that it lives.
+        session.complete_io(&mut stream)?;
+        return Ok(200);
+    }
+    ask(StreamOwned::new(session, stream))
+}
+
+/// Sends the question and reads the status of the answer.
+fn ask(mut stream: impl Read + Write) -> io::Result<u16> {
+    stream.write_all(
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nUser-Agent: healthcheck\r\nConnection: close\r\n\r\n",
+    )?;
+    let mut answer = Vec::new();
+    // The first line is all that counts; the rest is short.
+    stream.take(4096).read_to_end(&mut answer)?;
+    answer
+        .strip_prefix(b"HTTP/1.1 ")
+        .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok())
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP answer"))
+}
+
+/// Takes any certificate.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unspecified_address_is_reached_over_loopback() {
+        #[track_caller]
+        fn check(listened: &str, reached: &str) {
+            assert_eq!(
+                reachable(listened.parse().unwrap()),
+                reached.parse().unwrap()
+            );
+        }
+        check("0.0.0.0:80", "127.0.0.1:80");
+        check("[::]:80", "[::1]:80");
+        check("10.0.0.1:80", "10.0.0.1:80");
+    }
+}

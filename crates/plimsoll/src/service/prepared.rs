@@ -1,0 +1,222 @@
+//! A service whose settings are known and whose log works, and that has not started.
+
+use std::{future::Future, sync::Arc};
+
+use axum::Router;
+use tokio::{runtime, sync::Notify};
+
+use super::{Handle, Service, Setup, StartError, exit::Failure, start::Running};
+use crate::{
+    config::{Config, Environment, Loaded, Notes, Settings, load},
+    edge::{self, EdgeLayer},
+    health::Readiness,
+    lifecycle::{Hooks, Lifecycle, Pulse, Report, Stop},
+    metrics::Registry,
+    shutdown::ShutdownToken,
+    telemetry::{Log, Output},
+};
+
+/// A service that is ready to start, for whoever brings a runtime or a server of their own.
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+/// use plimsoll::{Service, build_info};
+/// use tracing_subscriber::prelude::*;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let service = Service::new(build_info!())
+///     .router(Router::new().route("/hello", get(|| async { "hello\n" })))
+///     .prepare()?;
+/// tracing_subscriber::registry().with(service.log().layer()).init();
+/// let report = service.serve(async { let _ = tokio::signal::ctrl_c().await; }).await?;
+/// assert_eq!(report.requests_cut_off, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Prepared<S = ()> {
+    pub(super) router: Router,
+    pub(super) setup: SetUp<S>,
+    pub(super) handle: Handle<S>,
+    pub(super) lifecycle: Arc<Lifecycle>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) notes: Notes,
+    /// Where connections are served; on the present runtime if there are none.
+    pub(super) workers: Vec<runtime::Handle>,
+    pub(super) pulse: Arc<Pulse>,
+    /// Asks for the files of TLS to be read again.
+    pub(super) reload: Arc<Notify>,
+    pub(super) edge: Arc<edge::Shared>,
+}
+
+/// A set-up, if there is one.
+pub(super) struct SetUp<S>(pub(super) Option<Setup<S>>);
+
+impl<S> std::fmt::Debug for SetUp<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SetUp").field(&self.0.is_some()).finish()
+    }
+}
+
+impl<S: Settings> Service<S> {
+    /// Reads the settings and starts the log; nothing else.
+    ///
+    /// # Errors
+    ///
+    /// If settings are wrong: all mistakes at once. If there is no descriptor or thread for the log.
+    pub fn prepare(mut self) -> Result<Prepared<S>, StartError> {
+        let environment = self
+            .environment
+            .take()
+            .unwrap_or_else(Environment::from_process);
+        let loaded = load::<S>(&self.build, &environment).map_err(Failure::Config)?;
+        let log = self.start_log(&loaded.config)?;
+        Ok(self.prepare_with(loaded, log, Vec::new()))
+    }
+
+    pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {
+        let system = |source| Failure::System {
+            what: "place for the log",
+            source,
+        };
+        let output = match self.output.take() {
+            Some(output) => output,
+            None => Output::stdout().map_err(system)?,
+        };
+        let levels = config.log_level.clone();
+        let threads = shards(config);
+        Ok(Log::start(output, config.log_format, levels, threads).map_err(system)?)
+    }
+
+    pub(super) fn prepare_with(
+        self,
+        loaded: Loaded<S>,
+        log: Log,
+        workers: Vec<runtime::Handle>,
+    ) -> Prepared<S> {
+        let Loaded {
+            config,
+            settings,
+            notes,
+            ..
+        } = loaded;
+        let lifecycle = Arc::new(Lifecycle::new());
+        let metrics = workers.iter().map(runtime::Handle::metrics).collect();
+        let registry = Registry::new(config.build.clone(), shards(&config), metrics);
+        let shutdown =
+            ShutdownToken::new(Arc::clone(&lifecycle.connections), config.shutdown_timeout);
+        let handle = Handle {
+            shutdown,
+            config: Arc::new(config),
+            settings: Arc::new(settings),
+            readiness: Readiness::new(Arc::clone(&lifecycle), log.clone()),
+            hooks: Hooks::default(),
+            metrics: registry.user.clone(),
+            log,
+        };
+        let setup = SetUp(self.setup);
+        let pulse = Pulse::start(&workers);
+        let edge = edge::Shared::new(
+            &handle.config,
+            Arc::clone(&registry),
+            Arc::clone(&lifecycle),
+            handle.log.clone(),
+            Arc::clone(&pulse),
+        );
+        Prepared {
+            router: self.router,
+            setup,
+            handle,
+            lifecycle,
+            registry,
+            notes,
+            pulse,
+            reload: Arc::new(Notify::new()),
+            edge,
+            workers,
+        }
+    }
+}
+
+/// Buffers and counters are split over this many shards: one a worker, and one for all others.
+fn shards(config: &Config) -> usize {
+    config.workers + 1
+}
+
+impl<S: Settings> Prepared<S> {
+    /// The chassis's settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.handle.config
+    }
+
+    /// The log, whose [`layer`](Log::layer) a subscriber of your own needs.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.handle.log
+    }
+
+    /// The handling of requests as a tower layer, for a server of your own.
+    ///
+    /// The end is that server's business, too: nothing drains, no hook runs, and the shutdown token
+    /// never tells.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use axum::{Router, routing::get};
+    /// use plimsoll::{Service, build_info};
+    ///
+    /// let chassis = Service::new(build_info!()).prepare()?;
+    /// let router: Router = Router::new().route("/hello", get(|| async { "hello\n" }));
+    /// let app = router.layer(chassis.layer());
+    /// # drop(app);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn layer(&self) -> EdgeLayer {
+        // Whoever uses the layer serves already, or is about to.
+        self.lifecycle.start();
+        EdgeLayer::new(Arc::clone(&self.edge))
+    }
+
+    /// What a set-up would get: metrics, readiness, settings. Hooks run and the shutdown token tells
+    /// at the end of [`Prepared::serve`], and never for a [layer](Prepared::layer) alone.
+    #[must_use]
+    pub fn handle(&self) -> &Handle<S> {
+        &self.handle
+    }
+
+    /// Serves on the present runtime until `stop` is there, then ends as a signal would end it, and
+    /// returns the report.
+    ///
+    /// Installs nothing that the process has only once: no subscriber, no panic hook, no signals.
+    ///
+    /// # Errors
+    ///
+    /// If the address is taken, a route clashes, or set-up fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves listener and connections to the runtime: let it end by `stop`.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<Report, StartError> {
+        let running = self.start().await?;
+        stop.await;
+        Ok(running.end(Stop::Requested, std::future::pending()).await)
+    }
+
+    /// Listens somewhere else than the settings say, such as on a port that the system chooses.
+    #[cfg(feature = "testing")]
+    pub(crate) fn listen_on(mut self, addr: std::net::SocketAddr) -> Self {
+        if let Some(config) = Arc::get_mut(&mut self.handle.config) {
+            config.listen = crate::config::ListenAddr::Tcp(addr);
+        }
+        self
+    }
+
+    /// Starts on the present runtime.
+    pub(crate) async fn start(self) -> Result<Running, StartError> {
+        let bindings = self.bind(None)?;
+        self.start_on(bindings).await
+    }
+}

@@ -1,0 +1,324 @@
+//! `main` for a service: the process as a whole.
+//!
+//! Signals and the end are watched from the main thread, on a runtime of its own, so that neither a
+//! handler that blocks nor a worker that is stuck can keep the process from ending in time.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{runtime::Builder, time::timeout};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::{
+    Exit, Service, StartError,
+    cli::{self, Command},
+    exit::Failure,
+    healthcheck,
+    workers::Workers,
+};
+use crate::{
+    config::{
+        self, ConfigErrors, Environment, Level, LogFormat, LogLevels, Manager, Settings, Sockets,
+    },
+    error::chain,
+    lifecycle::{AFTER_DRAIN, Notify, Report, Signals, SignsOfLife, Stop, Watchdog, stall_limit},
+    server::{Inherited, take_inherited},
+    telemetry::{Log, Output, Record, install_panic_hook},
+};
+
+/// How much later than the hard limit of contract LIFE-1 the watchdog ends the process: it must not
+/// be faster than an end that is on its way.
+const MARGIN: Duration = Duration::from_millis(250);
+
+/// How long a start that is cancelled may take to let go; a set-up that blocks does not.
+const START_ENDS: Duration = Duration::from_millis(100);
+
+/// How long the one record of a failed start may take to be written.
+const FAILURE_FLUSH: Duration = Duration::from_secs(1);
+
+impl<S: Settings> Service<S> {
+    /// Runs the service until a signal ends it. This is the whole of a `main`.
+    ///
+    /// Understands the arguments that `--help` lists, reads the settings, and installs what a
+    /// process has only once: the subscriber of `tracing`, the bridge from `log`, the panic hook,
+    /// and the handlers of SIGTERM and SIGINT. The service runs on `WORKERS` runtimes of one thread each.
+    pub fn run(self) -> Exit {
+        let command = match cli::parse(std::env::args_os().skip(1)) {
+            Ok(command) => command,
+            Err(mistake) => {
+                say(io::stderr(), &format!("{mistake}\n"));
+                return Exit::USAGE;
+            }
+        };
+        match command {
+            Command::Help => {
+                let help =
+                    config::definitions::<S>(&self.build).help(self.build.service(), self.about);
+                say(io::stdout(), &help);
+                Exit::SUCCESS
+            }
+            Command::Version => {
+                let build = &self.build;
+                let line = format!(
+                    "{} {} ({})\n",
+                    build.service(),
+                    build.version(),
+                    build.build_time()
+                );
+                say(io::stdout(), &line);
+                Exit::SUCCESS
+            }
+            Command::CheckConfig { env_file } => {
+                match config::load::<S>(&self.build, &environment(self.environment, env_file)) {
+                    Ok(loaded) => {
+                        say(io::stdout(), &loaded.report.check_report());
+                        Exit::SUCCESS
+                    }
+                    Err(errors) => {
+                        say(io::stderr(), &format!("{errors}\n"));
+                        Exit(StartError::from(Failure::Config(errors)).exit_status())
+                    }
+                }
+            }
+            Command::HealthCheck { env_file } => {
+                let loaded =
+                    config::load::<S>(&self.build, &environment(self.environment, env_file));
+                match healthcheck::run(loaded) {
+                    Ok(()) => Exit::SUCCESS,
+                    Err(problem) => {
+                        say(io::stderr(), &format!("unhealthy: {problem}\n"));
+                        Exit::FAILURE
+                    }
+                }
+            }
+            Command::Serve { env_file } => self.run_service(env_file),
+        }
+    }
+
+    fn run_service(mut self, env_file: Option<std::path::PathBuf>) -> Exit {
+        let environment = environment(self.environment.take(), env_file);
+        let manager = Manager::of(&environment, std::process::id());
+        // Before any descriptor is opened, which might get the number of one that is missing.
+        let inherited = inherit(&manager.sockets);
+        // Before anything that takes time, so that a signal is never lost (contract LIFE-4).
+        let control = match Builder::new_current_thread().enable_all().build() {
+            Ok(control) => control,
+            Err(error) => return failed_early("runtime", &error),
+        };
+        let signals = control.block_on(async { Signals::install() });
+        let mut signals = match signals {
+            Ok(signals) => signals,
+            Err(error) => return failed_early("signal handler", &error),
+        };
+        let loaded = config::load::<S>(&self.build, &environment);
+        let (loaded, inherited) = match (loaded, inherited) {
+            (Ok(loaded), Ok(inherited)) => (loaded, inherited),
+            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return self.misconfigured(errors),
+            (Err(errors), Err(more)) => return self.misconfigured(errors.and(more)),
+        };
+        let log = match self.start_log(&loaded.config) {
+            Ok(log) => log,
+            Err(error) => {
+                say(io::stderr(), &format!("{}\n", chain(&error)));
+                return Exit(error.exit_status());
+            }
+        };
+        install(&log);
+        if let Sockets::OfAnother { pid } = manager.sockets {
+            log.infra(Level::Info, "sockets_ignored", |record| {
+                record.number("listenPid", pid);
+            });
+        }
+        raise_file_limit();
+        let workers = match Workers::start(loaded.config.workers) {
+            Ok(workers) => workers,
+            Err(source) => {
+                let what = "worker threads";
+                return failed(&log, &Failure::System { what, source }.into());
+            }
+        };
+        let handles = workers.handles();
+        // Set-up and hooks run on the first worker; there is one at least.
+        let home = handles.first().unwrap_or(control.handle()).clone();
+        let prepared = self.prepare_with(loaded, log.clone(), handles);
+        let lifecycle = Arc::clone(&prepared.lifecycle);
+        let reload = Arc::clone(&prepared.reload);
+        if let Some(mut hangup) = signals.hangup() {
+            control.spawn(async move {
+                while hangup.recv().await.is_some() {
+                    reload.notify_one();
+                }
+            });
+        }
+        for (name, mut signal) in signals.ignored() {
+            let log = log.clone();
+            control.spawn(async move {
+                while signal.recv().await.is_some() {
+                    log.infra(Level::Info, "signal_ignored", |record| {
+                        record.str("signal", name);
+                    });
+                }
+            });
+        }
+        let notify = Notify::new(manager.notify_socket.as_deref(), log.clone());
+        let signs = manager.watchdog.map(|patience| {
+            let limit = stall_limit(prepared.config().request_timeout);
+            SignsOfLife::new(Arc::clone(&notify), patience, limit)
+        });
+        let watchdog = Watchdog::start(Arc::clone(&prepared.pulse), signs, log.clone());
+        let hard_limit = prepared.config().drain_delay
+            + prepared.config().shutdown_timeout
+            + AFTER_DRAIN
+            + MARGIN;
+        let result = control.block_on(async {
+            let bindings = prepared.bind(inherited.main)?;
+            let mut starting = home.spawn(prepared.start_on(bindings));
+            let (started, early) = tokio::select! {
+                started = &mut starting => (started, None),
+                stop = signals.next() => {
+                    if lifecycle.cancel_start() {
+                        notify.stopping();
+                        starting.abort();
+                        // What it holds, such as the file of a socket, goes with it.
+                        let _ = timeout(START_ENDS, starting).await;
+                        return Ok(Ended::Early(stop));
+                    }
+                    // It accepts connections by now, and ends as if it had for long.
+                    (starting.await, Some(stop))
+                }
+            };
+            let running = started.map_err(|_| Failure::SetupPanicked)??;
+            notify.ready();
+            let stop = match early {
+                Some(stop) => stop,
+                None => signals.next().await,
+            };
+            watchdog.end_within(hard_limit);
+            notify.stopping();
+            let force = async {
+                if stop != Stop::Quit {
+                    signals.next().await;
+                }
+            };
+            Ok(Ended::Late(running.end(stop, force).await))
+        });
+        // Tasks that are left are dropped, and threads that are stuck are left behind: what had to
+        // be written has been.
+        workers.end();
+        control.shutdown_background();
+        match result {
+            Ok(Ended::Late(report)) => Exit(report.exit_status()),
+            Ok(Ended::Early(stop)) => {
+                finish(&log, Report::new(stop.as_str()));
+                Exit::SUCCESS
+            }
+            Err(error) => failed(&log, &error),
+        }
+    }
+
+    /// Tells every mistake: on stderr for a person, as one record for a machine (contract CFG-3).
+    fn misconfigured(mut self, errors: ConfigErrors) -> Exit {
+        say(io::stderr(), &format!("{errors}\n"));
+        let output = self.output.take().map_or_else(Output::stdout, Ok);
+        let levels = LogLevels::all(Level::Info);
+        if let Ok(log) = output.and_then(|out| Log::start(out, LogFormat::Json, levels, 1)) {
+            let problems = errors.clone();
+            log.finish(
+                FAILURE_FLUSH,
+                Level::Error,
+                "config_invalid",
+                move |record, _| {
+                    let objects = problems.records().map(|(variable, message)| {
+                        vec![("variable", variable.to_owned()), ("message", message)]
+                    });
+                    record.objects("problems", objects);
+                },
+            );
+        }
+        Exit(StartError::from(Failure::Config(errors)).exit_status())
+    }
+}
+
+/// How the time between start and end went.
+enum Ended {
+    /// A signal came before the service was ready.
+    Early(Stop),
+    Late(Report),
+}
+
+fn environment(given: Option<Environment>, env_file: Option<std::path::PathBuf>) -> Environment {
+    let environment = given.unwrap_or_else(Environment::from_process);
+    match env_file {
+        Some(path) => environment.with_env_file(path),
+        None => environment,
+    }
+}
+
+/// Takes what the service manager hands over.
+fn inherit(sockets: &Sockets) -> Result<Inherited, ConfigErrors> {
+    match sockets {
+        Sockets::None | Sockets::OfAnother { .. } => Ok(Inherited::default()),
+        Sockets::Named(names) => {
+            take_inherited(names).map_err(|found| Sockets::unusable(names.len(), found))
+        }
+        Sockets::Mistake(errors) => Err(errors.clone()),
+    }
+}
+
+/// Lets the process have as many descriptors as it may (contract SRV-6).
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Refused only where a sandbox forbids the call; the limit on connections then protects less.
+    let _ = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            ..limit
+        },
+    );
+}
+
+/// Installs what the process has only once.
+fn install(log: &Log) {
+    install_panic_hook(log);
+    // A program that has installed a subscriber of its own before keeps it: it has composed one
+    // with `Log::layer`, or does without records of events.
+    let subscriber = tracing_subscriber::registry().with(log.layer());
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        // Fails only if somebody else bridges `log` already, to wherever they want it.
+        let _ = tracing_log::LogTracer::init();
+    }
+}
+
+fn failed(log: &Log, error: &StartError) -> Exit {
+    let text = chain(error);
+    say(io::stderr(), &format!("{text}\n"));
+    let write = move |record: &mut Record<'_>, _| record.str("error", &text);
+    log.finish(FAILURE_FLUSH, Level::Critical, "start_failed", write);
+    Exit(error.exit_status())
+}
+
+fn failed_early(what: &str, error: &io::Error) -> Exit {
+    say(
+        io::stderr(),
+        &format!("the operating system gave no {what}: {error}\n"),
+    );
+    Exit::FAILURE
+}
+
+fn finish(log: &Log, report: Report) {
+    log.finish(
+        FAILURE_FLUSH,
+        Level::Info,
+        "shutdown_complete",
+        move |record, totals| {
+            report.write(record, totals);
+        },
+    );
+}
+
+/// Writes for a person. Nobody may be there to read, and that is no reason to fail.
+fn say(mut out: impl io::Write, text: &str) {
+    let _ = out.write_all(text.as_bytes());
+    let _ = out.flush();
+}

@@ -1,0 +1,198 @@
+//! From a prepared service to one that accepts connections, and back.
+
+#[cfg(feature = "testing")]
+use std::net::SocketAddr;
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::{runtime, task::spawn_blocking, time::timeout};
+
+use super::{Handle, Prepared, StartError, admin::Admin, exit::Failure, router, tls};
+use crate::{
+    config::{InfraEndpoints, Level, Notes, Settings},
+    edge::EdgeService,
+    lifecycle::{Drain, Ended, Force, Hooks, Lifecycle, Report, Stop},
+    metrics::Registry,
+    server::{Acceptor, Bound},
+    telemetry::Log,
+};
+
+/// What the flush still gets when it must be over at once.
+const FORCED_FLUSH: Duration = Duration::from_millis(400);
+
+/// The addresses that a service has taken.
+#[derive(Debug)]
+pub(super) struct Bindings {
+    main: Bound,
+    admin: Option<Admin>,
+}
+
+/// A service that accepts connections.
+#[derive(Debug)]
+pub(crate) struct Running {
+    #[cfg(feature = "testing")]
+    pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) log: Log,
+    lifecycle: Arc<Lifecycle>,
+    registry: Arc<Registry>,
+    hooks: Hooks,
+    /// Answers until the very end.
+    admin: Option<Admin>,
+    drain_delay: Duration,
+    shutdown_timeout: Duration,
+    /// Where the service's own code runs, hooks included.
+    runtime: runtime::Handle,
+}
+
+impl<S: Settings> Prepared<S> {
+    /// Takes the addresses, that of the main listener unless it was handed over, and begins to answer
+    /// on the admin listener.
+    pub(super) fn bind(&self, main: Option<Bound>) -> Result<Bindings, StartError> {
+        let config = &self.handle.config;
+        let main = match main {
+            Some(main) => main,
+            None => Bound::bind(&config.listen).map_err(Failure::Bind)?,
+        };
+        let admin = match &config.admin_addr {
+            Some(addr) => Some(Admin::start(addr, self)?),
+            None => None,
+        };
+        Ok(Bindings { main, admin })
+    }
+
+    /// Sets the service up and lets connections in, on the present runtime.
+    pub(super) async fn start_on(self, bindings: Bindings) -> Result<Running, StartError> {
+        let Bindings { main, admin } = bindings;
+        let Self {
+            router,
+            setup,
+            handle,
+            lifecycle,
+            registry,
+            notes,
+            workers,
+            pulse,
+            reload,
+            edge,
+        } = self;
+        let Handle {
+            config, hooks, log, ..
+        } = handle.clone();
+        tell_notes(&log, &notes, config.debug);
+        let tls = tls::load(&config, &registry)?;
+        let router = match setup.0 {
+            // A task of its own, so that a panic is an error like any other.
+            Some(setup) => match tokio::spawn(setup(handle)).await {
+                Ok(more) => router::merge(router, more.map_err(Failure::Setup)?)?,
+                Err(_) => return Err(Failure::SetupPanicked.into()),
+            },
+            None => router,
+        };
+        let router = router::complete(router, &registry)?;
+        #[cfg(feature = "testing")]
+        let local_addr = main.local_addr();
+        let address = main.shown();
+        let infra = config.infra_endpoints != InfraEndpoints::Admin;
+        let acceptor = Acceptor {
+            edge: EdgeService::new(router, edge, infra),
+            connections: Arc::clone(&lifecycle.connections),
+            registry: Arc::clone(&registry),
+            log: log.clone(),
+            read_timeout: config.read_timeout,
+            idle_timeout: config.idle_timeout,
+            write_timeout: config.write_timeout,
+            max_connections: config.max_connections,
+            tls: tls.clone(),
+            http2_cleartext: config.http2_cleartext,
+            pulse,
+            proxies: config
+                .proxy_protocol
+                .then(|| config.trusted_proxies.clone()),
+        };
+        // Ready first: whoever connects finds it so.
+        if !lifecycle.start() {
+            return Err(Failure::Cancelled.into());
+        }
+        acceptor.start(main, workers).map_err(Failure::Bind)?;
+        if let Some(tls) = &tls {
+            tls::keep_fresh(tls, reload, registry.clone(), log.clone());
+        }
+        log.always(Level::Info, "infra_app_ready", |record| {
+            record.str("service", config.build.service());
+            record.str("version", config.build.version());
+            record.str("address", &address);
+            record.number("workers", config.workers);
+        });
+        Ok(Running {
+            #[cfg(feature = "testing")]
+            local_addr,
+            log,
+            lifecycle,
+            registry,
+            hooks,
+            admin,
+            drain_delay: config.drain_delay,
+            shutdown_timeout: config.shutdown_timeout,
+            runtime: runtime::Handle::current(),
+        })
+    }
+}
+
+/// Says what is odd about the settings, without being wrong.
+fn tell_notes(log: &Log, notes: &Notes, debug: bool) {
+    if debug {
+        log.infra(Level::Warning, "debug_enabled", |record| {
+            record.str(
+                "hint",
+                "answers show internals: never expose this to clients",
+            );
+        });
+    }
+    for typo in &notes.typos {
+        log.infra(Level::Warning, "setting_unknown", |record| {
+            record.str("variable", &typo.unknown);
+            record.str("nearest", &typo.nearest);
+        });
+    }
+    if !notes.aliases.is_empty() {
+        log.infra(Level::Info, "settings_aliases", |record| {
+            record.str("aliases", &notes.aliases.join("; "));
+        });
+    }
+}
+
+impl Running {
+    /// Ends the service: lame duck, drain, hooks, flush. `force` makes it skip to the flush.
+    /// The runtime must not be waited for afterwards: the flush may hang in it.
+    pub(crate) async fn end(self, stop: Stop, force: impl Future<Output = ()>) -> Report {
+        let drain = Drain {
+            lifecycle: &self.lifecycle,
+            registry: &self.registry,
+            log: &self.log,
+            hooks: &self.hooks,
+            drain_delay: self.drain_delay,
+            shutdown_timeout: self.shutdown_timeout,
+            runtime: &self.runtime,
+        };
+        let mut force = Force::new(force);
+        let Ended { report, flush } = drain.run(stop, &mut force).await;
+        let last = report.clone();
+        let log = self.log;
+        // The writer may be stuck on a reader that has stopped, and the flush waits for it.
+        let mut flushed = spawn_blocking(move || {
+            log.finish(
+                flush,
+                Level::Info,
+                "shutdown_complete",
+                move |record, totals| {
+                    last.write(record, totals);
+                },
+            )
+        });
+        // It cannot panic, and an unfinished flush is told by the missing last record.
+        if force.or(&mut flushed).await.is_none() {
+            let _ = timeout(flush.min(FORCED_FLUSH), flushed).await;
+        }
+        drop(self.admin);
+        report
+    }
+}

@@ -1,0 +1,252 @@
+//! The farewell: how work without an end of its own learns that the service ends.
+//!
+//! A download ends by itself, and the drain waits for it. An event stream, a WebSocket or a consumer
+//! of a queue does not: unless somebody tells it, it is cut off when `SHUTDOWN_TIMEOUT` is over, and
+//! the exit status says so. The token tells, when the drain begins.
+//!
+//! ```
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use axum::{Router, extract::State, response::sse::{Event, Sse}, routing::get};
+//! use plimsoll::{Handle, Service, SetupError, ShutdownToken, build_info};
+//!
+//! async fn set_up(handle: Handle) -> Result<Router, SetupError> {
+//!     let token = handle.shutdown_token();
+//!     let background = token.clone();
+//!     tokio::spawn(async move {
+//!         while background.run_until(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+//!             // Take the next job.
+//!         }
+//!     });
+//!     Ok(Router::new().route("/events", get(events)).with_state(token))
+//! }
+//!
+//! async fn events(
+//!     State(token): State<ShutdownToken>,
+//! ) -> Sse<impl futures_core::Stream<Item = Result<Event, Infallible>>> {
+//!     # struct Ticks;
+//!     # impl futures_core::Stream for Ticks {
+//!     #     type Item = Result<Event, Infallible>;
+//!     #     fn poll_next(
+//!     #         self: std::pin::Pin<&mut Self>,
+//!     #         _: &mut std::task::Context<'_>,
+//!     #     ) -> std::task::Poll<Option<Self::Item>> {
+//!     #         std::task::Poll::Ready(Some(Ok(Event::default().data("tick"))))
+//!     #     }
+//!     # }
+//!     // The client sees a clean end, and connects again: to another instance.
+//!     Sse::new(token.end_stream(Ticks))
+//! }
+//! # let service = Service::new(build_info!()).setup(set_up);
+//! # drop(service);
+//! ```
+//!
+//! # All at once, but not in one instant
+//!
+//! A thousand clients that are told to go in one instant come back in one instant, to the instances
+//! that are left. So each token that is waited on has a moment of its own: within a millisecond for
+//! each of those who wait, and within half of `SHUTDOWN_TIMEOUT` at most.
+
+mod stream;
+#[cfg(feature = "ws")]
+mod websocket;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::sleep_until;
+
+pub use self::stream::UntilShutdown;
+#[cfg(feature = "ws")]
+pub use self::websocket::ClosingWebSocket;
+use crate::lifecycle::{Connections, Stage};
+
+/// What the moments of two who wait are apart, as long as there are few.
+const APART: Duration = Duration::from_millis(1);
+
+/// Tells when the drain begins. Clones tell the same; see the [module](self).
+#[derive(Clone)]
+pub struct ShutdownToken {
+    connections: Arc<Connections>,
+    waiting: Arc<Waiting>,
+}
+
+/// Those who wait, and the time over which their moments are spread.
+#[derive(Debug)]
+struct Waiting {
+    now: AtomicUsize,
+    ever: AtomicU32,
+    at_most: Duration,
+}
+
+impl ShutdownToken {
+    pub(crate) fn new(connections: Arc<Connections>, shutdown_timeout: Duration) -> Self {
+        let waiting = Arc::new(Waiting {
+            now: AtomicUsize::new(0),
+            ever: AtomicU32::new(0),
+            at_most: shutdown_timeout / 2,
+        });
+        Self {
+            connections,
+            waiting,
+        }
+    }
+
+    /// Waits until it is time to go: when the drain has begun, which is `DRAIN_DELAY` after the
+    /// signal, at a moment of this wait's own.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing: moments are reckoned from the beginning of the drain.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let connections = Arc::clone(&self.connections);
+        let place = Place::new(Arc::clone(&self.waiting));
+        async move {
+            connections.reached(Stage::Draining).await;
+            sleep_until(connections.draining_since() + place.moment()).await;
+        }
+    }
+
+    /// Whether the drain has begun, so that nothing without an end should be begun.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.connections.is_at(Stage::Draining)
+    }
+
+    /// Waits for `work`, and drops it when it is time to go, or does not begin it.
+    pub async fn run_until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            // In this order: a queue may always have something.
+            biased;
+            () = self.cancelled() => None,
+            result = work => Some(result),
+        }
+    }
+
+    /// Ends a stream when it is time to go: such as the one behind an event stream, whose client
+    /// then sees an answer that is complete.
+    pub fn end_stream<S>(&self, stream: S) -> UntilShutdown<S> {
+        UntilShutdown::new(stream, self.cancelled())
+    }
+
+    /// Closes a WebSocket when it is time to go, with status 1001 (RFC 6455, 7.4.1).
+    #[cfg(feature = "ws")]
+    #[must_use]
+    pub fn close_websocket(&self, socket: axum::extract::ws::WebSocket) -> ClosingWebSocket {
+        ClosingWebSocket::new(socket, self.cancelled())
+    }
+}
+
+impl fmt::Debug for ShutdownToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownToken")
+            .field("is_cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One who waits.
+struct Place {
+    waiting: Arc<Waiting>,
+    number: u32,
+}
+
+impl Place {
+    fn new(waiting: Arc<Waiting>) -> Self {
+        waiting.now.fetch_add(1, Ordering::Relaxed);
+        let number = waiting.ever.fetch_add(1, Ordering::Relaxed);
+        Self { waiting, number }
+    }
+
+    /// How long after the beginning of the drain this one goes.
+    fn moment(&self) -> Duration {
+        /// The golden ratio as a fraction of 2³²: its multiples fill an interval evenly.
+        const STEP: u32 = 2_654_435_769;
+        let others = u32::try_from(self.waiting.now.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        let window = (APART * others).min(self.waiting.at_most);
+        let share = f64::from(self.number.wrapping_mul(STEP)) / f64::from(u32::MAX);
+        window.mul_f64(share)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.waiting.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(5);
+
+    fn token() -> (Arc<Connections>, ShutdownToken) {
+        let connections = Arc::new(Connections::new());
+        let token = ShutdownToken::new(Arc::clone(&connections), LIMIT);
+        (connections, token)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_tells_when_the_drain_begins_and_not_before() {
+        let (connections, token) = token();
+        let mut told = std::pin::pin!(token.cancelled());
+        connections.enter_stage(Stage::LameDuck);
+        assert!(timeout(LIMIT, &mut told).await.is_err());
+        assert!(!token.is_cancelled());
+        connections.enter_stage(Stage::Draining);
+        told.await;
+        assert!(token.is_cancelled());
+        token.cancelled().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_are_told_one_after_the_other_and_all_within_half_of_the_limit() {
+        let (connections, token) = token();
+        let waits: Vec<_> = (0..10_000).map(|_| token.cancelled()).collect();
+        let began = Instant::now();
+        connections.enter_stage(Stage::Draining);
+        let mut moments = Vec::new();
+        for wait in waits.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+            wait.await.unwrap();
+            moments.push(began.elapsed());
+        }
+        let last = *moments.iter().max().unwrap();
+        assert!(last <= LIMIT / 2 + APART * 2, "{last:?}");
+        assert!(last >= LIMIT * 2 / 5, "spread over the window: {last:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_alone_is_told_at_once() {
+        let (connections, token) = token();
+        let waiting = token.cancelled();
+        let began = Instant::now();
+        connections.enter_stage(Stage::Draining);
+        waiting.await;
+        assert!(began.elapsed() <= APART * 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_is_dropped_when_it_is_time_to_go() {
+        let (connections, token) = token();
+        assert_eq!(token.run_until(async { 7 }).await, Some(7));
+        connections.enter_stage(Stage::Draining);
+        assert_eq!(token.run_until(pending::<()>()).await, None);
+        tokio::time::advance(APART).await;
+        assert_eq!(
+            token.run_until(async { 7 }).await,
+            None,
+            "however much there is to do"
+        );
+    }
+}

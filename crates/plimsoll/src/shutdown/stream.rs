@@ -1,0 +1,61 @@
+//! Streams that end when it is time to go.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use futures_core::Stream;
+use pin_project_lite::pin_project;
+
+type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pin_project! {
+    /// A stream that ends when it is time to go; see
+    /// [`ShutdownToken::end_stream`](super::ShutdownToken::end_stream).
+    #[must_use = "streams do nothing until they are polled"]
+    pub struct UntilShutdown<S> {
+        #[pin]
+        stream: S,
+        // Gone when it has told.
+        told: Option<Told>,
+    }
+}
+
+impl<S> UntilShutdown<S> {
+    pub(super) fn new(stream: S, told: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self {
+            stream,
+            told: Some(Box::pin(told)),
+        }
+    }
+}
+
+impl<S: Stream> Stream for UntilShutdown<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        // First, since the stream may always have something.
+        if let Some(told) = this.told
+            && told.as_mut().poll(cx).is_pending()
+        {
+            return this.stream.poll_next(cx);
+        }
+        *this.told = None;
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.stream.size_hint().1)
+    }
+}
+
+impl<S> fmt::Debug for UntilShutdown<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UntilShutdown")
+            .field("told", &self.told.is_none())
+            .finish_non_exhaustive()
+    }
+}

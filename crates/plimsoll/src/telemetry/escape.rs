@@ -1,0 +1,144 @@
+//! Text from strangers, made harmless for a line of JSON.
+//!
+//! Characters beyond ASCII stay as they are (contract LOG-8). Control characters are escaped, those
+//! above 0x7F too, and so are U+2028 and U+2029: some readers end a line at them, and LOG-1 says
+//! that no client can break a line.
+
+/// What a text ends with when it was cut.
+const CUT: &str = "…";
+
+/// Appends `text` as a JSON string with its quotes, in at most `budget` bytes besides them.
+///
+/// A text that needs more is cut at a character boundary and ends with `…`.
+pub(crate) fn json_string(out: &mut Vec<u8>, text: &str, budget: usize) {
+    out.push(b'"');
+    json_text(out, text, budget);
+    out.push(b'"');
+}
+
+/// Appends `text` escaped for the inside of a JSON string, in at most `budget` bytes.
+pub(super) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
+    if text.len() <= budget && text.bytes().all(is_plain) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    let start = out.len();
+    // Where the text can still be cut so that the mark fits behind it.
+    let mut last_fit = start;
+    let mut utf8 = [0; 4];
+    for c in text.chars() {
+        match c {
+            '"' => out.extend_from_slice(b"\\\""),
+            '\\' => out.extend_from_slice(b"\\\\"),
+            '\n' => out.extend_from_slice(b"\\n"),
+            '\r' => out.extend_from_slice(b"\\r"),
+            '\t' => out.extend_from_slice(b"\\t"),
+            '\u{2028}' | '\u{2029}' => unicode_escape(out, c),
+            c if c.is_control() => unicode_escape(out, c),
+            c => out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()),
+        }
+        let used = out.len() - start;
+        if used > budget {
+            out.truncate(last_fit);
+            if budget >= CUT.len() {
+                out.extend_from_slice(CUT.as_bytes());
+            }
+            return;
+        }
+        if used + CUT.len() <= budget {
+            last_fit = out.len();
+        }
+    }
+}
+
+/// Appends `bytes` escaped, invalid UTF-8 replaced, then cut at `max` bytes with `…` behind them.
+///
+/// Unlike the budget of [`json_string`], `max` counts the bytes before escaping.
+pub(crate) fn escape_cut(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
+    if bytes.len() <= max && bytes.iter().copied().all(is_plain) {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let kept = &text[..text.floor_char_boundary(max)];
+    json_text(out, kept, usize::MAX);
+    if kept.len() < text.len() {
+        out.extend_from_slice(CUT.as_bytes());
+    }
+}
+
+/// Whether a byte stands for itself in a JSON string, and is a character of its own.
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\'
+}
+
+/// `\u00XX` and the like; every character that comes here is in the basic plane.
+fn unicode_escape(out: &mut Vec<u8>, c: char) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let code = c as usize;
+    out.extend_from_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        out.push(HEX[(code >> shift) & 0xF]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, budget: usize, expected: &str) {
+        let mut out = Vec::new();
+        json_string(&mut out, text, budget);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn strings_are_escaped_and_cut_at_a_character() {
+        check("plain", 100, r#""plain""#);
+        check("a\"b\\c\n\r\t", 100, r#""a\"b\\c\n\r\t""#);
+        check("\u{0}\u{1b}[31m\u{7f}", 100, r#""\u0000\u001b[31m\u007f""#);
+        check("é\u{85}\u{2028}x", 100, "\"é\\u0085\\u2028x\"");
+        check("abcdef", 6, r#""abcdef""#);
+        check("abcdefg", 6, "\"abc…\"");
+        check("aé\n\n\n", 6, "\"aé…\"");
+        check("abcdefg", 2, "\"\"");
+    }
+
+    #[test]
+    fn raw_bytes_are_replaced_then_cut_before_they_are_escaped() {
+        let mut out = Vec::new();
+        escape_cut(&mut out, b"\xFFab\"cdef", 6);
+        assert_eq!(String::from_utf8(out).unwrap(), "\u{FFFD}ab\\\"…");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_out_parses_back_on_one_line(text in ".*|\\PC*|[\\x00-\\xFF]*") {
+            let mut out = Vec::new();
+            json_string(&mut out, &text, usize::MAX);
+            prop_assert!(!out.iter().any(|b| *b < 0x20 || *b == 0x7F));
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+
+        #[test]
+        fn a_budget_is_kept_and_what_is_kept_is_a_beginning(text in "\\PC*", budget in 0_usize..64) {
+            let mut out = Vec::new();
+            json_string(&mut out, &text, budget);
+            prop_assert!(out.len() <= budget + 2);
+            let back = serde_json::from_slice::<String>(&out).unwrap();
+            let kept = back.strip_suffix(CUT).unwrap_or(&back);
+            prop_assert!(text.starts_with(kept));
+        }
+
+        #[test]
+        fn any_bytes_become_valid_text(bytes in proptest::collection::vec(any::<u8>(), 0..64), max in 0_usize..64) {
+            let mut out = vec![b'"'];
+            escape_cut(&mut out, &bytes, max);
+            out.push(b'"');
+            prop_assert!(serde_json::from_slice::<String>(&out).is_ok());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Panics become records: with the place, with the request's id, and not on stderr.
+//!
+//! The hook of the process sees every panic where it happens, whoever catches it, and writes its one
+//! record there. A guard around a handler answers for it, and writes the record itself only where
+//! no hook was installed, or where a panic goes on that was caught before (`resume_unwind`).
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind},
+    sync::{
+        OnceLock, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use super::{Log, Priority};
+use crate::{config::Level, context};
+
+/// Where a panic happened, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PanicPlace {
+    /// `file:line:column`.
+    pub(crate) location: String,
+    /// The text given to `panic!`, if it was a text.
+    pub(crate) message: String,
+}
+
+impl PanicPlace {
+    /// Writes the one record of a panic (contract SRV-5).
+    pub(crate) fn write(&self, log: &Log) {
+        if !log.is_enabled(Level::Error, "panic") {
+            return;
+        }
+        context::with_request_id(|request_id| {
+            log.write(
+                Priority::High,
+                Level::Error,
+                "panic",
+                "panic",
+                request_id,
+                |record| {
+                    record.str("panicMessage", &self.message);
+                    record.str("location", &self.location);
+                },
+            );
+        });
+    }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+    static LAST: RefCell<Option<PanicPlace>> = const { RefCell::new(None) };
+}
+
+/// Runs what answers with a panic, without a record of it.
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, PanicPlace> {
+    QUIET.set(true);
+    let result = catch(work);
+    QUIET.set(false);
+    result.map_err(|caught| caught.place)
+}
+
+/// A panic that was caught.
+#[derive(Debug)]
+pub(crate) struct Caught {
+    pub(crate) place: PanicPlace,
+    /// The hook has seen it, so it is recorded and counted.
+    pub(crate) recorded: bool,
+}
+
+/// Catches a panic, and says what is known of it.
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Caught> {
+    // What somebody else has caught before must not be taken for this one.
+    LAST.take();
+    // What a panic leaves half done is dropped with the request.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let message = text(&*payload);
+        match LAST.take() {
+            Some(place) if place.message == message => Caught {
+                place,
+                recorded: true,
+            },
+            _ => Caught {
+                place: PanicPlace {
+                    location: "unknown".to_owned(),
+                    message,
+                },
+                recorded: false,
+            },
+        }
+    })
+}
+
+static HOOKED: AtomicU64 = AtomicU64::new(0);
+
+/// How many panics the hook has seen, in the whole process.
+pub(crate) fn count_hooked_panics() -> u64 {
+    HOOKED.load(Ordering::Relaxed)
+}
+
+/// Makes panics of the whole process records of `log`, in the place of text on stderr.
+///
+/// [`Service::run`](crate::Service::run) calls this. A later call puts another log in the place of
+/// the first. The hook that was there before is not called any more: it would write to stderr, and
+/// a request would wait for whoever reads that.
+pub fn install_panic_hook(log: &Log) {
+    static LOG: OnceLock<RwLock<Log>> = OnceLock::new();
+    let mut first = false;
+    let slot = LOG.get_or_init(|| {
+        first = true;
+        RwLock::new(log.clone())
+    });
+    if first {
+        std::panic::set_hook(Box::new(|info| {
+            let place = place(info);
+            if !QUIET.get() {
+                HOOKED.fetch_add(1, Ordering::Relaxed);
+                if let Some(slot) = LOG.get() {
+                    let log = slot.read().unwrap_or_else(PoisonError::into_inner).clone();
+                    place.write(&log);
+                }
+            }
+            LAST.set(Some(place));
+        }));
+    } else {
+        *slot.write().unwrap_or_else(PoisonError::into_inner) = log.clone();
+    }
+}
+
+fn place(info: &PanicHookInfo<'_>) -> PanicPlace {
+    let location = info.location().map_or_else(
+        || "unknown".to_owned(),
+        |at| format!("{}:{}:{}", at.file(), at.line(), at.column()),
+    );
+    PanicPlace {
+        location,
+        message: text(info.payload()),
+    }
+}
+
+fn text(payload: &(dyn Any + Send)) -> String {
+    if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a value that is no text".to_owned()
+    }
+}

@@ -1,0 +1,333 @@
+//! One record on its way to bytes: the leading fields, then its own, in JSON or for a person.
+
+use std::time::SystemTime;
+
+use super::{
+    escape::{json_string, json_text},
+    thread::{push_asctime, push_thread_name},
+};
+use crate::config::{Level, LogFormat};
+
+/// The most bytes a line has, its end included (contract LOG-8).
+pub(super) const MAX_LINE: usize = 16 * 1024;
+
+/// What is kept free for the end of a line: a closing quote and brace, and the newline.
+const RESERVE: usize = 16;
+
+/// The names that the chassis gives to the first fields of every record (LOG-2).
+const LEADING: [&str; 7] = [
+    "asctime",
+    "levelname",
+    "name",
+    "process",
+    "threadName",
+    "message",
+    "request_id",
+];
+
+/// Writes one record behind what `out` already holds.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    format: LogFormat,
+}
+
+impl<'a> Record<'a> {
+    /// Begins a record with its leading fields, in the order of contract LOG-2.
+    pub(crate) fn begin(
+        out: &'a mut Vec<u8>,
+        format: LogFormat,
+        level: Level,
+        name: &str,
+        message: &str,
+        request_id: &str,
+    ) -> Self {
+        let start = out.len();
+        let mut record = Self { out, start, format };
+        match format {
+            LogFormat::Json => record.begin_json(level, name, message, request_id),
+            LogFormat::Pretty => record.begin_pretty(level, name, message, request_id),
+        }
+        record
+    }
+
+    fn begin_json(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
+        self.out.extend_from_slice(b"{\"asctime\":\"");
+        push_asctime(self.out, SystemTime::now());
+        self.out.extend_from_slice(b"\",\"levelname\":\"");
+        self.out.extend_from_slice(level.as_str().as_bytes());
+        self.out.extend_from_slice(b"\",\"name\":");
+        json_string(self.out, name, 256);
+        self.out.extend_from_slice(b",\"process\":");
+        self.push_number(std::process::id());
+        self.out.extend_from_slice(b",\"threadName\":");
+        push_thread_name(self.out);
+        self.out.extend_from_slice(b",\"message\":");
+        // Half a line at most, so that a long message leaves room for the fields.
+        json_string(self.out, message, MAX_LINE / 2);
+        self.out.extend_from_slice(b",\"request_id\":");
+        json_string(self.out, request_id, 256);
+    }
+
+    fn begin_pretty(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
+        let colour: &[u8] = match level {
+            Level::Trace | Level::Debug => b"\x1b[2m",
+            Level::Info => b"\x1b[32m",
+            Level::Warning => b"\x1b[33m",
+            Level::Error | Level::Critical => b"\x1b[31m",
+        };
+        let at = self.out.len();
+        push_asctime(self.out, SystemTime::now());
+        // A person at a terminal knows the day.
+        self.out.drain(at..at + "2025-12-19 ".len());
+        self.out.push(b' ');
+        self.out.extend_from_slice(colour);
+        self.out
+            .extend_from_slice(format!("{:<8}", level.as_str()).as_bytes());
+        self.out.extend_from_slice(b"\x1b[0m ");
+        json_text(self.out, name, 64);
+        self.out.extend_from_slice(b" \x1b[1m");
+        json_text(self.out, message, MAX_LINE / 2);
+        self.out.extend_from_slice(b"\x1b[0m");
+        if request_id != "-" {
+            self.out.extend_from_slice(b" \x1b[2mrequest_id=\x1b[0m");
+            json_text(self.out, request_id, 256);
+        }
+    }
+
+    /// How many bytes the line still has room for.
+    fn room(&self) -> usize {
+        (MAX_LINE - RESERVE).saturating_sub(self.out.len() - self.start)
+    }
+
+    /// Writes the key of a field, if the line has room for it and a little value.
+    fn key(&mut self, key: &str) -> bool {
+        // Six bytes for a character at the most, and the marks around it.
+        if self.room() < key.len().saturating_mul(6).saturating_add(32) {
+            return false;
+        }
+        match self.format {
+            LogFormat::Json => {
+                self.out.extend_from_slice(b",\"");
+                json_text(self.out, key, usize::MAX);
+                if LEADING.contains(&key) {
+                    self.out.push(b'_');
+                }
+                self.out.extend_from_slice(b"\":");
+            }
+            LogFormat::Pretty => {
+                self.out.extend_from_slice(b" \x1b[2m");
+                json_text(self.out, key, usize::MAX);
+                self.out.extend_from_slice(b"=\x1b[0m");
+            }
+        }
+        true
+    }
+
+    /// Adds a text.
+    pub(crate) fn str(&mut self, key: &str, value: &str) {
+        if self.key(key) {
+            let budget = self.room();
+            match self.format {
+                LogFormat::Json => json_string(self.out, value, budget),
+                LogFormat::Pretty => json_text(self.out, value, budget),
+            }
+        }
+    }
+
+    /// Adds a text that `write` makes ready for the inside of a JSON string.
+    ///
+    /// `write` keeps it short: the caller answers for the length of the line.
+    pub(crate) fn escaped(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.key(key) {
+            if self.format == LogFormat::Json {
+                self.out.push(b'"');
+            }
+            write(self.out);
+            if self.format == LogFormat::Json {
+                self.out.push(b'"');
+            }
+        }
+    }
+
+    /// Adds something whose text needs no escaping and is short, such as an address.
+    pub(crate) fn display(&mut self, key: &str, value: &dyn std::fmt::Display) {
+        self.escaped(key, |out| {
+            // Writing to a Vec does not fail.
+            let _ = std::io::Write::write_fmt(out, format_args!("{value}"));
+        });
+    }
+
+    /// Adds a whole number.
+    pub(crate) fn number(&mut self, key: &str, value: impl itoa::Integer) {
+        if self.key(key) {
+            self.push_number(value);
+        }
+    }
+
+    /// Adds a number with a fraction; what JSON has no number for is added as a text.
+    pub(crate) fn float(&mut self, key: &str, value: f64) {
+        if !value.is_finite() {
+            self.str(key, &value.to_string());
+        } else if self.key(key) {
+            self.out.extend_from_slice(format!("{value:?}").as_bytes());
+        }
+    }
+
+    /// Adds a truth value.
+    pub(crate) fn bool(&mut self, key: &str, value: bool) {
+        if self.key(key) {
+            self.out
+                .extend_from_slice(if value { b"true" } else { b"false" });
+        }
+    }
+
+    /// Adds a time in milliseconds, with three decimals at most.
+    pub(crate) fn millis(&mut self, key: &str, value: std::time::Duration) {
+        if self.key(key) {
+            let micros = value.as_micros();
+            self.push_number(micros / 1000);
+            let fraction = micros % 1000;
+            if fraction > 0 {
+                let digits = format!(".{fraction:03}");
+                self.out
+                    .extend_from_slice(digits.trim_end_matches('0').as_bytes());
+            }
+        }
+    }
+
+    /// Adds a list of objects of texts, such as the mistakes in the settings.
+    pub(crate) fn objects(
+        &mut self,
+        key: &str,
+        objects: impl Iterator<Item = Vec<(&'static str, String)>>,
+    ) {
+        if !self.key(key) {
+            return;
+        }
+        self.out.push(b'[');
+        for (index, object) in objects.enumerate() {
+            let length: usize = object.iter().map(|(k, v)| k.len() + v.len() * 6 + 8).sum();
+            if self.room() < length + 64 {
+                break;
+            }
+            self.out
+                .extend_from_slice(if index == 0 { b"{" } else { b",{" });
+            for (index, (key, value)) in object.iter().enumerate() {
+                if index > 0 {
+                    self.out.push(b',');
+                }
+                json_string(self.out, key, usize::MAX);
+                self.out.push(b':');
+                json_string(self.out, value, usize::MAX);
+            }
+            self.out.push(b'}');
+        }
+        self.out.push(b']');
+    }
+
+    /// Ends the line.
+    pub(crate) fn end(self) {
+        self.out.extend_from_slice(match self.format {
+            LogFormat::Json => b"}\n",
+            LogFormat::Pretty => b"\n",
+        });
+    }
+
+    fn push_number(&mut self, value: impl itoa::Integer) {
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn record(fill: impl FnOnce(&mut Record<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut record = Record::begin(
+            &mut out,
+            LogFormat::Json,
+            Level::Info,
+            "infra",
+            "hello",
+            "-",
+        );
+        fill(&mut record);
+        record.end();
+        out
+    }
+
+    #[test]
+    fn leading_fields_come_in_the_order_of_the_contract() {
+        let line = String::from_utf8(record(|record| record.number("answer", 42))).unwrap();
+        let names: Vec<_> = line
+            .split("\":")
+            .filter_map(|s| s.rsplit('"').next())
+            .collect();
+        assert_eq!(names[..8], [LEADING.as_slice(), &["answer"]].concat());
+        assert!(
+            line.ends_with("\"request_id\":\"-\",\"answer\":42}\n"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn values_keep_their_json_types() {
+        let line = record(|record| {
+            record.str("text", "a\"b");
+            record.number("whole", -3);
+            record.float("ratio", 1.0);
+            record.float("none", f64::NAN);
+            record.bool("yes", true);
+            record.millis("short", Duration::from_micros(198));
+            record.millis("even", Duration::from_millis(2));
+            record.str("name", "clash");
+        });
+        let value: Value = serde_json::from_slice(&line).unwrap();
+        let expected = json!({"text": "a\"b", "whole": -3, "ratio": 1.0, "none": "NaN",
+            "yes": true, "short": 0.198, "even": 2, "name": "infra", "name_": "clash"});
+        for (key, expected) in expected.as_object().unwrap() {
+            assert_eq!(&value[key], expected, "{key}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_longer_than_its_limit_and_each_still_parses() {
+        let line = record(|record| {
+            for index in 0..100 {
+                record.str(&format!("field{index}"), &"\u{1}".repeat(1000));
+            }
+            record.str(&"k".repeat(20_000), "value");
+        });
+        assert!(line.len() <= MAX_LINE, "{}", line.len());
+        serde_json::from_slice::<Value>(&line).unwrap();
+    }
+
+    #[test]
+    fn pretty_lines_have_no_control_characters_from_strangers() {
+        let mut out = Vec::new();
+        let mut record = Record::begin(
+            &mut out,
+            LogFormat::Pretty,
+            Level::Error,
+            "http",
+            "a\nb",
+            "id-1",
+        );
+        record.str("agent", "\u{1b}]0;owned\u{7}");
+        record.end();
+        let line = String::from_utf8(out).unwrap();
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(
+            line.contains("a\\nb") && line.contains("\\u001b]0;owned\\u0007"),
+            "{line}"
+        );
+    }
+}

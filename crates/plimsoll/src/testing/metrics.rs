@@ -1,0 +1,350 @@
+//! Reads the Prometheus text format, and forgives nothing.
+//!
+//! A lenient reader hides what a scraper or a dashboard would stumble over later, so everything
+//! that the format or its linter frowns upon is an error with its line number:
+//!
+//! * Every line ends in a line feed, the last one too, and none is empty.
+//! * A family has `HELP` and `TYPE` once each, before its first sample, and its lines stand together.
+//! * Samples have valid names, only the escapes `\\`, `\"` and `\n`, no label twice and no series
+//!   twice.
+//! * Counters are neither negative nor NaN.
+//! * Histograms have, for each series, limits that rise, counts that never fall, a `+Inf` bucket that
+//!   equals `_count`, and `_sum`.
+//! * Summaries have, for each series, `_sum` and `_count`.
+//!
+//! The order of a series' labels means nothing and is forgotten.
+//! OpenMetrics is another format; this reader does not take it.
+
+mod reader;
+mod sample;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use self::reader::Reader;
+
+/// Everything that one scrape said.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    families: Vec<Family>,
+    /// Sample name and sorted labels → value.
+    series: HashMap<(String, Labels), f64>,
+}
+
+/// A metric with all its series.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Family {
+    /// The name in its `HELP` and `TYPE` lines.
+    pub name: String,
+    /// The text of the `HELP` line, escapes taken off.
+    pub help: String,
+    /// What kind of metric it is.
+    pub kind: Kind,
+    /// The samples, in the order in which they were written.
+    pub samples: Vec<Sample>,
+}
+
+/// One line with a value.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The name, with the suffix that a histogram's lines have.
+    pub name: String,
+    /// Label names and values, sorted.
+    pub labels: Labels,
+    /// The value.
+    pub value: f64,
+}
+
+/// The kinds of metrics that the format knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises, until the process ends.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Counts by upper limit.
+    Histogram,
+    /// Quantiles.
+    Summary,
+    /// Nothing is said about it.
+    Untyped,
+}
+
+/// What is wrong, and on which line; line 0 is the text as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    line: usize,
+    what: String,
+}
+
+type Labels = BTreeMap<String, String>;
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Reads what `/metrics` answered.
+    ///
+    /// # Errors
+    ///
+    /// At the first line that breaks a rule: families without `HELP` or `TYPE` or in pieces, invalid
+    /// names or escapes, series that come twice, histograms that do not add up.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(ParseError::new(0, "the last line has no line feed"));
+        }
+        let mut reader = Reader::default();
+        for (index, line) in text.split_terminator('\n').enumerate() {
+            reader
+                .line(line)
+                .map_err(|what| ParseError::new(index + 1, what))?;
+        }
+        reader
+            .end_family()
+            .map_err(|what| ParseError::new(text.lines().count(), what))?;
+        Ok(reader.metrics)
+    }
+
+    /// The value of one series, given its name and all its labels in any order.
+    #[must_use]
+    pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let labels = labels
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        self.series.get(&(name.to_owned(), labels)).copied()
+    }
+
+    /// The sum over all the series of a name that have these labels among theirs; 0 if there are
+    /// none.
+    #[must_use]
+    pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.samples(name)
+            .filter(|sample| {
+                labels.iter().all(|(name, value)| {
+                    sample.labels.get(*name).map(String::as_str) == Some(*value)
+                })
+            })
+            .map(|sample| sample.value)
+            .sum()
+    }
+
+    /// How many series a name has.
+    #[must_use]
+    pub fn series(&self, name: &str) -> usize {
+        self.samples(name).count()
+    }
+
+    /// All the samples of a name.
+    pub fn samples<'name>(&'name self, name: &'name str) -> impl Iterator<Item = &'name Sample> {
+        self.families
+            .iter()
+            .flat_map(|family| &family.samples)
+            .filter(move |sample| sample.name == name)
+    }
+
+    /// All the families, in the order in which they were written.
+    #[must_use]
+    pub fn families(&self) -> &[Family] {
+        &self.families
+    }
+
+    /// The family of a name.
+    #[must_use]
+    pub fn family(&self, name: &str) -> Option<&Family> {
+        self.families.iter().find(|family| family.name == name)
+    }
+}
+
+// === impl ParseError ===
+
+impl ParseError {
+    fn new(line: usize, what: impl Into<String>) -> Self {
+        Self {
+            line,
+            what: what.into(),
+        }
+    }
+
+    /// The number of the line, from 1; 0 is the text as a whole.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = "\
+# A remark.
+# HELP hits_total Hits, with \\\\ and \\n in the help.
+# TYPE hits_total counter
+hits_total{path=\"/a\",method=\"GET\"} 3
+hits_total{method=\"POST\",path=\"/a\"} 4 1700000000000
+# HELP depth Depth of the queue.
+# TYPE depth gauge
+depth -1.5e-3
+# HELP wait_seconds Time.
+# TYPE wait_seconds histogram
+wait_seconds_bucket{path=\"/\",le=\"0.5\"} 1
+wait_seconds_bucket{path=\"/\",le=\"+Inf\"} 2
+wait_seconds_sum{path=\"/\"} 7.25
+wait_seconds_count{path=\"/\"} 2
+# HELP lag_seconds Time.
+# TYPE lag_seconds summary
+lag_seconds{quantile=\"0.5\"} NaN
+lag_seconds_sum 0
+lag_seconds_count 0
+";
+
+    #[test]
+    fn values_are_found_whatever_the_order_of_their_labels() {
+        let metrics = Metrics::parse(WHOLE).unwrap();
+        let get = [("method", "GET"), ("path", "/a")];
+        assert_eq!(metrics.value("hits_total", &get), Some(3.0));
+        assert_eq!(metrics.value("hits_total", &get[..1]), None);
+        assert_eq!(metrics.value("depth", &[]), Some(-0.0015));
+        assert_eq!(metrics.sum("hits_total", &[("path", "/a")]), 7.0);
+        assert_eq!(metrics.sum("hits_total", &[("path", "/b")]), 0.0);
+        assert_eq!(metrics.series("hits_total"), 2);
+        assert_eq!(metrics.series("wait_seconds_bucket"), 2);
+        assert_eq!(metrics.series("absent"), 0);
+    }
+
+    #[test]
+    fn families_keep_their_order_kind_and_help() {
+        let metrics = Metrics::parse(WHOLE).unwrap();
+        let seen: Vec<_> = metrics
+            .families()
+            .iter()
+            .map(|family| (family.name.as_str(), family.kind, family.samples.len()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("hits_total", Kind::Counter, 2),
+                ("depth", Kind::Gauge, 1),
+                ("wait_seconds", Kind::Histogram, 4),
+                ("lag_seconds", Kind::Summary, 3),
+            ]
+        );
+        let help = &metrics.family("hits_total").unwrap().help;
+        assert_eq!(help, "Hits, with \\ and \n in the help.");
+    }
+
+    #[test]
+    fn label_values_lose_their_escapes() {
+        let text = "# HELP a b\n# TYPE a gauge\na{x=\"q\\\"b\\\\n\\n,}\"} 1\n";
+        let metrics = Metrics::parse(text).unwrap();
+        assert_eq!(metrics.value("a", &[("x", "q\"b\\n\n,}")]), Some(1.0));
+    }
+
+    #[test]
+    fn nothing_is_also_a_scrape() {
+        assert!(Metrics::parse("").unwrap().families().is_empty());
+    }
+
+    #[test]
+    fn every_broken_rule_is_named_with_its_line() {
+        #[track_caller]
+        fn check(text: &str, line: usize, what: &str) {
+            let error = Metrics::parse(text).unwrap_err();
+            assert_eq!(error.line(), line, "{text:?}: {error}");
+            assert!(error.to_string().contains(what), "{text:?}: {error}");
+        }
+        let gauge = |rest: &str| format!("# HELP a b\n# TYPE a gauge\n{rest}");
+        let counter = |rest: &str| format!("# HELP a b\n# TYPE a counter\n{rest}");
+        let histogram = |rest: &str| format!("# HELP h b\n# TYPE h histogram\n{rest}");
+
+        // Lines.
+        check(&gauge("a 1"), 0, "line feed");
+        check(&gauge("\na 1\n"), 3, "empty");
+        // Families.
+        check("a 1\n", 1, "does not belong");
+        check("# TYPE a gauge\na 1\n", 2, "no TYPE or no HELP");
+        check("# HELP a b\na 1\n", 2, "no TYPE or no HELP");
+        check("# HELP a b\n", 1, "no TYPE or no HELP");
+        check("# HELP a b\n# HELP a b\n", 2, "second HELP");
+        check(&gauge("# TYPE a gauge\n"), 3, "second TYPE");
+        check(&gauge("a 1\n# HELP a b\n"), 4, "after its samples");
+        check(&gauge("a 1\n# TYPE a gauge\n"), 4, "after its samples");
+        check("# HELP a b\n# TYPE a meter\n", 2, "no type");
+        check("# HELP 1a b\n", 1, "no metric name");
+        check(&gauge("b 1\n"), 3, "does not belong");
+        check(&gauge("a_sum 1\n"), 3, "does not belong");
+        check(
+            &gauge("a 1\n# HELP c d\n# TYPE c gauge\n# HELP a b\n"),
+            6,
+            "stand together",
+        );
+        // Samples.
+        check(&gauge("a\n"), 3, "no value");
+        check(&gauge("a one\n"), 3, "no value");
+        check(&gauge("a inf\n"), 3, "no value");
+        check(&gauge("a 1 soon\n"), 3, "no timestamp");
+        check(&gauge("a 1 2 3\n"), 3, "follows");
+        check(&gauge("a-b 1\n"), 3, "no metric name");
+        check(&gauge("a{x:y=\"1\"} 1\n"), 3, "no label name");
+        check(&gauge("a{x=\"1} 1\n"), 3, "no end");
+        check(&gauge("a{x=1} 1\n"), 3, "should begin");
+        check(&gauge("a{x=\"1\"y=\"2\"} 1\n"), 3, "comma");
+        check(&gauge("a{x=\"\\t\"} 1\n"), 3, "no escape");
+        check(&gauge("a{x=\"1\",x=\"2\"} 1\n"), 3, "twice");
+        check(
+            &gauge("a{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 1\n"),
+            4,
+            "there before",
+        );
+        check(&counter("a -1\n"), 3, "counts -1");
+        check(&counter("a NaN\n"), 3, "counts NaN");
+        // Histograms and summaries.
+        check(
+            &histogram("h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n"),
+            6,
+            "fall",
+        );
+        check(
+            &histogram("h_bucket{le=\"1\"} 1\nh_bucket{le=\"0.5\"} 1\nh_sum 1\nh_count 1\n"),
+            6,
+            "do not rise",
+        );
+        check(
+            &histogram("h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n"),
+            5,
+            "not +Inf",
+        );
+        check(
+            &histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 2\n"),
+            5,
+            "not +Inf",
+        );
+        check(
+            &histogram("h_bucket{le=\"+Inf\"} 1\nh_count 1\n"),
+            4,
+            "h_sum",
+        );
+        check(
+            &histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\n"),
+            4,
+            "h_count",
+        );
+        check(&histogram("h_bucket 1\n"), 3, "le None");
+        check(&histogram("h_bucket{le=\"x\"} 1\n"), 3, "no value");
+        check(
+            "# HELP s b\n# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_sum 1\n",
+            4,
+            "s_count",
+        );
+    }
+}

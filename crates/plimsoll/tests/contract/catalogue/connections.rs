@@ -1,0 +1,93 @@
+//! T-CONN-06: more connections than there is room for.
+
+use std::path::PathBuf;
+
+use plimsoll::testing::{Connection, Metrics, eventually, timed};
+
+use crate::support::{ms, start};
+
+const ROOM: usize = 100;
+
+/// One connection to an admin listener, which takes no place from those under test.
+struct Admin {
+    path: PathBuf,
+    connection: Option<Connection>,
+}
+
+impl Admin {
+    fn new() -> Self {
+        let name = format!("plimsoll-catalogue-{}.sock", std::process::id());
+        Self {
+            path: std::env::temp_dir().join(name),
+            connection: None,
+        }
+    }
+
+    #[track_caller]
+    fn metrics(&mut self) -> Metrics {
+        let connection = self
+            .connection
+            .get_or_insert_with(|| Connection::unix(&self.path).unwrap());
+        Metrics::parse(connection.get("/metrics").text()).unwrap()
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        let mut lock = self.path.clone().into_os_string();
+        lock.push(".lock");
+        drop(std::fs::remove_file(lock));
+    }
+}
+
+#[test]
+fn three_times_as_many_connections_as_there_is_room_for_are_counted_one_by_one() {
+    let mut admin = Admin::new();
+    let addr = format!("unix:{}", admin.path.display());
+    let service = start(&[
+        ("ADMIN_ADDR", &addr),
+        ("MAX_CONNECTIONS", "100"),
+        ("READ_TIMEOUT", "60s"),
+        // One worker accepts in the order of the queue.
+        ("WORKERS", "1"),
+    ]);
+    let mut silent: Vec<_> = (0..3 * ROOM).map(|_| service.connect()).collect();
+    let open = |metrics: &Metrics| metrics.value("http_connections_open", &[]);
+    // The admin's own connection is one of those that are open.
+    let metrics = eventually("all have been accepted", || {
+        let metrics = admin.metrics();
+        (metrics.value("http_connections_total", &[]) == Some(301.0)).then_some(metrics)
+    });
+    let rejected = |metrics: &Metrics| metrics.sum("http_connections_rejected_total", &[]);
+    assert_eq!(rejected(&metrics), 200.0);
+    eventually("as many are left as there is room for", || {
+        (open(&admin.metrics()) == Some(101.0)).then_some(())
+    });
+    let mut times: Vec<_> = (0..20).map(|_| timed(|| admin.metrics()).1).collect();
+    times.sort_unstable();
+    assert!(times[10] < ms(50), "{:?}", times[10]);
+    // The oldest went, and the newest are served.
+    for connection in &mut silent[..2 * ROOM] {
+        assert!(connection.ends_within(ms(3000)));
+    }
+    for connection in &mut silent[2 * ROOM..] {
+        assert_eq!(connection.get("/hello").status, 200);
+    }
+    // Half of them leave, and as many come and need nobody's place.
+    silent.truncate(2 * ROOM + ROOM / 2);
+    eventually("those who left are gone", || {
+        (open(&admin.metrics()) == Some(51.0)).then_some(())
+    });
+    let (fresh, took) = timed(|| {
+        let mut fresh: Vec<_> = (0..ROOM / 2).map(|_| service.connect()).collect();
+        for connection in &mut fresh {
+            assert_eq!(connection.get("/hello").status, 200);
+        }
+        fresh
+    });
+    assert!(took < ms(1000), "{took:?}");
+    let metrics = admin.metrics();
+    assert_eq!(rejected(&metrics), 200.0);
+    assert_eq!(open(&metrics), Some(101.0));
+    drop(fresh);
+}

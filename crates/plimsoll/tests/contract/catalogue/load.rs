@@ -1,0 +1,90 @@
+//! T-LOAD-03, T-LOAD-04: the slots of requests.
+
+use std::thread;
+
+use plimsoll::testing::eventually;
+
+use super::{ask, occupy, value, wait_for_in_flight, wait_for_rest};
+use crate::support::{assert_problem, request, start};
+
+const SLOTS: usize = 100;
+
+/// T-LOAD-03
+#[test]
+fn a_hundred_answers_under_way_leave_no_slot_for_another() {
+    let service = start(&[("MAX_IN_FLIGHT", "100")]);
+    let mut streams: Vec<_> = (0..SLOTS)
+        .map(|_| occupy(&service, "/stream?chunks=100000&ms=50"))
+        .collect();
+    for stream in &mut streams {
+        // Its handler is done, and its body is not.
+        stream.wait_for_bytes();
+    }
+    assert_eq!(value(&service, "http_requests_in_flight"), 100.0);
+    assert_problem(&service.get("/hello"), 503);
+    drop(streams.pop());
+    wait_for_in_flight(&service, 99.0);
+    assert_eq!(service.get("/hello").status, 200);
+    drop(streams);
+    wait_for_rest(&service);
+}
+
+/// T-LOAD-04, T-RT-09
+#[test]
+fn slots_come_back_from_panics_deadlines_and_clients_that_leave() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 40;
+    let service = start(&[
+        ("MAX_IN_FLIGHT", "100"),
+        ("MAX_BODY_BYTES", "1000"),
+        ("LOG_LEVEL", "CRITICAL"),
+    ]);
+    let threads = value(&service, "process_threads");
+    let tasks = value(&service, "runtime_alive_tasks");
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for round in 0..ROUNDS {
+                    assert_eq!(service.get("/panic").status, 500);
+                    drop(occupy(&service, "/panic-body").read_to_end());
+                    assert_eq!(service.get("/evil-drop").status, 200);
+                    // Clients that leave before, during and after the beginning of the answer.
+                    occupy(&service, "/hang").reset();
+                    drop(occupy(&service, "/slow?ms=5"));
+                    let mut stream = occupy(&service, "/stream?chunks=100000&ms=1");
+                    stream.read_head();
+                    stream.reset();
+                    let mut upload = service.connect();
+                    upload
+                        .send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf");
+                    upload.reset();
+                    let large = "Content-Length: 5000\r\n";
+                    assert_eq!(
+                        service.request(request("POST", "/upload", large)).status,
+                        413
+                    );
+                    if round % 8 == 0 {
+                        assert_eq!(service.get("/quick?ms=60000").status, 503);
+                        assert!([500, 503].contains(&service.get("/quick-evil").status));
+                    }
+                    assert_eq!(service.get("/hello").status, 200);
+                }
+            });
+        }
+    });
+    wait_for_rest(&service);
+    assert_eq!(value(&service, "process_threads"), threads);
+    eventually("no task is left", || {
+        (value(&service, "runtime_alive_tasks") <= tasks).then_some(())
+    });
+    // All of them can be had again, and not one more.
+    let all: Vec<_> = (0..SLOTS).map(|_| occupy(&service, "/hang")).collect();
+    wait_for_in_flight(&service, 100.0);
+    assert_problem(&service.get("/hello"), 503);
+    drop(all);
+    eventually("there are slots", || {
+        let mut connection = service.connect();
+        connection.send(ask("/hello"));
+        (connection.read().status == 200).then_some(())
+    });
+}

@@ -1,0 +1,128 @@
+//! LIFE-1 for what has no end of its own: event streams, WebSockets, upgraded connections.
+
+use plimsoll::testing::{Connection, Process, Signal, eventually};
+
+use crate::support::{END, assert_problem, ms, request, start};
+
+const OPCODE_TEXT: u8 = 0x81;
+
+/// A frame of a client (RFC 6455, 5.2), with a mask that changes nothing.
+fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("a frame is short");
+    let mut frame = vec![opcode, 0x80 | length, 0, 0, 0, 0];
+    frame.extend(payload);
+    frame
+}
+
+fn upgrade(path: &str, protocol: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+}
+
+fn websocket(service: &Process) -> Connection {
+    let mut connection = service.connect();
+    connection.send(upgrade("/websocket", "websocket"));
+    assert_eq!(connection.read_head().status, 101);
+    connection
+}
+
+/// LIFE-1
+#[test]
+fn a_websocket_is_closed_with_a_farewell() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut sockets: Vec<_> = (0..50).map(|_| websocket(&service)).collect();
+    for socket in &mut sockets {
+        socket.send(frame(OPCODE_TEXT, b"hello"));
+    }
+    service.signal(Signal::Term);
+    for socket in &mut sockets {
+        // It answers nothing, and is let go all the same.
+        let said = socket.read_to_end();
+        assert!(said.starts_with(b"\x81\x05hello\x88"), "{said:?}");
+        assert_eq!(
+            said[9..11],
+            1001_u16.to_be_bytes(),
+            "it says that it goes away"
+        );
+    }
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.records_with("shutdown_complete")[0]["requestsCutOff"],
+        0
+    );
+}
+
+/// LIFE-1
+#[test]
+fn an_event_stream_is_ended_and_not_cut_off() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut streams: Vec<_> = (0..20).map(|_| service.connect()).collect();
+    for stream in &mut streams {
+        stream.send(request("GET", "/events", ""));
+        assert_eq!(stream.read_head().status, 200);
+        stream.wait_for_bytes();
+    }
+    service.signal(Signal::Term);
+    for stream in &mut streams {
+        let said = stream.read_to_end();
+        assert!(said.ends_with(b"\r\n0\r\n\r\n"), "the last chunk is there");
+    }
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    let records = ended.records_with("http_request");
+    assert_eq!(records.len(), 20);
+    assert!(records.iter().all(|record| record["aborted"].is_null()));
+}
+
+/// LIFE-1: a WebSocket that is begun now would be told to go as soon as it is there.
+#[test]
+fn a_websocket_is_refused_when_the_end_has_begun() {
+    let service = start(&[("DRAIN_DELAY", "20s")]);
+    service.signal(Signal::Term);
+    service.wait_for_record(|record| record["message"] == "shutdown_started");
+    let refused = service.request(upgrade("/websocket", "websocket"));
+    assert_problem(&refused, 503);
+    assert!(refused.header("retry-after").is_some());
+    // What clients offer without needing it is none of the chassis's business.
+    assert_eq!(service.request(upgrade("/hello", "h2c")).status, 200);
+}
+
+/// LIFE-1, SRV-4: it holds its place, and is waited for like a request.
+#[test]
+fn an_upgraded_connection_that_nobody_tells_is_cut_off_and_reported() {
+    let env = [("SHUTDOWN_TIMEOUT", "500ms"), ("MAX_CONNECTIONS", "1")];
+    let service = start(&env);
+    let mut socket = service.connect();
+    socket.send(upgrade("/upgrade", "echo"));
+    assert_eq!(socket.read_head().status, 101);
+    // The one place is taken, by somebody who is not idle.
+    eventually("whoever comes is one too many", || {
+        (service.try_connect().ok()?.get("/hello").status == 503).then_some(())
+    });
+    socket.send("still here");
+    socket.wait_for_bytes();
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(3));
+    let report = &ended.records_with("shutdown_complete")[0];
+    assert_eq!(report["requestsCutOff"], 1, "{report}");
+    assert!(report["drainMs"].as_f64().unwrap() >= 500.0, "{report}");
+}
+
+/// MET-6
+#[test]
+fn an_upgraded_connection_is_open_until_it_is_closed() {
+    let service = start(&[]);
+    let mut socket = service.connect();
+    socket.send(upgrade("/upgrade", "echo"));
+    assert_eq!(socket.read_head().status, 101);
+    let open = || service.metrics().value("http_connections_open", &[]);
+    // One more asks.
+    eventually("it is open", || (open() == Some(2.0)).then_some(()));
+    assert!(!socket.ends_within(ms(200)));
+    drop(socket);
+    eventually("it is closed", || (open() == Some(1.0)).then_some(()));
+    assert_eq!(service.terminate().code, Some(0));
+}

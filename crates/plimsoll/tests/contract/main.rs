@@ -1,0 +1,24 @@
+//! The operational contract, clause by clause, seen from outside: against the example `fixture`.
+//!
+//! Each test names the clauses that it proves; `docs/contract.md` names the tests of each clause.
+//! A test knows nothing but the clause: requests go over bare sockets, records come from the child's
+//! standard output, and every limit is scaled down by the setting that sets it.
+
+mod admin;
+mod catalogue;
+mod cfg;
+mod engine;
+mod farewell;
+mod findings;
+mod h2;
+mod http;
+mod ip;
+mod life;
+mod log;
+mod met;
+mod parse;
+mod restart;
+mod rid;
+mod srv;
+mod support;
+mod tls;

@@ -1,0 +1,279 @@
+//! TLS on the main listener, from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
+
+use plimsoll::testing::{Process, Signal, eventually};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, ServerName},
+};
+
+use crate::{
+    h2::client::PREFACE_AND_SETTINGS,
+    support::{fixture, ms, scratch_file},
+};
+
+/// A certificate for `localhost` in files of its own.
+struct Identity {
+    certificate: String,
+    key: String,
+    der: CertificateDer<'static>,
+}
+
+impl Identity {
+    fn new(name: &str) -> Self {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self {
+            certificate: scratch_file(&format!("{name}.crt"), &cert.pem()),
+            key: scratch_file(&format!("{name}.key"), &signing_key.serialize_pem()),
+            der: cert.der().clone(),
+        }
+    }
+
+    fn service(&self, more: &[(&str, &str)]) -> Process {
+        let mut env = vec![
+            ("TLS_CERT_FILE", self.certificate.as_str()),
+            ("TLS_KEY_FILE", self.key.as_str()),
+        ];
+        env.extend(more);
+        let service = Process::spawn(fixture(), &env);
+        service.wait_for_record(|record| record["message"] == "infra_app_ready");
+        service
+    }
+
+    fn remove(self) {
+        std::fs::remove_file(self.certificate).unwrap();
+        std::fs::remove_file(self.key).unwrap();
+    }
+}
+
+/// A TLS connection to the service that trusts this certificate alone and offers these protocols.
+fn shake_hands(
+    service: &Process,
+    trusted: &CertificateDer<'static>,
+    protocols: &[&str],
+) -> std::io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| (*name).into()).collect();
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(service.addr())?;
+    socket.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut stream = StreamOwned::new(session, socket);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(stream)
+}
+
+/// Asks for a path over TLS, trusting this certificate alone.
+fn get(
+    service: &Process,
+    trusted: &CertificateDer<'static>,
+    path: &str,
+) -> std::io::Result<String> {
+    let mut stream = shake_hands(service, trusted, &[])?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+/// IP-5
+#[test]
+fn the_scheme_of_a_tls_connection_is_https() {
+    let identity = Identity::new("scheme");
+    let service = identity.service(&[]);
+    let answer = get(&service, &identity.der, "/origin").unwrap();
+    assert!(answer.ends_with("\r\n\r\nhttps://localhost"), "{answer}");
+    let service = identity.service(&[("TRUSTED_PROXIES", "127.0.0.1")]);
+    let answer = get(&service, &identity.der, "/origin").unwrap();
+    assert!(answer.ends_with("\r\n\r\nhttps://localhost"), "{answer}");
+    identity.remove();
+}
+
+#[test]
+fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
+    let identity = Identity::new("answered");
+    let service = identity.service(&[]);
+    let answer = get(&service, &identity.der, "/hello").unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("hello\n"),
+        "{answer}"
+    );
+    let metrics = get(&service, &identity.der, "/metrics").unwrap();
+    assert!(
+        metrics.contains("\ntls_certificate_not_after_seconds "),
+        "{metrics}"
+    );
+    let large = get(&service, &identity.der, "/big").unwrap();
+    assert!(
+        large.len() > 32 << 20,
+        "what is larger than any buffer comes whole"
+    );
+    let check = Command::new(fixture())
+        .arg("healthcheck")
+        .env_clear()
+        .env("HOST", "127.0.0.1")
+        .env("PORT", service.addr().port().to_string())
+        .env("TLS_CERT_FILE", &identity.certificate)
+        .env("TLS_KEY_FILE", &identity.key)
+        .output()
+        .unwrap();
+    assert!(
+        check.status.success(),
+        "{}",
+        String::from_utf8_lossy(&check.stderr)
+    );
+    assert_eq!(service.terminate().code, Some(0));
+    identity.remove();
+}
+
+#[test]
+fn plain_and_silent_clients_are_let_go_and_counted() {
+    let identity = Identity::new("plain");
+    let service = identity.service(&[("READ_TIMEOUT", "300ms")]);
+    let mut plain = service.connect();
+    plain.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    plain.read_to_end();
+    let mut silent = service.connect();
+    assert!(silent.ends_within(ms(3000)));
+    eventually("both are counted", || {
+        let metrics = get(&service, &identity.der, "/metrics").ok()?;
+        metrics
+            .contains("http_protocol_errors_total{kind=\"tls_handshake\"} 2\n")
+            .then_some(())
+    });
+    identity.remove();
+}
+
+#[test]
+fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {
+    let old = Identity::new("renewed");
+    let new = Identity::new("renewal");
+    let service = old.service(&[]);
+    std::fs::write(&old.certificate, "broken").unwrap();
+    service.signal(Signal::Hup);
+    service.wait_for_record(|record| record["message"] == "tls_reload_failed");
+    assert!(
+        get(&service, &old.der, "/hello").is_ok(),
+        "the old one is served still"
+    );
+    let metrics = get(&service, &old.der, "/metrics").unwrap();
+    assert!(metrics.contains("\ntls_reload_failures_total 1\n"));
+    std::fs::copy(&new.certificate, &old.certificate).unwrap();
+    std::fs::copy(&new.key, &old.key).unwrap();
+    service.signal(Signal::Hup);
+    service.wait_for_record(|record| record["message"] == "tls_reloaded");
+    assert!(get(&service, &new.der, "/hello").is_ok());
+    assert!(get(&service, &old.der, "/hello").is_err());
+    old.remove();
+    new.remove();
+}
+
+#[test]
+fn files_that_are_no_certificate_end_the_start() {
+    let identity = Identity::new("missing");
+    let env = [
+        ("TLS_CERT_FILE", identity.key.as_str()),
+        ("TLS_KEY_FILE", identity.key.as_str()),
+    ];
+    let ended = crate::support::run(&[], &env);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&identity.key), "{}", ended.stderr);
+    let alone = crate::support::run(&[], &[("TLS_CERT_FILE", "/a.crt")]);
+    assert_eq!(alone.code, Some(78), "{}", alone.stderr);
+    identity.remove();
+}
+
+/// TLS-08
+#[test]
+fn what_is_spoken_over_tls_is_what_was_agreed_on() {
+    let identity = Identity::new("alpn");
+    let service = identity.service(&[]);
+    for (offered, agreed) in [
+        (&["h2"][..], Some("h2")),
+        (&["h2", "http/1.1"], Some("h2")),
+        (&["http/1.1"], Some("http/1.1")),
+        (&["spdy/3", "http/1.1"], Some("http/1.1")),
+        (&[], None),
+    ] {
+        let mut stream = shake_hands(&service, &identity.der, offered).unwrap();
+        let spoken = stream.conn.alpn_protocol();
+        assert_eq!(spoken, agreed.map(str::as_bytes), "{offered:?}");
+        let mut said = [0; 15];
+        if agreed == Some("h2") {
+            stream.write_all(PREFACE_AND_SETTINGS).unwrap();
+            stream.read_exact(&mut said[..9]).unwrap();
+            assert_eq!(said[3], 4, "SETTINGS come first");
+        } else {
+            // Also for those who begin as HTTP/2 does: nothing is guessed here.
+            stream
+                .write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                .unwrap();
+            stream.read_exact(&mut said).unwrap();
+            assert_eq!(&said, b"HTTP/1.1 200 OK");
+        }
+    }
+    let mut guessed = shake_hands(&service, &identity.der, &["http/1.1"]).unwrap();
+    guessed.write_all(PREFACE_AND_SETTINGS).unwrap();
+    let mut said = Vec::new();
+    // How it ends does not matter.
+    let _ = guessed.read_to_end(&mut said);
+    assert!(
+        said.is_empty() || said.starts_with(b"HTTP/1.1 4"),
+        "{said:?}"
+    );
+    let unknown = shake_hands(&service, &identity.der, &["spdy/3"]).unwrap_err();
+    assert!(
+        unknown.to_string().contains("NoApplicationProtocol"),
+        "{unknown}"
+    );
+    eventually("it is counted", || {
+        let metrics = get(&service, &identity.der, "/metrics").ok()?;
+        metrics
+            .contains("http_protocol_errors_total{kind=\"tls_handshake\"} 1\n")
+            .then_some(())
+    });
+    identity.remove();
+}
+
+/// TLS-07
+#[test]
+fn tls_where_none_is_spoken_is_refused_and_counted() {
+    for cleartext in ["false", "true"] {
+        let service = crate::support::start(&[("HTTP2_CLEARTEXT", cleartext)]);
+        let identity = Identity::new(&format!("reverse-{cleartext}"));
+        shake_hands(&service, &identity.der, &["h2", "http/1.1"]).unwrap_err();
+        eventually("it is counted", || {
+            let metrics = service.metrics();
+            (metrics.sum("http_protocol_errors_total", &[]) == 1.0).then_some(())
+        });
+        assert_eq!(service.get("/hello").status, 200);
+        identity.remove();
+    }
+}
+
+#[test]
+fn a_hangup_without_tls_ends_nothing() {
+    let service = crate::support::start(&[]);
+    service.signal(Signal::Hup);
+    assert_eq!(service.get("/hello").status, 200);
+}

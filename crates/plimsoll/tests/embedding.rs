@@ -1,0 +1,371 @@
+//! The chassis inside somebody else's program: a test, a runtime, a server of their own.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::ConnectInfo,
+    http::{Request, StatusCode},
+    routing::{get, post},
+};
+use http_body_util::BodyExt as _;
+use plimsoll::{
+    ClientIp, Exposition, Handle, RequestId, Service, SetupError, build_info,
+    config::{Environment, Invalid, Reader, Settings},
+    telemetry::Output,
+    testing::{Metrics, TestService, eventually},
+};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tower::ServiceExt as _;
+
+fn router() -> Router {
+    Router::new()
+        .route("/hello", get(|| async { "hello\n" }))
+        .route("/items/{id}", get(|| async { "item\n" }))
+        .route("/id", get(|id: RequestId| async move { id.to_string() }))
+        .route(
+            "/client",
+            get(|ClientIp(ip): ClientIp| async move { format!("{ip:?}") }),
+        )
+        .route("/panic", get(|| async { panic!("thrown") as () }))
+        .route(
+            "/upload",
+            post(|body: Bytes| async move { body.len().to_string() }),
+        )
+}
+
+/// An output that a test can read.
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    fn records(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap();
+        let lines = bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        lines
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn several_services_live_in_one_process_each_with_its_own_log_and_metrics() {
+    let one = TestService::start(Service::new(build_info!()).router(router()), &[]).await;
+    let two = TestService::start(Service::new(build_info!()).router(router()), &[]).await;
+    assert_eq!(one.get("/hello").await.body(), "hello\n");
+    assert_eq!(one.records_with("http_request").len(), 1);
+    assert_eq!(two.records_with("http_request").len(), 0);
+    assert_eq!(
+        one.metrics()
+            .await
+            .sum("http_requests_total", &[("path", "/hello")]),
+        1.0
+    );
+    assert_eq!(
+        two.metrics()
+            .await
+            .sum("http_requests_total", &[("path", "/hello")]),
+        0.0
+    );
+    one.shutdown().await;
+    assert_eq!(
+        two.get("/hello").await.status(),
+        StatusCode::OK,
+        "the other one lives on"
+    );
+}
+
+#[tokio::test]
+async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
+    let path = std::env::temp_dir().join(format!("plimsoll-embedded-{}", std::process::id()));
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let env = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "20000"),
+    ];
+    let test = TestService::start(Service::new(build_info!()).router(router()), &env).await;
+    assert_eq!(test.get("/hello").await.body(), "hello\n");
+    test.shutdown().await;
+    let error = manager.recv(&mut [0; 100]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[tokio::test]
+async fn routes_of_builder_and_set_up_are_served_together() {
+    let service = Service::new(build_info!())
+        .router(router())
+        .setup(|_: Handle| async { Ok(Router::new().route("/late", get(|| async { "late\n" }))) });
+    let test = TestService::start(service, &[]).await;
+    assert_eq!(test.get("/hello").await.body(), "hello\n");
+    assert_eq!(test.get("/late").await.body(), "late\n");
+}
+
+#[tokio::test]
+async fn a_fallback_of_the_services_own_is_kept_and_counted_as_unmatched() {
+    let router = router().fallback(|| async { (StatusCode::IM_A_TEAPOT, "mine\n") });
+    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    let answer = test.get("/nowhere").await;
+    assert_eq!(
+        (answer.status(), &answer.body()[..]),
+        (StatusCode::IM_A_TEAPOT, &b"mine\n"[..])
+    );
+    assert_eq!(
+        test.records_with("http_request")[0]["path"],
+        "__unmatched__"
+    );
+}
+
+#[tokio::test]
+async fn answers_of_the_services_own_method_fallback_are_kept() {
+    let own = get(|| async { "hi\n" }).fallback(|| async { (StatusCode::CONFLICT, "own\n") });
+    let router = Router::new().route("/own", own);
+    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    let request = Request::post("/own").body(Bytes::new()).unwrap();
+    assert_eq!(test.request(request).await.status(), StatusCode::CONFLICT);
+}
+
+#[tokio::test]
+async fn handlers_still_find_the_peers_address_where_axum_puts_it() {
+    let peer = |ConnectInfo(addr): ConnectInfo<SocketAddr>| async move { addr.ip().to_string() };
+    let router = Router::new().route("/peer", get(peer));
+    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    assert_eq!(test.get("/peer").await.body(), "127.0.0.1");
+}
+
+#[tokio::test]
+async fn nested_routes_have_their_whole_pattern() {
+    let router = Router::new().nest("/api", router());
+    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    test.get("/api/items/7").await;
+    assert_eq!(
+        test.records_with("http_request")[0]["path"],
+        "/api/items/{id}"
+    );
+}
+
+#[tokio::test]
+async fn an_extractor_outside_a_service_says_so() {
+    let request = Request::get("/id").body(Body::empty()).unwrap();
+    let answer = router().oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(text.starts_with(b"this extractor works only"), "{text:?}");
+}
+
+#[tokio::test]
+async fn the_layer_gives_ids_records_metrics_limits_and_panic_answers_to_any_server() {
+    let captured = Captured::default();
+    let chassis = Service::new(build_info!())
+        .environment(Environment::from_pairs([
+            ("MAX_BODY_BYTES", "10"),
+            ("DEBUG", "true"),
+        ]))
+        .output(Output::to(captured.clone()))
+        .prepare()
+        .unwrap();
+    let layer = chassis.layer();
+    let app = router().layer(layer.clone());
+    let send = |request: Request<Body>| app.clone().oneshot(request);
+
+    let request = Request::get("/items/7?token=t").header("x-request-id", "mine");
+    let answer = send(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(answer.headers()["x-request-id"], "mine");
+    assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(
+        answer.into_body().collect().await.unwrap().to_bytes(),
+        "item\n"
+    );
+
+    let answer = send(Request::get("/panic").body(Body::empty()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let problem: Value = serde_json::from_slice(&body).unwrap();
+    assert!(
+        problem["detail"].as_str().unwrap().contains("thrown"),
+        "{problem}"
+    );
+
+    let request = Request::post("/upload")
+        .body(Body::from("eleven bytes"))
+        .unwrap();
+    assert_eq!(
+        send(request).await.unwrap().status(),
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+
+    let mut request = Request::get("/client").body(Body::empty()).unwrap();
+    request
+        .extensions_mut()
+        .insert(ConnectInfo(SocketAddr::from(([10, 1, 2, 3], 4))));
+    let answer = send(request).await.unwrap();
+    assert_eq!(
+        answer.into_body().collect().await.unwrap().to_bytes(),
+        "Some(10.1.2.3)"
+    );
+
+    let metrics = Metrics::parse(&layer.metrics(Exposition::Plain)).unwrap();
+    let count = |path, status| {
+        metrics.value(
+            "http_requests_total",
+            &[
+                ("service", "plimsoll"),
+                ("method", if path == "/upload" { "POST" } else { "GET" }),
+                ("path", path),
+                ("status", status),
+            ],
+        )
+    };
+    assert_eq!(count("/items/{id}", "200"), Some(1.0));
+    assert_eq!(count("/panic", "500"), Some(1.0));
+    assert_eq!(count("/upload", "413"), Some(1.0));
+    assert_eq!(metrics.value("panics_total", &[]), Some(1.0));
+
+    drop((app, layer, chassis));
+    eventually("the records are written", || {
+        (captured.records().len() >= 5).then_some(())
+    });
+    let first = &captured.records()[0];
+    assert_eq!(
+        (&first["path"], &first["query"]),
+        (&"/items/{id}".into(), &"token=***".into())
+    );
+}
+
+#[tokio::test]
+async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
+    struct Own {
+        pause: Duration,
+    }
+    impl Settings for Own {
+        fn read(from: &mut Reader<'_>) -> Result<Self, Invalid> {
+            let pause = from
+                .setting("PAUSE", "How long a request takes.")
+                .default("50ms")
+                .read();
+            Ok(Self { pause: pause? })
+        }
+    }
+    let (sender, receiver) = oneshot::channel();
+    let captured = Captured::default();
+    // The port is free as long as nobody else binds it: the test's own listener gives it back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let service = Service::new(build_info!())
+        .settings::<Own>()
+        .setup(|handle: Handle<Own>| async move {
+            let pause = handle.settings().pause;
+            handle.on_shutdown("tell", async move {
+                let _ = sender.send(());
+            });
+            let slow = move || async move {
+                tokio::time::sleep(pause).await;
+                "slow\n"
+            };
+            Ok::<_, SetupError>(Router::new().route("/slow", get(slow)))
+        })
+        .environment(Environment::from_pairs([
+            ("HOST", "127.0.0.1"),
+            ("PORT", port.to_string().as_str()),
+        ]))
+        .output(Output::to(captured.clone()))
+        .prepare()
+        .unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(service.serve(async move {
+        let _ = stopped.await;
+    }));
+    let records = captured.clone();
+    let request = tokio::task::spawn_blocking(move || {
+        eventually("the service is ready", || {
+            records
+                .records()
+                .into_iter()
+                .find(|record| record["message"] == "infra_app_ready")
+        });
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
+        plimsoll::testing::Connection::tcp(addr)
+            .unwrap()
+            .get("/slow")
+    });
+    assert_eq!(request.await.unwrap().status, 200);
+    stop.send(()).unwrap();
+    let report = serving.await.unwrap().unwrap();
+    assert_eq!((report.reason, report.exit_status()), ("requested", 0));
+    receiver.await.expect("the hook ran");
+    assert_eq!(
+        captured.records().last().unwrap()["message"],
+        "shutdown_complete"
+    );
+}
+
+#[tokio::test]
+async fn wrong_settings_are_told_to_the_caller_all_at_once() {
+    let error = Service::new(build_info!())
+        .environment(Environment::from_pairs([
+            ("PORT", "0"),
+            ("READ_TIMEOUT", "soon"),
+        ]))
+        .prepare()
+        .unwrap_err();
+    assert_eq!(error.exit_status(), 78);
+    assert_eq!(error.config_errors().unwrap().problems().len(), 2);
+}
+
+#[tokio::test]
+async fn a_layer_that_inflates_bodies_does_not_escape_the_limit() {
+    // What a decompression layer does: few bytes come, many are read.
+    let layer = tower::util::MapRequestLayer::new(|request: Request<Body>| {
+        request.map(|_| Body::from(vec![0; 4096]))
+    });
+    let router = Router::new()
+        .route(
+            "/small",
+            post(|body: Bytes| async move { body.len().to_string() }),
+        )
+        .route(
+            "/large",
+            post(|body: Bytes| async move { body.len().to_string() })
+                .layer(plimsoll::limits().max_body_bytes(8192)),
+        )
+        .layer(layer);
+    let service = Service::new(build_info!()).router(router);
+    let test = TestService::start(service, &[("MAX_BODY_BYTES", "1024")]).await;
+    let send = |path| {
+        test.request(
+            Request::post(path)
+                .body(Bytes::from_static(b"zip"))
+                .unwrap(),
+        )
+    };
+    assert_eq!(send("/small").await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(send("/large").await.body(), "4096");
+}

@@ -1,0 +1,84 @@
+//! What `accept` can give instead of a connection (T-CONN-09).
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use plimsoll::testing::{Process, timed};
+
+use crate::rig::{Figures, plain};
+use crate::support::{END, fixture, require_or_skip, skip};
+
+/// The rest of a listener that fails.
+const REST: Duration = Duration::from_millis(100);
+
+/// Errors, the kinds that they are counted as, and whether the listener rests after them.
+const ERRORS: [(&str, &str, bool); 9] = [
+    ("EMFILE", "descriptors", true),
+    ("ENFILE", "descriptors", true),
+    ("ENOBUFS", "memory", true),
+    ("ENOMEM", "memory", true),
+    ("EPERM", "forbidden", true),
+    ("EINVAL", "other", true),
+    ("ECONNABORTED", "connection", false),
+    ("EPROTO", "connection", false),
+    ("EINTR", "connection", false),
+];
+
+/// T-CONN-09
+#[test]
+fn whatever_accept_fails_with_is_counted_and_over_when_it_ends() {
+    if plain() || !require_or_skip("strace") {
+        return;
+    }
+    let mut probe = Command::new("strace");
+    probe.args(["-o", "/dev/null", "true"]);
+    probe.stdout(Stdio::null()).stderr(Stdio::null());
+    if !probe.status().is_ok_and(|status| status.success()) {
+        skip("strace may trace nothing here");
+        return;
+    }
+    let mut figures = Figures::of("errors of accept");
+    for (error, kind, rests) in ERRORS {
+        let times = if rests { 5 } else { 50 };
+        let inject = format!("inject=accept4:error={error}:when=1..{times}");
+        // The tracer is a process beside, so that signals find the service.
+        let mut args = vec!["-D", "-f", "-qq", "-o", "/dev/null"];
+        args.extend(["-e", "trace=accept4", "-e", &inject]);
+        let program = fixture();
+        args.push(program.to_str().unwrap());
+        let service = Process::spawn_with("strace", &args, &[("WORKERS", "1")]);
+        service.wait_until_ready();
+        let (answer, took) = timed(|| service.get("/hello"));
+        figures.exact(&format!("{error}: status"), 200, answer.status);
+        let counted = service
+            .metrics()
+            .value("http_accept_errors_total", &[("kind", kind)]);
+        figures.exact(
+            &format!("{error}: counted as {kind}"),
+            f64::from(times),
+            counted.unwrap_or_default(),
+        );
+        // It does not try again and again in a loop either.
+        let rested = took >= (times - 1) * REST;
+        figures.exact(&format!("{error}: rests"), rests, rested);
+        let rest = if rests { times * REST } else { Duration::ZERO };
+        let limit = rest + Duration::from_millis(1500);
+        figures.limit(
+            &format!("{error}: time until it serves"),
+            format!("{limit:?}"),
+            format!("{took:?}"),
+            took <= limit,
+        );
+        service.signal(plimsoll::testing::Signal::Term);
+        let ended = service.wait(END);
+        figures.exact(
+            &format!("{error}: exit status"),
+            0,
+            ended.code.unwrap_or(-1),
+        );
+        // All within one second, so one line tells of them, if any does.
+        let told = ended.records_with("accept_failed").len();
+        figures.exact(&format!("{error}: records"), usize::from(rests), told);
+    }
+    figures.judge();
+}

@@ -1,0 +1,106 @@
+//! HAProxy in front. It asks `/ready`, tries nothing twice, and uses connections again.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use plimsoll::testing::eventually;
+
+use crate::client::Client;
+use crate::proxied::{Instance, check_interval, lie_about_addresses, restart_under_load};
+use crate::rig::{Peer, Reserved, plain, scratch_folder};
+use crate::support::require_or_skip;
+
+struct Front {
+    reserved: Reserved,
+    _haproxy: Peer,
+}
+
+// === impl Front ===
+
+impl Front {
+    fn before(instances: &[Instance], folder: &Path) -> Self {
+        let reserved = Reserved::port();
+        let configuration = folder.join("haproxy.cfg");
+        let text = configuration_of(reserved.addr(), instances);
+        std::fs::write(&configuration, text).unwrap();
+        let haproxy = Peer::start(
+            Command::new("haproxy")
+                .args(["-q", "-db"])
+                .arg("-f")
+                .arg(&configuration),
+        );
+        let front = Self {
+            reserved,
+            _haproxy: haproxy,
+        };
+        eventually("HAProxy passes requests on", || {
+            let answer = Client::new(front.addr()).get("/hello", "Connection: close\r\n");
+            answer.is_ok_and(|reply| reply.status == 200).then_some(())
+        });
+        front
+    }
+
+    fn addr(&self) -> SocketAddr {
+        self.reserved.addr()
+    }
+}
+
+fn configuration_of(front: SocketAddr, instances: &[Instance]) -> String {
+    let interval = check_interval().as_millis();
+    let servers: String = instances
+        .iter()
+        .enumerate()
+        .map(|(number, instance)| {
+            let addr = instance.addr();
+            format!("  server s{number} {addr} check inter {interval}ms fall 1 rise 1\n")
+        })
+        .collect();
+    format!(
+        "global
+  nbthread 1
+  maxconn 2000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  timeout http-keep-alive 60s
+  retries 0
+  http-reuse always
+frontend front
+  bind {front}
+  default_backend instances
+backend instances
+  balance roundrobin
+  option forwardfor
+  option httpchk GET /ready
+{servers}"
+    )
+}
+
+/// T-LIFE-01, LIFE-5
+#[test]
+fn a_rolling_restart_behind_haproxy_loses_no_request() {
+    if !require_or_skip("haproxy") {
+        return;
+    }
+    let mut instances = [Instance::start(), Instance::start()];
+    let folder = scratch_folder("haproxy-restart");
+    let front = Front::before(&instances, &folder);
+    restart_under_load("rolling restart, HAProxy", front.addr(), &mut instances);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// T-IP-02, IP-2
+#[test]
+fn nobody_can_lie_about_the_address_behind_haproxy() {
+    if plain() || !require_or_skip("haproxy") {
+        return;
+    }
+    let mut instances = [Instance::start()];
+    let folder = scratch_folder("haproxy-lies");
+    let front = Front::before(&instances, &folder);
+    lie_about_addresses("forged addresses, HAProxy", front.addr(), &mut instances);
+    std::fs::remove_dir_all(folder).unwrap();
+}

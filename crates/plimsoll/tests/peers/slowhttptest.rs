@@ -1,0 +1,128 @@
+//! Many slow clients of `slowhttptest`, beside one that must not notice them.
+
+use std::process::{Command, Stdio};
+use std::thread;
+
+use crate::fresh;
+use crate::rig::{Figures, Rest, descriptors, now, resident_kib, scaled, serve};
+use crate::support::{ms, require_or_skip};
+
+/// More than all attackers; what happens at the limit is the matter of the contract's own tests.
+const PLACES: (&str, &str) = ("MAX_CONNECTIONS", "12000");
+
+/// Likewise for requests: an attacker whose head is complete has one in hand.
+const SLOTS: (&str, &str) = ("MAX_IN_FLIGHT", "12000");
+
+/// One attack: `mode` is what makes it one, `env` are settings of the service.
+#[track_caller]
+fn attack(test: &'static str, path: &str, mode: &[&str], env: &[(&str, &str)]) {
+    if !require_or_skip("slowhttptest") {
+        return;
+    }
+    let service = serve(env);
+    let mut figures = Figures::of(test);
+    let quiet = fresh::quiet(service.addr());
+    let rest = Rest::before(&service);
+    let before = descriptors(&service);
+    let (connections, rate, length) = scaled(("100", "200", "3"), ("10000", "1000", "60"));
+    let ((output, took, most, memory), seen) = fresh::ask_during(service.addr(), "/hello", || {
+        let began = now();
+        let mut attacker = Command::new("slowhttptest")
+            .args(mode)
+            .args(["-c", connections, "-r", rate, "-l", length])
+            .args(["-u", &format!("http://{}{path}", service.addr())])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // What it says is read at the end: less than a pipe holds.
+        let (mut most, mut memory) = (0, 0);
+        while attacker.try_wait().unwrap().is_none() {
+            most = most.max(descriptors(&service));
+            memory = memory.max(resident_kib(&service));
+            thread::sleep(scaled(ms(50), ms(500)));
+        }
+        let output = attacker.wait_with_output().unwrap();
+        (output, began.elapsed(), most, memory)
+    });
+    let output = uncoloured(&String::from_utf8_lossy(&output.stdout));
+    let most = most - before;
+    figures.told("attacked for, s", took.as_secs());
+    figures.told("slow connections open at once", most);
+    figures.told("memory at most, KiB", memory);
+    figures.told("slowhttptest ended with", exit_status(&output));
+    // An attack that did not take place would prove nothing.
+    assert!(most >= 50, "slowhttptest said:\n{output}");
+    fresh::judge(&mut figures, quiet, seen);
+    rest.after(&mut figures, &service);
+    figures.judge();
+}
+
+/// Why it ended, in its own words.
+fn exit_status(output: &str) -> &str {
+    let mut lines = output.lines();
+    let line = lines.find_map(|line| line.trim().strip_prefix("Exit status:"));
+    line.map_or("none", str::trim)
+}
+
+/// A text without the colours that it is written in, terminal or not.
+fn uncoloured(text: &str) -> String {
+    let mut rest = text;
+    let mut text = String::new();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        text.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, rest)| rest);
+    }
+    text.push_str(rest);
+    text
+}
+
+/// Longer than it takes until all have come, so that all are there at once.
+fn long_read_timeout() -> (&'static str, &'static str) {
+    ("READ_TIMEOUT", scaled("5s", "25s"))
+}
+
+/// T-CONN-01, SRV-6
+#[test]
+fn heads_that_come_in_drops_are_not_noticed_by_others() {
+    attack(
+        "slow heads",
+        "/hello",
+        &["-H", "-i", "5", "-p", "2"],
+        &[PLACES, long_read_timeout()],
+    );
+}
+
+const SLOW_BODY: [&str; 7] = ["-B", "-i", "10", "-s", "8192", "-p", "2"];
+
+/// T-CONN-04, SRV-6
+#[test]
+fn bodies_that_come_in_drops_are_not_noticed_by_others() {
+    let env = [PLACES, SLOTS, long_read_timeout()];
+    attack("slow bodies", "/upload", &SLOW_BODY, &env);
+}
+
+/// T-CONN-04, SRV-4, SRV-6: a request that waits for its body has a slot.
+#[test]
+fn bodies_that_come_in_drops_are_not_noticed_by_others_whatever_the_limit_of_requests() {
+    attack(
+        "slow bodies, default MAX_IN_FLIGHT",
+        "/upload",
+        &SLOW_BODY,
+        &[PLACES],
+    );
+}
+
+/// T-CONN-05, SRV-6
+#[test]
+fn answers_that_are_taken_in_drops_are_not_noticed_by_others() {
+    attack(
+        "slow reading",
+        "/large",
+        &[
+            "-X", "-w", "512", "-y", "1024", "-n", "5", "-z", "32", "-k", "3", "-p", "2",
+        ],
+        &[PLACES, SLOTS],
+    );
+}

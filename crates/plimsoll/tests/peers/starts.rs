@@ -1,0 +1,148 @@
+//! SIGTERM in the first moments of a process (T-LIFE-10), also as the first process of a namespace,
+//! where the kernel throws away signals that nobody handles.
+
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use plimsoll::testing::{Process, Signal, eventually_within};
+
+use crate::rig::{Figures, now, plain, scaled};
+use crate::support::{END, fixture, skip};
+
+const NAMESPACE: [&str; 5] = [
+    "--map-root-user",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+];
+
+/// Until when a process that was told to end is to be gone.
+const GONE: Duration = Duration::from_secs(2);
+
+fn delays() -> impl Iterator<Item = Duration> {
+    let starts = scaled(10, 100);
+    (0..starts).map(move |number| Duration::from_millis(100) * number / starts)
+}
+
+/// What the ends of many processes came to.
+#[derive(Default)]
+struct Ends {
+    late: u32,
+    wrong: Vec<String>,
+    slowest: Duration,
+}
+
+// === impl Ends ===
+
+impl Ends {
+    fn add(
+        &mut self,
+        signalled: Instant,
+        process: &Process,
+        good: impl Fn(&plimsoll::testing::Ended) -> bool,
+    ) {
+        let ended = process.wait(END);
+        let took = signalled.elapsed();
+        self.slowest = self.slowest.max(took);
+        self.late += u32::from(took > GONE);
+        if !good(&ended) {
+            let (code, signal) = (ended.code, ended.signal);
+            self.wrong.push(format!("code {code:?}, signal {signal:?}"));
+        }
+    }
+
+    #[track_caller]
+    fn judge(self, mut figures: Figures) {
+        figures.exact("processes that live for more than 2s", 0, self.late);
+        figures.exact(
+            "ends with another status",
+            String::new(),
+            self.wrong.join("; "),
+        );
+        figures.told("slowest end", format!("{:?}", self.slowest));
+        figures.judge();
+    }
+}
+
+fn program() -> std::path::PathBuf {
+    match plain() {
+        true => fixture().with_file_name("plain"),
+        false => fixture(),
+    }
+}
+
+/// T-LIFE-10, LIFE-4
+#[test]
+fn an_early_sigterm_always_ends_the_process() {
+    let mut ends = Ends::default();
+    for delay in delays() {
+        let process = Process::spawn(program(), &[]);
+        thread::sleep(delay);
+        let signalled = now();
+        process.signal(Signal::Term);
+        ends.add(signalled, &process, |ended| {
+            // 15 is SIGTERM's own effect, before anything of the program has run.
+            ended.code == Some(0) || ended.signal == Some(15)
+        });
+    }
+    ends.judge(Figures::of("early SIGTERM"));
+}
+
+/// T-LIFE-10, LIFE-4
+#[test]
+fn an_early_sigterm_always_ends_the_first_process_of_a_namespace() {
+    let possible = Command::new("unshare")
+        .args(NAMESPACE)
+        .arg("true")
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !possible {
+        skip("unshare makes no namespace of processes here");
+        return;
+    }
+    let mut ends = Ends::default();
+    let mut installed = Duration::ZERO;
+    let mut never = 0;
+    for delay in delays() {
+        let mut args: Vec<_> = NAMESPACE.iter().map(std::ffi::OsString::from).collect();
+        args.push(program().into());
+        let outside = Process::spawn_with("unshare", &args, &[]);
+        let began = now();
+        let first = eventually_within(END, || first_process(outside.pid())).unwrap();
+        let limit = Duration::from_secs(2);
+        if eventually_within(limit, || handles_sigterm(first).then_some(())).is_none() {
+            never += 1;
+            continue;
+        }
+        installed = installed.max(began.elapsed());
+        thread::sleep(delay);
+        let signalled = now();
+        Signal::Term.send(first);
+        ends.add(signalled, &outside, |ended| ended.code == Some(0));
+    }
+    let mut figures = Figures::of("early SIGTERM as PID 1");
+    figures.exact("processes without a handler after 2s", 0, never);
+    figures.told("handler installed after", format!("{installed:?}"));
+    ends.judge(figures);
+}
+
+/// The child of `unshare`, once it runs the program and not `unshare` any more.
+fn first_process(unshare: u32) -> Option<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
+    let child = children.ok()?.split_whitespace().next()?.parse().ok()?;
+    let name = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+    (name.trim() != "unshare").then_some(child)
+}
+
+/// Whether a process has a handler for SIGTERM, as the kernel sees it.
+fn handles_sigterm(process: u32) -> bool {
+    const SIGTERM: u64 = 1 << (15 - 1);
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    caught
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & SIGTERM != 0)
+}

@@ -1,0 +1,35 @@
+//! The reference service: the chassis, a banner, and what the build knows of itself.
+
+use axum::{Router, http::header, response::IntoResponse, routing::get};
+use plimsoll::{BuildInfo, Exit, Handle, Service, SetupError, build_info};
+
+fn main() -> Exit {
+    Service::new(build_info!())
+        .about("A small HTTP service whose business is to be operated well.")
+        .setup(routes)
+        .run()
+}
+
+/// The two routes that the chassis does not bring; both answers are fixed once the name is known.
+async fn routes(handle: Handle) -> Result<Router, SetupError> {
+    let build = &handle.config().build;
+    let banner = format!("{} is running (Rust + Axum)\n", build.service());
+    let info = info(build)?;
+    Ok(Router::new()
+        .route("/", get(|| async move { banner.clone() }))
+        .route("/info", get(|| async move { json(info.clone()) })))
+}
+
+/// `{"service":…,"version":…,"buildTime":…}`, in that order and without spaces.
+fn info(build: &BuildInfo) -> Result<String, SetupError> {
+    let [service, version, build_time] =
+        [build.service(), build.version(), build.build_time()].map(serde_json::to_string);
+    let (service, version, build_time) = (service?, version?, build_time?);
+    Ok(format!(
+        r#"{{"service":{service},"version":{version},"buildTime":{build_time}}}"#
+    ))
+}
+
+fn json(body: String) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], body)
+}

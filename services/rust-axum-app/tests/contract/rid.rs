@@ -1,0 +1,40 @@
+//! RID: request correlation.
+
+use crate::support::{access_record, request, start};
+
+/// RID-1, RID-3
+#[test]
+fn an_id_goes_from_the_request_to_the_answer_and_the_record() {
+    let service = start(&[]);
+    let answer = service.request(request("GET", "/info", "X-Request-ID: demo-123\r\n"));
+    assert_eq!(answer.header("x-request-id"), Some("demo-123"));
+    assert_eq!(access_record(&service, "/info")["request_id"], "demo-123");
+}
+
+/// RID-1
+#[test]
+fn every_endpoint_makes_an_id_where_none_is_sent() {
+    let service = start(&[]);
+    let mut ids = Vec::new();
+    for path in ["/", "/info", "/health", "/ready", "/metrics", "/nowhere"] {
+        let answer = service.get(path);
+        let id = answer.header("x-request-id").unwrap().to_owned();
+        let is_hex = id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        assert!(id.len() == 32 && is_hex, "{path}: {id}");
+        ids.push(id);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 6);
+}
+
+/// RID-2
+#[test]
+fn a_forged_id_is_replaced() {
+    let service = start(&[]);
+    let answer = service.request(request("GET", "/info", "X-Request-ID: a b\"c\r\n"));
+    assert_eq!(answer.header("x-request-id").unwrap().len(), 32);
+    assert_eq!(access_record(&service, "/info")["requestIdReplaced"], true);
+}

@@ -1,0 +1,301 @@
+//! Keeps `docs/contract.md` honest: every clause names tests that exist, or says "not yet".
+//! And the catalogue in `docs/reliability.md`: its rows name tests that exist, or say "not here".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The groups of the contract, and how many clauses each has.
+const GROUPS: [(&str, u32); 9] = [
+    ("HTTP", 10),
+    ("RID", 5),
+    ("LOG", 14),
+    ("MET", 8),
+    ("CFG", 8),
+    ("IP", 5),
+    ("LIFE", 8),
+    ("SRV", 6),
+    ("IMG", 3),
+];
+
+/// Where tests are: in these folders of every crate and service.
+const TEST_FOLDERS: [&str; 2] = ["src", "tests"];
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Every clause that the contract has.
+fn clauses() -> BTreeSet<String> {
+    let group = |(name, count)| (1..=count).map(move |number| format!("{name}-{number}"));
+    GROUPS.into_iter().flat_map(group).collect()
+}
+
+/// A row of the contract's tables.
+struct Row {
+    text: String,
+    tests: Vec<String>,
+    is_open: bool,
+}
+
+/// The rows of the contract by their ids; every oddity is a complaint.
+fn rows(contract: &str, complaints: &mut Vec<String>) -> BTreeMap<String, Row> {
+    let known = clauses();
+    let mut rows = BTreeMap::new();
+    for (number, line) in (1..).zip(contract.lines()) {
+        let Some(inside) = line
+            .strip_prefix('|')
+            .and_then(|line| line.strip_suffix('|'))
+        else {
+            continue;
+        };
+        let cells: Vec<&str> = inside.split('|').map(str::trim).collect();
+        let id = cells[0];
+        if id == "id" || id.chars().all(|c| matches!(c, '-' | ':')) {
+            continue;
+        }
+        let [_, text, tests] = cells[..] else {
+            complaints.push(format!("line {number}: {} cells instead of 3", cells.len()));
+            continue;
+        };
+        if !known.contains(id) {
+            complaints.push(format!("line {number}: there is no clause {id:?}"));
+        }
+        let row = Row {
+            text: text.to_owned(),
+            tests: tests
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .map(str::to_owned)
+                .collect(),
+            is_open: tests.contains("not yet"),
+        };
+        if rows.insert(id.to_owned(), row).is_some() {
+            complaints.push(format!("line {number}: {id} comes twice"));
+        }
+    }
+    rows
+}
+
+/// The names of all test functions below a folder.
+fn collect_tests(folder: &Path, names: &mut BTreeSet<String>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry
+            .expect("a folder of the repository can be read")
+            .path();
+        if path.is_dir() {
+            collect_tests(&path, names);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).expect("a source file can be read");
+            names.extend(tests_of(&source));
+        }
+    }
+}
+
+/// The names of the functions that stand under a test attribute.
+fn tests_of(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in source.lines().map(str::trim_start) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        }
+        let function = line
+            .strip_prefix("async fn ")
+            .or_else(|| line.strip_prefix("fn "));
+        if let Some(rest) = function
+            && std::mem::take(&mut is_test)
+        {
+            let name = rest
+                .split(|c: char| !c.is_alphanumeric() && c != '_')
+                .next();
+            names.extend(name.map(str::to_owned));
+        }
+    }
+    names
+}
+
+/// All tests of all crates and services.
+fn existing_tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for members in ["crates", "services"] {
+        let members = fs::read_dir(root().join(members)).expect("the workspace has members");
+        for member in members {
+            let member = member.expect("a member's folder can be read").path();
+            for folder in TEST_FOLDERS {
+                collect_tests(&member.join(folder), &mut names);
+            }
+        }
+    }
+    names
+}
+
+/// What is wrong with a contract, given the tests that there are.
+fn complaints(contract: &str, existing: &BTreeSet<String>) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let rows = rows(contract, &mut complaints);
+    for id in clauses() {
+        if !rows.contains_key(&id) {
+            complaints.push(format!("{id} is missing"));
+        }
+    }
+    for (id, row) in &rows {
+        if row.text.is_empty() {
+            complaints.push(format!("{id} says nothing"));
+        }
+        if row.tests.is_empty() && !row.is_open {
+            complaints.push(format!("{id} has neither a test nor \"not yet\""));
+        }
+        for test in row.tests.iter().filter(|test| !existing.contains(*test)) {
+            complaints.push(format!("{id} names the test {test}, which does not exist"));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn every_clause_of_the_contract_names_tests_that_exist() {
+    let path = root().join("docs/contract.md");
+    let contract =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let complaints = complaints(&contract, &existing_tests());
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn a_contract_with_gaps_is_complained_about() {
+    /// Checks the one complaint about a contract in which these lines stand for the row of IMG-3.
+    #[track_caller]
+    fn check(lines: &str, expected: &str) {
+        let rest: String = clauses()
+            .iter()
+            .filter(|id| *id != "IMG-3")
+            .map(|id| format!("| {id} | Text. | `proof` |\n"))
+            .collect();
+        let contract = format!("| id | clause | tests |\n|---|---|---|\n{rest}{lines}\n");
+        let existing = BTreeSet::from(["proof".to_owned()]);
+        let complaints = complaints(&contract, &existing);
+        assert_eq!(
+            complaints.len(),
+            usize::from(!expected.is_empty()),
+            "{lines}: {complaints:?}"
+        );
+        assert!(
+            complaints.iter().all(|text| text.contains(expected)),
+            "{lines}: {complaints:?}"
+        );
+    }
+    check("| IMG-3 | Text. | `proof` |", "");
+    check("| IMG-3 | Text. | not yet |", "");
+    check("| IMG-3 | Text. | `proof`; not yet: the rest |", "");
+    check(
+        "| IMG-3 | Text. | `proof`, `absent` |",
+        "absent, which does not exist",
+    );
+    check("| IMG-3 | Text. | |", "neither a test");
+    check("| IMG-3 | | `proof` |", "says nothing");
+    check(
+        "| IMG-3 | Text. | `proof` |\n| IMG-4 | Text. | `proof` |",
+        "no clause",
+    );
+    check(
+        "| IMG-3 | Text. | `proof` |\n| IMG-3 | Text. | `proof` |",
+        "comes twice",
+    );
+    check("IMG-3 is in no table", "IMG-3 is missing");
+    check(
+        "| IMG-3 | Text. | `proof` |\n| IMG-3 | Text. |",
+        "cells instead of 3",
+    );
+}
+
+/// What is wrong with the catalogue of `docs/reliability.md`, given the tests that there are.
+fn catalogue_complaints(reliability: &str, existing: &BTreeSet<String>) -> Vec<String> {
+    let Some((_, rest)) = reliability.split_once("\n## The catalogue\n") else {
+        return vec!["there is no catalogue".to_owned()];
+    };
+    let section = rest.split("\n## ").next().unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    let mut seen = BTreeSet::new();
+    let mut complaints = Vec::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [id, _, tests] = cells[..] else {
+            complaints.push(format!("{row}: {} cells instead of 3", cells.len()));
+            continue;
+        };
+        if !seen.insert(id) {
+            complaints.push(format!("{id} comes twice"));
+        }
+        if tests.starts_with("not here") {
+            // What it says instead may be of anything.
+            continue;
+        }
+        if !tests.contains('`') {
+            complaints.push(format!("{id} has neither a test nor \"not here\""));
+        }
+        let names = tests.split('`').skip(1).step_by(2);
+        for name in names.filter(|name| !existing.contains(*name)) {
+            complaints.push(format!("{id} names the test {name}, which does not exist"));
+        }
+    }
+    if seen.is_empty() {
+        complaints.push("the catalogue is empty".to_owned());
+    }
+    complaints
+}
+
+#[test]
+fn every_row_of_the_catalogue_names_tests_that_exist() {
+    let path = root().join("docs/reliability.md");
+    let reliability =
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let complaints = catalogue_complaints(&reliability, &existing_tests());
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn a_catalogue_with_gaps_is_complained_about() {
+    #[track_caller]
+    fn check(rows: &str, expected: &str) {
+        let head = "| id | shows | tests |\n|---|---|---|";
+        let text = format!("# T\n\n## The catalogue\n\n{head}\n{rows}\n\n## Next\n| a |\n");
+        let existing = BTreeSet::from(["proof".to_owned()]);
+        let complaints = catalogue_complaints(&text, &existing).join("\n");
+        assert_eq!(complaints.is_empty(), expected.is_empty(), "{complaints}");
+        assert!(complaints.contains(expected), "{complaints}");
+    }
+    check("| RT-01 | Text. | `proof` |", "");
+    check("| RT-01 | Text. | not here: `WORKERS` |", "");
+    check("| RT-01 | Text. | `absent` |", "does not exist");
+    check("| RT-01 | Text. | |", "neither a test");
+    check("| RT-01 | `proof` |", "cells instead of 3");
+    check(
+        "| RT-01 | Text. | `proof` |\n| RT-01 | Text. | `proof` |",
+        "comes twice",
+    );
+    check("", "empty");
+}
+
+#[test]
+fn only_functions_under_a_test_attribute_are_tests() {
+    let source = "
+        fn helper() {}
+        #[test]
+        #[expect(lint, reason = \"x\")]
+        fn plain() {}
+        #[tokio::test(start_paused = true)]
+        async fn paused() {}
+        fn after() {}
+        proptest! {
+            #[test]
+            fn property(x in 0..1) {}
+        }
+    ";
+    assert_eq!(tests_of(source), ["plain", "paused", "property"]);
+}
