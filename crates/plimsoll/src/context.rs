@@ -100,13 +100,14 @@ impl RequestContext {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
+    // In a box, so that what moves in and out around each poll is a pointer.
+    static CURRENT: RefCell<Option<Box<RequestContext>>> = const { RefCell::new(None) };
 }
 
 /// Runs `work` with `context` in the slot, which may change it, and restores what was there.
 ///
 /// `work` must not unwind: wrap what may panic.
-pub(crate) fn enter<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> T {
+pub(crate) fn enter<T>(context: &mut Option<Box<RequestContext>>, work: impl FnOnce() -> T) -> T {
     let outer = CURRENT.replace(context.take());
     let result = work();
     *context = CURRENT.replace(outer);
@@ -115,7 +116,7 @@ pub(crate) fn enter<T>(context: &mut Option<RequestContext>, work: impl FnOnce()
 
 /// Changes what is in the slot, if this runs inside a request.
 pub(crate) fn with_current<T>(change: impl FnOnce(&mut RequestContext) -> T) -> Option<T> {
-    CURRENT.with_borrow_mut(|current| current.as_mut().map(change))
+    CURRENT.with_borrow_mut(|current| current.as_deref_mut().map(change))
 }
 
 /// Calls `work` with the id of the current request, or `-` outside of any (contract RID-3).
@@ -164,9 +165,11 @@ where
 pub fn in_request<F: Future>(future: F) -> InRequest<F> {
     let context = CURRENT.with_borrow(|current| {
         // The body and the limits are the handler's: a task that outlives it must not hold them.
-        current.as_ref().map(|c| RequestContext {
-            body: None,
-            ..c.clone()
+        current.as_deref().map(|c| {
+            Box::new(RequestContext {
+                body: None,
+                ..c.clone()
+            })
         })
     });
     InRequest { future, context }
@@ -179,7 +182,7 @@ pin_project! {
     pub struct InRequest<F> {
         #[pin]
         future: F,
-        context: Option<RequestContext>,
+        context: Option<Box<RequestContext>>,
     }
 }
 
@@ -188,7 +191,10 @@ impl<F: Future> Future for InRequest<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         /// Restores the slot when a panic goes through, too.
-        struct Outer<'a>(Option<RequestContext>, &'a mut Option<RequestContext>);
+        struct Outer<'a>(
+            Option<Box<RequestContext>>,
+            &'a mut Option<Box<RequestContext>>,
+        );
         impl Drop for Outer<'_> {
             fn drop(&mut self) {
                 *self.1 = CURRENT.replace(self.0.take());
@@ -207,10 +213,9 @@ impl<F: Future> Future for InRequest<F> {
 mod tests {
     use super::*;
 
-    fn context(id: &'static str) -> Option<RequestContext> {
-        Some(RequestContext::of(&RequestId::new(
-            HeaderValue::from_static(id),
-        )))
+    fn context(id: &'static str) -> Option<Box<RequestContext>> {
+        let id = RequestId::new(HeaderValue::from_static(id));
+        Some(Box::new(RequestContext::of(&id)))
     }
 
     fn current() -> String {

@@ -30,6 +30,7 @@ mod handler;
 mod id;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
+mod known;
 mod layer;
 mod limits;
 mod origin;
@@ -63,7 +64,7 @@ pub(crate) use self::{
     endpoints::PATHS as ENDPOINT_PATHS,
     origin::Way,
     problem::{method_not_allowed, not_found},
-    route::RouteLayer,
+    route::Routes,
     strict::MAX_HEAD,
     upload::BodyControl,
 };
@@ -221,14 +222,14 @@ impl Shared {
                 Arc::clone(&self.admission),
             ))
         };
-        let context = RequestContext {
+        let context = Box::new(RequestContext {
             request_id: account.request_id.clone(),
             client_ip,
             way: Some(Way { scheme, told }),
             route: account.route,
             request_timeout: None,
             body: body.clone(),
-        };
+        });
         let mut request = request.map(|inner| match body {
             Some(control) => Body::new(Upload::new(inner, control)),
             None => Body::empty(),
@@ -244,7 +245,7 @@ impl Shared {
 
 impl Shared {
     /// Answers at once that there is too much to do.
-    fn shed<F>(&self, account: Account) -> EdgeFuture<F> {
+    fn shed<F>(&self, account: Box<Account>) -> EdgeFuture<F> {
         self.registry.shed.fetch_add(1, Ordering::Relaxed);
         EdgeFuture::answered(account, Err(Problem::overloaded()))
     }

@@ -37,7 +37,7 @@ pub(crate) use self::{
     escape::{escape_cut, json_string},
     panic::{Caught, catch, count_hooked_panics, quietly},
     pipe::Priority,
-    record::Record,
+    record::{Head, Key, Record, key},
     thread::thread_index,
 };
 pub use self::{

@@ -59,11 +59,12 @@ impl Account {
         assigned: Assigned,
         client_ip: Option<IpAddr>,
         request: &Request<B>,
-    ) -> Self {
+    ) -> Box<Self> {
         if let Some(connection) = &connection {
             connection.request_began();
         }
-        Self {
+        // In a box: it is handed on from future to body.
+        Box::new(Self {
             shared,
             connection,
             started,
@@ -80,7 +81,7 @@ impl Account {
             kind: Kind::Refused,
             slot: None,
             closed: false,
-        }
+        })
     }
 
     /// The request is for a path of the chassis itself.
@@ -119,7 +120,7 @@ impl Account {
     }
 
     /// The last byte of the answer has been handed to the connection.
-    pub(super) fn complete(mut self) {
+    pub(super) fn complete(mut self: Box<Self>) {
         self.close(false);
     }
 

@@ -52,7 +52,7 @@ pin_project! {
     pub struct EdgeFuture<F> {
         #[pin]
         work: Work<F>,
-        account: Option<Account>,
+        account: Option<Box<Account>>,
     }
 
     impl<F> PinnedDrop for EdgeFuture<F> {
@@ -80,7 +80,7 @@ pin_project! {
 
 impl<F> EdgeFuture<F> {
     /// The chassis has the answer already.
-    pub(super) fn answered(account: Account, answer: Result<AxumResponse, Problem>) -> Self {
+    pub(super) fn answered(account: Box<Account>, answer: Result<AxumResponse, Problem>) -> Self {
         Self {
             work: Work::Answered {
                 answer: Some(answer),
@@ -91,8 +91,8 @@ impl<F> EdgeFuture<F> {
 
     /// A handler will make the answer.
     pub(super) fn handling(
-        account: Account,
-        context: RequestContext,
+        account: Box<Account>,
+        context: Box<RequestContext>,
         timeout: Option<Duration>,
         call: impl FnOnce() -> F,
     ) -> Self {
@@ -183,14 +183,14 @@ where
     }
 }
 
-fn answer_problem<B: Body>(account: Account, problem: Problem) -> Response<Tracked<B>> {
+fn answer_problem<B: Body>(account: Box<Account>, problem: Problem) -> Response<Tracked<B>> {
     let close = problem.close;
     let answer = problem.answer(account.request_id.as_str());
     answer_ours(account, answer, close)
 }
 
 fn answer_ours<B: Body>(
-    mut account: Account,
+    mut account: Box<Account>,
     answer: AxumResponse,
     close: bool,
 ) -> Response<Tracked<B>> {
@@ -215,9 +215,7 @@ fn finish_head(account: &mut Account, status: StatusCode, headers: &mut HeaderMa
     account.status = Some(status.as_u16());
     headers.insert(id::HEADER, account.request_id.header());
     for (name, value) in SECURITY {
-        if !headers.contains_key(&name) {
-            headers.insert(name, value);
-        }
+        headers.entry(name).or_insert(value);
     }
     if status == StatusCode::NO_CONTENT {
         // axum adds one to every answer whose size it knows; here there must be none (RFC 9110, 8.6).
@@ -245,7 +243,7 @@ impl Shared {
             return;
         }
         self.registry.panics.fetch_add(1, Ordering::Relaxed);
-        context::enter(&mut Some(RequestContext::of(request_id)), || {
+        context::enter(&mut Some(Box::new(RequestContext::of(request_id))), || {
             caught.place.write(&self.log);
         });
     }

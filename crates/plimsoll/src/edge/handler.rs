@@ -26,7 +26,7 @@ pin_project! {
         deadline: Option<Sleep>,
         // From when on the deadline counts, and how long it is.
         armed: Option<(Instant, Duration)>,
-        context: Option<RequestContext>,
+        context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
     }
 }
@@ -46,7 +46,7 @@ pub(super) enum Outcome<R> {
 impl<F> Handler<F> {
     /// Calls the handler. A panic in the call itself is an outcome too.
     pub(super) fn start(
-        mut context: Option<RequestContext>,
+        mut context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
         call: impl FnOnce() -> F,
     ) -> Result<Self, Caught> {
@@ -77,13 +77,13 @@ impl<F> Handler<F> {
     }
 
     /// What the request is known as, for the body of its answer.
-    pub(super) fn take_context(self: Pin<&mut Self>) -> Option<RequestContext> {
-        let context = self.project().context.take();
-        // The limits of the request's body were the handler's business, and it has answered.
-        context.map(|context| RequestContext {
-            body: None,
-            ..context
-        })
+    pub(super) fn take_context(self: Pin<&mut Self>) -> Option<Box<RequestContext>> {
+        let mut context = self.project().context.take();
+        if let Some(context) = &mut context {
+            // The limits of the request's body were the handler's business, and it has answered.
+            context.body = None;
+        }
+        context
     }
 
     /// The route that was matched, as far as that is known.
@@ -149,7 +149,7 @@ where
 
 /// Runs the service's own code: with its request in the slot, and without letting a panic through.
 pub(super) fn guard<T>(
-    context: &mut Option<RequestContext>,
+    context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
 ) -> Result<T, Caught> {
     context::enter(context, || catch(work))

@@ -5,10 +5,11 @@
 //! (contract RID-5). No system call, no clock, nothing shared.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     hash::{BuildHasher as _, RandomState},
 };
 
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::context::RequestId;
@@ -53,24 +54,51 @@ fn is_acceptable(value: &[u8]) -> bool {
 /// Makes an id of 32 lower-case hexadecimal digits.
 pub(super) fn generate() -> RequestId {
     thread_local! {
+        static IDS: RefCell<Ids> = RefCell::new(Ids::new());
+    }
+    // A thread on its way out has no locals any more, and may still refuse somebody.
+    let id = IDS.try_with(|ids| ids.borrow_mut().next());
+    let id = id.unwrap_or_else(|_| Ids::new().next());
+    // Hexadecimal digits are always a valid header; the fallback is never taken.
+    RequestId::new(HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-")))
+}
+
+/// How many ids share an allocation. It lives for as long as one of them does, so a request that goes
+/// on for hours keeps 1 KiB, and the others are spared an allocation of their own.
+const IN_ONE_PIECE: usize = 32;
+
+/// The ids of one thread.
+struct Ids {
+    prefix: u64,
+    count: u64,
+    /// Room for the next ones.
+    room: BytesMut,
+}
+
+impl Ids {
+    fn new() -> Self {
         // The standard library seeds its hashers from the operating system, which is all that is
         // wanted here: ids need not be secret, only different.
-        static SEED: (u64, Cell<u64>) = {
-            let random = RandomState::new();
-            (random.hash_one(1_u8), Cell::new(random.hash_one(2_u8)))
-        };
+        let random = RandomState::new();
+        Self {
+            prefix: random.hash_one(1_u8),
+            count: random.hash_one(2_u8),
+            room: BytesMut::new(),
+        }
     }
-    let (prefix, count) = SEED.with(|(prefix, next)| {
-        let count = next.get();
-        next.set(count.wrapping_add(1));
-        (*prefix, count)
-    });
-    let mut hex = [0; 32];
-    let (left, right) = hex.split_at_mut(16);
-    write_hex(left, prefix);
-    write_hex(right, mix(count));
-    // Hexadecimal digits are always a valid header; the fallback is never taken.
-    RequestId::new(HeaderValue::from_bytes(&hex).unwrap_or(HeaderValue::from_static("-")))
+
+    fn next(&mut self) -> Bytes {
+        let mut hex = [0; 32];
+        let (left, right) = hex.split_at_mut(16);
+        write_hex(left, self.prefix);
+        write_hex(right, mix(self.count));
+        self.count = self.count.wrapping_add(1);
+        if self.room.capacity() < hex.len() {
+            self.room = BytesMut::with_capacity(IN_ONE_PIECE * hex.len());
+        }
+        self.room.extend_from_slice(&hex);
+        self.room.split().freeze()
+    }
 }
 
 /// SplitMix64's output function, a bijection: neighbours look unrelated and never collide.
@@ -82,8 +110,9 @@ const fn mix(mut z: u64) -> u64 {
 
 fn write_hex(out: &mut [u8], value: u64) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    for (digit, byte) in out.iter_mut().enumerate() {
-        *byte = HEX[(value >> (60 - 4 * digit) & 0xF) as usize];
+    for (digits, byte) in out.chunks_exact_mut(2).zip(value.to_be_bytes()) {
+        digits[0] = HEX[usize::from(byte >> 4)];
+        digits[1] = HEX[usize::from(byte & 0xF)];
     }
 }
 

@@ -103,7 +103,22 @@ fn head_size<B>(request: &Request<B>) -> u64 {
 
 /// Host and optional port, without user information.
 fn is_valid_host(host: &[u8]) -> bool {
-    Authority::try_from(host).is_ok_and(|host| host_and_port(host.as_str()).is_some())
+    is_plain_host(host)
+        || Authority::try_from(host).is_ok_and(|host| host_and_port(host.as_str()).is_some())
+}
+
+/// Whether it is a name or an IPv4 address with an optional port, as nearly all are: this is told in a
+/// tenth of the time that the whole grammar takes.
+fn is_plain_host(host: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let end = host.iter().position(|byte| !is_name(byte));
+    match end.map(|end| host.split_at(end)) {
+        None => !host.is_empty(),
+        Some((name, [b':', port @ ..])) => {
+            !name.is_empty() && port.len() <= 5 && port.iter().all(u8::is_ascii_digit)
+        }
+        Some(_) => false,
+    }
 }
 
 /// The two parts of an authority, if both are well-formed and there is nothing else.
@@ -305,5 +320,14 @@ mod tests {
             check(&short, 10 * MAX_HEAD).is_ok(),
             "what was read may be a body"
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_plain_is_valid_by_the_whole_grammar(host in "[a-zA-Z0-9.:@\\[\\]_-]{0,12}(:[0-9]{0,6})?") {
+            let whole = Authority::try_from(host.as_bytes())
+                .is_ok_and(|host| host_and_port(host.as_str()).is_some());
+            proptest::prop_assert!(whole || !is_plain_host(host.as_bytes()), "{}", host);
+        }
     }
 }

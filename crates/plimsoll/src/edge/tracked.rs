@@ -23,8 +23,8 @@ pin_project! {
     pub struct Tracked<B> {
         #[pin]
         content: Content<B>,
-        account: Option<Account>,
-        context: Option<RequestContext>,
+        account: Option<Box<Account>>,
+        context: Option<Box<RequestContext>>,
         // What the head says is still to come, if it says so.
         remaining: Option<u64>,
         // What the connection gets at a time, and what is left of a larger piece.
@@ -65,8 +65,8 @@ impl<B: Body> Tracked<B> {
     pub(super) fn theirs(
         body: B,
         headers: &HeaderMap,
-        account: Account,
-        context: Option<RequestContext>,
+        account: Box<Account>,
+        context: Option<Box<RequestContext>>,
     ) -> Self {
         let remaining = remaining(&account, headers, &body);
         let content = Content::Theirs { body };
@@ -95,7 +95,7 @@ impl<B: Body> Tracked<B> {
     }
 
     /// What the chassis answered.
-    pub(super) fn ours(body: AxumBody, headers: &HeaderMap, account: Account) -> Self {
+    pub(super) fn ours(body: AxumBody, headers: &HeaderMap, account: Box<Account>) -> Self {
         let remaining = remaining(&account, headers, &body);
         let content = Content::Ours { body };
         Self {

@@ -15,7 +15,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use tokio::{
     runtime::Handle,
     task::yield_now,
@@ -33,7 +32,7 @@ use super::{
 };
 use crate::{
     config::{Level, TrustedProxies},
-    edge::{EdgeService, Peer},
+    edge::{EdgeService, Peer, Routes},
     lifecycle::{Connections, Pulse, Stage},
     metrics::{AcceptError, Registry},
     telemetry::Log,
@@ -52,7 +51,7 @@ const TOLERANCE: usize = 2;
 /// Accepts connections until the drain begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Acceptor {
-    pub(crate) edge: EdgeService<Router>,
+    pub(crate) edge: EdgeService<Routes>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) log: Log,

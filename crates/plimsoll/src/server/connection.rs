@@ -5,7 +5,7 @@ mod open;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo};
+use axum::extract::ConnectInfo;
 use http::{Request, Version};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -21,7 +21,7 @@ use super::{
     tls::Tls,
 };
 use crate::{
-    edge::{EdgeService, MAX_HEAD, Peer, Scheme},
+    edge::{EdgeService, MAX_HEAD, Peer, Routes, Scheme},
     lifecycle::{Connections, Stage},
     metrics::ProtocolError,
 };
@@ -43,7 +43,7 @@ pub(super) struct Accepted {
     pub(super) peer: Peer,
     /// The peer's address for those who ask axum for it.
     pub(super) addr: Option<SocketAddr>,
-    pub(super) edge: EdgeService<Router>,
+    pub(super) edge: EdgeService<Routes>,
     pub(super) connections: Arc<Connections>,
     pub(super) patience: Patience,
     /// Whether the peer must begin with a PROXY header.

@@ -97,13 +97,33 @@ impl AsyncWrite for Raw {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        let mut small = [0; SMALL];
+        let poll = match gather(bufs, &mut small) {
+            Some(bytes) => Pin::new(&mut self.socket).poll_write(cx, bytes),
+            None => Pin::new(&mut self.socket).poll_write_vectored(cx, bufs),
+        };
         self.told(poll)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.socket.is_write_vectored()
     }
+}
+
+/// Up to this size a head and its body are copied into one piece: the kernel takes a single buffer
+/// with less ado than several.
+const SMALL: usize = 1024;
+
+/// The buffers as one piece, if that is small.
+fn gather<'a>(bufs: &[io::IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    let mut length = 0;
+    for buf in bufs {
+        small
+            .get_mut(length..length + buf.len())?
+            .copy_from_slice(buf);
+        length += buf.len();
+    }
+    Some(&small[..length])
 }
 
 /// What HTTP is spoken over: the socket as it is, or TLS on it.

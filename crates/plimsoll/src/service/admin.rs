@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use super::{Prepared, StartError, exit::Failure};
 use crate::{
     config::{InfraEndpoints, ListenAddr, Settings},
-    edge::{EdgeService, not_found},
+    edge::{EdgeService, Routes, not_found},
     lifecycle::{Connections, Pulse, Stage},
     server::{Acceptor, Bound},
 };
@@ -54,7 +54,11 @@ impl Admin {
         let router = Router::new().fallback(not_found);
         let infra = config.infra_endpoints != InfraEndpoints::Main;
         let acceptor = Acceptor {
-            edge: EdgeService::new(router, Arc::clone(&service.edge), infra),
+            edge: EdgeService::new(
+                Routes::new(router, &service.registry),
+                Arc::clone(&service.edge),
+                infra,
+            ),
             connections: Arc::clone(&connections),
             registry: Arc::clone(&service.registry),
             log: service.log().clone(),

@@ -7,7 +7,7 @@ use axum::{Router, routing::any};
 
 use super::exit::Failure;
 use crate::{
-    edge::{ENDPOINT_PATHS, RouteLayer, method_not_allowed, not_found},
+    edge::{ENDPOINT_PATHS, Routes, method_not_allowed, not_found},
     metrics::Registry,
     telemetry::quietly,
 };
@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 ///
 /// If one of them is a path of the chassis (contract HTTP-10).
-pub(super) fn complete(router: Router, registry: &Arc<Registry>) -> Result<Router, Failure> {
+pub(super) fn complete(router: Router, registry: &Arc<Registry>) -> Result<Routes, Failure> {
     for path in ENDPOINT_PATHS {
         // axum lists no routes, but refuses to add one that is there already.
         if quietly(|| router.clone().route_service(path, any(not_found))).is_err() {
@@ -28,8 +28,7 @@ pub(super) fn complete(router: Router, registry: &Arc<Registry>) -> Result<Route
     let router = quietly(|| Router::new().fallback(not_found).merge(router.clone()))
         .unwrap_or(router)
         .method_not_allowed_fallback(method_not_allowed);
-    // Last, so that it is around everything else.
-    Ok(router.layer(RouteLayer::new(Arc::clone(registry))))
+    Ok(Routes::new(router, registry))
 }
 
 /// Adds the routes of the set-up to those of the builder.

@@ -18,7 +18,7 @@ pub(crate) fn json_string(out: &mut Vec<u8>, text: &str, budget: usize) {
 
 /// Appends `text` escaped for the inside of a JSON string, in at most `budget` bytes.
 pub(super) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
-    if text.len() <= budget && text.bytes().all(is_plain) {
+    if text.len() <= budget && are_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
@@ -55,7 +55,7 @@ pub(super) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
 ///
 /// Unlike the budget of [`json_string`], `max` counts the bytes before escaping.
 pub(crate) fn escape_cut(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
-    if bytes.len() <= max && bytes.iter().copied().all(is_plain) {
+    if bytes.len() <= max && are_plain(bytes) {
         out.extend_from_slice(bytes);
         return;
     }
@@ -65,6 +65,14 @@ pub(crate) fn escape_cut(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
     if kept.len() < text.len() {
         out.extend_from_slice(CUT.as_bytes());
     }
+}
+
+/// Whether all bytes stand for themselves: eight at a time and without a branch for each, which the
+/// compiler makes vector instructions of.
+fn are_plain(bytes: &[u8]) -> bool {
+    let all = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    chunks.iter().all(|chunk| all(chunk)) && all(rest)
 }
 
 /// Whether a byte stands for itself in a JSON string, and is a character of its own.

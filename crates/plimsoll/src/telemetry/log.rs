@@ -5,7 +5,7 @@ use std::{cell::RefCell, io, sync::Arc, time::Duration};
 use super::{
     events::EventLayer,
     pipe::{LEVELS, Output, Pipe, Priority, Totals},
-    record::Record,
+    record::{Head, Record},
 };
 use crate::config::{Level, LogFormat, LogLevels};
 
@@ -91,6 +91,22 @@ impl Log {
             fields(&mut record);
             record.end();
             self.pipe.push(priority, level, line);
+        });
+    }
+
+    /// Writes a record whose leading fields are ready. The caller has asked [`Log::is_enabled`].
+    pub(crate) fn write_with(
+        &self,
+        priority: Priority,
+        head: &Head,
+        request_id: &str,
+        fields: impl FnOnce(&mut Record<'_>),
+    ) {
+        with_scratch(|line| {
+            let mut record = Record::begin_with(line, self.format, head, request_id);
+            fields(&mut record);
+            record.end();
+            self.pipe.push(priority, head.level, line);
         });
     }
 

@@ -25,6 +25,119 @@ const LEADING: [&str; 7] = [
     "request_id",
 ];
 
+/// The name of a field.
+pub(crate) trait Name {
+    /// The most bytes that it takes.
+    fn size(&self) -> usize;
+
+    fn write_json(&self, out: &mut Vec<u8>);
+
+    fn write_pretty(&self, out: &mut Vec<u8>);
+}
+
+/// Any text, such as the name of a field of a user's event.
+impl<T: AsRef<str> + ?Sized> Name for &T {
+    fn size(&self) -> usize {
+        // Six bytes for a character at the most.
+        self.as_ref().len().saturating_mul(6)
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        let name = (*self).as_ref();
+        out.extend_from_slice(b",\"");
+        json_text(out, name, usize::MAX);
+        if LEADING.contains(&name) {
+            out.push(b'_');
+        }
+        out.extend_from_slice(b"\":");
+    }
+
+    fn write_pretty(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b" \x1b[2m");
+        json_text(out, (*self).as_ref(), usize::MAX);
+        out.extend_from_slice(b"=\x1b[0m");
+    }
+}
+
+/// The name of a field that stands in every access record: ready for both formats. Made by [`key!`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) json: &'static str,
+    pub(crate) pretty: &'static str,
+}
+
+impl Name for Key {
+    #[inline]
+    fn size(&self) -> usize {
+        self.json.len()
+    }
+
+    #[inline]
+    fn write_json(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.json.as_bytes());
+    }
+
+    fn write_pretty(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.pretty.as_bytes());
+    }
+}
+
+/// Makes a [`Key`] of a literal that needs no escaping and is no leading field.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::telemetry::Key {
+            json: concat!(",\"", $name, "\":"),
+            pretty: concat!(" \x1b[2m", $name, "=\x1b[0m"),
+        }
+    };
+}
+pub(crate) use key;
+
+/// The leading fields of records that differ in time, thread and id only, made ready once.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(super) level: Level,
+    name: &'static str,
+    message: &'static str,
+    /// From behind the time to the name of the thread.
+    before_thread: Vec<u8>,
+    /// From behind the name of the thread to the id.
+    before_id: Vec<u8>,
+}
+
+impl Head {
+    pub(crate) fn new(level: Level, name: &'static str, message: &'static str) -> Self {
+        let mut before_thread = Vec::new();
+        push_before_thread(&mut before_thread, level, name);
+        let mut before_id = Vec::new();
+        push_before_id(&mut before_id, message);
+        Self {
+            level,
+            name,
+            message,
+            before_thread,
+            before_id,
+        }
+    }
+}
+
+fn push_before_thread(out: &mut Vec<u8>, level: Level, name: &str) {
+    out.extend_from_slice(b"\",\"levelname\":\"");
+    out.extend_from_slice(level.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"name\":");
+    json_string(out, name, 256);
+    out.extend_from_slice(b",\"process\":");
+    push_number(out, std::process::id());
+    out.extend_from_slice(b",\"threadName\":");
+}
+
+fn push_before_id(out: &mut Vec<u8>, message: &str) {
+    out.extend_from_slice(b",\"message\":");
+    // Half a line at most, so that a long message leaves room for the fields.
+    json_string(out, message, MAX_LINE / 2);
+    out.extend_from_slice(b",\"request_id\":");
+}
+
 /// Writes one record behind what `out` already holds.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
@@ -55,19 +168,30 @@ impl<'a> Record<'a> {
     fn begin_json(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
         self.out.extend_from_slice(b"{\"asctime\":\"");
         push_asctime(self.out, SystemTime::now());
-        self.out.extend_from_slice(b"\",\"levelname\":\"");
-        self.out.extend_from_slice(level.as_str().as_bytes());
-        self.out.extend_from_slice(b"\",\"name\":");
-        json_string(self.out, name, 256);
-        self.out.extend_from_slice(b",\"process\":");
-        self.push_number(std::process::id());
-        self.out.extend_from_slice(b",\"threadName\":");
+        push_before_thread(self.out, level, name);
         push_thread_name(self.out);
-        self.out.extend_from_slice(b",\"message\":");
-        // Half a line at most, so that a long message leaves room for the fields.
-        json_string(self.out, message, MAX_LINE / 2);
-        self.out.extend_from_slice(b",\"request_id\":");
+        push_before_id(self.out, message);
         json_string(self.out, request_id, 256);
+    }
+
+    /// Begins a record whose leading fields are ready, but for time, thread and id.
+    pub(crate) fn begin_with(
+        out: &'a mut Vec<u8>,
+        format: LogFormat,
+        head: &Head,
+        request_id: &str,
+    ) -> Self {
+        if format == LogFormat::Pretty {
+            return Self::begin(out, format, head.level, head.name, head.message, request_id);
+        }
+        let start = out.len();
+        out.extend_from_slice(b"{\"asctime\":\"");
+        push_asctime(out, SystemTime::now());
+        out.extend_from_slice(&head.before_thread);
+        push_thread_name(out);
+        out.extend_from_slice(&head.before_id);
+        json_string(out, request_id, 256);
+        Self { out, start, format }
     }
 
     fn begin_pretty(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
@@ -101,33 +225,23 @@ impl<'a> Record<'a> {
         (MAX_LINE - RESERVE).saturating_sub(self.out.len() - self.start)
     }
 
-    /// Writes the key of a field, if the line has room for it and a little value.
-    fn key(&mut self, key: &str) -> bool {
-        // Six bytes for a character at the most, and the marks around it.
-        if self.room() < key.len().saturating_mul(6).saturating_add(32) {
+    /// Writes the name of a field, if the line has room for it and a little value.
+    #[inline]
+    fn name(&mut self, name: &impl Name) -> bool {
+        // The value, and the marks around both.
+        if self.room() < name.size().saturating_add(32) {
             return false;
         }
         match self.format {
-            LogFormat::Json => {
-                self.out.extend_from_slice(b",\"");
-                json_text(self.out, key, usize::MAX);
-                if LEADING.contains(&key) {
-                    self.out.push(b'_');
-                }
-                self.out.extend_from_slice(b"\":");
-            }
-            LogFormat::Pretty => {
-                self.out.extend_from_slice(b" \x1b[2m");
-                json_text(self.out, key, usize::MAX);
-                self.out.extend_from_slice(b"=\x1b[0m");
-            }
+            LogFormat::Json => name.write_json(self.out),
+            LogFormat::Pretty => name.write_pretty(self.out),
         }
         true
     }
 
     /// Adds a text.
-    pub(crate) fn str(&mut self, key: &str, value: &str) {
-        if self.key(key) {
+    pub(crate) fn str(&mut self, name: impl Name, value: &str) {
+        if self.name(&name) {
             let budget = self.room();
             match self.format {
                 LogFormat::Json => json_string(self.out, value, budget),
@@ -139,8 +253,8 @@ impl<'a> Record<'a> {
     /// Adds a text that `write` makes ready for the inside of a JSON string.
     ///
     /// `write` keeps it short: the caller answers for the length of the line.
-    pub(crate) fn escaped(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.key(key) {
+    pub(crate) fn escaped(&mut self, name: impl Name, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.name(&name) {
             if self.format == LogFormat::Json {
                 self.out.push(b'"');
             }
@@ -152,48 +266,52 @@ impl<'a> Record<'a> {
     }
 
     /// Adds something whose text needs no escaping and is short, such as an address.
-    pub(crate) fn display(&mut self, key: &str, value: &dyn std::fmt::Display) {
-        self.escaped(key, |out| {
+    pub(crate) fn display(&mut self, name: impl Name, value: &dyn std::fmt::Display) {
+        self.escaped(name, |out| {
             // Writing to a Vec does not fail.
             let _ = std::io::Write::write_fmt(out, format_args!("{value}"));
         });
     }
 
     /// Adds a whole number.
-    pub(crate) fn number(&mut self, key: &str, value: impl itoa::Integer) {
-        if self.key(key) {
-            self.push_number(value);
+    pub(crate) fn number(&mut self, name: impl Name, value: impl itoa::Integer) {
+        if self.name(&name) {
+            push_number(self.out, value);
         }
     }
 
     /// Adds a number with a fraction; what JSON has no number for is added as a text.
-    pub(crate) fn float(&mut self, key: &str, value: f64) {
+    pub(crate) fn float(&mut self, name: impl Name, value: f64) {
         if !value.is_finite() {
-            self.str(key, &value.to_string());
-        } else if self.key(key) {
+            self.str(name, &value.to_string());
+        } else if self.name(&name) {
             self.out.extend_from_slice(format!("{value:?}").as_bytes());
         }
     }
 
     /// Adds a truth value.
-    pub(crate) fn bool(&mut self, key: &str, value: bool) {
-        if self.key(key) {
+    pub(crate) fn bool(&mut self, name: impl Name, value: bool) {
+        if self.name(&name) {
             self.out
                 .extend_from_slice(if value { b"true" } else { b"false" });
         }
     }
 
     /// Adds a time in milliseconds, with three decimals at most.
-    pub(crate) fn millis(&mut self, key: &str, value: std::time::Duration) {
-        if self.key(key) {
-            let micros = value.as_micros();
-            self.push_number(micros / 1000);
-            let fraction = micros % 1000;
-            if fraction > 0 {
-                let digits = format!(".{fraction:03}");
-                self.out
-                    .extend_from_slice(digits.trim_end_matches('0').as_bytes());
-            }
+    pub(crate) fn millis(&mut self, name: impl Name, value: std::time::Duration) {
+        if self.name(&name) {
+            let micros = u64::try_from(value.as_micros()).unwrap_or(u64::MAX);
+            push_number(self.out, micros / 1000);
+            // Three digits, without the zeros at the end.
+            let digit = |place| b'0' + u8::try_from(micros / place % 10).unwrap_or(0);
+            let digits = [b'.', digit(100), digit(10), digit(1)];
+            let kept = match digits {
+                [_, b'0', b'0', b'0'] => 0,
+                [_, _, b'0', b'0'] => 2,
+                [_, _, _, b'0'] => 3,
+                _ => 4,
+            };
+            self.out.extend_from_slice(&digits[..kept]);
         }
     }
 
@@ -203,7 +321,7 @@ impl<'a> Record<'a> {
         key: &str,
         objects: impl Iterator<Item = Vec<(&'static str, String)>>,
     ) {
-        if !self.key(key) {
+        if !self.name(&key) {
             return;
         }
         self.out.push(b'[');
@@ -234,11 +352,10 @@ impl<'a> Record<'a> {
             LogFormat::Pretty => b"\n",
         });
     }
+}
 
-    fn push_number(&mut self, value: impl itoa::Integer) {
-        self.out
-            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    }
+fn push_number(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 #[cfg(test)]

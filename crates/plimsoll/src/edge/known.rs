@@ -1,0 +1,123 @@
+//! Paths that are their own pattern, such as `/info`: found by the path alone, before the router.
+//!
+//! Whoever is found here needs nobody inside the router to tell the pattern ([`super::route`]), which
+//! costs a box for the route and one for its future with every request. Only paths that the router
+//! has matched get in, and each pattern once, so no client can fill the table.
+//!
+//! Readers take no lock. A place is found by a hash of the path; where all places that it may have
+//! are taken, the path stays unknown, and its requests go the longer way.
+
+use std::{fmt, sync::OnceLock};
+
+use crate::metrics::RouteId;
+
+/// The table grows by segments, so that a service of a few routes does not pay for thousands.
+const SEGMENTS: usize = 64;
+const PLACES: usize = 256;
+
+/// How many places a path may have.
+const TRIES: usize = 8;
+
+type Place = OnceLock<(Box<str>, RouteId)>;
+
+/// The table of one service.
+pub(crate) struct Known([OnceLock<Box<[Place]>>; SEGMENTS]);
+
+impl Known {
+    pub(crate) const fn new() -> Self {
+        Self([const { OnceLock::new() }; SEGMENTS])
+    }
+
+    /// The route of a path, if it is its own pattern and was matched before.
+    pub(super) fn find(&self, path: &str) -> Option<RouteId> {
+        let hash = hash(path);
+        let places = self.0[hash % SEGMENTS].get()?;
+        for place in places_of(hash) {
+            let (known, route) = places[place].get()?;
+            if **known == *path {
+                return Some(*route);
+            }
+        }
+        None
+    }
+
+    /// Takes a path in that is its own pattern.
+    pub(super) fn learn(&self, path: &str, route: RouteId) {
+        let hash = hash(path);
+        let segment = &self.0[hash % SEGMENTS];
+        let places = segment.get_or_init(|| (0..PLACES).map(|_| Place::new()).collect());
+        for place in places_of(hash) {
+            let (taken, _) = places[place].get_or_init(|| (path.into(), route));
+            if **taken == *path {
+                return;
+            }
+        }
+    }
+}
+
+fn places_of(hash: usize) -> impl Iterator<Item = usize> {
+    (0..TRIES).map(move |index| (hash / SEGMENTS + index) % PLACES)
+}
+
+/// FNV-1a, folded: quick for texts as short as paths. Strangers cannot fill the table, so they gain
+/// nothing by collisions.
+fn hash(path: &str) -> usize {
+    let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    // The low 32 bits fit into any usize.
+    usize::try_from((hash ^ hash >> 32) & 0xffff_ffff).unwrap_or(0)
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Known")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_learned_is_found_and_nothing_else() {
+        let known = Known::new();
+        assert_eq!(known.find("/"), None);
+        for route in 1..=5000 {
+            known.learn(&format!("/route/{route}"), route);
+        }
+        let found = (1..=5000).filter(|route| {
+            let found = known.find(&format!("/route/{route}"));
+            assert!(found.is_none_or(|found| found == *route));
+            found.is_some()
+        });
+        assert!(found.count() > 4900);
+        assert_eq!(known.find("/route/0"), None);
+    }
+
+    #[test]
+    fn a_full_table_takes_nothing_more_and_keeps_what_it_has() {
+        let known = Known::new();
+        for route in 0..100_000 {
+            known.learn(&format!("/{route}"), route);
+        }
+        let found = (0..100_000).filter(|route| known.find(&format!("/{route}")) == Some(*route));
+        let count = found.count();
+        assert!((10_000..=SEGMENTS * PLACES).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn threads_that_learn_at_once_agree() {
+        let known = Known::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for route in 0..1000 {
+                        known.learn(&format!("/{route}"), route);
+                        assert_eq!(known.find(&format!("/{route}")), Some(route));
+                    }
+                });
+            }
+        });
+    }
+}
