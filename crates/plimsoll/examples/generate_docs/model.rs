@@ -28,11 +28,8 @@ pub(super) struct Row {
     pub(super) panels: Vec<Panel>,
 }
 
-pub(super) fn row(title: &'static str, panels: impl Into<Vec<Panel>>) -> Row {
-    Row {
-        title,
-        panels: panels.into(),
-    }
+pub(super) fn row(title: &'static str, panels: Vec<Panel>) -> Row {
+    Row { title, panels }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

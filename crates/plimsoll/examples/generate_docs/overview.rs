@@ -18,8 +18,8 @@ pub(super) fn dashboard() -> Dashboard {
     }
 }
 
-fn now() -> [Panel; 8] {
-    [
+fn now() -> Vec<Panel> {
+    vec![
         stat(
             "Instances ready",
             "none",
@@ -79,8 +79,8 @@ fn now() -> [Panel; 8] {
     ]
 }
 
-fn objectives() -> [Panel; 4] {
-    [
+fn objectives() -> Vec<Panel> {
+    vec![
         stat(
             "Failures left",
             "percentunit",
@@ -172,8 +172,8 @@ fn objectives() -> [Panel; 4] {
     ]
 }
 
-fn traffic() -> [Panel; 3] {
-    [
+fn traffic() -> Vec<Panel> {
+    vec![
         stacked(
             "Requests by status",
             "reqps",
@@ -211,8 +211,8 @@ fn traffic() -> [Panel; 3] {
     ]
 }
 
-fn errors() -> [Panel; 4] {
-    [
+fn errors() -> Vec<Panel> {
+    vec![
         series(
             "Failed share",
             "percentunit",
@@ -262,8 +262,8 @@ fn errors() -> [Panel; 4] {
     ]
 }
 
-fn latency() -> [Panel; 4] {
-    [
+fn latency() -> Vec<Panel> {
+    vec![
         series(
             "Quantiles",
             "s",

@@ -19,8 +19,8 @@ pub(super) fn dashboard() -> Dashboard {
     }
 }
 
-fn state() -> [Panel; 2] {
-    [
+fn state() -> Vec<Panel> {
+    vec![
         states(
             "State of life",
             "Where each instance is in its life: lame_duck and draining are an end that \
@@ -56,8 +56,8 @@ fn state() -> [Panel; 2] {
     ]
 }
 
-fn requests() -> [Panel; 3] {
-    [
+fn requests() -> Vec<Panel> {
+    vec![
         series(
             "Requests in flight",
             "none",
@@ -88,8 +88,8 @@ fn requests() -> [Panel; 3] {
     ]
 }
 
-fn connections() -> [Panel; 6] {
-    [
+fn connections() -> Vec<Panel> {
+    vec![
         series(
             "Connections open",
             "none",
@@ -151,8 +151,8 @@ fn connections() -> [Panel; 6] {
     ]
 }
 
-fn workers() -> [Panel; 5] {
-    [
+fn workers() -> Vec<Panel> {
+    vec![
         series(
             "Busy",
             "percentunit",
@@ -206,8 +206,8 @@ fn workers() -> [Panel; 5] {
     ]
 }
 
-fn process() -> [Panel; 6] {
-    [
+fn process() -> Vec<Panel> {
+    vec![
         series(
             "CPU",
             "none",
@@ -263,8 +263,8 @@ fn process() -> [Panel; 6] {
     ]
 }
 
-fn tls() -> [Panel; 2] {
-    [
+fn tls() -> Vec<Panel> {
+    vec![
         series(
             "Certificate left",
             "dtdurations",

@@ -16,8 +16,8 @@ pub(super) fn dashboard() -> Dashboard {
     }
 }
 
-fn logs() -> [Panel; 6] {
-    [
+fn logs() -> Vec<Panel> {
+    vec![
         stacked(
             "Records by level",
             "ops",
@@ -89,8 +89,8 @@ fn logs() -> [Panel; 6] {
     ]
 }
 
-fn scrapes() -> [Panel; 4] {
-    [
+fn scrapes() -> Vec<Panel> {
+    vec![
         series("Up", "none", "1 while an instance answers Prometheus.")
             .query("up{@all}", "{{instance}}")
             .wide(6),
@@ -124,8 +124,8 @@ fn scrapes() -> [Panel; 4] {
     ]
 }
 
-fn rules() -> [Panel; 3] {
-    [
+fn rules() -> Vec<Panel> {
+    vec![
         stacked(
             "Alerts by state",
             "none",
