@@ -1,4 +1,5 @@
-//! Writes the documents that are made from code, or checks that they are what the code says.
+//! Writes the documents that are made from code, or checks that they are what the code says:
+//! settings, metrics, and the dashboards of Grafana.
 //!
 //! ```text
 //! cargo run -p plimsoll --example generate_docs            # writes them
@@ -10,16 +11,36 @@
     reason = "a command tells a person what is wrong"
 )]
 
-use std::{fs, path::PathBuf, process::ExitCode};
+#[path = "generate_docs/dashboards.rs"]
+mod dashboards;
+#[path = "generate_docs/promql.rs"]
+mod promql;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use plimsoll::{BuildInfo, config};
+
+use self::promql::Known;
 
 fn main() -> ExitCode {
     let check = std::env::args().any(|arg| arg == "--check");
     let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let dashboards = known(&root).and_then(|known| dashboards::files(&known));
+    let dashboards = match dashboards {
+        Ok(files) => files,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let documents = documents().map(|(path, text)| (path.to_owned(), text));
     let mut differs = false;
-    for (path, text) in documents() {
-        let file = root.join(path);
+    for (path, text) in documents.into_iter().chain(dashboards) {
+        let file = root.join(&path);
         if fs::read_to_string(&file).is_ok_and(|there| there == text) {
             continue;
         }
@@ -34,6 +55,18 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::from(u8::from(differs))
+}
+
+/// The metrics that a dashboard may name: those of the code, and what the rules record.
+fn known(root: &Path) -> Result<Known, String> {
+    let mut known = Known::of_code(&plimsoll::metrics_table());
+    let folder = root.join("deploy/prometheus/rules");
+    let unreadable = |error| format!("{}: {error}", folder.display());
+    for entry in fs::read_dir(&folder).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.path();
+        known.add_recorded(&fs::read_to_string(file).map_err(unreadable)?);
+    }
+    Ok(known)
 }
 
 fn documents() -> [(&'static str, String); 3] {

@@ -86,6 +86,8 @@ pub(crate) struct Gauges {
     pub(crate) hooked_panics: u64,
     /// How long each worker has been silent.
     pub(crate) silences: Vec<Duration>,
+    /// The slots for requests and how many are taken, if there is a limit.
+    pub(crate) slots: Option<(usize, usize)>,
 }
 
 impl Registry {
@@ -109,7 +111,7 @@ impl Registry {
     pub(crate) fn render(&self, exposition: Exposition, gauges: &Gauges) -> String {
         let mut out = Encoder::new(exposition);
         self.http.render(&mut out, self.build.service());
-        self.render_connections(&mut out);
+        self.render_connections(&mut out, gauges);
         self.accept_errors
             .render(&mut out, &families::ACCEPT_ERRORS);
         self.protocol_errors
@@ -121,9 +123,15 @@ impl Registry {
         out.finish()
     }
 
-    fn render_connections(&self, out: &mut Encoder) {
+    fn render_connections(&self, out: &mut Encoder, gauges: &Gauges) {
         out.family(&families::SHED);
         out.sample("_total", &[], self.shed.load(Ordering::Relaxed));
+        if let Some((all, taken)) = gauges.slots {
+            out.family(&families::SLOTS);
+            out.sample("", &[], all);
+            out.family(&families::SLOTS_TAKEN);
+            out.sample("", &[], taken);
+        }
         // Closed first: a connection that comes and goes meanwhile must not make the gauge negative.
         let closed = self.connections.closed.load(Ordering::Acquire);
         let accepted = self.connections.accepted.load(Ordering::Acquire);

@@ -67,6 +67,12 @@ impl Admission {
         Some(Slot(Some(Arc::clone(self))))
     }
 
+    /// How many slots there are and how many of them are taken, if there is a limit.
+    pub(super) fn slots(&self) -> Option<(usize, usize)> {
+        let taken = || self.taken.load(Ordering::Relaxed).min(self.limit);
+        (self.limit > 0).then(|| (self.limit, taken()))
+    }
+
     /// A handler waits for its client's next bytes since `since`, with `waker`. Says whether it may.
     pub(super) fn wait(
         &self,

@@ -112,6 +112,7 @@ impl Shared {
             states: self.lifecycle.states(),
             hooked_panics: count_hooked_panics(),
             silences: self.pulse.silences().collect(),
+            slots: self.admission.slots(),
         };
         self.registry.render(exposition, &gauges)
     }

@@ -63,6 +63,10 @@ families! {
         "Requests that have begun and not ended, without probes and metrics.";
     SHED: Counter "http_requests_shed" []
         "Requests answered with 503 at once: too many in flight, or no connection left but the reserve.";
+    SLOTS: Gauge "http_request_slots" []
+        "Requests that may be handled at a time, MAX_IN_FLIGHT. Only with that limit.";
+    SLOTS_TAKEN: Gauge "http_request_slots_taken" []
+        "Requests that count against that limit: those in flight without event streams and upgraded connections.";
     CONNECTIONS_OPEN: Gauge "http_connections_open" []
         "Connections that are open now.";
     CONNECTIONS: Counter "http_connections" []

@@ -344,6 +344,31 @@ fn metrics_without_labels_are_there_from_the_start() {
 
 /// MET-6
 #[test]
+fn slots_are_taken_by_requests_and_given_back_by_event_streams() {
+    let service = start(&[("MAX_IN_FLIGHT", "7")]);
+    assert_eq!(
+        service.metrics().value("http_request_slots", &[]),
+        Some(7.0)
+    );
+    assert_eq!(
+        service.metrics().value("http_request_slots_taken", &[]),
+        Some(0.0)
+    );
+    let mut hanging = service.connect();
+    hanging.send("GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut streaming = service.connect();
+    streaming.send("GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_for_value(&service, "http_requests_in_flight", &[], 2.0);
+    wait_for_value(&service, "http_request_slots_taken", &[], 1.0);
+    drop(hanging);
+    wait_for_value(&service, "http_request_slots_taken", &[], 0.0);
+    let unlimited = start(&[("MAX_IN_FLIGHT", "0")]).metrics();
+    assert_eq!(unlimited.value("http_request_slots", &[]), None);
+    assert_eq!(unlimited.value("http_request_slots_taken", &[]), None);
+}
+
+/// MET-6
+#[test]
 fn requests_in_flight_are_counted_to_their_last_byte() {
     let service = start(&[]);
     let mut hanging = service.connect();

@@ -1,0 +1,314 @@
+//! Holds `deploy/prometheus`, `deploy/alertmanager`, `deploy/grafana` and `docs/runbooks` together
+//! with the code: whatever they name exists, and every alert has its runbook, its tests and a place
+//! to go.
+//!
+//! Whether the files are well formed, and whether alerts fire when they should, is for `promtool` and
+//! `amtool` to say (`.ci/run`, `deploy/monitoring-test`).
+
+#[path = "../../../crates/plimsoll/examples/generate_docs/promql.rs"]
+mod promql;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use plimsoll::testing::Process;
+use serde_json::Value;
+
+use self::promql::{Known, Rule, rules_of};
+
+/// What the service is called in the files of `deploy/`.
+const JOB: &str = env!("CARGO_PKG_NAME");
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[track_caller]
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The files in a folder by name, with what they hold.
+#[track_caller]
+fn files(folder: &str) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(root().join(folder)).expect("the folder is there");
+    let names = entries.map(|entry| {
+        let name = entry.expect("the folder can be read").file_name();
+        name.into_string().expect("its files have plain names")
+    });
+    names
+        .map(|name| {
+            let text = read(&format!("{folder}/{name}"));
+            (name, text)
+        })
+        .collect()
+}
+
+fn rules() -> Vec<Rule> {
+    let files = files("deploy/prometheus/rules");
+    let rules: Vec<Rule> = files.values().flat_map(|file| rules_of(file)).collect();
+    assert!(rules.iter().any(|rule| rule.is_alert), "there are alerts");
+    rules
+}
+
+fn alerts() -> BTreeMap<String, Rule> {
+    let alerts = rules().into_iter().filter(|rule| rule.is_alert);
+    alerts.map(|rule| (rule.name.clone(), rule)).collect()
+}
+
+/// What the code measures, and what the rules record.
+fn known() -> Known {
+    let mut known = Known::of_code(&plimsoll::metrics_table());
+    for file in files("deploy/prometheus/rules").values() {
+        known.add_recorded(file);
+    }
+    known
+}
+
+#[test]
+fn every_rule_names_metrics_and_labels_that_exist() {
+    let known = known();
+    let mut complaints = Vec::new();
+    for rule in rules() {
+        let those = known.complaints(&rule.expression, "");
+        complaints.extend(those.iter().map(|what| format!("{}: {what}", rule.name)));
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn every_query_of_every_dashboard_names_metrics_and_labels_that_exist() {
+    let known = known();
+    let mut complaints = Vec::new();
+    let mut count = 0;
+    for (name, file) in files("deploy/grafana/dashboards") {
+        let dashboard: Value = serde_json::from_str(&file).expect("a dashboard is JSON");
+        let panels = dashboard["panels"].as_array().expect("it has panels");
+        let targets = panels
+            .iter()
+            .flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+        let annotations = dashboard["annotations"]["list"].as_array();
+        let annotations = annotations.into_iter().flatten().map(|it| &it["target"]);
+        for query in targets.chain(annotations) {
+            let expression = query["expr"].as_str().expect("a query has an expression");
+            let legend = query["legendFormat"].as_str().unwrap_or_default();
+            count += 1;
+            let those = known.complaints(expression, legend);
+            complaints.extend(
+                those
+                    .iter()
+                    .map(|what| format!("{name}: {expression}: {what}")),
+            );
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(count > 50, "only {count} queries were found");
+}
+
+#[test]
+fn every_metric_of_the_code_is_in_a_dashboard_or_a_rule() {
+    /// Those that nobody watches, and why.
+    const LEFT_OUT: [&str; 1] = [
+        // Address space that is reserved and not used says nothing of a service.
+        "process_virtual_memory_bytes",
+    ];
+    let mut texts: String = files("deploy/grafana/dashboards").into_values().collect();
+    texts.extend(rules().into_iter().map(|rule| rule.expression));
+    let table = plimsoll::metrics_table();
+    let names = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let names = names.filter_map(|rest| rest.split('`').next());
+    let missing: Vec<_> = names
+        .filter(|name| !texts.contains(name) && !LEFT_OUT.contains(name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "in no dashboard and no rule: {missing:?}"
+    );
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+    let runbooks = files("docs/runbooks");
+    let alerts = alerts();
+    let expected: BTreeSet<String> = alerts.keys().map(|name| format!("{name}.md")).collect();
+    let there: BTreeSet<String> = runbooks.keys().cloned().collect();
+    assert_eq!(there, expected);
+    for (name, alert) in &alerts {
+        let runbook = format!("docs/runbooks/{name}.md");
+        let leads_there =
+            |line: &String| line.starts_with("runbook_url: ") && line.ends_with(&runbook);
+        assert!(alert.rest.iter().any(leads_there), "{name}: {runbook}");
+        let is = |key: &str| alert.rest.iter().any(|line| line.starts_with(key));
+        assert!(is("summary: ") && is("description: "), "{name}");
+        let severity = ["critical", "warning"]
+            .into_iter()
+            .find(|severity| alert.rest.contains(&format!("severity: {severity}")))
+            .unwrap_or_else(|| panic!("{name}: no severity"));
+        let runbook = &runbooks[&format!("{name}.md")];
+        let head = format!("# {name}\n\nSeverity: {severity}.\n");
+        assert!(runbook.starts_with(&head), "{name}: its runbook's head");
+        let sections: Vec<_> = runbook
+            .lines()
+            .filter_map(|line| line.strip_prefix("## "))
+            .collect();
+        let expected = ["What it means", "First look", "Likely causes", "What to do"];
+        assert_eq!(sections, expected, "{name}");
+    }
+}
+
+#[test]
+fn links_of_runbooks_lead_to_files() {
+    for (name, text) in files("docs/runbooks") {
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links {
+            let there = root().join("docs/runbooks").join(link).is_file();
+            assert!(there, "{name}: {link}");
+        }
+    }
+}
+
+#[test]
+fn what_runbooks_name_exists() {
+    /// Pages of its own.
+    const OF_PROMETHEUS: [&str; 2] = ["Status", "Targets"];
+    let known: String = plimsoll::metrics_table();
+    let code = source_of(&root().join("crates/plimsoll/src"));
+    let titles: String = files("deploy/grafana/dashboards").into_values().collect();
+    for (name, text) in files("docs/runbooks") {
+        let prose: String = text.split("```").step_by(2).collect();
+        for word in prose.split('`').skip(1).step_by(2) {
+            let metric = word.split('{').next().unwrap_or_default();
+            let is_name = |it: &str| {
+                it.contains('_') && it.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+            };
+            // A metric, or a record, a state, a value of a label.
+            if is_name(metric) {
+                let there = known.contains(&format!("`{metric}`"))
+                    || code.contains(&format!("\"{metric}\""));
+                assert!(there, "{name}: {word}");
+            }
+        }
+        // *Dashboard → Row*
+        for place in prose.split('*').skip(1).step_by(2) {
+            for title in place.split(" → ") {
+                let there = titles.contains(&format!("\"title\": \"{title}\""));
+                assert!(there || OF_PROMETHEUS.contains(&title), "{name}: {title}");
+            }
+        }
+    }
+}
+
+/// All source below a folder.
+fn source_of(folder: &Path) -> String {
+    let mut source = String::new();
+    for entry in fs::read_dir(folder).expect("source can be read") {
+        let path = entry.expect("source can be read").path();
+        if path.is_dir() {
+            source += &source_of(&path);
+        } else {
+            source += &fs::read_to_string(&path).expect("source can be read");
+        }
+    }
+    source
+}
+
+/// The names behind a mark at the beginning of lines.
+fn names_behind<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
+    let lines = text.lines().map(str::trim);
+    lines.filter_map(|line| line.strip_prefix(mark)).collect()
+}
+
+#[test]
+fn every_alert_is_tested_for_firing_and_for_silence() {
+    let (mut fires, mut is_silent) = (BTreeSet::new(), BTreeSet::new());
+    for file in files("deploy/prometheus/tests").values() {
+        for case in file.split("- alertname: ").skip(1) {
+            let name = case.lines().next().unwrap_or_default().trim().to_owned();
+            if case.contains("exp_alerts: []") {
+                is_silent.insert(name);
+            } else {
+                assert!(case.contains("exp_labels:"), "{name}: what is expected?");
+                fires.insert(name);
+            }
+        }
+    }
+    let expected: BTreeSet<String> = alerts().into_keys().collect();
+    assert_eq!(fires, expected);
+    assert_eq!(is_silent, expected);
+}
+
+#[test]
+fn alertmanager_names_alerts_that_exist() {
+    let alerts = alerts();
+    let config = read("deploy/alertmanager/alertmanager.yml");
+    let matchers = config.split("alertname =").skip(1);
+    let lists = matchers.filter_map(|rest| rest.split(']').next());
+    let names: Vec<&str> = lists
+        .flat_map(|list| list.split(['|', '"', '~', ' ']))
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(alerts.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn the_job_has_one_name_everywhere() {
+    let config = read("deploy/prometheus/prometheus.yml");
+    assert!(names_behind(&config, "- job_name: ").contains(&JOB));
+    let slo = read("deploy/prometheus/rules/slo.yml");
+    let objectives = names_behind(&slo, "job: ");
+    assert_eq!(objectives, [JOB, JOB], "each objective is for the job");
+    for rule in rules() {
+        let named = rule.expression.split("job=\"").skip(1);
+        for name in named.filter_map(|rest| rest.split('"').next()) {
+            assert_eq!(name, JOB, "{}", rule.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_as_probes_is_what_the_chassis_answers() {
+    let mut sources = files("deploy/prometheus/rules");
+    sources.extend(files("deploy/grafana/dashboards"));
+    let mut lists = BTreeSet::new();
+    for source in sources.values() {
+        let patterns = source.split("path!~").skip(1);
+        lists.extend(patterns.filter_map(|rest| {
+            let inside = rest.split_once("/(")?.1;
+            Some(inside.split_once(')')?.0.to_owned())
+        }));
+    }
+    assert_eq!(lists.len(), 1, "one list everywhere: {lists:?}");
+    let service = Process::start(env!("CARGO_BIN_EXE_rust-axum-app"), &[]);
+    for path in lists.iter().flat_map(|list| list.split('|')) {
+        assert_eq!(service.get(&format!("/{path}")).status, 200, "{path}");
+    }
+    // The service has no route of its own but these, so whatever else it answers is missing there.
+    let metrics = service.get("/metrics").body;
+    let metrics = String::from_utf8_lossy(&metrics);
+    assert!(!metrics.contains("__unmatched__"), "{metrics}");
+}
+
+#[test]
+fn the_limit_of_slow_requests_is_a_bound_of_the_histogram() {
+    let recording = read("deploy/prometheus/rules/recording.yml");
+    let bounds: BTreeSet<_> = recording
+        .split("le=")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').nth(1))
+        .collect();
+    assert_eq!(bounds.len(), 1, "{bounds:?}");
+    let service = Process::start(env!("CARGO_BIN_EXE_rust-axum-app"), &[]);
+    drop(service.get("/"));
+    let metrics = service.get("/metrics").body;
+    let metrics = String::from_utf8_lossy(&metrics);
+    for bound in bounds {
+        assert!(metrics.contains(&format!("le=\"{bound}\"")), "{bound}");
+    }
+}
