@@ -38,6 +38,7 @@ use plimsoll::{
 };
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument as _, field::Empty};
 
 fn main() -> Exit {
     Service::new(build_info!())
@@ -222,6 +223,7 @@ static LARGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'x'; 5_000_00
 
 /// `ms` and `chunks` of a query.
 #[derive(Deserialize)]
+        .route("/tenants/{tenant}", get(tenant))
 struct Timing {
     #[serde(default)]
     ms: u64,
@@ -582,6 +584,11 @@ async fn panic_early(_: Request, _: Next) -> Response {
 }
 
 /// Calls a function when it is dropped.
+async fn tenant(State(app): State<App>, Path(tenant): Path<String>) -> &'static str {
+    app.tenants.with(&tenant).inc();
+    "counted\n"
+}
+
 struct OnDrop(fn());
 
 impl Drop for OnDrop {

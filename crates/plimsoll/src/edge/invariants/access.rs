@@ -14,7 +14,7 @@ use crate::{
     config::{Environment, Level, LogFormat, LogLevels, load},
     edge::{Shared, account::Account, id},
     lifecycle::{Lifecycle, Pulse},
-    metrics::{ProtocolError, Registry},
+    metrics::{Cause as _, ProtocolError, Registry},
     telemetry::{
         Log, Output, Record,
         invariants::{json_line, pretty_line},
