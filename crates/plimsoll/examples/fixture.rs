@@ -29,7 +29,7 @@ use axum::{
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::rt::TokioIo;
 use plimsoll::{
-    ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, build_info,
+    BoundedFamily, ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, build_info,
     config::{Invalid, Reader, Secret, Settings, within},
     prometheus_client::{
         encoding::{EncodeMetric, MetricEncoder},
@@ -38,6 +38,7 @@ use plimsoll::{
 };
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
+use tracing::{Instrument as _, field::Empty};
 
 fn main() -> Exit {
     Service::new(build_info!())
@@ -99,12 +100,16 @@ impl Settings for Fixture {
     }
 }
 
+/// How many tenants are counted apart.
+const MOST_TENANTS: usize = 3;
+
 /// What handlers share.
 #[derive(Clone)]
 struct App {
     handle: Handle<Fixture>,
     hits: Counter,
     work: Histogram,
+    tenants: BoundedFamily<Counter>,
 }
 
 async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
@@ -126,24 +131,27 @@ async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
         tracing::info!("hook_ran");
     });
 
-    let hits = Counter::default();
-    handle
-        .metrics()
-        .register("fixture_hits_total", "Hits of /count", hits.clone())?;
-    let work = Histogram::new([0.001, 0.01, 0.1]);
-    handle
-        .metrics()
-        .register("fixture_work_seconds", "Work of /count", work.clone())?;
-
-    handle
-        .metrics()
-        .register("fixture_faults", "Panics of this metric to come", Faults)?;
+    let metrics = handle.metrics();
+    let hits = metrics.counter("fixture_hits_total", "Hits of /count")?;
+    let work = metrics.histogram("fixture_work_seconds", "Work of /count", [0.001, 0.01, 0.1])?;
+    let tenants = metrics.bounded_counter(
+        "fixture_tenant_hits",
+        "Hits of /tenants, by tenant",
+        "tenant",
+        MOST_TENANTS,
+    )?;
+    metrics.register("fixture_faults", "Panics of this metric to come", Faults)?;
 
     let mut router = routes().merge(troubles());
     if let Some(path) = &settings.route_clash {
         router = router.route(path, get(|| async { "clash\n" }));
     }
-    Ok(router.with_state(App { handle, hits, work }))
+    Ok(router.with_state(App {
+        handle,
+        hits,
+        work,
+        tenants,
+    }))
 }
 
 fn routes() -> Router<App> {
@@ -151,6 +159,7 @@ fn routes() -> Router<App> {
         .route("/hello", get(hello))
         .route("/log", get(log))
         .route("/log/{level}", get(log_level))
+        .route("/span/{tenant}", get(span))
         .route("/slow", get(slow))
         .route("/hang", get(pending::<()>))
         .route(
@@ -214,6 +223,7 @@ fn routes() -> Router<App> {
         .route("/readiness/on", post(readiness_on))
         .route("/readiness/off", post(readiness_off))
         .route("/count", get(count))
+        .route("/tenants/{tenant}", get(tenant))
         .route("/secret-key", get(secret_key))
 }
 
@@ -261,6 +271,33 @@ async fn log_level(Path(level): Path<String>) -> Result<&'static str, StatusCode
         _ => return Err(StatusCode::NOT_FOUND),
     }
     Ok("logged\n")
+}
+
+/// A value that says more than it is asked for.
+struct Talks;
+
+impl std::fmt::Debug for Talks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        tracing::info!(target: "fixture", "span_talks");
+        f.write_str("talks")
+    }
+}
+
+/// Events in spans, one of which learns something late.
+async fn span(Path(tenant): Path<String>) -> &'static str {
+    let request =
+        tracing::info_span!(target: "fixture", "request", tenant, name = "n", rows = Empty);
+    async {
+        tracing::info!(target: "fixture", "span_began");
+        let step = tracing::info_span!(target: "fixture", "step", attempt = 1, tenant = "nearer");
+        step.in_scope(|| tracing::info!(target: "fixture", attempt = 2, "span_step"));
+        tracing::Span::current().record("rows", tracing::field::debug(Talks));
+        sleep(Duration::from_millis(1)).await;
+        tracing::info!(target: "fixture", said = ?Talks, "span_ended");
+    }
+    .instrument(request)
+    .await;
+    "spanned\n"
 }
 
 async fn slow(Query(timing): Query<Timing>) -> &'static str {
@@ -544,6 +581,11 @@ async fn count(State(app): State<App>) -> &'static str {
     let began = Instant::now();
     app.hits.inc();
     app.work.observe(began.elapsed().as_secs_f64());
+    "counted\n"
+}
+
+async fn tenant(State(app): State<App>, Path(tenant): Path<String>) -> &'static str {
+    app.tenants.with(&tenant).inc();
     "counted\n"
 }
 

@@ -58,7 +58,7 @@ pub use self::{
     },
     health::Readiness,
     lifecycle::Report,
-    metrics::{Exposition, MetricError, Metrics},
+    metrics::{BoundedFamily, Buckets, Exposition, Labels, MetricError, Metrics},
     service::{Exit, Handle, Prepared, Service, SetupError, StartError},
     shutdown::ShutdownToken,
     telemetry::Log,

@@ -11,6 +11,7 @@
 //! * Nothing is kept between scrapes (MET-8).
 
 mod accept_error;
+mod bounded;
 mod causes;
 mod cells;
 mod definition;
@@ -40,13 +41,14 @@ pub(crate) use self::{
 };
 use tokio::runtime::RuntimeMetrics;
 
+pub use self::{
+    bounded::BoundedFamily,
+    text::Exposition,
+    user::{Buckets, Labels, MetricError, Metrics},
+};
 use self::{
     definition::{self as families, FAMILIES},
     text::Encoder,
-};
-pub use self::{
-    text::Exposition,
-    user::{MetricError, Metrics},
 };
 use crate::{build_info::BuildInfo, telemetry::Totals};
 
@@ -119,6 +121,7 @@ impl Registry {
         self.render_service(&mut out, gauges);
         process::render(&mut out);
         self.render_workers(&mut out, gauges);
+        self.render_folded(&mut out);
         out.append_user(&self.user.render());
         out.finish()
     }
@@ -179,6 +182,17 @@ impl Registry {
             ("build_time", self.build.build_time()),
         ];
         out.sample("", &labels, 1_u64);
+    }
+
+    /// Known to a service that has bounded metrics of its own, and to no other.
+    fn render_folded(&self, out: &mut Encoder) {
+        let folded = self.user.folded();
+        if !folded.is_empty() {
+            out.family(&families::LABELS_FOLDED);
+        }
+        for (metric, count) in folded {
+            out.sample("_total", &[("metric", &metric)], count);
+        }
     }
 
     /// Each worker is a runtime of one thread; a service on a runtime of somebody else's has none.

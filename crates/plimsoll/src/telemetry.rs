@@ -31,6 +31,7 @@ mod log;
 mod panic;
 mod pipe;
 mod record;
+mod spans;
 mod thread;
 
 pub(crate) use self::{

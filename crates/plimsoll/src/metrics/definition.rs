@@ -32,10 +32,15 @@ pub(crate) struct Family {
 impl Family {
     /// The name in the plain text format, and in queries.
     pub(crate) fn plain_name(&self) -> String {
-        match self.kind {
-            Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge | Kind::Histogram => self.name.to_owned(),
-        }
+        plain_name(self.name, self.kind)
+    }
+}
+
+/// The name of a metric in the plain text format, and in queries.
+pub(super) fn plain_name(name: &str, kind: Kind) -> String {
+    match kind {
+        Kind::Counter => format!("{name}_total"),
+        Kind::Gauge | Kind::Histogram => name.to_owned(),
     }
 }
 
@@ -117,4 +122,6 @@ families! {
         "Time since a worker last showed that it runs, in seconds; above 1.5 it is stuck.";
     RUNTIME_PARKS: Counter "runtime_worker_parks" ["worker"]
         "How often a worker went to sleep for want of work.";
+    LABELS_FOLDED: Counter "metrics_labels_folded" ["metric"]
+        "How often a value of a label found no series of its own and was counted in `_other`, by metric. Only for the service's bounded metrics.";
 }

@@ -1,10 +1,15 @@
 //! A service's own metrics, told with the chassis's in one answer.
 
+mod make;
+
 use std::{
     collections::BTreeSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use prometheus_client::{
@@ -13,25 +18,41 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
-use super::definition::FAMILIES;
+pub use self::make::{Buckets, Labels};
+use super::definition::{FAMILIES, Kind, plain_name};
 
-/// Where a service registers metrics of its own. Clones share the registry.
-///
-/// The metrics themselves are those of [`prometheus_client`], which is re-exported so that a
-/// service needs no version of its own.
+/// Where a service's own metrics are made and registered. Clones share the registry.
 ///
 /// ```
-/// use plimsoll::prometheus_client::metrics::counter::Counter;
-///
 /// # fn example(metrics: &plimsoll::Metrics) -> Result<(), plimsoll::MetricError> {
-/// let orders: Counter = Counter::default();
-/// metrics.register("orders_total", "Orders placed", orders.clone())?;
+/// let orders = metrics.counter("orders", "Orders placed")?;
+/// let waiting = metrics.gauge("jobs_waiting", "Jobs that wait for a worker")?;
+/// let work = metrics.histogram("job_seconds", "How long a job takes", [0.01, 0.1, 1.0, 10.0])?;
+/// // Values that the service itself chooses.
+/// let mails = metrics.counter_family::<[(&str, &str); 1]>("mails", "Mails sent, by kind")?;
+/// // Values that come from outside: the first 100 of them, and `_other` for the rest.
+/// let calls = metrics.bounded_counter("calls", "Calls, by tenant", "tenant", 100)?;
+///
+/// // Handles are cheap to clone; they belong into the state of the handlers.
 /// orders.inc();
+/// waiting.set(3);
+/// work.observe(0.2);
+/// mails.get_or_create(&[("kind", "welcome")]).inc();
+/// calls.with("acme").inc();
 /// # Ok(())
 /// # }
+/// # example(&plimsoll::Metrics::default()).unwrap();
 /// ```
 ///
-/// A label whose values come from clients makes series without end: use only values of a known set.
+/// The metrics themselves are those of [`prometheus_client`], which is re-exported so that a
+/// service needs no version of its own; [`Metrics::register`] takes any other of its kind.
+///
+/// What they cost: a counter or a gauge is an atomic number, a histogram takes a lock of its own, a
+/// family a look-up behind a lock that many can read, and a bounded one a look-up without a lock.
+/// A service that counts one thing in every request keeps what a look-up has found.
+///
+/// A label whose values come from clients makes series without end, unless it is a
+/// [`BoundedFamily`](super::BoundedFamily).
 #[derive(Clone, Default)]
 pub struct Metrics {
     inner: Arc<Mutex<Inner>>,
@@ -41,6 +62,8 @@ pub struct Metrics {
 struct Inner {
     registry: Registry,
     names: BTreeSet<String>,
+    /// The names in queries of those that fold values, and how often they have.
+    folding: Vec<(String, Arc<AtomicU64>)>,
 }
 
 /// Why a metric was not registered.
@@ -53,6 +76,18 @@ pub enum MetricError {
     /// The chassis or the service has a metric of that name.
     #[error("there is a metric named {0} already")]
     Taken(String),
+    /// The label is none that Prometheus accepts here.
+    #[error(
+        "the label {0:?} must begin with a letter or _, have only letters, digits and _, and be \
+        none of Prometheus's own (__…, le, quantile)"
+    )]
+    Label(String),
+    /// The bounds of a histogram's buckets make no buckets.
+    #[error("the bounds of a histogram's buckets must be finite numbers that grow, one at least")]
+    Buckets,
+    /// A label would have too many values.
+    #[error("a label can have 10000 values with series of their own at most, not {0}")]
+    TooManyValues(usize),
 }
 
 impl Metrics {
@@ -62,6 +97,16 @@ impl Metrics {
     ///
     /// If the name is not valid, or taken.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) -> Result<(), MetricError> {
+        self.add(name, help, metric, None)
+    }
+
+    fn add(
+        &self,
+        name: &str,
+        help: &str,
+        metric: impl Metric,
+        folded: Option<Arc<AtomicU64>>,
+    ) -> Result<(), MetricError> {
         let stem = match metric.metric_type() {
             MetricType::Counter => name.strip_suffix("_total").unwrap_or(name),
             _ => name,
@@ -84,6 +129,13 @@ impl Metrics {
             return Err(MetricError::Taken(name.to_owned()));
         }
         inner.names.extend(shown);
+        if let Some(folded) = folded {
+            let kind = match metric.metric_type() {
+                MetricType::Counter => Kind::Counter,
+                _ => Kind::Gauge,
+            };
+            inner.folding.push((plain_name(stem, kind), folded));
+        }
         // The registry writes the text as it is, and ends it with a full stop.
         let help = help.replace(['\n', '\r'], " ").replace('\\', "\\\\");
         inner
@@ -103,6 +155,14 @@ impl Metrics {
             out.clear();
         }
         out
+    }
+
+    /// The metrics that fold values of a label, and how often each has done so.
+    pub(super) fn folded(&self) -> Vec<(String, u64)> {
+        let count = |(name, count): &(String, Arc<AtomicU64>)| {
+            (name.clone(), count.load(Ordering::Relaxed))
+        };
+        self.lock().folding.iter().map(count).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

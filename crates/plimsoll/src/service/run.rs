@@ -283,7 +283,7 @@ fn install(log: &Log) {
     install_panic_hook(log);
     // A program that has installed a subscriber of its own before keeps it: it has composed one
     // with `Log::layer`, or does without records of events.
-    let subscriber = tracing_subscriber::registry().with(log.layer());
+    let subscriber = tracing_subscriber::registry().with(log.layer().filtered());
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         // Fails only if somebody else bridges `log` already, to wherever they want it.
         let _ = tracing_log::LogTracer::init();

@@ -1,25 +1,36 @@
 //! Events of `tracing`, and of `log` through it, as records of the contract's shape.
 
-use std::fmt::{self, Write as _};
+mod fields;
+
+use std::fmt;
 
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
+    span::{Attributes, Id, Record as Values},
 };
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
     Layer,
-    filter::{LevelFilter, Targets},
+    filter::{Filtered, LevelFilter, Targets},
     layer::Context,
+    registry::LookupSpan,
 };
 
-use super::{Log, Priority, Record};
+use self::fields::Text;
+pub(super) use self::fields::{Fields, Of, Written, plain_name};
+use super::{Log, Priority, Record, record::MAX_LINE, spans};
 use crate::{
     config::{Level, LogLevels},
     context,
 };
 
-/// Writes every event as one record: its target is the record's `name`, its fields follow.
+/// Writes every event as one record: its target is the record's `name`, its fields follow, then
+/// those of the spans that it is in.
+///
+/// The fields of spans come from the root to the nearest. Of fields with the same name there is one:
+/// the event's own, else the nearest span's. A span keeps 32 fields and 4 KiB of them at most, and
+/// 1 KiB of a text; an event looks through the nearest 32 spans.
 ///
 /// Made by [`Log::layer`]. An event inside a request carries the id of the request, whether or not
 /// there is a span.
@@ -34,17 +45,47 @@ impl EventLayer {
         let targets = targets(log.levels());
         Self { log, targets }
     }
+
+    /// The same with a filter, so that spans and events below their level are not even made.
+    pub(crate) fn filtered<S>(self) -> Filtered<Self, Targets, S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let targets = self.targets.clone();
+        self.with_filter(targets)
+    }
+
+    /// Asked for each event and not in `enabled`: that would silence other layers of the subscriber.
+    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+        self.targets
+            .would_enable(metadata.target(), metadata.level())
+    }
 }
 
-impl<S: Subscriber> Layer<S> for EventLayer {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+impl<S> Layer<S> for EventLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if self.wants(attributes.metadata())
+            && let Some(span) = context.span(id)
+        {
+            spans::begin(&span, attributes, self.log.format());
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && self.wants(span.metadata())
+        {
+            spans::add(&span, values, self.log.format());
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        // Asked here and not in `enabled`: that would silence other layers of the subscriber too.
-        if !self
-            .targets
-            .would_enable(metadata.target(), metadata.level())
-        {
+        if !self.wants(metadata) {
             return;
         }
         let level = level(metadata);
@@ -55,8 +96,21 @@ impl<S: Subscriber> Layer<S> for EventLayer {
         };
         let mut message = Message::default();
         event.record(&mut message);
+        let of = if normalized.is_some() {
+            Of::Bridged
+        } else {
+            Of::Event
+        };
+        let nearest = context.event_span(event);
+        let write = |record: &mut Record<'_>| {
+            let mut fields = Fields::new(record, event.metadata().fields(), of);
+            event.record(&mut fields);
+            let written = fields.written();
+            if let Some(nearest) = nearest {
+                spans::write(record, &nearest, written, self.log.format());
+            }
+        };
         context::with_request_id(|request_id| {
-            let write = |record: &mut Record<'_>| event.record(&mut Fields(record));
             self.log.write(
                 priority,
                 level,
@@ -118,76 +172,7 @@ impl Visit for Message {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // Writing to a String fails only if the value's own Debug does.
-            let _ = write!(self.0, "{value:?}");
-        }
-    }
-}
-
-/// Writes the fields other than the message.
-struct Fields<'a, 'b>(&'a mut Record<'b>);
-
-impl Fields<'_, '_> {
-    /// The name of a field of the user's, or nothing for those that stand elsewhere in the record.
-    fn name(field: &Field) -> Option<&'static str> {
-        let name = field.name();
-        // `log.…` are what the bridge from `log` says of a record's place.
-        (name != "message" && !name.starts_with("log.")).then_some(name)
-    }
-}
-
-impl Visit for Fields<'_, '_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        if let Some(name) = Self::name(field) {
-            self.0.float(name, value);
-        }
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        if let Some(name) = Self::name(field) {
-            self.0.number(name, value);
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        if let Some(name) = Self::name(field) {
-            self.0.number(name, value);
-        }
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        if let Some(name) = Self::name(field) {
-            self.0.number(name, value);
-        }
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        if let Some(name) = Self::name(field) {
-            self.0.number(name, value);
-        }
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        if let Some(name) = Self::name(field) {
-            self.0.bool(name, value);
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(name) = Self::name(field) {
-            self.0.str(name, value);
-        }
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        if let Some(name) = Self::name(field) {
-            self.0.str(name, &crate::error::chain(value));
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if let Some(name) = Self::name(field) {
-            self.0.str(name, &format!("{value:?}"));
+            self.0 = Text::of(value, MAX_LINE);
         }
     }
 }

@@ -55,6 +55,10 @@ impl Log {
         self.pipe.totals()
     }
 
+    pub(super) const fn format(&self) -> LogFormat {
+        self.format
+    }
+
     pub(crate) fn levels(&self) -> &LogLevels {
         &self.levels
     }

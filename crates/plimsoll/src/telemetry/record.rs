@@ -1,5 +1,7 @@
 //! One record on its way to bytes: the leading fields, then its own, in JSON or for a person.
 
+mod members;
+
 use std::time::SystemTime;
 
 use super::{
@@ -7,6 +9,8 @@ use super::{
     thread::{push_asctime, push_thread_name},
 };
 use crate::config::{Level, LogFormat};
+
+pub(super) use self::members::is_leading;
 
 /// The most bytes a line has, its end included (contract LOG-8).
 pub(super) const MAX_LINE: usize = 16 * 1024;

@@ -71,7 +71,7 @@ impl TestService {
             .prepare()
             .expect("the settings are right")
             .listen_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let subscriber = tracing_subscriber::registry().with(prepared.log().layer());
+        let subscriber = tracing_subscriber::registry().with(prepared.log().layer().filtered());
         let guard = tracing::subscriber::set_default(subscriber);
         let running = prepared.start().await.expect("the service starts");
         let addr = running.local_addr.expect("the service listens on TCP");

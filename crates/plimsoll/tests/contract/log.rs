@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plimsoll::testing::{Connection, Process, Signal, eventually, field_names, timed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     BUILD_TIME, END, SERVICE, VERSION, access_line, access_record, pipeline, post, request,
@@ -302,6 +302,56 @@ fn an_event_field_with_the_name_of_a_leading_field_gets_an_underscore() {
     assert_eq!(record["process_"], 1);
     assert_eq!(record["name"], "fixture");
     assert_eq!(record["process"], service.pid());
+}
+
+/// LOG-2, LOG-3
+#[test]
+fn an_event_has_the_fields_of_the_spans_it_is_in() {
+    let service = start(&[]);
+    assert_eq!(service.get("/span/acme").status, 200);
+    #[track_caller]
+    fn check(service: &Process, message: &str, expected: &Value) {
+        let line = service.wait_for_line(|line| line.contains(&format!("\"{message}\"")));
+        assert_well_formed(&line, service.pid());
+        let record: Value = serde_json::from_str(&line).unwrap();
+        let names = &field_names(&line)[LEADING.len()..];
+        let own: serde_json::Map<_, _> = names
+            .iter()
+            .map(|name| ((*name).to_owned(), record[name].clone()))
+            .collect();
+        assert_eq!(Value::Object(own), *expected, "{line}");
+    }
+    check(
+        &service,
+        "span_began",
+        &json!({"tenant": "acme", "name_": "n"}),
+    );
+    let step = json!({"attempt": 2, "name_": "n", "tenant": "nearer"});
+    check(&service, "span_step", &step);
+    // A value may log while it is told; so it did before the span had it, and once more after.
+    check(
+        &service,
+        "span_talks",
+        &json!({"tenant": "acme", "name_": "n"}),
+    );
+    let ended = json!({"said": "talks", "tenant": "acme", "name_": "n", "rows": "talks"});
+    check(&service, "span_ended", &ended);
+    // The records of the request itself are as they were.
+    let line = access_line(&service, "/span/acme");
+    let expected: Vec<&str> = LEADING.iter().chain(&ACCESS).copied().collect();
+    assert_eq!(field_names(&line), expected);
+}
+
+/// LOG-2
+#[test]
+fn spans_below_the_level_add_nothing() {
+    let service = start(&[("LOG_LEVEL", "WARNING,fixture=INFO,tenants=DEBUG")]);
+    assert_eq!(service.get("/span/acme").status, 200);
+    let record = service.wait_for_record(|record| record["message"] == "span_began");
+    assert_eq!(record["tenant"], "acme");
+    let service = start(&[("LOG_LEVEL", "INFO,fixture=ERROR")]);
+    assert_eq!(service.get("/span/acme").status, 200);
+    assert_eq!(service.terminate().records_with("span_began").len(), 0);
 }
 
 /// LOG-3

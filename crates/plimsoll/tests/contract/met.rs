@@ -238,6 +238,30 @@ fn a_host_is_no_label() {
     assert!(!service.get("/metrics").text().contains("canary"));
 }
 
+/// MET-4
+#[test]
+fn a_label_of_the_users_own_ends_where_it_says_and_the_rest_is_counted() {
+    const VALUES: u32 = 200;
+    let service = start(&[("LOG_LEVEL", "ERROR")]);
+    let mut connection = service.connect();
+    for number in 0..VALUES {
+        assert_eq!(connection.get(&format!("/tenants/t{number}")).status, 200);
+        assert_eq!(connection.get("/tenants/t0").status, 200);
+    }
+    drop(connection);
+    let metrics = service.metrics();
+    let name = "fixture_tenant_hits_total";
+    let count = |tenant| metrics.value(name, &[("tenant", tenant)]);
+    assert_eq!(metrics.series(name), 4);
+    assert_eq!(count("t0"), Some(f64::from(VALUES + 1)));
+    assert_eq!(count("t1"), Some(1.0));
+    assert_eq!(count("t2"), Some(1.0));
+    assert_eq!(count("_other"), Some(f64::from(VALUES - 3)));
+    let labels = [("metric", name)];
+    let folded = metrics.value("metrics_labels_folded_total", &labels);
+    assert_eq!(folded, Some(f64::from(VALUES - 3)));
+}
+
 /// Count of every request series in one scrape, from the counter and from the histogram.
 fn counts(metrics: &Metrics, name: &str) -> BTreeMap<String, f64> {
     metrics
@@ -580,7 +604,14 @@ fn promtool_finds_nothing_to_complain_about() {
         return;
     }
     let service = start(&[]);
-    for path in ["/hello", "/nowhere", "/panic", "/count", "/items/a%22b"] {
+    for path in [
+        "/hello",
+        "/nowhere",
+        "/panic",
+        "/count",
+        "/tenants/a%22b%5C%0A",
+        "/items/a%22b",
+    ] {
         drop(service.get(path));
     }
     drop(service.request(request("BREW", "/hello", "")));

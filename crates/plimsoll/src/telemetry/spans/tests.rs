@@ -1,0 +1,424 @@
+//! What an event's record has of its spans.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use tracing::{Span, field::Empty, info, info_span};
+use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt as _};
+
+use super::*;
+use crate::{
+    config::{Level, LogLevels},
+    telemetry::{Log, Output, record::MAX_LINE},
+};
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines of what `work` logs, without the last record.
+fn lines_in(format: LogFormat, levels: LogLevels, work: impl FnOnce()) -> Vec<String> {
+    let captured = Captured::default();
+    let log = Log::start(Output::to(captured.clone()), format, levels, 1).unwrap();
+    let subscriber = tracing_subscriber::registry().with(log.layer().filtered());
+    tracing::subscriber::with_default(subscriber, work);
+    let limit = Duration::from_secs(10);
+    assert!(log.finish(limit, Level::Info, "end", |_, _| {}));
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
+    lines.pop();
+    lines
+}
+
+fn lines(work: impl FnOnce()) -> Vec<String> {
+    lines_in(LogFormat::Json, LogLevels::all(Level::Info), work)
+}
+
+/// The fields of one line behind the leading ones, in their order.
+#[track_caller]
+fn own(line: &str) -> String {
+    let (_, rest) = line.split_once("\"request_id\":\"-\"").unwrap();
+    serde_json::from_str::<Value>(line).unwrap();
+    rest.trim_start_matches(',')
+        .trim_end_matches('}')
+        .to_owned()
+}
+
+/// The fields of the one event that `work` logs.
+#[track_caller]
+fn fields(work: impl FnOnce()) -> String {
+    let lines = lines(work);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    own(&lines[0])
+}
+
+#[test]
+fn an_event_has_its_own_fields_and_those_of_its_spans_from_the_root() {
+    let fields = fields(|| {
+        let _root = info_span!("root", tenant = "acme", attempt = 1).entered();
+        let _bare = info_span!("bare").entered();
+        let _leaf = info_span!("leaf", ratio = 0.5, cached = true, who = ?Some("x")).entered();
+        info!(answer = 42, "hello");
+    });
+    let expected =
+        r#""answer":42,"tenant":"acme","attempt":1,"ratio":0.5,"cached":true,"who":"Some(\"x\")""#;
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn of_fields_that_share_a_name_the_nearest_counts() {
+    let fields = fields(|| {
+        let _root =
+            info_span!("root", a = "root", b = "root", c = "root", r#type = "root").entered();
+        let _leaf = info_span!("leaf", b = "leaf", c = "leaf").entered();
+        info!(c = "event", r#type = "event");
+    });
+    assert_eq!(
+        fields,
+        r#""c":"event","type":"event","a":"root","b":"leaf""#
+    );
+}
+
+#[test]
+fn a_field_that_an_event_leaves_empty_hides_nothing() {
+    let fields = fields(|| {
+        let _span = info_span!("span", user = "ann", none = Empty).entered();
+        info!(user = None::<&str>, "hello");
+    });
+    assert_eq!(fields, r#""user":"ann""#);
+}
+
+#[test]
+fn names_of_leading_fields_get_an_underscore_and_meet_nothing() {
+    let fields = fields(|| {
+        let _span =
+            info_span!("span", name = 1, name_ = 2, message = "m", request_id = "x").entered();
+        info!(process = 3, process_ = 4, "hello");
+    });
+    let expected =
+        r#""process_":3,"process__":4,"name_":1,"name__":2,"message_":"m","request_id_":"x""#;
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn a_name_that_a_callsite_has_twice_is_in_the_record_once() {
+    let fields = fields(|| {
+        let _span = info_span!("span", b = 1, b = 2).entered();
+        info!(a = 1, a = 2, "hello");
+    });
+    assert_eq!(fields, r#""a":2,"b":2"#);
+}
+
+#[test]
+fn what_a_span_records_later_is_in_the_records_from_then_on() {
+    let lines = lines(|| {
+        let root = info_span!("root", user = Empty, step = 1, end = true);
+        let _root = root.enter();
+        let _leaf = info_span!("leaf").entered();
+        info!("before");
+        root.record("user", "ann").record("step", 1000);
+        info!("after");
+    });
+    let fields: Vec<_> = lines.iter().map(|line| own(line)).collect();
+    let expected = [
+        r#""step":1,"end":true"#,
+        r#""step":1000,"end":true,"user":"ann""#,
+    ];
+    assert_eq!(fields, expected);
+}
+
+#[test]
+fn an_event_belongs_to_the_span_that_it_names_and_else_to_the_one_it_is_in() {
+    let lines = lines(|| {
+        let elsewhere = info_span!("elsewhere", a = 1);
+        let _here = info_span!("here", a = 2).entered();
+        info!(parent: &elsewhere, "named");
+        info!(parent: None, "none");
+        info!("here");
+    });
+    let fields: Vec<_> = lines.iter().map(|line| own(line)).collect();
+    assert_eq!(fields, [r#""a":1"#, "", r#""a":2"#]);
+}
+
+#[test]
+fn records_of_the_log_crate_have_the_fields_of_spans_too() {
+    use tracing_log::log;
+    let fields = fields(|| {
+        let _span = info_span!("span", tenant = "acme").entered();
+        let record = log::Record::builder()
+            .level(log::Level::Info)
+            .target("library")
+            .args(format_args!("hello"))
+            .build();
+        tracing_log::format_trace(&record).unwrap();
+    });
+    assert_eq!(fields, r#""tenant":"acme""#);
+}
+
+#[test]
+fn spans_below_their_level_are_not_made() {
+    let lines = lines(|| {
+        let span = tracing::debug_span!("span", a = 1);
+        assert!(span.is_disabled());
+        let _span = span.entered();
+        info!("hello");
+    });
+    assert_eq!(own(&lines[0]), "");
+}
+
+#[test]
+fn without_the_filter_others_have_spans_that_records_know_nothing_of() {
+    struct Everything;
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Everything {
+        fn max_level_hint(&self) -> Option<LevelFilter> {
+            Some(LevelFilter::TRACE)
+        }
+    }
+    let captured = Captured::default();
+    let levels = LogLevels::all(Level::Info);
+    let log = Log::start(Output::to(captured.clone()), LogFormat::Json, levels, 1).unwrap();
+    let subscriber = tracing_subscriber::registry()
+        .with(log.layer())
+        .with(Everything);
+    tracing::subscriber::with_default(subscriber, || {
+        let _outer = info_span!("outer", a = 1).entered();
+        let span = tracing::debug_span!("span", b = 2, c = Empty);
+        span.record("c", 3);
+        assert!(!span.is_disabled());
+        let _span = span.entered();
+        info!("hello");
+    });
+    assert!(log.finish(Duration::from_secs(10), Level::Info, "end", |_, _| {}));
+    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(own(text.lines().next().unwrap()), r#""a":1"#);
+}
+
+#[test]
+fn two_logs_of_one_program_keep_their_formats_apart() {
+    let (json, pretty) = (Captured::default(), Captured::default());
+    let start = |output: &Captured, format| {
+        let levels = LogLevels::all(Level::Info);
+        Log::start(Output::to(output.clone()), format, levels, 1).unwrap()
+    };
+    let logs = [
+        start(&json, LogFormat::Json),
+        start(&pretty, LogFormat::Pretty),
+    ];
+    let subscriber = tracing_subscriber::registry()
+        .with(logs[0].layer())
+        .with(logs[1].layer());
+    tracing::subscriber::with_default(subscriber, || {
+        let span = info_span!("span", tenant = "a\"b", step = 1);
+        span.record("step", 2);
+        let _span = span.entered();
+        info!("hello");
+    });
+    for log in logs {
+        assert!(log.finish(Duration::from_secs(10), Level::Info, "end", |_, _| {}));
+    }
+    let text = |captured: Captured| String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let json = text(json);
+    assert_eq!(
+        own(json.lines().next().unwrap()),
+        r#""tenant":"a\"b","step":2"#
+    );
+    let pretty = text(pretty);
+    let line = pretty.lines().next().unwrap();
+    assert!(
+        line.ends_with(" \u{1b}[2mtenant=\u{1b}[0ma\\\"b \u{1b}[2mstep=\u{1b}[0m2"),
+        "{line:?}"
+    );
+}
+
+#[test]
+fn what_a_span_keeps_is_bounded() {
+    let long = "\u{1}".repeat(1 << 20);
+    let lines = lines(|| {
+        let span = info_span!("span", a = long, b = ?long, c = long, d = long, e = long, f = 1);
+        let _span = span.enter();
+        for step in 0..1000 {
+            span.record("f", step);
+        }
+        info!("hello");
+    });
+    assert!(lines[0].len() < MAX_BYTES + 512, "{}", lines[0].len());
+    let record: Map<String, Value> = serde_json::from_str(&lines[0]).unwrap();
+    assert!(record["a"].as_str().unwrap().ends_with('…'));
+    assert!(record["b"].as_str().unwrap().ends_with('…'));
+    assert_eq!(record["f"], 999);
+}
+
+#[test]
+fn an_event_deep_inside_looks_through_the_nearest_spans_only() {
+    fn descend(depth: usize) {
+        let _span = info_span!("level", depth, level = Empty).entered();
+        match depth {
+            0 => info!("at the bottom"),
+            _ => descend(depth - 1),
+        }
+    }
+    let lines = lines(|| {
+        let _root = info_span!("root", tenant = "acme").entered();
+        descend(MAX_SPANS - 2);
+        descend(MAX_SPANS - 1);
+    });
+    let with_root = own(&lines[0]);
+    assert_eq!(with_root, r#""tenant":"acme","depth":0"#);
+    assert_eq!(own(&lines[1]), r#""depth":0"#);
+}
+
+#[test]
+fn members_are_replaced_where_they_stand() {
+    let mut kept = Kept::default();
+    let all = |kept: &Kept| {
+        let text = |(name, member): (&'static str, &[u8])| {
+            (name, String::from_utf8(member.to_vec()).unwrap())
+        };
+        kept.iter().map(text).collect::<Vec<_>>()
+    };
+    let expected = |pairs: &[(&'static str, &str)]| {
+        pairs
+            .iter()
+            .map(|(name, member)| (*name, (*member).to_owned()))
+            .collect::<Vec<_>>()
+    };
+    for (name, member) in [("a", "1"), ("b", "22"), ("c", "333")] {
+        kept.set(name, member.as_bytes());
+    }
+    kept.set("b", b"4444");
+    assert_eq!(
+        all(&kept),
+        expected(&[("a", "1"), ("b", "4444"), ("c", "333")])
+    );
+    kept.set("a", b"");
+    assert_eq!(
+        all(&kept),
+        expected(&[("a", ""), ("b", "4444"), ("c", "333")])
+    );
+    // What does not fit takes its old value with it: a stale one would be a lie.
+    kept.set("c", &[b'x'; MAX_BYTES]);
+    assert_eq!(all(&kept), expected(&[("a", ""), ("b", "4444"), ("c", "")]));
+    assert!(kept.has("b") && !kept.has("c"));
+}
+
+/// What one span or event says: each field or nothing.
+#[derive(Debug, Clone)]
+struct Says {
+    a: Option<i64>,
+    b: Option<String>,
+    name: Option<bool>,
+    name_: Option<u64>,
+    message: Option<String>,
+    later: Option<String>,
+}
+
+fn says() -> impl Strategy<Value = Says> {
+    let text = || proptest::option::of("\\PC{0,8}|[\\x00-\\x20\"\\\\]{0,8}|x{3000}");
+    let all = (
+        any::<Option<i64>>(),
+        text(),
+        any::<Option<bool>>(),
+        any::<Option<u64>>(),
+        text(),
+        text(),
+    );
+    all.prop_map(|(a, b, name, name_, message, later)| Says {
+        a,
+        b,
+        name,
+        name_,
+        message,
+        later,
+    })
+}
+
+/// The members that should be in a record, naively.
+fn add_expected(expected: &mut BTreeMap<&'static str, Value>, says: &Says, is_event: bool) {
+    let mut set = |key, value: Option<Value>| {
+        if let Some(value) = value {
+            expected.insert(key, value);
+        }
+    };
+    let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
+    set("a", says.a.map(|value| json!(value)));
+    set("b", text(&says.b));
+    set("name_", says.name.map(|value| json!(value)));
+    set("name__", says.name_.map(|value| json!(value)));
+    set("later", text(&says.later));
+    if !is_event {
+        set("message_", text(&says.message));
+    }
+}
+
+/// Whether a text is another one, or its beginning with the mark of a cut.
+fn is_or_begins(logged: &Value, said: &Value) -> bool {
+    match (logged.as_str(), said.as_str()) {
+        (Some(logged), Some(said)) => {
+            logged == said
+                || logged
+                    .strip_suffix('…')
+                    .is_some_and(|kept| said.starts_with(kept))
+        }
+        _ => logged == said,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_record_has_each_field_once_and_of_the_nearest(
+        spans in proptest::collection::vec(says(), 0..6),
+        event in says(),
+    ) {
+        let captured = lines(|| {
+            let mut open: Vec<(Span, &Says)> = Vec::new();
+            for says in &spans {
+                let parent = open.last().and_then(|(span, _)| span.id());
+                let span = info_span!(
+                    parent: parent, "span",
+                    a = says.a, b = says.b, name = says.name, name_ = says.name_,
+                    message = says.message, later = Empty
+                );
+                open.push((span, says));
+            }
+            // From the nearest outwards: a parent may record after its children have begun.
+            for (span, says) in open.iter().rev() {
+                if let Some(later) = &says.later {
+                    span.record("later", later);
+                }
+            }
+            let _inside = open.last().map(|(span, _)| span.enter());
+            info!(a = event.a, b = event.b, name = event.name, name_ = event.name_,
+                later = event.later, "hello");
+        });
+        let mut expected = BTreeMap::new();
+        for says in &spans {
+            add_expected(&mut expected, says, false);
+        }
+        add_expected(&mut expected, &event, true);
+        let line = &captured[0];
+        prop_assert!(line.len() <= MAX_LINE);
+        let names = crate::testing::field_names(line);
+        let record: Map<String, Value> = serde_json::from_str(line).unwrap();
+        prop_assert_eq!(names.len(), record.len(), "a field comes twice: {}", line);
+        prop_assert_eq!(record.len(), 7 + expected.len(), "{}", line);
+        for (key, value) in expected {
+            prop_assert!(is_or_begins(&record[key], &value), "{}: {}", key, line);
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! The log under pressure: full speed, and readers that are slow, stop or go, and disks that are
+//! full; and SIGTERM in each of these. Written + dropped = produced, always.
+//!
+//! What the parts are seen by:
+//!
+//! * answers: by the clients, each of which is one record,
+//! * written: by the reader, line by line,
+//! * produced and dropped: by a scrape when nobody asks any more, in the lame duck after SIGTERM;
+//!   and by the last record, if somebody is there to read it.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use plimsoll::testing::{Metrics, Process, Signal, eventually, eventually_within};
+use serde_json::Value;
+
+use crate::{
+    answers, clients, last,
+    output::{Output, Pace, count_lines},
+    scaled,
+    support::END,
+    tell,
+};
+
+/// What happens to the log while clients ask, and to its reader after SIGTERM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pressure {
+    FullSpeed,
+    SlowReader,
+    /// It reads again, and too late.
+    StoppedReader,
+    /// It reads again after SIGTERM.
+    StoppedReaderReturns,
+    ClosedReader,
+    /// `/dev/full`.
+    NoRoomEver,
+    DiskFull,
+    /// There is room again before SIGTERM.
+    DiskFullForATime,
+}
+
+/// What the reader has at the end of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// The last record, and everything that was not dropped.
+    Everything,
+    /// What was written before there was nobody or no room: nothing has come since.
+    NothingMore,
+    /// What the pipe held: what lay in the buffers at the end is lost, and that is bounded.
+    ThePipe,
+}
+
+const CASES: [(&str, Pressure, Seen); 8] = [
+    ("full speed", Pressure::FullSpeed, Seen::Everything),
+    ("slow reader", Pressure::SlowReader, Seen::Everything),
+    ("stopped reader", Pressure::StoppedReader, Seen::ThePipe),
+    (
+        "stopped reader returns",
+        Pressure::StoppedReaderReturns,
+        Seen::Everything,
+    ),
+    ("closed reader", Pressure::ClosedReader, Seen::NothingMore),
+    ("no room ever", Pressure::NoRoomEver, Seen::NothingMore),
+    ("disk full", Pressure::DiskFull, Seen::NothingMore),
+    (
+        "disk full for a time",
+        Pressure::DiskFullForATime,
+        Seen::Everything,
+    ),
+];
+
+/// What a scrape tells of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Counted {
+    produced: u64,
+    dropped: u64,
+}
+
+fn counted(service: &Process) -> Counted {
+    let metrics: Metrics = service.metrics();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a count is whole and small"
+    )]
+    let whole = |value: f64| value as u64;
+    Counted {
+        produced: whole(metrics.sum("log_records_total", &[])),
+        dropped: whole(metrics.value("log_records_dropped_total", &[]).unwrap()),
+    }
+}
+
+/// LOG-11, LOG-12
+#[test]
+fn written_and_dropped_are_what_was_produced_under_every_pressure() {
+    let heading = [
+        "answers",
+        "produced",
+        "written",
+        "dropped",
+        "at the end",
+        "status",
+        "ms",
+    ];
+    tell(&format!(
+        "{:<24}{}",
+        "log under pressure",
+        heading.map(|title| format!("{title:>11}")).concat()
+    ));
+    for (name, pressure, seen) in CASES {
+        check(name, pressure, seen);
+    }
+}
+
+fn check(name: &str, pressure: Pressure, seen: Seen) {
+    // Long enough for the scrapes between SIGTERM and the end, on a slow machine too.
+    let env = [("DRAIN_DELAY", "2s"), ("WORKERS", "2")];
+    let (service, mut output) = match pressure {
+        Pressure::NoRoomEver => Output::full(&env),
+        Pressure::DiskFull | Pressure::DiskFullForATime => Output::file(name, &env),
+        _ => Output::pipe(name, &env),
+    };
+    let answers = under_load(&service, &mut output, pressure);
+    // Where the last record tells, nobody needs to ask.
+    let at_rest = (seen != Seen::Everything).then(|| at_rest(&service, &mut output, seen));
+    if pressure == Pressure::StoppedReaderReturns {
+        output.reader().set(Pace::Full);
+    }
+    let ended = service.wait(END);
+    let bytes = output.written(true);
+    let written = count_lines(&bytes);
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let records: Vec<Value> = lines
+        .iter()
+        .filter(|line| line.ends_with(b"\n"))
+        .map(|line| serde_json::from_slice(line).expect("no line is torn"))
+        .collect();
+    let with = |message| {
+        records
+            .iter()
+            .filter(move |record| record["message"] == message)
+    };
+    let access = with("http_request").count() as u64;
+    let announced: u64 = with("log_records_dropped")
+        .map(|record| record["dropped"].as_u64().unwrap())
+        .sum();
+    // Produced after the scrape: the last record, and what the writer announced.
+    let (produced, dropped) = match at_rest {
+        None => {
+            let report = records.last().unwrap();
+            assert_eq!(report["message"], "shutdown_complete", "{name}");
+            let dropped = report["logRecordsDropped"].as_u64().unwrap();
+            let infra = written - access;
+            (answers + infra, dropped)
+        }
+        Some(counted) => (counted.produced, counted.dropped),
+    };
+    let lost = (produced + u64::from(seen == Seen::ThePipe)).saturating_sub(written + dropped);
+    let took = ended.took.as_millis();
+    let figures = [answers, produced, written, dropped, lost].map(|figure| format!("{figure:>11}"));
+    tell(&format!(
+        "{name:<24}{}{:>11}{took:>11}",
+        figures.concat(),
+        ended.code.map_or("-".to_owned(), |code| code.to_string()),
+    ));
+    assert_eq!(ended.code, Some(0), "{name}");
+    if at_rest.is_some() {
+        // The service's own are that it is ready, that it ends, and what it has announced.
+        let announcements = with("log_records_dropped").count() as u64;
+        assert_eq!(produced, answers + 2 + announcements, "{name}");
+    }
+    match seen {
+        Seen::Everything => {
+            // All of the dropped ones are access records: others have room of their own.
+            assert_eq!(
+                access + dropped,
+                answers,
+                "{name}: written + dropped = produced"
+            );
+            assert_eq!(announced, dropped, "{name}: every drop is announced");
+        }
+        Seen::NothingMore => {
+            let torn = torn(&bytes);
+            assert_eq!(
+                written + dropped + torn,
+                produced,
+                "{name}: written + dropped = produced"
+            );
+        }
+        Seen::ThePipe => {
+            assert!(
+                written + dropped <= produced + 1,
+                "{name}: {written} + {dropped}"
+            );
+            assert!(
+                lost <= buffered_at_most(&bytes, written),
+                "{name}: {lost} were lost"
+            );
+        }
+    }
+    let no_drop = matches!(pressure, Pressure::FullSpeed);
+    assert_eq!(dropped == 0, no_drop, "{name}: {dropped} were dropped");
+}
+
+/// How many records the buffers and the writer's hand hold, when those written are as long as others.
+fn buffered_at_most(bytes: &[u8], lines: u64) -> u64 {
+    const BUFFERS: u64 = 2 * 4 * 1024 * 1024;
+    BUFFERS * lines / bytes.len() as u64
+}
+
+/// Clients ask until the pressure has had its effect; then SIGTERM comes, and they go on until they
+/// are told that an answer is their last. Gives how many answers there were.
+fn under_load(service: &Process, output: &mut Output, pressure: Pressure) -> u64 {
+    let filler = "f".repeat(900);
+    let target = move |client: usize| format!("/hello?{client}-{filler}");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let mut before = 0;
+        if pressure == Pressure::ClosedReader {
+            // What a closed pipe holds is lost to everybody, so it is emptied first.
+            let some = clients(scope, service, &stop, &target);
+            last(Duration::from_millis(50));
+            stop.store(true, Ordering::Relaxed);
+            before = answers(some);
+            stop.store(false, Ordering::Relaxed);
+            output.reader().close_behind(before + 1, || {
+                assert_eq!(service.get(&target(0)).status, 200);
+            });
+            before += 1;
+        }
+        let all = clients(scope, service, &stop, &target);
+        match pressure {
+            Pressure::FullSpeed => {
+                last(scaled(Duration::from_millis(500), Duration::from_secs(30)))
+            }
+            Pressure::SlowReader => output.reader().set(Pace::Slow),
+            Pressure::StoppedReader | Pressure::StoppedReaderReturns => {
+                output.reader().set(Pace::Stopped);
+            }
+            Pressure::DiskFull | Pressure::DiskFullForATime => {
+                output.set_room(service, Some(100_000));
+            }
+            Pressure::ClosedReader | Pressure::NoRoomEver => {}
+        }
+        if pressure != Pressure::FullSpeed {
+            let dropped = eventually_within(Duration::from_secs(60), || {
+                (counted(service).dropped > 0).then_some(())
+            });
+            dropped.expect("the pressure has an effect");
+            last(scaled(Duration::ZERO, Duration::from_secs(10)));
+        }
+        if pressure == Pressure::DiskFullForATime {
+            output.set_room(service, None);
+            // The writer finds out by itself.
+            let lines = |output: &mut Output| count_lines(&output.written(false));
+            let full = lines(output);
+            eventually("there is room", || (lines(output) > full).then_some(()));
+        }
+        service.signal(Signal::Term);
+        before + answers(all)
+    })
+}
+
+/// What is counted when nobody asks any more. Scrapes are not logged.
+fn at_rest(service: &Process, output: &mut Output, seen: Seen) -> Counted {
+    let mut earlier = None;
+    eventually("the log is at rest", || {
+        let now = counted(service);
+        let bytes = output.written(false);
+        let all = now.dropped + count_lines(&bytes) + torn(&bytes);
+        // Whoever can go on does so until nothing is on its way any more.
+        let is_at_rest = match seen {
+            Seen::ThePipe => earlier == Some(now),
+            _ => all == now.produced,
+        };
+        earlier = Some(now);
+        is_at_rest.then_some(now)
+    })
+}
+
+/// 1 if the last line has no end.
+fn torn(bytes: &[u8]) -> u64 {
+    u64::from(!bytes.is_empty() && !bytes.ends_with(b"\n"))
+}
