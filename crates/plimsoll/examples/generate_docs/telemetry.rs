@@ -91,6 +91,16 @@ fn logs() -> Vec<Panel> {
 
 fn scrapes() -> Vec<Panel> {
     vec![
+        series(
+            "Labels folded",
+            "ops",
+            "Values beyond the number that a bounded metric of the service's own keeps: \
+                 they count as _other.",
+        )
+        .query(
+            "sum by (metric) (rate(metrics_labels_folded_total{@all}[@rate]))",
+            "{{metric}}",
+        ),
         series("Up", "none", "1 while an instance answers Prometheus.")
             .query("up{@all}", "{{instance}}")
             .wide(6),
