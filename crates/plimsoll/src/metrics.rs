@@ -14,12 +14,15 @@ mod accept_error;
 mod causes;
 mod cells;
 mod definition;
+#[cfg_attr(not(feature = "otlp"), path = "metrics/exemplars/off.rs")]
+mod exemplars;
 mod http;
 mod method;
 mod process;
 mod protocol;
 mod rejection;
 mod routes;
+mod spans;
 mod text;
 mod user;
 
@@ -37,7 +40,10 @@ pub(crate) use self::{
     http::{HttpMetrics, RouteId},
     protocol::ProtocolError,
     rejection::Rejection,
+    spans::SpanTotals,
 };
+#[cfg(feature = "otlp")]
+pub(crate) use self::{method::method_label, spans::SpanLoss};
 use tokio::runtime::RuntimeMetrics;
 
 use self::{
@@ -86,6 +92,8 @@ pub(crate) struct Gauges {
     pub(crate) hooked_panics: u64,
     /// How long each worker has been silent.
     pub(crate) silences: Vec<Duration>,
+    /// What became of spans, if there are traces.
+    pub(crate) spans: Option<SpanTotals>,
 }
 
 impl Registry {
@@ -149,6 +157,9 @@ impl Registry {
         }
         out.family(&families::LOG_RECORDS_DROPPED);
         out.sample("_total", &[], gauges.log.dropped);
+        if let Some(spans) = &gauges.spans {
+            spans.render(out);
+        }
         out.family(&families::SERVICE_STATE);
         for (state, present) in &gauges.states {
             out.sample("", &[("state", state)], u64::from(*present));

@@ -112,6 +112,7 @@ impl Shared {
             states: self.lifecycle.states(),
             hooked_panics: count_hooked_panics(),
             silences: self.pulse.silences().collect(),
+            spans: self.tracer.totals(),
         };
         self.registry.render(exposition, &gauges)
     }

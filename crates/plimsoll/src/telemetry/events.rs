@@ -56,7 +56,10 @@ impl<S: Subscriber> Layer<S> for EventLayer {
         let mut message = Message::default();
         event.record(&mut message);
         context::with_request_id(|request_id| {
-            let write = |record: &mut Record<'_>| event.record(&mut Fields(record));
+            let write = |record: &mut Record<'_>| {
+                event.record(&mut Fields(record));
+                record.trace(context::recorded_span());
+            };
             self.log.write(
                 priority,
                 level,
