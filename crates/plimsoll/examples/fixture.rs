@@ -29,7 +29,8 @@ use axum::{
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::rt::TokioIo;
 use plimsoll::{
-    BoundedFamily, ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, build_info,
+    BoundedFamily, ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, TraceContext,
+    build_info,
     config::{Invalid, Reader, Secret, Settings, within},
     prometheus_client::{
         encoding::{EncodeMetric, MetricEncoder},
@@ -38,7 +39,7 @@ use plimsoll::{
 };
 use serde::Deserialize;
 use tokio::time::{Instant, sleep};
-use tracing::{Instrument as _, field::Empty};
+use tracing::{Instrument as _, Span, debug_span, field::Empty, info_span};
 
 fn main() -> Exit {
     Service::new(build_info!())
@@ -142,7 +143,7 @@ async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
     )?;
     metrics.register("fixture_faults", "Panics of this metric to come", Faults)?;
 
-    let mut router = routes().merge(troubles());
+    let mut router = routes().merge(troubles()).merge(traces());
     if let Some(path) = &settings.route_clash {
         router = router.route(path, get(|| async { "clash\n" }));
     }
@@ -685,4 +686,51 @@ impl EncodeMetric for Faults {
     fn metric_type(&self) -> MetricType {
         MetricType::Gauge
     }
+}
+
+// === Traces ===
+
+fn traces() -> Router<App> {
+    Router::new()
+        .route(
+            "/trace",
+            get(|trace: TraceContext| async move { told(&trace) }),
+        )
+        .route("/trace/spans", get(spans))
+        .route("/trace/panic", get(span_panic))
+}
+
+/// What a handler would send on to others.
+fn told(trace: &TraceContext) -> String {
+    let mut headers = HeaderMap::new();
+    trace.inject(&mut headers);
+    let text = |name| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or("-").to_owned()
+    };
+    format!("{}\n{}\n", text("traceparent"), text("tracestate"))
+}
+
+/// Spans in a handler, in each other, and in tasks.
+async fn spans() -> String {
+    let outer = info_span!("outer", item = 7, ratio = 0.5, late = tracing::field::Empty);
+    let told = async {
+        tracing::info!(target: "fixture", traceId = "mine", "inside_outer");
+        Span::current().record("late", "yes");
+        debug_span!("too_fine")
+            .in_scope(|| info_span!("inner").in_scope(|| told(&TraceContext::current())))
+    }
+    .instrument(outer)
+    .await;
+    let ours = plimsoll::spawn(async { info_span!("spawned").in_scope(|| ()) });
+    let theirs = tokio::spawn(
+        async { tracing::info!(target: "fixture", "inside_task") }.instrument(info_span!("task")),
+    );
+    let stranger = tokio::spawn(async { info_span!("stranger").in_scope(|| ()) });
+    let _ = tokio::join!(ours, theirs, stranger);
+    told
+}
+
+async fn span_panic() -> &'static str {
+    info_span!("doomed").in_scope(|| panic!("span panic"))
 }

@@ -58,6 +58,8 @@ mod render;
 mod source;
 mod value;
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::chassis::{Sampler, Traces};
 pub(crate) use self::manager::{Manager, Sockets};
 pub use self::{
     chassis::{Config, MissingSecretKey, TlsFiles},

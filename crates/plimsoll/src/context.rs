@@ -23,7 +23,10 @@ use http::HeaderValue;
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use crate::edge::{BodyControl, Way};
+use crate::{
+    edge::{BodyControl, Way},
+    trace::{self, RequestTrace, SpanContext},
+};
 
 /// The id of a request: 1–128 characters of `A–Z a–z 0–9 . _ - : / + =` (contract RID-2).
 ///
@@ -83,11 +86,13 @@ pub(crate) struct RequestContext {
     pub(crate) request_timeout: Option<Option<Duration>>,
     /// The request's body, if it has one.
     pub(crate) body: Option<Arc<BodyControl>>,
+    /// Its place in a trace.
+    pub(crate) trace: RequestTrace,
 }
 
 impl RequestContext {
-    /// A context that knows nothing but the id.
-    pub(crate) fn of(request_id: &RequestId) -> Self {
+    /// A context that knows nothing but the id and the trace.
+    pub(crate) fn of(request_id: &RequestId, trace: &RequestTrace) -> Self {
         Self {
             request_id: request_id.clone(),
             client_ip: None,
@@ -95,6 +100,7 @@ impl RequestContext {
             route: 0,
             request_timeout: None,
             body: None,
+            trace: trace.clone(),
         }
     }
 }
@@ -133,6 +139,31 @@ pub(crate) fn with_request_id<T>(work: impl FnOnce(&str) -> T) -> T {
         Ok(Some(id)) => work(id.as_str()),
         _ => work("-"),
     }
+}
+
+/// The place of the running code in a trace that is recorded: its innermost span (contract LOG-14).
+pub(crate) fn recorded_span() -> Option<SpanContext> {
+    let request = CURRENT.try_with(|current| {
+        let current = current.try_borrow().ok()?;
+        current.as_ref().map(|request| request.trace.recorded())
+    });
+    match request.ok().flatten() {
+        // A request that is not recorded has no span around it, but maybe that of somebody else.
+        Some(request) => trace::innermost()
+            .filter(|span| request.is_some_and(|request| span.is_of(&request)))
+            .or(request),
+        None => trace::innermost(),
+    }
+}
+
+/// The trace of the current request.
+#[cfg(feature = "otlp")]
+pub(crate) fn trace() -> Option<RequestTrace> {
+    let trace = CURRENT.try_with(|current| {
+        let current = current.try_borrow().ok()?;
+        current.as_ref().map(|request| request.trace.clone())
+    });
+    trace.ok().flatten()
 }
 
 /// Starts a task that belongs to the current request: its records carry the request's id.
@@ -215,7 +246,8 @@ mod tests {
 
     fn context(id: &'static str) -> Option<Box<RequestContext>> {
         let id = RequestId::new(HeaderValue::from_static(id));
-        Some(Box::new(RequestContext::of(&id)))
+        let context = RequestContext::of(&id, &RequestTrace::default());
+        Some(Box::new(context))
     }
 
     fn current() -> String {

@@ -36,6 +36,7 @@ mod limits;
 mod origin;
 mod problem;
 mod route;
+mod span;
 mod strict;
 mod tracked;
 mod upload;
@@ -81,6 +82,7 @@ use crate::{
     context::RequestContext,
     lifecycle::{Lifecycle, Pulse, stall_limit},
     metrics::Registry,
+    otlp::Tracer,
     server::ConnectionState,
     telemetry::Log,
 };
@@ -102,6 +104,7 @@ pub(crate) struct Shared {
     endpoints: Endpoints,
     client_ip: ClientIpResolver,
     admission: Arc<Admission>,
+    tracer: Tracer,
     pulse: Arc<Pulse>,
     /// How long all workers may be silent before the process counts as dead.
     stall_limit: Duration,
@@ -118,6 +121,7 @@ impl Shared {
         lifecycle: Arc<Lifecycle>,
         log: Log,
         pulse: Arc<Pulse>,
+        tracer: Tracer,
     ) -> Arc<Self> {
         Arc::new(Self {
             access: AccessLog::new(&config.build, &log),
@@ -130,6 +134,7 @@ impl Shared {
                 config.forwarded_header,
             ),
             admission: Admission::new(config.max_in_flight),
+            tracer,
             pulse,
             stall_limit: stall_limit(config.request_timeout),
             request_timeout: config.request_timeout,
@@ -172,6 +177,8 @@ impl Shared {
             client_ip,
             &request,
         );
+        let way = Way { scheme, told };
+        account.trace = self.begin_trace(&request, way);
 
         let has_body = !request.body().is_end_stream();
         if let Some(connection) = &account.connection
@@ -225,10 +232,11 @@ impl Shared {
         let context = Box::new(RequestContext {
             request_id: account.request_id.clone(),
             client_ip,
-            way: Some(Way { scheme, told }),
+            way: Some(way),
             route: account.route,
             request_timeout: None,
             body: body.clone(),
+            trace: account.trace.clone(),
         });
         let mut request = request.map(|inner| match body {
             Some(control) => Body::new(Upload::new(inner, control)),

@@ -6,6 +6,8 @@
 //! `telemetry::invariants`. What the fuzzer has found interesting is below `fuzz/corpus`, and the
 //! test here runs all of it, without the fuzzer.
 
+#[cfg(feature = "otlp")]
+use crate::trace;
 use crate::{config::LogFormat, edge, server, telemetry};
 
 /// The walk along forwarded headers, and the scheme and host that come with it.
@@ -77,6 +79,16 @@ pub fn http2_frames(data: &[u8]) {
     server::invariants::frames(data);
 }
 
+/// One `traceparent` a line, and behind an empty line one line of `tracestate` each.
+///
+/// # Panics
+///
+/// On a breach of contract TRC-1.
+#[cfg(feature = "otlp")]
+pub fn traceparent(data: &[u8]) {
+    trace::invariants::traceparent(data);
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
@@ -114,6 +126,12 @@ mod tests {
     #[test]
     fn the_corpus_of_the_log_finds_nothing() {
         replay("log", super::log);
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn the_corpus_of_traceparents_finds_nothing() {
+        replay("traceparent", super::traceparent);
     }
 
     #[test]

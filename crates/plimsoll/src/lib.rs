@@ -26,6 +26,7 @@
 //! * [`Service`] is the builder; [`Service::setup`] is for services that need a pool or a client.
 //! * [`config::Settings`] are a service's own settings.
 //! * [`Prepared`] is for whoever brings a runtime, a subscriber or a server of their own.
+//! * `TraceContext` (feature `otlp`) is a request's place in a trace, which is exported over OTLP.
 //! * `testing` (a feature) starts a service in a test and shows its records and metrics.
 
 pub mod build_info;
@@ -39,12 +40,16 @@ pub mod fuzzing;
 mod health;
 mod lifecycle;
 mod metrics;
+#[cfg_attr(not(feature = "otlp"), path = "otlp/off.rs")]
+mod otlp;
 mod server;
 mod service;
 pub mod shutdown;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg_attr(not(feature = "otlp"), path = "trace/off.rs")]
+mod trace;
 
 pub use prometheus_client;
 
@@ -63,6 +68,8 @@ pub use self::{
     shutdown::ShutdownToken,
     telemetry::Log,
 };
+#[cfg(feature = "otlp")]
+pub use self::{otlp::TraceLayer, trace::TraceContext};
 
 /// The table of the chassis's metrics, as `docs/metrics.md` has it.
 #[must_use]

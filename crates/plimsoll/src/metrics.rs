@@ -15,12 +15,15 @@ mod bounded;
 mod causes;
 mod cells;
 mod definition;
+#[cfg_attr(not(feature = "otlp"), path = "metrics/exemplars/off.rs")]
+mod exemplars;
 mod http;
 mod method;
 mod process;
 mod protocol;
 mod rejection;
 mod routes;
+mod spans;
 mod text;
 mod user;
 
@@ -38,7 +41,10 @@ pub(crate) use self::{
     http::{HttpMetrics, RouteId},
     protocol::ProtocolError,
     rejection::Rejection,
+    spans::SpanTotals,
 };
+#[cfg(feature = "otlp")]
+pub(crate) use self::{method::method_label, spans::SpanLoss};
 use tokio::runtime::RuntimeMetrics;
 
 pub use self::{
@@ -90,6 +96,8 @@ pub(crate) struct Gauges {
     pub(crate) silences: Vec<Duration>,
     /// The slots for requests and how many are taken, if there is a limit.
     pub(crate) slots: Option<(usize, usize)>,
+    /// What became of spans, if there are traces.
+    pub(crate) spans: Option<SpanTotals>,
 }
 
 impl Registry {
@@ -160,6 +168,9 @@ impl Registry {
         }
         out.family(&families::LOG_RECORDS_DROPPED);
         out.sample("_total", &[], gauges.log.dropped);
+        if let Some(spans) = &gauges.spans {
+            spans.render(out);
+        }
         out.family(&families::SERVICE_STATE);
         for (state, present) in &gauges.states {
             out.sample("", &[("state", state)], u64::from(*present));

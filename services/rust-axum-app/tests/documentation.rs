@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The groups of the contract, and how many clauses each has.
-const GROUPS: [(&str, u32); 9] = [
+const GROUPS: [(&str, u32); 10] = [
     ("HTTP", 10),
     ("RID", 5),
     ("LOG", 14),
@@ -15,6 +15,7 @@ const GROUPS: [(&str, u32); 9] = [
     ("IP", 5),
     ("LIFE", 8),
     ("SRV", 6),
+    ("TRC", 8),
     ("IMG", 3),
 ];
 

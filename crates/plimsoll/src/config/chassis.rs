@@ -10,9 +10,13 @@
 
 mod read;
 mod rules;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::{path::PathBuf, time::Duration};
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::traces::{Sampler, Traces};
 use super::value::{
     ByteSize, ForwardedHeader, InfraEndpoints, ListenAddr, LogFormat, LogLevels, Secret,
     TrustedProxies,
@@ -116,6 +120,10 @@ pub struct Config {
 
     /// `SECRET_KEY`; see [`Config::secret_key`].
     secret_key: Option<Secret>,
+
+    /// The `OTEL_*` variables: where spans are sent, and which. Default: none, and no traces.
+    #[cfg(feature = "otlp")]
+    traces: Option<Traces>,
 }
 
 /// The files that TLS is served with, all in PEM.

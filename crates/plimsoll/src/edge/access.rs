@@ -12,8 +12,8 @@ use crate::{
 };
 
 /// The most bytes of a path, a query or an agent that are logged (contract LOG-8).
-const MAX_TEXT: usize = 1024;
-const MAX_METHOD: usize = 32;
+pub(super) const MAX_TEXT: usize = 1024;
+pub(super) const MAX_METHOD: usize = 32;
 
 /// Parameters whose values are not logged (LOG-3).
 const SECRETS: [&str; 6] = [
@@ -126,6 +126,7 @@ impl AccessLog {
         if let Some(fault) = account.fault {
             record.str(key!("protocolError"), fault.as_str());
         }
+        record.trace(account.trace.recorded());
     }
 
     /// Writes the fields that begin every access record.
@@ -199,7 +200,7 @@ fn write_ip(record: &mut Record<'_>, ip: Option<IpAddr>) {
 }
 
 /// A query with the values of secret parameters taken out.
-fn redact(query: &str) -> Cow<'_, str> {
+pub(super) fn redact(query: &str) -> Cow<'_, str> {
     let is_secret = |pair: &str| {
         pair.split_once('=').is_some_and(|(name, _)| {
             let name = decode(name);

@@ -10,6 +10,7 @@ use crate::{
     context::RequestId,
     metrics::{ProtocolError, RouteId},
     server::ConnectionState,
+    trace::RequestTrace,
 };
 
 /// The status of a request that ended before anything was sent (contract LOG-9).
@@ -36,6 +37,7 @@ pub(super) struct Account {
     pub(super) status: Option<u16>,
     /// What was wrong with its head.
     pub(super) fault: Option<ProtocolError>,
+    pub(super) trace: RequestTrace,
     kind: Kind,
     slot: Option<Slot>,
     closed: bool,
@@ -78,6 +80,7 @@ impl Account {
             route: 0,
             status: None,
             fault: None,
+            trace: RequestTrace::default(),
             kind: Kind::Refused,
             slot: None,
             closed: false,
@@ -87,6 +90,7 @@ impl Account {
     /// The request is for a path of the chassis itself.
     pub(super) fn is_probe(&mut self, route: RouteId) {
         self.kind = Kind::Probe;
+        self.trace = RequestTrace::default();
         self.route = route;
     }
 
@@ -138,6 +142,7 @@ impl Account {
             .observe(self.route, &self.method, status, took);
         if self.kind != Kind::Probe {
             self.shared.write_access(self, status, took, aborted);
+            self.shared.end_trace(self, status, took, aborted);
         }
         // Last, so that whoever sees nothing in flight also sees the record and the count.
         if self.kind == Kind::Request {

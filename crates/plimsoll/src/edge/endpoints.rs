@@ -113,6 +113,7 @@ impl Shared {
             hooked_panics: count_hooked_panics(),
             silences: self.pulse.silences().collect(),
             slots: self.admission.slots(),
+            spans: self.tracer.totals(),
         };
         self.registry.render(exposition, &gauges)
     }

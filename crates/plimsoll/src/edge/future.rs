@@ -17,7 +17,6 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    Shared,
     account::Account,
     handler::{Handler, Outcome},
     id,
@@ -25,7 +24,7 @@ use super::{
     tracked::Tracked,
 };
 use crate::{
-    context::{self, RequestContext, RequestId},
+    context::{self, RequestContext},
     telemetry::Caught,
 };
 
@@ -64,7 +63,7 @@ pin_project! {
                 && let Err(caught) = handler.cancel()
                 && let Some(account) = this.account.as_ref()
             {
-                account.shared.count_panic(&caught, &account.request_id);
+                account.count_panic(&caught);
             }
         }
     }
@@ -102,7 +101,7 @@ impl<F> EdgeFuture<F> {
                 account: Some(account),
             },
             Err(caught) => {
-                let problem = account.shared.panicked(&caught, &account.request_id);
+                let problem = account.panicked(&caught);
                 Self::answered(account, Err(problem))
             }
         }
@@ -166,7 +165,7 @@ where
                     Outcome::Late => Problem::new(StatusCode::SERVICE_UNAVAILABLE),
                     Outcome::Panic(caught) => account.as_ref().map_or_else(
                         || Problem::new(StatusCode::INTERNAL_SERVER_ERROR),
-                        |account| account.shared.panicked(&caught, &account.request_id),
+                        |account| account.panicked(&caught),
                     ),
                 };
                 (Some(Err(problem)), account)
@@ -236,22 +235,24 @@ fn is_endless(status: StatusCode, headers: &HeaderMap) -> bool {
         || headers.get(header::CONTENT_TYPE).is_some_and(event_stream)
 }
 
-impl Shared {
+impl Account {
     /// Counts a panic and writes its one record, unless the hook has (contract SRV-5).
-    pub(super) fn count_panic(&self, caught: &Caught, request_id: &RequestId) {
+    pub(super) fn count_panic(&self, caught: &Caught) {
         if caught.recorded {
             return;
         }
-        self.registry.panics.fetch_add(1, Ordering::Relaxed);
-        context::enter(&mut Some(Box::new(RequestContext::of(request_id))), || {
-            caught.place.write(&self.log);
+        self.shared.registry.panics.fetch_add(1, Ordering::Relaxed);
+        let context = RequestContext::of(&self.request_id, &self.trace);
+        context::enter(&mut Some(Box::new(context)), || {
+            caught.place.write(&self.shared.log);
         });
     }
 
     /// The answer of a handler that panicked.
-    fn panicked(&self, caught: &Caught, request_id: &RequestId) -> Problem {
-        self.count_panic(caught, request_id);
+    fn panicked(&self, caught: &Caught) -> Problem {
+        self.count_panic(caught);
         let detail = self
+            .shared
             .debug
             .then(|| format!("{} at {}", caught.place.message, caught.place.location));
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR).with_detail(detail)

@@ -42,7 +42,7 @@ pin_project! {
             let dropped = guard(this.context, || this.content.set(Content::Gone));
             let Some(account) = account else { return };
             if let Err(caught) = dropped {
-                account.shared.count_panic(&caught, &account.request_id);
+                account.count_panic(&caught);
             }
             if *this.remaining == Some(0) {
                 account.complete();
@@ -174,7 +174,7 @@ where
                     Ok(poll) => poll,
                     Err(caught) => {
                         if let Some(account) = this.account.as_ref() {
-                            account.shared.count_panic(&caught, &account.request_id);
+                            account.count_panic(&caught);
                         }
                         Poll::Ready(Some(Err("the body panicked".into())))
                     }
@@ -218,7 +218,7 @@ where
                 // An error is final: nobody polls a body that has panicked again.
                 let dropped = guard(this.context, || this.content.set(Content::Gone));
                 if let (Err(caught), Some(account)) = (dropped, account) {
-                    account.shared.count_panic(&caught, &account.request_id);
+                    account.count_panic(&caught);
                 }
             }
             // A body that ends before the length it was announced with leaves its client waiting.

@@ -53,6 +53,22 @@ impl<C: Cause> Counts<C> {
         self.0[cause.index()].fetch_add(1, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "otlp")]
+    pub(crate) fn add(&self, cause: C, count: u64) {
+        self.0[cause.index()].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Every cause and its count.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn all(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.0.iter().map(|count| count.load(Ordering::Acquire));
+        C::ALL
+            .iter()
+            .map(|cause| cause.as_str())
+            .zip(counts)
+            .collect()
+    }
+
     /// Writes a family with one label.
     pub(super) fn render(&self, out: &mut Encoder, family: &Family) {
         out.family(family);

@@ -81,10 +81,7 @@ impl Series {
     /// Counts one request. `method` is an index, `status` at most 999.
     pub(super) fn observe(&self, method: u32, status: u16, took: Duration) {
         let cell = self.cell(key(method, status));
-        let bucket = BUCKETS
-            .iter()
-            .position(|(bound, _)| took <= *bound)
-            .unwrap_or(BUCKETS.len());
+        let bucket = bucket(took);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         cell.nanos.fetch_add(nanos, Ordering::Relaxed);
         cell.buckets[bucket].fetch_add(1, Ordering::Relaxed);
@@ -134,6 +131,14 @@ impl Cell {
         sums.nanos = self.nanos.load(Ordering::Relaxed).into();
         sums
     }
+}
+
+/// The first bucket that holds a duration.
+pub(super) fn bucket(took: Duration) -> usize {
+    BUCKETS
+        .iter()
+        .position(|(bound, _)| took <= *bound)
+        .unwrap_or(BUCKETS.len())
 }
 
 /// Status codes begin at 100, so no key is 0.

@@ -88,6 +88,12 @@ families! {
         "Log records produced, whether written or dropped.";
     LOG_RECORDS_DROPPED: Counter "log_records_dropped" []
         "Log records lost because the reader of stdout was slow or stdout failed.";
+    TRACE_SPANS: Counter "trace_spans" []
+        "Spans of recorded requests. Only with traces.";
+    TRACE_SPANS_EXPORTED: Counter "trace_spans_exported" []
+        "Spans that the collector has taken. Only with traces.";
+    TRACE_SPANS_DROPPED: Counter "trace_spans_dropped" ["reason"]
+        "Spans that will not arrive: too many waited, or the collector failed or refused them. Only with traces.";
     SERVICE_STATE: Gauge "service_state" ["state"]
         "1 for the present state of the life cycle, 0 for the others.";
     CERTIFICATE: Gauge "tls_certificate_not_after_seconds" []

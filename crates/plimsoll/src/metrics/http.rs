@@ -8,14 +8,19 @@ use std::{
 
 use http::Method;
 
+#[cfg(feature = "otlp")]
+use super::{cells::bucket, exemplars::Place};
 use super::{
     cells::{BUCKETS, Series, Sums},
     definition as families,
+    exemplars::Exemplars,
     method::{LABELS, method_slot},
     routes::{AppendOnly, UNMATCHED},
     text::Encoder,
 };
 use crate::telemetry::thread_index;
+#[cfg(feature = "otlp")]
+use crate::trace::SpanContext;
 
 /// The index of a route; 0 is everything that no route matched.
 pub(crate) type RouteId = u32;
@@ -25,6 +30,7 @@ pub(crate) type RouteId = u32;
 pub(crate) struct HttpMetrics {
     routes: AppendOnly<Route>,
     in_flight: Box<[InFlight]>,
+    exemplars: Exemplars,
 }
 
 #[derive(Debug)]
@@ -47,6 +53,7 @@ impl HttpMetrics {
         let metrics = Self {
             routes: AppendOnly::new(),
             in_flight: (0..shards).map(|_| InFlight::default()).collect(),
+            exemplars: Exemplars::default(),
         };
         // Index 0, which is also what a full list falls back to.
         metrics.route(UNMATCHED);
@@ -110,17 +117,36 @@ impl HttpMetrics {
         }
     }
 
+    /// Lets a recorded request stand for its bucket.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn exemplify(
+        &self,
+        route: RouteId,
+        method: &Method,
+        status: u16,
+        took: Duration,
+        span: SpanContext,
+    ) {
+        let place = Place {
+            route,
+            method: method_slot(method),
+            status,
+            bucket: bucket(took),
+        };
+        self.exemplars.put(place, span, took);
+    }
+
     fn shard(&self) -> &InFlight {
         &self.in_flight[thread_index() % self.in_flight.len()]
     }
 
     /// All series with what they have counted, in a stable order.
-    fn collect(&self) -> BTreeMap<(&str, u32, u16), Sums> {
+    fn collect(&self) -> BTreeMap<(&str, u32, u16, RouteId), Sums> {
         let mut all: BTreeMap<_, Sums> = BTreeMap::new();
-        for route in self.routes.iter() {
+        for (id, route) in (0..).zip(self.routes.iter()) {
             for shard in &route.shards {
                 shard.visit(|method, status, sums| {
-                    all.entry((&*route.pattern, method, status))
+                    all.entry((&*route.pattern, method, status, id))
                         .or_default()
                         .add(&sums);
                 });
@@ -130,11 +156,14 @@ impl HttpMetrics {
     }
 
     pub(super) fn render(&self, out: &mut Encoder, service: &str) {
+        // Taken first: what they stand for has been counted before.
+        let exemplars = self.exemplars.all();
         let all: Vec<_> = self
             .collect()
             .into_iter()
-            .map(|((path, method, status), sums)| {
-                let method = LABELS[method as usize];
+            .map(|((path, slot, status, route), sums)| {
+                let key = (route, (slot, status));
+                let method = LABELS[slot as usize];
                 let status = status.to_string();
                 let labels = [
                     ("service", service),
@@ -142,24 +171,24 @@ impl HttpMetrics {
                     ("path", path),
                     ("status", status.as_str()),
                 ];
-                (Encoder::labels(&labels), sums)
+                (Encoder::labels(&labels), sums, key)
             })
             .collect();
         out.family(&families::REQUESTS);
-        for (labels, sums) in &all {
-            out.labelled("_total", labels, None, sums.buckets.iter().sum::<u64>());
+        for (labels, sums, _) in &all {
+            out.labelled("_total", labels, sums.buckets.iter().sum::<u64>());
         }
         out.family(&families::DURATION);
-        for (labels, sums) in &all {
+        for (labels, sums, (route, series)) in &all {
             let mut count = 0;
-            for (bucket, (_, bound)) in sums.buckets.iter().zip(BUCKETS) {
+            let bounds = BUCKETS.iter().map(|(_, bound)| *bound).chain(["+Inf"]);
+            for (index, (bucket, bound)) in sums.buckets.iter().zip(bounds).enumerate() {
                 count += bucket;
-                out.labelled("_bucket", labels, Some(bound), count);
+                let exemplar = exemplars.of(*route, *series, index);
+                out.bucket(labels, bound, count, exemplar);
             }
-            count += sums.buckets[BUCKETS.len()];
-            out.labelled("_bucket", labels, Some("+Inf"), count);
-            out.labelled("_sum", labels, None, seconds(sums.nanos));
-            out.labelled("_count", labels, None, count);
+            out.labelled("_sum", labels, seconds(sums.nanos));
+            out.labelled("_count", labels, count);
         }
         out.family(&families::IN_FLIGHT);
         out.sample("", &[], self.in_flight());

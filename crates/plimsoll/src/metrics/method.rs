@@ -23,6 +23,12 @@ pub(super) fn method_slot(method: &Method) -> u32 {
     }
 }
 
+/// A method's label.
+#[cfg(feature = "otlp")]
+pub(crate) fn method_label(method: &Method) -> &'static str {
+    LABELS[method_slot(method) as usize]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,27 +94,37 @@ impl Encoder {
 
     /// Adds a sample of the present family.
     pub(super) fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
-        self.labelled(suffix, &Self::labels(labels), None, value);
+        self.labelled(suffix, &Self::labels(labels), value);
     }
 
-    /// Adds a sample whose labels are rendered already, with the bound of a bucket if it is one.
-    pub(super) fn labelled(
+    /// Adds a sample whose labels are rendered already.
+    pub(super) fn labelled(&mut self, suffix: &str, labels: &str, value: impl Display) {
+        let name = self.name;
+        if labels.is_empty() {
+            self.push(format_args!("{name}{suffix} {value}\n"));
+        } else {
+            self.push(format_args!("{name}{suffix}{{{labels}}} {value}\n"));
+        }
+    }
+
+    /// Adds the count of a bucket, and in OpenMetrics the request that stands for it.
+    pub(super) fn bucket(
         &mut self,
-        suffix: &str,
         labels: &str,
-        bound: Option<&str>,
-        value: impl Display,
+        bound: &str,
+        count: u64,
+        exemplar: Option<impl Display>,
     ) {
         let name = self.name;
-        match bound {
-            Some(bound) => {
-                self.push(format_args!(
-                    "{name}{suffix}{{{labels},le=\"{bound}\"}} {value}\n"
-                ));
-            }
-            None if labels.is_empty() => self.push(format_args!("{name}{suffix} {value}\n")),
-            None => self.push(format_args!("{name}{suffix}{{{labels}}} {value}\n")),
+        self.push(format_args!(
+            "{name}_bucket{{{labels},le=\"{bound}\"}} {count}"
+        ));
+        if let Some(exemplar) = exemplar
+            && self.exposition == Exposition::OpenMetrics
+        {
+            self.push(format_args!("{exemplar}"));
         }
+        self.out.push('\n');
     }
 
     /// Renders labels, without the braces.

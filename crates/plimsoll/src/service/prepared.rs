@@ -12,6 +12,7 @@ use crate::{
     health::Readiness,
     lifecycle::{Hooks, Lifecycle, Pulse, Report, Stop},
     metrics::Registry,
+    otlp::Tracer,
     shutdown::ShutdownToken,
     telemetry::{Log, Output},
 };
@@ -47,6 +48,7 @@ pub struct Prepared<S = ()> {
     /// Asks for the files of TLS to be read again.
     pub(super) reload: Arc<Notify>,
     pub(super) edge: Arc<edge::Shared>,
+    pub(super) tracer: Tracer,
 }
 
 /// A set-up, if there is one.
@@ -71,7 +73,8 @@ impl<S: Settings> Service<S> {
             .unwrap_or_else(Environment::from_process);
         let loaded = load::<S>(&self.build, &environment).map_err(Failure::Config)?;
         let log = self.start_log(&loaded.config)?;
-        Ok(self.prepare_with(loaded, log, Vec::new()))
+        let tracer = start_tracer(&loaded.config, &log)?;
+        Ok(self.prepare_with(loaded, log, Vec::new(), tracer))
     }
 
     pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {
@@ -93,6 +96,7 @@ impl<S: Settings> Service<S> {
         loaded: Loaded<S>,
         log: Log,
         workers: Vec<runtime::Handle>,
+        tracer: Tracer,
     ) -> Prepared<S> {
         let Loaded {
             config,
@@ -122,6 +126,7 @@ impl<S: Settings> Service<S> {
             Arc::clone(&lifecycle),
             handle.log.clone(),
             Arc::clone(&pulse),
+            tracer.clone(),
         );
         Prepared {
             router: self.router,
@@ -133,9 +138,19 @@ impl<S: Settings> Service<S> {
             pulse,
             reload: Arc::new(Notify::new()),
             edge,
+            tracer,
             workers,
         }
     }
+}
+
+/// Starts to export spans, if the settings say where to.
+pub(super) fn start_tracer(config: &Config, log: &Log) -> Result<Tracer, StartError> {
+    let system = |source| Failure::System {
+        what: "means to export traces",
+        source,
+    };
+    Ok(Tracer::start(config, log).map_err(system)?)
 }
 
 /// Buffers and counters are split over this many shards: one a worker, and one for all others.
@@ -154,6 +169,14 @@ impl<S: Settings> Prepared<S> {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.handle.log
+    }
+
+    /// Makes spans of `tracing` parts of the traces of their requests, for a subscriber of your own.
+    /// Nothing if traces are off; a subscriber takes that for a layer, too.
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn trace_layer(&self) -> Option<crate::TraceLayer> {
+        self.tracer.layer()
     }
 
     /// The handling of requests as a tower layer, for a server of your own.

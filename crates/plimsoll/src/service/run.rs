@@ -6,6 +6,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{runtime::Builder, time::timeout};
+use tracing::subscriber::set_global_default;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     cli::{self, Command},
     exit::Failure,
     healthcheck,
+    prepared::start_tracer,
     workers::Workers,
 };
 use crate::{
@@ -21,6 +23,7 @@ use crate::{
     },
     error::chain,
     lifecycle::{AFTER_DRAIN, Notify, Report, Signals, SignsOfLife, Stop, Watchdog, stall_limit},
+    otlp::Tracer,
     server::{Inherited, take_inherited},
     telemetry::{Log, Output, Record, install_panic_hook},
 };
@@ -122,7 +125,11 @@ impl<S: Settings> Service<S> {
                 return Exit(error.exit_status());
             }
         };
-        install(&log);
+        let tracer = match start_tracer(&loaded.config, &log) {
+            Ok(tracer) => tracer,
+            Err(error) => return failed(&log, &error),
+        };
+        install(&log, &tracer);
         if let Sockets::OfAnother { pid } = manager.sockets {
             log.infra(Level::Info, "sockets_ignored", |record| {
                 record.number("listenPid", pid);
@@ -139,7 +146,7 @@ impl<S: Settings> Service<S> {
         let handles = workers.handles();
         // Set-up and hooks run on the first worker; there is one at least.
         let home = handles.first().unwrap_or(control.handle()).clone();
-        let prepared = self.prepare_with(loaded, log.clone(), handles);
+        let prepared = self.prepare_with(loaded, log.clone(), handles, tracer);
         let lifecycle = Arc::clone(&prepared.lifecycle);
         let reload = Arc::clone(&prepared.reload);
         if let Some(mut hangup) = signals.hangup() {
@@ -279,15 +286,30 @@ fn raise_file_limit() {
 }
 
 /// Installs what the process has only once.
-fn install(log: &Log) {
+fn install(log: &Log, tracer: &Tracer) {
     install_panic_hook(log);
     // A program that has installed a subscriber of its own before keeps it: it has composed one
     // with `Log::layer`, or does without records of events.
-    let subscriber = tracing_subscriber::registry().with(log.layer().filtered());
-    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+    if subscribe(log, tracer) {
         // Fails only if somebody else bridges `log` already, to wherever they want it.
         let _ = tracing_log::LogTracer::init();
     }
+}
+
+/// Makes records of events, and spans where there are traces. Whether nobody else has before.
+#[cfg(feature = "otlp")]
+fn subscribe(log: &Log, tracer: &Tracer) -> bool {
+    let events = tracing_subscriber::registry().with(log.layer().filtered());
+    // A layer that has nothing to do would be asked all the same.
+    match tracer.layer() {
+        Some(spans) => set_global_default(events.with(spans)).is_ok(),
+        None => set_global_default(events).is_ok(),
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+fn subscribe(log: &Log, _: &Tracer) -> bool {
+    set_global_default(tracing_subscriber::registry().with(log.layer().filtered())).is_ok()
 }
 
 fn failed(log: &Log, error: &StartError) -> Exit {

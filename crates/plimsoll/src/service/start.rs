@@ -4,7 +4,11 @@
 use std::net::SocketAddr;
 use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::{runtime, task::spawn_blocking, time::timeout};
+use tokio::{
+    runtime,
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
 use super::{Handle, Prepared, StartError, admin::Admin, exit::Failure, router, tls};
 use crate::{
@@ -12,12 +16,16 @@ use crate::{
     edge::EdgeService,
     lifecycle::{Drain, Ended, Force, Hooks, Lifecycle, Report, Stop},
     metrics::Registry,
+    otlp::Tracer,
     server::{Acceptor, Bound},
     telemetry::Log,
 };
 
 /// What the flush still gets when it must be over at once.
 const FORCED_FLUSH: Duration = Duration::from_millis(400);
+
+/// How long the last spans may take: a collector that hangs delays the end by no more.
+const TRACES: Duration = Duration::from_millis(1900);
 
 /// The addresses that a service has taken.
 #[derive(Debug)]
@@ -41,6 +49,7 @@ pub(crate) struct Running {
     shutdown_timeout: Duration,
     /// Where the service's own code runs, hooks included.
     runtime: runtime::Handle,
+    tracer: Tracer,
 }
 
 impl<S: Settings> Prepared<S> {
@@ -73,6 +82,7 @@ impl<S: Settings> Prepared<S> {
             pulse,
             reload,
             edge,
+            tracer,
         } = self;
         let Handle {
             config, hooks, log, ..
@@ -133,6 +143,7 @@ impl<S: Settings> Prepared<S> {
             drain_delay: config.drain_delay,
             shutdown_timeout: config.shutdown_timeout,
             runtime: runtime::Handle::current(),
+            tracer,
         })
     }
 }
@@ -175,6 +186,7 @@ impl Running {
         };
         let mut force = Force::new(force);
         let Ended { report, flush } = drain.run(stop, &mut force).await;
+        let flush = end_traces(&self.tracer, &self.log, flush, &mut force).await;
         let last = report.clone();
         let log = self.log;
         // The writer may be stuck on a reader that has stopped, and the flush waits for it.
@@ -195,4 +207,28 @@ impl Running {
         drop(self.admin);
         report
     }
+}
+
+/// Sends the spans that are left, and says how many there were. Gives what is left of the time.
+async fn end_traces(
+    tracer: &Tracer,
+    log: &Log,
+    flush: Duration,
+    force: &mut Force<impl Future<Output = ()>>,
+) -> Duration {
+    let began = Instant::now();
+    let limit = TRACES.min(flush.saturating_sub(FORCED_FLUSH));
+    if force.or(tracer.close(limit)).await.is_none() {
+        // Not sent any more, but counted.
+        tracer.close(Duration::ZERO).await;
+    }
+    let Some(spans) = tracer.totals() else {
+        return flush;
+    };
+    log.infra(Level::Info, "trace_export_ended", |record| {
+        record.number("spansProduced", spans.produced);
+        record.number("spansExported", spans.exported);
+        record.number("spansDropped", spans.total_dropped());
+    });
+    flush.saturating_sub(began.elapsed()).max(FORCED_FLUSH)
 }

@@ -109,6 +109,7 @@ where
             if let Some(nearest) = nearest {
                 spans::write(record, &nearest, written, self.log.format());
             }
+            record.trace(context::recorded_span());
         };
         context::with_request_id(|request_id| {
             self.log.write(

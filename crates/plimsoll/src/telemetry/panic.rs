@@ -42,6 +42,7 @@ impl PanicPlace {
                 |record| {
                     record.str("panicMessage", &self.message);
                     record.str("location", &self.location);
+                    record.trace(context::recorded_span());
                 },
             );
         });

@@ -8,15 +8,22 @@ use super::{
     escape::{json_string, json_text},
     thread::{push_asctime, push_thread_name},
 };
-use crate::config::{Level, LogFormat};
+use crate::{
+    config::{Level, LogFormat},
+    trace::{IDS_ROOM, SpanContext},
+};
 
 pub(super) use self::members::is_leading;
 
 /// The most bytes a line has, its end included (contract LOG-8).
 pub(super) const MAX_LINE: usize = 16 * 1024;
 
-/// What is kept free for the end of a line: a closing quote and brace, and the newline.
-const RESERVE: usize = 16;
+/// What is kept free for the end of a line: a closing quote and brace, and the newline; and before
+/// them the ids of a trace.
+const RESERVE: usize = 16 + IDS_ROOM;
+
+/// The names of these ids, which no field of a user's has where there are traces.
+const IDS: [&str; 2] = ["traceId", "spanId"];
 
 /// The names that the chassis gives to the first fields of every record (LOG-2).
 const LEADING: [&str; 7] = [
@@ -50,7 +57,7 @@ impl<T: AsRef<str> + ?Sized> Name for &T {
         let name = (*self).as_ref();
         out.extend_from_slice(b",\"");
         json_text(out, name, usize::MAX);
-        if LEADING.contains(&name) {
+        if LEADING.contains(&name) || cfg!(feature = "otlp") && IDS.contains(&name) {
             out.push(b'_');
         }
         out.extend_from_slice(b"\":");
@@ -349,6 +356,22 @@ impl<'a> Record<'a> {
         self.out.push(b']');
     }
 
+    /// Adds the ids of a trace that is recorded, last of all fields (contract LOG-14).
+    pub(crate) fn trace(&mut self, span: Option<SpanContext>) {
+        let Some(span) = span else { return };
+        let (trace, span) = (span.trace_id_hex(), span.span_id_hex());
+        // There is always room for them.
+        for (name, id) in IDS.into_iter().zip([&trace[..], &span[..]]) {
+            let (before, between, after): (&[u8], &[u8], &[u8]) = match self.format {
+                LogFormat::Json => (b",\"", b"\":\"", b"\""),
+                LogFormat::Pretty => (b" \x1b[2m", b"=\x1b[0m", b""),
+            };
+            for part in [before, name.as_bytes(), between, id, after] {
+                self.out.extend_from_slice(part);
+            }
+        }
+    }
+
     /// Ends the line.
     pub(crate) fn end(self) {
         self.out.extend_from_slice(match self.format {
@@ -429,6 +452,24 @@ mod tests {
         });
         assert!(line.len() <= MAX_LINE, "{}", line.len());
         serde_json::from_slice::<Value>(&line).unwrap();
+    }
+
+    #[cfg(feature = "otlp")]
+    #[test]
+    fn the_ids_of_a_trace_have_room_in_a_full_line() {
+        let span = SpanContext::root([0xAB; 16], [0xCD; 8], true);
+        for format in [LogFormat::Json, LogFormat::Pretty] {
+            let mut out = Vec::new();
+            let mut record = Record::begin(&mut out, format, Level::Info, "a", "b", "c");
+            for index in 0..1000 {
+                record.str(&format!("field{index}"), "x");
+            }
+            record.trace(Some(span));
+            record.end();
+            assert!(out.len() <= MAX_LINE, "{}", out.len());
+            let line = String::from_utf8(out).unwrap();
+            assert!(line.contains(&"ab".repeat(16)) && line.contains(&"cd".repeat(8)));
+        }
     }
 
     #[test]

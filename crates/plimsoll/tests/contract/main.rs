@@ -22,3 +22,4 @@ mod rid;
 mod srv;
 mod support;
 mod tls;
+mod trace;

@@ -11,6 +11,8 @@
 
 use std::{path::PathBuf, thread, time::Duration};
 
+#[cfg(feature = "otlp")]
+use super::traces;
 use super::{Config, DEVELOPMENT_KEY, rules};
 use crate::{
     BuildInfo,
@@ -57,7 +59,7 @@ const DEFAULT_MAX_BODY_BYTES: &str = "2MiB";
 /// These texts are labels of every metric and fields of every access record.
 const MAX_LABEL_BYTES: usize = 128;
 
-const LABEL: &str = "text of 1 to 128 bytes without control characters";
+pub(super) const LABEL: &str = "text of 1 to 128 bytes without control characters";
 
 impl Config {
     /// Reads the settings of the chassis. All are read before the first `?`.
@@ -316,6 +318,9 @@ impl Config {
             .default(DEFAULT_MAX_BODY_BYTES)
             .read::<ByteSize>();
 
+        #[cfg(feature = "otlp")]
+        let traces = traces::read(from);
+
         // Used before anything is read, and asked for here so that it is known and documented.
         let env_file = from
             .setting(
@@ -360,11 +365,13 @@ impl Config {
             max_in_flight: max_in_flight?,
             max_body_bytes: max_body_bytes?,
             secret_key: secret_key?.or_else(development_key),
+            #[cfg(feature = "otlp")]
+            traces: traces?,
         })
     }
 }
 
-fn label(text: &str) -> Result<String, Mismatch> {
+pub(super) fn label(text: &str) -> Result<String, Mismatch> {
     if text.is_empty() || text.len() > MAX_LABEL_BYTES || text.contains(char::is_control) {
         return Err(Mismatch::new());
     }

@@ -44,7 +44,10 @@ impl Settings for Own {
 #[test]
 fn every_output_has_every_setting_and_alias() {
     let definitions = definitions::<Own>(&BUILD);
-    assert_eq!(definitions.settings().len(), 33);
+    assert_eq!(
+        definitions.settings().len(),
+        if cfg!(feature = "otlp") { 47 } else { 33 }
+    );
     let outputs = [
         definitions.help("demo", "A service."),
         definitions.markdown_table(),

@@ -15,6 +15,7 @@ use crate::{
     edge::{Shared, account::Account, id},
     lifecycle::{Lifecycle, Pulse},
     metrics::{Cause as _, ProtocolError, Registry},
+    otlp::Tracer,
     telemetry::{
         Log, Output, Record,
         invariants::{json_line, pretty_line},
@@ -57,6 +58,7 @@ static SHARED: LazyLock<Arc<Shared>> = LazyLock::new(|| {
         Arc::new(Lifecycle::new()),
         log.expect("a thread"),
         Pulse::start(&[]),
+        Tracer::default(),
     )
 });
 

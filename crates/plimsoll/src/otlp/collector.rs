@@ -1,0 +1,174 @@
+//! The connection to a collector: HTTP/1.1, kept alive, over TCP or TLS.
+
+use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri::Scheme};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{SendRequest, handshake},
+};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::config::Traces;
+
+/// The most of an answer that is read: a few words on what was wrong.
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// Whatever kept a batch from being answered.
+pub(super) type SendError = Box<dyn Error + Send + Sync>;
+
+/// A collector, and the connection to it while there is one.
+pub(super) struct Collector {
+    endpoint: Uri,
+    headers: http::HeaderMap,
+    tls: Option<TlsConnector>,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+/// What a collector answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    /// How long it wants to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: Bytes,
+}
+
+impl Collector {
+    /// Prepares to send; connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// For `https`, if there are no authorities to verify the collector's certificate with.
+    pub(super) fn new(traces: &Traces) -> io::Result<Self> {
+        let tls = match traces.endpoint.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => Some(connector()?),
+            _ => None,
+        };
+        let mut headers = traces.headers.clone();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "application/x-protobuf"),
+            (
+                header::USER_AGENT,
+                concat!("OTel-OTLP-Exporter-plimsoll/", env!("CARGO_PKG_VERSION")),
+            ),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        if let Some(authority) = traces.endpoint.authority() {
+            // An authority is a valid header.
+            let host = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
+            headers.insert(header::HOST, host);
+        }
+        Ok(Self {
+            endpoint: traces.endpoint.clone(),
+            headers,
+            tls,
+            sender: None,
+        })
+    }
+
+    /// Sends a batch and reads the answer. Dropping the future gives the connection up.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be reached, or says nothing that is HTTP.
+    pub(super) async fn send(&mut self, body: Bytes) -> Result<Answer, SendError> {
+        if let Some(mut kept) = self.sender.take()
+            && kept.ready().await.is_ok()
+            // It may have been closed at this very moment: a new one decides.
+            && let Ok(answer) = self.send_over(&mut kept, body.clone()).await
+        {
+            self.sender = Some(kept);
+            return Ok(answer);
+        }
+        let mut fresh = self.connect().await?;
+        let answer = self.send_over(&mut fresh, body).await?;
+        self.sender = Some(fresh);
+        Ok(answer)
+    }
+
+    async fn send_over(
+        &self,
+        sender: &mut SendRequest<Full<Bytes>>,
+        body: Bytes,
+    ) -> Result<Answer, SendError> {
+        let mut request =
+            Request::post(self.endpoint.path_and_query().map_or("/", |it| it.as_str()))
+                .body(Full::new(body))?;
+        request.headers_mut().clone_from(&self.headers);
+        read(sender.send_request(request).await?).await
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, SendError> {
+        // A host it has, or there would be no traces.
+        let host = self.endpoint.host().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let default = if self.tls.is_some() { 443 } else { 80 };
+        let port = self.endpoint.port_u16().unwrap_or(default);
+        let stream = TcpStream::connect((bare, port)).await?;
+        stream.set_nodelay(true)?;
+        match &self.tls {
+            Some(tls) => {
+                let name = ServerName::try_from(bare.to_owned())?;
+                speak(tls.connect(name, stream).await?).await
+            }
+            None => speak(stream).await,
+        }
+    }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<SendRequest<Full<Bytes>>, SendError> {
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    // It ends with its sender; what it fails with, the sender fails with too.
+    drop(tokio::spawn(connection));
+    Ok(sender)
+}
+
+async fn read(answer: Response<Incoming>) -> Result<Answer, SendError> {
+    let (head, body) = answer.into_parts();
+    let retry_after = head.headers.get(header::RETRY_AFTER);
+    Ok(Answer {
+        status: head.status,
+        // Nobody who asks so often gives a date.
+        retry_after: retry_after
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .map(Duration::from_secs),
+        body: Limited::new(body, MAX_ANSWER).collect().await?.to_bytes(),
+    })
+}
+
+/// Verifies with the authorities of the system, or those that `SSL_CERT_FILE` names.
+fn connector() -> io::Result<TlsConnector> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        let why = "there are no certificates of authorities to verify an https endpoint with";
+        return Err(io::Error::other(why));
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+//! Spans of `tracing` that are opened inside a recorded request, as spans of its trace.
+
+use std::{fmt, time::SystemTime};
+
+use tokio::time::Instant;
+use tracing::{
+    Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{Layer, filter::LevelFilter, layer::Context, registry::LookupSpan};
+
+use super::{Kind, Span, Tracer, Value};
+use crate::{
+    context,
+    trace::{self, SpanContext, SpanId, new_span_id},
+};
+
+/// The most attributes that a span has.
+const MAX_ATTRIBUTES: usize = 128;
+
+/// Makes spans of `tracing`, INFO and above, parts of the requests in which they are opened.
+///
+/// Made by [`Prepared::trace_layer`](crate::Prepared::trace_layer), for a subscriber of your own;
+/// [`Service::run`](crate::Service::run) installs one by itself. A span's name is that of the span,
+/// its attributes are its fields. A span in a request that is not recorded, or in none, costs a
+/// look at the thread's slot.
+#[derive(Debug, Clone)]
+pub struct TraceLayer {
+    tracer: Tracer,
+}
+
+/// What is kept of a span while it is open.
+struct Open {
+    context: SpanContext,
+    parent: SpanId,
+    start: SystemTime,
+    began: Instant,
+    attributes: Vec<(&'static str, Value)>,
+}
+
+impl TraceLayer {
+    pub(super) fn new(tracer: Tracer) -> Self {
+        Self { tracer }
+    }
+}
+
+impl<S> Layer<S> for TraceLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if *attributes.metadata().level() > tracing::Level::INFO {
+            return;
+        }
+        let above = if attributes.is_contextual() {
+            context.lookup_current()
+        } else {
+            attributes.parent().and_then(|id| context.span(id))
+        };
+        let of_span = above.and_then(|span| {
+            span.scope().find_map(|span| {
+                let extensions = span.extensions();
+                extensions.get::<Open>().map(|open| open.context)
+            })
+        });
+        let Some(parent) = of_span.or_else(context::recorded_span) else {
+            return;
+        };
+        let mut open = Open {
+            context: parent.child(new_span_id(), true),
+            parent: parent.span_id,
+            start: SystemTime::now(),
+            began: Instant::now(),
+            attributes: Vec::new(),
+        };
+        attributes.record(&mut Fields(&mut open.attributes));
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(open);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(open) = span.extensions_mut().get_mut::<Open>()
+        {
+            values.record(&mut Fields(&mut open.attributes));
+        }
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(open) = span.extensions().get::<Open>()
+        {
+            trace::enter(id.into_u64(), open.context);
+        }
+    }
+
+    fn on_exit(&self, id: &Id, _: Context<'_, S>) {
+        trace::exit(id.into_u64());
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let Some(span) = context.span(&id) else {
+            return;
+        };
+        let Some(open) = span.extensions_mut().remove::<Open>() else {
+            return;
+        };
+        let name = span.name();
+        self.tracer.submit(|| Span {
+            context: open.context,
+            parent: Some(open.parent),
+            is_parent_remote: false,
+            state: None,
+            link: None,
+            name: name.into(),
+            kind: Kind::Internal,
+            start: open.start,
+            took: open.began.elapsed(),
+            attributes: open.attributes,
+            has_failed: false,
+        });
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::INFO)
+    }
+}
+
+/// Takes fields for attributes; a later value of a field takes the place of the first.
+struct Fields<'a>(&'a mut Vec<(&'static str, Value)>);
+
+impl Fields<'_> {
+    fn put(&mut self, field: &Field, value: Value) {
+        let name = field.name();
+        if let Some((_, there)) = self.0.iter_mut().find(|(there, _)| *there == name) {
+            *there = value;
+        } else if self.0.len() < MAX_ATTRIBUTES {
+            self.0.push((name, value));
+        }
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, Value::Float(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, Value::Int(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        // OTLP has no number for what is larger.
+        let value =
+            i64::try_from(value).map_or_else(|_| Value::text(&value.to_string()), Value::Int);
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, Value::Bool(value));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, Value::text(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field, Value::text(&crate::error::chain(value)));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, Value::text(&format!("{value:?}")));
+    }
+}
