@@ -292,7 +292,7 @@ async fn span(Path(tenant): Path<String>) -> &'static str {
         tracing::info!(target: "fixture", "span_began");
         let step = tracing::info_span!(target: "fixture", "step", attempt = 1, tenant = "nearer");
         step.in_scope(|| tracing::info!(target: "fixture", attempt = 2, "span_step"));
-        tracing::Span::current().record("rows", tracing::field::debug(Talks));
+        Span::current().record("rows", tracing::field::debug(Talks));
         sleep(Duration::from_millis(1)).await;
         tracing::info!(target: "fixture", said = ?Talks, "span_ended");
     }
@@ -713,7 +713,7 @@ fn told(trace: &TraceContext) -> String {
 
 /// Spans in a handler, in each other, and in tasks.
 async fn spans() -> String {
-    let outer = info_span!("outer", item = 7, ratio = 0.5, late = tracing::field::Empty);
+    let outer = info_span!("outer", item = 7, ratio = 0.5, late = Empty);
     let told = async {
         tracing::info!(target: "fixture", traceId = "mine", "inside_outer");
         Span::current().record("late", "yes");
