@@ -3,6 +3,11 @@
 use axum::{Router, http::header, response::IntoResponse, routing::get};
 use plimsoll::{BuildInfo, Exit, Handle, Service, SetupError, build_info};
 
+/// musl's own allocator has one lock for all threads; the image is linked with musl.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Exit {
     Service::new(build_info!())
         .about("A small HTTP service whose business is to be operated well.")
