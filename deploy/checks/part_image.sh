@@ -59,59 +59,6 @@ the_dockerfile_builds_the_image() {
   build_image --tag "$IMAGE" "${BUILD_ARGUMENTS[@]}"
 }
 
-the_image_has_12_mb_at_most
-  check the_image_has_its_labels
-  check the_image_runs_as_user_10001
-  check the_image_has_no_shell_and_two_files
-  check the_image_brings_the_certificates_of_authorities
-  check the_binary_is_static_and_hardened
-  check build_arguments_arrive_in_the_service
-  check the_image_becomes_healthy_by_its_own_check
-  check a_service_that_hangs_becomes_unhealthy
-  check it_runs_read_only_without_capabilities
-  check it_writes_nothing_where_it_could
-  check docker_stop_ends_it_in_time_with_status_0
-  check docker_stop_waits_for_the_drain_delay
-  check the_first_process_hears_each_signal_that_ends_it
-  check a_mistake_in_the_settings_is_status_78
-  check the_daemon_sees_json_and_nothing_else
-  check the_daemon_splits_no_record
-  check the_binary_knows_its_dependencies
-  check the_bill_of_materials_lists_what_is_in_the_binary
-  check the_tests_run_inside_the_build_if_asked
-  check two_builds_make_the_same_layers
-  leave_out 'the image on the official base image of Rust: it was built on a stand-in from Debian packages'
-}
-
-# service NAME [ARGUMENT...]: starts a container of the image, and gives its address.
-service() {
-  local name=$1
-  shift
-  docker run --detach --name "$name" --publish 127.0.0.1::8080 "$@" "$IMAGE" >/dev/null
-  eventually 20 curl --silent --fail "http://$(address "$name")/ready"
-}
-
-address() {
-  docker port "$1" 8080
-}
-
-inspect() {
-  docker inspect --format "$2" "$1"
-}
-
-main_process() {
-  inspect "$1" '{{.State.Pid}}'
-}
-
-status_line() {
-  sed -n "s/^$2:[[:space:]]*//p" "/proc/$(main_process "$1")/status"
-}
-
-the_dockerfile_builds_the_image() {
-  build_image --tag "$IMAGE" --build-arg "SERVICE_NAME=$NAME" --build-arg "VERSION=$VERSION" \
-    --build-arg "BUILD_TIME=$BUILD_TIME" --build-arg "REVISION=$REVISION"
-}
-
 the_image_has_12_mb_at_most() {
   local size
   size=$(docker image inspect --format '{{.Size}}' "$IMAGE")
@@ -123,7 +70,7 @@ the_image_has_its_labels() {
   label() {
     docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$1\"}}" "$IMAGE"
   }
-  equal title "$NAME" "$(label title)"
+  equal title "$SERVICE" "$(label title)"
   equal version "$VERSION" "$(label version)"
   equal created "$BUILD_TIME" "$(label created)"
   equal revision "$REVISION" "$(label revision)"
@@ -191,10 +138,10 @@ the_binary_is_static_and_hardened() {
 
 build_arguments_arrive_in_the_service() {
   service arguments
-  equal /info "{\"service\":\"$NAME\",\"version\":\"$VERSION\",\"buildTime\":\"$BUILD_TIME\"}" \
+  equal /info "{\"service\":\"$SERVICE\",\"version\":\"$VERSION\",\"buildTime\":\"$BUILD_TIME\"}" \
     "$(curl --silent "http://$(address arguments)/info")"
   curl --silent "http://$(address arguments)/metrics" |
-    grep -F "build_info{service=\"$NAME\",version=\"$VERSION\",build_time=\"$BUILD_TIME\"} 1"
+    grep -F "build_info{service=\"$SERVICE\",version=\"$VERSION\",build_time=\"$BUILD_TIME\"} 1"
   docker rm --force arguments
   # The environment still wins.
   docker run --rm --env SERVICE_NAME=from-environment "$IMAGE" --check-config |
@@ -235,7 +182,7 @@ it_runs_read_only_without_capabilities() {
     equal "$set" 0000000000000000 "$(status_line locked "$set")"
   done
   equal NoNewPrivs 1 "$(status_line locked NoNewPrivs)"
-  equal 'the banner' "$NAME is running (Rust + Axum)" "$(curl --silent "http://$(address locked)/")"
+  equal 'the banner' "$SERVICE is running (Rust + Axum)" "$(curl --silent "http://$(address locked)/")"
   docker stop locked
   equal 'exit status' 0 "$(inspect locked '{{.State.ExitCode}}')"
   equal 'errors' '' "$(docker logs locked 2>&1 >/dev/null)"

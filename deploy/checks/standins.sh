@@ -52,8 +52,8 @@ build_image() {
 
 # The image that all parts look at, and what it was built with.
 readonly IMAGE=deploy-test/service:image
-readonly NAME=deploy-test VERSION=9.8.7 BUILD_TIME=2026-01-02T03:04:05Z REVISION=0123abcd
-readonly BUILD_ARGUMENTS=(--build-arg "SERVICE_NAME=$NAME" --build-arg "VERSION=$VERSION"
+readonly SERVICE=deploy-test VERSION=9.8.7 BUILD_TIME=2026-01-02T03:04:05Z REVISION=0123abcd
+readonly BUILD_ARGUMENTS=(--build-arg "SERVICE_NAME=$SERVICE" --build-arg "VERSION=$VERSION"
   --build-arg "BUILD_TIME=$BUILD_TIME" --build-arg "REVISION=$REVISION")
 
 # image_under_test: built unless it is there from before with the same sources.
