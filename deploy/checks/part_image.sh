@@ -6,7 +6,7 @@ part_image() {
   need 'an engine of its own' engine_start
   need 'a stand-in for the image of Rust' builder_standin
   check the_dockerfile_builds_the_image
-  docker image inspect "$IMAGE" >/dev/null 2>&1 || return 0
+  docker image inspect "$TESTED" >/dev/null 2>&1 || return 0
   check the_image_has_12_mb_at_most
   check the_image_has_its_labels
   check the_image_runs_as_user_10001
@@ -35,7 +35,7 @@ part_image() {
 service() {
   local name=$1
   shift
-  docker run --detach --name "$name" --publish 127.0.0.1::8080 "$@" "$IMAGE" >/dev/null
+  docker run --detach --name "$name" --publish 127.0.0.1::8080 "$@" "$TESTED" >/dev/null
   eventually 20 curl --silent --fail "http://$(address "$name")/ready"
 }
 
@@ -56,19 +56,19 @@ status_line() {
 }
 
 the_dockerfile_builds_the_image() {
-  build_image --tag "$IMAGE" "${BUILD_ARGUMENTS[@]}"
+  build_image --tag "$TESTED" "${BUILD_ARGUMENTS[@]}"
 }
 
 the_image_has_12_mb_at_most() {
   local size
-  size=$(docker image inspect --format '{{.Size}}' "$IMAGE")
+  size=$(docker image inspect --format '{{.Size}}' "$TESTED")
   seen "$size bytes"
   ((size <= 12000000))
 }
 
 the_image_has_its_labels() {
   label() {
-    docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$1\"}}" "$IMAGE"
+    docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$1\"}}" "$TESTED"
   }
   equal title "$SERVICE" "$(label title)"
   equal version "$VERSION" "$(label version)"
@@ -79,7 +79,7 @@ the_image_has_its_labels() {
 }
 
 the_image_runs_as_user_10001() {
-  equal 'user of the image' 10001:10001 "$(docker image inspect --format '{{.Config.User}}' "$IMAGE")"
+  equal 'user of the image' 10001:10001 "$(docker image inspect --format '{{.Config.User}}' "$TESTED")"
   service user
   equal 'users of the process' $'10001\t10001\t10001\t10001' "$(status_line user Uid)"
   equal 'groups of the process' $'10001\t10001\t10001\t10001' "$(status_line user Gid)"
@@ -88,23 +88,23 @@ the_image_runs_as_user_10001() {
 
 the_image_has_no_shell_and_two_files() {
   local shell status
-  docker create --name files "$IMAGE"
+  docker create --name files "$TESTED"
   # Everything that is a file, without what the engine mounts into every container.
   equal files $'etc/ssl/certs/ca-certificates.crt\nservice' \
     "$(docker export files | tar --list | grep -v '/$' |
       grep -vxE '\.dockerenv|etc/(hostname|hosts|resolv\.conf|mtab)|dev/console' | sort)"
   docker rm files
-  equal 'entry point' '["/service"]' "$(docker image inspect --format '{{json .Config.Entrypoint}}' "$IMAGE")"
+  equal 'entry point' '["/service"]' "$(docker image inspect --format '{{json .Config.Entrypoint}}' "$TESTED")"
   for shell in /bin/sh /bin/bash /busybox/sh; do
     status=0
-    docker run --rm --entrypoint "$shell" "$IMAGE" -c true || status=$?
+    docker run --rm --entrypoint "$shell" "$TESTED" -c true || status=$?
     equal "status of $shell" 127 "$status"
   done
 }
 
 the_image_brings_the_certificates_of_authorities() {
   local count
-  docker create --name certificates "$IMAGE"
+  docker create --name certificates "$TESTED"
   docker cp certificates:/etc/ssl/certs/ca-certificates.crt "$STATE/authorities.pem"
   docker rm certificates
   count=$(openssl crl2pkcs7 -nocrl -certfile "$STATE/authorities.pem" |
@@ -115,7 +115,7 @@ the_image_brings_the_certificates_of_authorities() {
 
 binary() {
   docker rm --force binary >/dev/null 2>&1 || true
-  docker create --name binary "$IMAGE" >/dev/null
+  docker create --name binary "$TESTED" >/dev/null
   docker cp binary:/service "$STATE/service"
   docker rm binary >/dev/null
 }
@@ -144,7 +144,7 @@ build_arguments_arrive_in_the_service() {
     grep -F "build_info{service=\"$SERVICE\",version=\"$VERSION\",build_time=\"$BUILD_TIME\"} 1"
   docker rm --force arguments
   # The environment still wins.
-  docker run --rm --env SERVICE_NAME=from-environment "$IMAGE" --check-config |
+  docker run --rm --env SERVICE_NAME=from-environment "$TESTED" --check-config |
     grep '^SERVICE_NAME=from-environment '
 }
 
@@ -154,10 +154,10 @@ is_health() {
 
 the_image_becomes_healthy_by_its_own_check() {
   equal 'the check' '["CMD","/service","healthcheck"]' \
-    "$(docker image inspect --format '{{json .Config.Healthcheck.Test}}' "$IMAGE")"
+    "$(docker image inspect --format '{{json .Config.Healthcheck.Test}}' "$TESTED")"
   # At another port too, as the check asks what the service is set to.
   service healthy
-  docker run --detach --name elsewhere --env PORT=9999 "$IMAGE"
+  docker run --detach --name elsewhere --env PORT=9999 "$TESTED"
   eventually 40 is_health healthy healthy
   eventually 40 is_health elsewhere healthy
   docker rm --force healthy elsewhere
@@ -252,7 +252,7 @@ the_first_process_hears_each_signal_that_ends_it() {
 
 a_mistake_in_the_settings_is_status_78() {
   local status=0
-  docker run --rm --env PORT=70000 "$IMAGE" >"$STATE/mistake.out" 2>"$STATE/mistake.err" || status=$?
+  docker run --rm --env PORT=70000 "$TESTED" >"$STATE/mistake.out" 2>"$STATE/mistake.err" || status=$?
   equal 'exit status' 78 "$status"
   grep 'PORT="70000"' "$STATE/mistake.err"
   equal records 1 "$(grep -c '"message":"config_invalid"' "$STATE/mistake.out")"
@@ -305,12 +305,12 @@ the_bill_of_materials_lists_what_is_in_the_binary() {
 }
 
 the_tests_run_inside_the_build_if_asked() {
-  build_image --tag "$IMAGE-tested" --build-arg RUN_TESTS=true "${BUILD_ARGUMENTS[@]}" 2>&1 | tee "$STATE/tested.log"
+  build_image --tag "$TESTED-tested" --build-arg RUN_TESTS=true "${BUILD_ARGUMENTS[@]}" 2>&1 | tee "$STATE/tested.log"
   # Tests that had run before are not run again.
   grep -E 'test result: ok|CACHED' "$STATE/tested.log"
   # What was tested is what there is without tests.
-  equal layers "$(docker image inspect --format '{{json .RootFS.Layers}}' "$IMAGE")" \
-    "$(docker image inspect --format '{{json .RootFS.Layers}}' "$IMAGE-tested")"
+  equal layers "$(docker image inspect --format '{{json .RootFS.Layers}}' "$TESTED")" \
+    "$(docker image inspect --format '{{json .RootFS.Layers}}' "$TESTED-tested")"
   # A word that is neither true nor false makes no image without tests.
   if build_image --build-arg RUN_TESTS=yes; then
     fail 'RUN_TESTS=yes was taken for false'
@@ -318,7 +318,7 @@ the_tests_run_inside_the_build_if_asked() {
 }
 
 two_builds_make_the_same_layers() {
-  build_image --no-cache --tag "$IMAGE-again" "${BUILD_ARGUMENTS[@]}"
-  equal layers "$(docker image inspect --format '{{json .RootFS.Layers}}' "$IMAGE")" \
-    "$(docker image inspect --format '{{json .RootFS.Layers}}' "$IMAGE-again")"
+  build_image --no-cache --tag "$TESTED-again" "${BUILD_ARGUMENTS[@]}"
+  equal layers "$(docker image inspect --format '{{json .RootFS.Layers}}' "$TESTED")" \
+    "$(docker image inspect --format '{{json .RootFS.Layers}}' "$TESTED-again")"
 }

@@ -10,13 +10,13 @@ part_rolling() {
   need 'an engine of its own' engine_start
   need 'the image' image_under_test
   check a_rolling_update_under_load_loses_no_request
-  leave_out 'the rolling update by Swarm or Kubernetes: the same steps were taken one by one with the engine and HAProxy'
+  leave_out 'the rolling update by Kubernetes: the same steps were taken one by one with the engine and HAProxy'
 }
 
 # replica NAME PORT: starts one, as in compose.prod.yml, at a port of this machine.
 replica() {
   docker run --detach --name "$1" --publish "127.0.0.1:$2:8080" --read-only --cap-drop ALL \
-    --security-opt no-new-privileges --env DRAIN_DELAY=5s --stop-timeout 20 "$IMAGE" >/dev/null
+    --security-opt no-new-privileges --env DRAIN_DELAY=5s --stop-timeout 20 "$TESTED" >/dev/null
   eventually 20 curl --silent --fail "http://127.0.0.1:$2/ready"
 }
 
@@ -28,6 +28,7 @@ haproxy_says() {
 a_rolling_update_under_load_loses_no_request() {
   local folder=$STATE/rolling front table name status since
   local -A port
+  docker rm --force "${REPLICAS[@]}" >/dev/null 2>&1 || true
   rm -rf "$folder"
   mkdir -p "$folder"
   front=$(free_port)

@@ -30,7 +30,7 @@ machine_start() {
     --tmpfs /run:exec --tmpfs /run/lock --tmpfs /tmp --volume /sys/fs/cgroup:/sys/fs/cgroup:ro \
     stand-in/systemd /bin/sh -c 'mount --make-rshared / && exec /lib/systemd/systemd'
   eventually 30 inside systemctl is-system-running
-  docker create --name unit-binary "$IMAGE"
+  docker create --name unit-binary "$TESTED"
   docker cp unit-binary:/service "$STATE/service"
   docker rm unit-binary
   # As it stands at the top of the unit.

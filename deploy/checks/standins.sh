@@ -51,7 +51,7 @@ build_image() {
 }
 
 # The image that all parts look at, and what it was built with.
-readonly IMAGE=deploy-test/service:image
+readonly TESTED=deploy-test/service:image
 readonly SERVICE=deploy-test VERSION=9.8.7 BUILD_TIME=2026-01-02T03:04:05Z REVISION=0123abcd
 readonly BUILD_ARGUMENTS=(--build-arg "SERVICE_NAME=$SERVICE" --build-arg "VERSION=$VERSION"
   --build-arg "BUILD_TIME=$BUILD_TIME" --build-arg "REVISION=$REVISION")
@@ -59,7 +59,7 @@ readonly BUILD_ARGUMENTS=(--build-arg "SERVICE_NAME=$SERVICE" --build-arg "VERSI
 # image_under_test: built unless it is there from before with the same sources.
 image_under_test() {
   builder_standin
-  build_image --tag "$IMAGE" "${BUILD_ARGUMENTS[@]}"
+  build_image --tag "$TESTED" "${BUILD_ARGUMENTS[@]}"
 }
 
 # systemd_standin: a machine that systemd starts, as small as Debian makes it.
@@ -73,4 +73,29 @@ systemd_standin() {
   rm -rf "$root"/var/cache/apt/archives/*.deb
   tar -C "$root" -c . | docker import - stand-in/systemd
   rm -rf "$root"
+}
+
+# watchers_standin: in the place of the official images of nginx, Prometheus and Alertmanager, with
+# the paths and the commands that those have.
+watchers_standin() {
+  systemd_standin
+  docker build --network host --tag stand-in/watchers - <<'DOCKERFILE'
+FROM stand-in/systemd
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        nginx-light prometheus prometheus-alertmanager \
+    && rm -f /etc/nginx/sites-enabled/default
+DOCKERFILE
+  docker build --tag stand-in/nginx - <<'DOCKERFILE'
+FROM stand-in/watchers
+CMD ["/usr/sbin/nginx", "-g", "daemon off;"]
+DOCKERFILE
+  docker build --tag stand-in/prometheus - <<'DOCKERFILE'
+FROM stand-in/watchers
+CMD ["/usr/bin/prometheus", "--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
+DOCKERFILE
+  docker build --tag stand-in/alertmanager - <<'DOCKERFILE'
+FROM stand-in/watchers
+CMD ["/usr/bin/prometheus-alertmanager", "--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/tmp"]
+DOCKERFILE
 }
