@@ -20,7 +20,7 @@ compose() {
   local file=$1
   shift
   (
-    cd deploy
+    cd deploy || exit
     sed '/^name:/d' "$file" |
       DOCKER_HOST=unix://$STATE/engine.sock /usr/bin/docker-compose --ansi never --file - \
         --project-name deploytest "$@"
