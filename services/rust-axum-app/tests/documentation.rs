@@ -1,4 +1,5 @@
-//! Keeps `docs/contract.md` honest: every clause names tests that exist, or says "not yet".
+//! Keeps `docs/contract.md` honest: every clause names tests, or checks of `deploy/test`, that exist,
+//! or says "not yet".
 //! And the catalogue in `docs/reliability.md`: its rows name tests that exist, or say "not here".
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,9 +122,37 @@ fn tests_of(source: &str) -> Vec<String> {
     names
 }
 
-/// All tests of all crates and services.
-fn existing_tests() -> BTreeSet<String> {
+/// The names of the checks of `deploy/test`: of the lines `check NAME` in its parts.
+fn deployment_checks() -> BTreeSet<String> {
+    let folder = root().join("deploy/checks");
+    let entries = fs::read_dir(folder).expect("deploy/test has checks");
     let mut names = BTreeSet::new();
+    for entry in entries {
+        let path = entry
+            .expect("a folder of the repository can be read")
+            .path();
+        if path.extension().is_some_and(|extension| extension == "sh") {
+            let source = fs::read_to_string(&path).expect("a script can be read");
+            names.extend(checks_of(&source));
+        }
+    }
+    names
+}
+
+/// The functions that a script of `deploy/test` defines and runs as checks.
+fn checks_of(source: &str) -> Vec<String> {
+    let is_defined = |name: &&str| source.contains(&format!("\n{name}() {{\n"));
+    source
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("check "))
+        .filter(is_defined)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// All tests of all crates and services, and all checks of `deploy/test`.
+fn existing_tests() -> BTreeSet<String> {
+    let mut names = deployment_checks();
     for members in ["crates", "services"] {
         let members = fs::read_dir(root().join(members)).expect("the workspace has members");
         for member in members {
@@ -299,4 +328,11 @@ fn only_functions_under_a_test_attribute_are_tests() {
         }
     ";
     assert_eq!(tests_of(source), ["plain", "paused", "property"]);
+}
+
+#[test]
+fn only_functions_that_are_run_as_checks_are_checks() {
+    let script =
+        "part_x() {\n  check one\n  check absent\n}\n\none() {\n  true\n}\n\ntwo() {\n  true\n}\n";
+    assert_eq!(checks_of(script), ["one"]);
 }

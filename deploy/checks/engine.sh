@@ -1,0 +1,47 @@
+# An engine for this run alone: Debian's dockerd with a socket, a store and a bridge of its own.
+# Whatever other engine the machine has is not touched, nor are its firewall rules.
+# shellcheck shell=bash
+
+readonly BRIDGE=deploytest0
+readonly ENGINE_NETWORK=172.31.251
+engine_runs=false
+
+# Debian's client: it has BuildKit inside.
+docker() {
+  DOCKER_BUILDKIT=1 /usr/bin/docker --host "unix://$STATE/engine.sock" "$@"
+}
+
+engine_start() {
+  [[ $engine_runs == false ]] || return 0
+  ip link add name "$BRIDGE" type bridge
+  ip address add "$ENGINE_NETWORK.1/24" dev "$BRIDGE"
+  ip link set "$BRIDGE" up
+  engine_runs=true
+  # Published ports are forwarded by docker-proxy, so no rule of the firewall is needed.
+  dockerd --host "unix://$STATE/engine.sock" --pidfile "$STATE/engine.pid" \
+    --data-root "$STATE/engine" --exec-root "$STATE/engine-run" \
+    --bridge "$BRIDGE" --iptables=false --ip6tables=false --ip-masq=false --ip-forward=false \
+    >"$STATE/engine.log" 2>&1 &
+  eventually 60 docker version
+}
+
+engine_stop() {
+  [[ $engine_runs == true ]] || return 0
+  engine_runs=false
+  local left
+  left=$(docker ps --all --quiet 2>/dev/null) || left=
+  # One id a word.
+  # shellcheck disable=SC2086
+  [[ -z $left ]] || docker rm --force --volumes $left >/dev/null 2>&1 || true
+  if [[ -f $STATE/engine.pid ]]; then
+    local pid
+    pid=$(<"$STATE/engine.pid")
+    kill "$pid" 2>/dev/null || true
+    eventually 30 engine_is_gone "$pid" || true
+  fi
+  ip link delete "$BRIDGE" 2>/dev/null || true
+}
+
+engine_is_gone() {
+  ! kill -0 "$1"
+}

@@ -1,0 +1,21 @@
+# What can be said about the files without running them.
+# shellcheck shell=bash
+
+part_lint() {
+  need 'linters' python_tools
+  check hadolint_finds_nothing
+  check actionlint_finds_nothing
+  check shellcheck_finds_nothing
+}
+
+hadolint_finds_nothing() {
+  "$STATE/venv/bin/hadolint" deploy/Dockerfile
+}
+
+actionlint_finds_nothing() {
+  PATH=$STATE/venv/bin:$PATH "$STATE/venv/bin/actionlint"
+}
+
+shellcheck_finds_nothing() {
+  "$STATE/venv/bin/shellcheck" --external-sources deploy/test deploy/checks/*.sh
+}

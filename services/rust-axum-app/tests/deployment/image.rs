@@ -1,0 +1,26 @@
+//! The Dockerfile, as far as it repeats what is said elsewhere.
+
+use crate::files::{directive, path, text};
+use crate::settings::{Environment, Settings};
+
+#[test]
+fn the_image_is_built_by_the_compiler_of_the_workspace() {
+    let toolchain = text("rust-toolchain.toml");
+    let channel = toolchain
+        .lines()
+        .find_map(|line| line.strip_prefix("channel = "))
+        .expect("a channel");
+    let dockerfile = text("deploy/Dockerfile");
+    assert_eq!(
+        directive(&dockerfile, "ARG RUST_VERSION"),
+        channel.trim_matches('"')
+    );
+}
+
+#[test]
+fn the_image_exposes_the_default_port() {
+    let profile = path("services/rust-axum-app/.env.sample");
+    let settings = Settings::of(&profile, &Environment::new());
+    let dockerfile = text("deploy/Dockerfile");
+    assert_eq!(directive(&dockerfile, "EXPOSE"), settings.text("PORT"));
+}

@@ -1,0 +1,113 @@
+//! The settings that the service has with an environment, as its `--check-config` tells them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_rust-axum-app");
+
+/// Hooks and the flush of the log, by LIFE-1.
+const FLUSH_SECONDS: f64 = 3.0;
+
+/// Variables, by their names.
+pub(crate) type Environment = BTreeMap<String, String>;
+
+/// What is in force.
+#[derive(Debug)]
+pub(crate) struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    /// Those of a profile with variables over it.
+    ///
+    /// A key in a file is one that the platform brings; here it is some file.
+    #[track_caller]
+    pub(crate) fn of(profile: &Path, environment: &Environment) -> Self {
+        let mut environment = environment.clone();
+        if let Some(file) = environment.get_mut("SECRET_KEY_FILE") {
+            *file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").to_owned();
+        }
+        let output = Command::new(PROGRAM)
+            .arg("--check-config")
+            .arg("--env-file")
+            .arg(profile)
+            .env_clear()
+            .envs(&environment)
+            .output()
+            .expect("the service can be started");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {stderr}", profile.display());
+        let stdout = String::from_utf8(output.stdout).expect("settings are text");
+        let line = |line: &str| {
+            let (setting, _origin) = line.split_once(" # ")?;
+            let (name, value) = setting.split_once('=')?;
+            Some((name.to_owned(), value.trim().to_owned()))
+        };
+        Self(stdout.lines().filter_map(line).collect())
+    }
+
+    /// A setting as it is printed.
+    #[track_caller]
+    pub(crate) fn text(&self, name: &str) -> &str {
+        let value = self.0.get(name);
+        value.unwrap_or_else(|| panic!("there is no setting {name}"))
+    }
+
+    /// A setting that is a whole number.
+    #[track_caller]
+    pub(crate) fn number(&self, name: &str) -> i64 {
+        let text = self.text(name);
+        text.parse()
+            .unwrap_or_else(|error| panic!("{name}={text}: {error}"))
+    }
+
+    /// A setting that is a duration, in seconds.
+    #[track_caller]
+    pub(crate) fn seconds(&self, name: &str) -> f64 {
+        seconds(self.text(name))
+    }
+
+    /// The longest time from SIGTERM to the exit, in seconds.
+    #[track_caller]
+    pub(crate) fn end_budget(&self) -> f64 {
+        self.seconds("DRAIN_DELAY") + self.seconds("SHUTDOWN_TIMEOUT") + FLUSH_SECONDS
+    }
+
+    /// The port of the admin listener.
+    #[track_caller]
+    pub(crate) fn admin_port(&self) -> i64 {
+        let address = self.text("ADMIN_ADDR");
+        let port = address
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        port.unwrap_or_else(|| panic!("ADMIN_ADDR={address} has no port"))
+    }
+}
+
+/// A time as the service, compose, nginx, HAProxy and systemd write it, in seconds.
+#[track_caller]
+pub(crate) fn seconds(text: &str) -> f64 {
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        _ => panic!("{text:?} is no time"),
+    };
+    let number: f64 = number
+        .parse()
+        .unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    number * factor
+}
+
+#[test]
+#[expect(clippy::float_cmp, reason = "these have exact values")]
+fn times_are_read_as_they_are_written() {
+    assert_eq!(seconds("15"), 15.0);
+    assert_eq!(seconds("2m"), 120.0);
+    assert_eq!(seconds("1.5s"), 1.5);
+    assert_eq!(seconds("500ms"), 0.5);
+}
