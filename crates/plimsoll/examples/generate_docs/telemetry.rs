@@ -10,6 +10,7 @@ pub(super) fn dashboard() -> Dashboard {
                  its rules.",
         rows: vec![
             row("Logs", logs()),
+            row("Traces", traces()),
             row("Scrapes", scrapes()),
             row("Rules and alerts", rules()),
         ],
@@ -85,6 +86,24 @@ fn logs() -> Vec<Panel> {
         .query(
             "sum by (instance) (increase(panics_total{@all}[10m]))",
             "{{instance}}",
+        ),
+    ]
+}
+
+fn traces() -> Vec<Panel> {
+    vec![
+        series("Spans exported", "ops", "Spans that a collector has taken.").query(
+            "sum by (instance) (rate(trace_spans_exported_total{@all}[@rate]))",
+            "{{instance}}",
+        ),
+        series(
+            "Spans dropped",
+            "ops",
+            "Spans that no collector took, by reason. No request waits for them.",
+        )
+        .query(
+            "sum by (instance, reason) (rate(trace_spans_dropped_total{@all}[@rate]))",
+            "{{instance}} {{reason}}",
         ),
     ]
 }

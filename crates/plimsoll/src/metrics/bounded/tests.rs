@@ -95,6 +95,8 @@ fn folded_values_are_a_metric_of_the_chassis_once_there_is_a_bounded_one() {
             states: Vec::new(),
             hooked_panics: 0,
             silences: Vec::new(),
+            slots: None,
+            spans: None,
         };
         registry.render(Exposition::Plain, &gauges)
     };
