@@ -1,0 +1,142 @@
+//! What a request costs, counted: instructions, allocations and system calls of the reference service,
+//! beside the same with `axum::serve` alone.
+//!
+//! These figures do not depend on what else the machine does, so they are held to those recorded in
+//! `tests/cost.txt`, within 3 %. The binaries are those of a release:
+//!
+//! ```text
+//! cargo build --release -p rust-axum-app
+//! cargo build --release -p plimsoll --example plain
+//! PLIMSOLL_COST=1 cargo test -p plimsoll --test cost -- --nocapture
+//! ```
+//!
+//! `PLIMSOLL_COST=record` writes the file anew. It needs `valgrind` and `strace`.
+
+#[path = "cost/callgrind.rs"]
+mod callgrind;
+#[path = "cost/subject.rs"]
+mod subject;
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+
+use self::subject::{BARE, CHASSIS};
+
+/// How far a figure may be above the recorded one.
+const TOLERANCE: f64 = 0.03;
+
+/// What a function must take of a request to be recorded, in instructions.
+const MENTIONED: f64 = 60.0;
+
+/// Figures by name. Those of single functions tell what has changed, and are not judged.
+type Figures = BTreeMap<String, f64>;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the setting of the test run, not of a service"
+)]
+fn asked() -> Option<String> {
+    std::env::var("PLIMSOLL_COST").ok()
+}
+
+#[test]
+fn a_request_costs_what_is_recorded() {
+    let Some(asked) = asked() else {
+        println!("LEFT OUT: the cost of a request (PLIMSOLL_COST=1, see tests/cost.rs)");
+        return;
+    };
+    let seen = measure();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cost.txt");
+    if asked == "record" {
+        fs::write(&file, text(&seen)).expect("the record can be written");
+        return;
+    }
+    let recorded = parse(&fs::read_to_string(&file).expect("there is a record"));
+    print!("{}", compared(&seen, &recorded));
+    // One send, one receive; what else there is depends on how many requests a wake-up finds.
+    assert!(seen["system calls for input and output"] <= 2.01);
+    let dearer: Vec<_> = seen
+        .iter()
+        .filter(|(name, _)| !name.contains("::") && !name.starts_with("system calls"))
+        .filter(|(name, figure)| **figure > recorded[*name] * (1.0 + TOLERANCE))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert!(
+        dearer.is_empty(),
+        "{dearer:?} are dearer than recorded in {}, see above; if that is worth it: PLIMSOLL_COST=record",
+        file.display()
+    );
+}
+
+fn measure() -> Figures {
+    let mut figures = Figures::new();
+    for subject in [&BARE, &CHASSIS] {
+        let counted = callgrind::count(subject);
+        let name = subject.name;
+        figures.insert(format!("instructions, {name}"), counted.instructions);
+        figures.insert(format!("allocations, {name}"), counted.allocations);
+        if subject.name == CHASSIS.name {
+            let mentioned = |figure: &f64| *figure >= MENTIONED;
+            let functions = counted.functions.into_iter();
+            figures.extend(functions.filter(|(_, figure)| mentioned(figure)));
+        }
+    }
+    for what in ["instructions", "allocations"] {
+        let above = figures[&format!("{what}, chassis")] - figures[&format!("{what}, bare")];
+        figures.insert(format!("{what} above bare"), above);
+    }
+    let calls = subject::system_calls(&CHASSIS);
+    let is_io = |name: &str| matches!(name, "recvfrom" | "sendto" | "writev" | "sendmsg" | "read");
+    let sum = |io: bool| -> f64 {
+        let of = calls.iter().filter(|(name, _)| is_io(name) == io);
+        of.map(|(_, count)| count).sum()
+    };
+    figures.insert("system calls for input and output".to_owned(), sum(true));
+    figures.insert("system calls for all else".to_owned(), sum(false));
+    figures
+}
+
+fn text(figures: &Figures) -> String {
+    let mut text = String::from("# Made by tests/cost.rs: figures for each request.\n");
+    for (name, figure) in figures {
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "{figure:.1} {name}");
+    }
+    text
+}
+
+fn parse(text: &str) -> Figures {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (figure, name) = line.split_once(' ').expect("a figure and a name");
+            (name.to_owned(), figure.parse().expect("a figure"))
+        })
+        .collect()
+}
+
+/// All figures that are judged, and the functions that have become dearer.
+fn compared(seen: &Figures, recorded: &Figures) -> String {
+    let mut text = String::new();
+    for (name, figure) in seen {
+        let before = recorded.get(name).copied().unwrap_or_default();
+        let is_function = name.contains("::");
+        if !is_function || *figure > before + MENTIONED / 3.0 {
+            let _ = writeln!(text, "figure: {name}: {figure:.1}, recorded {before:.1}");
+        }
+    }
+    text
+}
+
+#[test]
+fn a_record_is_read_as_it_was_written() {
+    let figures = Figures::from([("a, b".to_owned(), 1.5), ("c::d<e f>".to_owned(), 70.0)]);
+    assert_eq!(parse(&text(&figures)), figures);
+}
+
+#[test]
+fn a_function_that_is_dearer_is_named() {
+    let recorded = Figures::from([("a::b".to_owned(), 100.0), ("total".to_owned(), 100.0)]);
+    let seen = Figures::from([("a::b".to_owned(), 200.0), ("total".to_owned(), 200.0)]);
+    assert!(compared(&seen, &recorded).contains("a::b: 200.0, recorded 100.0"));
+    assert!(!compared(&recorded, &recorded).contains("a::b"));
+}

@@ -1,0 +1,165 @@
+//! A service that is counted: started under a tool, asked by lock-step, ended by a signal.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use plimsoll::testing::eventually_within;
+
+/// Under a tool a start takes its time.
+const START: Duration = Duration::from_secs(60);
+
+/// All send before any reads: requests wait in the sockets, as under load, and wake-ups are shared.
+const CONNECTIONS: usize = 64;
+
+/// Rounds of a short run and of a long one: the difference is requests and nothing else.
+const ROUNDS: [usize; 2] = [20, 120];
+
+/// What is counted.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    /// Below the folder of a release.
+    pub(crate) program: &'static str,
+    path: &'static str,
+}
+
+/// The reference service with everything on.
+pub(crate) const CHASSIS: Subject = Subject {
+    name: "chassis",
+    program: "rust-axum-app",
+    path: "/",
+};
+
+/// A router on `axum::serve`.
+pub(crate) const BARE: Subject = Subject {
+    name: "bare",
+    program: "examples/plain",
+    path: "/hello",
+};
+
+impl Subject {
+    /// Starts it under `tool`, sends `rounds` requests over each connection, and ends it.
+    fn run(&self, tool: &mut Command, rounds: usize) {
+        let addr = free_address();
+        let mut service = tool
+            .arg(self.program())
+            .env_clear()
+            .env("HOST", "127.0.0.1")
+            .env("PORT", addr.port().to_string())
+            .env("WORKERS", "1")
+            .env("TOKIO_WORKER_THREADS", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the tool is installed");
+        self.ask(addr, rounds);
+        // Both tools pass it on to the service, or are the service.
+        let id = service.id().to_string();
+        let told = Command::new("pkill").args(["-TERM", "-P", &id]).status();
+        let told = told.expect("there is a pkill").success()
+            || Command::new("kill")
+                .arg(&id)
+                .status()
+                .is_ok_and(|it| it.success());
+        assert!(told, "it can be ended");
+        service.wait().expect("it ends");
+    }
+
+    fn program(&self) -> PathBuf {
+        let here = std::env::current_exe().expect("a test is a file");
+        let target = here.ancestors().nth(3).expect("it is in target/debug/deps");
+        let program = target.join("release").join(self.program);
+        assert!(program.exists(), "build {} first", program.display());
+        program
+    }
+
+    fn ask(&self, addr: SocketAddr, rounds: usize) {
+        let connect = || TcpStream::connect(addr).ok();
+        let mut connections: Vec<_> = (0..CONNECTIONS)
+            .map(|_| eventually_within(START, connect).expect("connections are taken"))
+            .collect();
+        let head = "HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: cost/1.0\r\nAccept: */*";
+        let request = format!("GET {} {head}\r\n\r\n", self.path);
+        let mut answer = [0; 4096];
+        for _ in 0..rounds {
+            for connection in &mut connections {
+                let sent = connection.write_all(request.as_bytes());
+                sent.expect("requests are taken");
+            }
+            for connection in &mut connections {
+                let length = connection.read(&mut answer).expect("it is answered");
+                assert!(answer[..length].starts_with(b"HTTP/1.1 200 OK\r\n"));
+            }
+        }
+    }
+}
+
+/// An address at which nobody listens.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address")
+}
+
+/// Runs a subject twice under a tool that writes into the folder it is given, and makes of what `read`
+/// finds there the difference for each request.
+pub(crate) fn per_request<T>(
+    subject: &Subject,
+    tool: impl Fn(&Path) -> Command,
+    read: impl Fn(&Path) -> T,
+    less: impl Fn(T, T, f64) -> T,
+) -> T {
+    let [short, long] = ROUNDS.map(|rounds| {
+        let name = format!("plimsoll-cost-{}-{rounds}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir(&folder).expect("it is new");
+        subject.run(&mut tool(&folder), rounds);
+        let found = read(&folder);
+        fs::remove_dir_all(&folder).expect("it is still there");
+        found
+    });
+    #[expect(clippy::cast_precision_loss, reason = "some thousand")]
+    less(long, short, ((ROUNDS[1] - ROUNDS[0]) * CONNECTIONS) as f64)
+}
+
+/// Counts of anything, by name, of each request.
+pub(crate) fn differences(
+    long: BTreeMap<String, f64>,
+    short: &BTreeMap<String, f64>,
+    requests: f64,
+) -> BTreeMap<String, f64> {
+    long.into_iter()
+        .map(|(name, count)| {
+            let before = short.get(&name).copied().unwrap_or_default();
+            (name, (count - before) / requests)
+        })
+        .collect()
+}
+
+/// System calls of all threads, for each request.
+pub(crate) fn system_calls(subject: &Subject) -> BTreeMap<String, f64> {
+    let tool = |folder: &Path| {
+        let mut strace = Command::new("strace");
+        strace
+            .args(["-f", "-qq", "-c", "-o"])
+            .arg(folder.join("calls"));
+        strace
+    };
+    let read = |folder: &Path| -> BTreeMap<String, f64> {
+        let text = fs::read_to_string(folder.join("calls")).expect("strace has written");
+        let rows = text.lines().filter_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let (calls, name) = (fields.get(3)?.parse().ok()?, fields.last()?);
+            (*name != "total").then(|| ((*name).to_owned(), calls))
+        });
+        rows.collect()
+    };
+    per_request(subject, tool, read, |long, short, requests| {
+        differences(long, &short, requests)
+    })
+}
