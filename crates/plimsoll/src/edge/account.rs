@@ -90,7 +90,6 @@ impl Account {
     /// The request is for a path of the chassis itself.
     pub(super) fn is_probe(&mut self, route: RouteId) {
         self.kind = Kind::Probe;
-        self.trace = RequestTrace::default();
         self.route = route;
     }
 

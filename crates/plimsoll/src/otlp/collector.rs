@@ -1,6 +1,6 @@
 //! The connection to a collector: HTTP/1.1, kept alive, over TCP or TLS.
 
-use std::{error::Error, fmt, io, sync::Arc, time::Duration};
+use std::{error::Error, fmt, io, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header, uri::Scheme};
@@ -11,6 +11,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -50,7 +51,9 @@ impl Collector {
     /// For `https`, if there are no authorities to verify the collector's certificate with.
     pub(super) fn new(traces: &Traces) -> io::Result<Self> {
         let tls = match traces.endpoint.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTPS => Some(connector()?),
+            Some(scheme) if *scheme == Scheme::HTTPS => {
+                Some(connector(traces.authorities.as_deref())?)
+            }
             _ => None,
         };
         let mut headers = traces.headers.clone();
@@ -148,14 +151,20 @@ async fn read(answer: Response<Incoming>) -> Result<Answer, SendError> {
     })
 }
 
-/// Verifies with the authorities of the system, or those that `SSL_CERT_FILE` names.
-fn connector() -> io::Result<TlsConnector> {
+/// Verifies with the authorities of a file, or else with those of the system.
+fn connector(authorities: Option<&Path>) -> io::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
+    let found = match authorities {
+        Some(file) => load_certs_from_paths(Some(file), None),
+        None => load_native_certs(),
+    };
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         let why = "there are no certificates of authorities to verify an https endpoint with";
-        return Err(io::Error::other(why));
+        let cause = found.errors.first().map(|error| format!(": {error}"));
+        return Err(io::Error::other(
+            why.to_owned() + &cause.unwrap_or_default(),
+        ));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()

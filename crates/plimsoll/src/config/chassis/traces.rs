@@ -4,7 +4,7 @@
 //! nothing is sent anywhere unless an endpoint says where.
 //! Times are whole milliseconds, as these variables have them in every other language.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::Scheme};
 
@@ -36,6 +36,8 @@ pub(crate) struct Traces {
     pub(crate) endpoint: Uri,
     /// All of them marked as sensitive.
     pub(crate) headers: HeaderMap,
+    /// The authorities that it is verified with over TLS; nothing is those of the system.
+    pub(crate) authorities: Option<PathBuf>,
     /// For one batch, retries included.
     pub(crate) timeout: Duration,
     pub(crate) service_name: Option<String>,
@@ -102,6 +104,14 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Option<Traces>, Invalid> {
             "The same, and in their place.",
         )
         .read_optional::<Headers>();
+    let authorities = from
+        .setting(
+            "SSL_CERT_FILE",
+            "Authorities that a collector is verified with over `https`, in PEM; those of the \
+             system if unset.",
+        )
+        .example("/etc/ssl/certs/ca-certificates.crt")
+        .read_optional::<PathBuf>();
     let timeout = from
         .setting(
             "OTEL_EXPORTER_OTLP_TIMEOUT",
@@ -192,6 +202,7 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Option<Traces>, Invalid> {
             .or(headers)
             .map(|it| it.0)
             .unwrap_or_default(),
+        authorities: authorities?,
         timeout: timeout?,
         service_name: service_name?,
         attributes: attributes?.map(|it| it.0).unwrap_or_default(),

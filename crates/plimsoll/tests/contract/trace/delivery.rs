@@ -248,11 +248,14 @@ fn a_collector_behind_tls_is_verified() {
     let ca = scratch_file("otlp-ca.crt", &cert.pem());
     let env = [
         ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "300"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "20"),
         ("SSL_CERT_FILE", ca.as_str()),
     ];
     let service = start(&env);
     ask(&service, 3);
+    eventually("spans that are taken", || {
+        (exported(&service) == 3.0).then_some(())
+    });
     assert_eq!(counts(&service.terminate()), (3, 3, 0));
 
     let other = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
