@@ -42,6 +42,7 @@ mod metrics;
 mod server;
 mod service;
 pub mod shutdown;
+mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
