@@ -45,6 +45,7 @@ mod otlp;
 mod server;
 mod service;
 pub mod shutdown;
+mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

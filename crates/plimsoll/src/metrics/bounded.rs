@@ -16,19 +16,16 @@
 //! * There are never more than the maximum and one series.
 //! * Nothing is lost: whatever finds no series of its own is counted in [`OTHER`], and as folded.
 
-use std::{
-    collections::hash_map::RandomState,
-    fmt,
-    hash::BuildHasher as _,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-};
+use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher as _};
 
 use prometheus_client::{
     encoding::{EncodeMetric, MetricEncoder},
     metrics::{MetricType, TypedMetric},
+};
+
+use crate::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 /// The value of the label for everything that has no series of its own.
@@ -207,4 +204,8 @@ impl<M: EncodeMetric + TypedMetric> EncodeMetric for BoundedFamily<M> {
 }
 
 #[cfg(test)]
+#[cfg(shuttle)]
+mod model;
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

@@ -6,10 +6,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::{
@@ -20,6 +17,10 @@ use prometheus_client::{
 
 pub use self::make::{Buckets, Labels};
 use super::definition::{FAMILIES, Kind, plain_name};
+use crate::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Where a service's own metrics are made and registered. Clones share the registry.
 ///

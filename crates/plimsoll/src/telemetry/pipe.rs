@@ -24,22 +24,18 @@
 
 mod writer;
 
-use std::{
-    fmt,
-    fs::File,
-    io,
-    os::fd::AsFd as _,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::Thread,
-    time::Duration,
-};
+use std::{fmt, fs::File, io, os::fd::AsFd as _, time::Duration};
 
 use self::writer::Writer;
 use super::thread::thread_index;
-use crate::config::{Level, LogFormat};
+use crate::{
+    config::{Level, LogFormat},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        thread::{Builder, Thread},
+    },
+};
 
 /// What all buffers hold at most: some twelve thousand records, half a second at full speed.
 const CAPACITY: usize = 4 * 1024 * 1024;
@@ -178,7 +174,7 @@ impl Pipe {
             ended: Condvar::new(),
         });
         let writer = Writer::new(Arc::clone(&shared), output.0, format);
-        let thread = std::thread::Builder::new()
+        let thread = Builder::new()
             .name("log-writer".to_owned())
             .spawn(|| writer.run())?;
         lock(&shared.writer).thread = Some(thread.thread().clone());
@@ -285,4 +281,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+#[cfg(shuttle)]
+mod model;
+#[cfg(test)]
+#[cfg(not(shuttle))]
 mod tests;

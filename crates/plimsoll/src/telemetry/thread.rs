@@ -14,7 +14,7 @@ use super::escape::json_string;
 /// slower, not wrong.
 pub(crate) fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
+    crate::sync::thread_local! {
         static INDEX: usize = NEXT.fetch_add(1, Ordering::Relaxed);
     }
     // While a thread is being torn down its locals are gone: any shard will do.

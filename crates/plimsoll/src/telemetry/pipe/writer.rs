@@ -1,15 +1,15 @@
 //! The one thread that writes to stdout.
 
-use std::{
-    io,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
 use tokio::time::Instant;
 
 use super::{Level, Shared, level_slot, lock};
-use crate::{config::LogFormat, telemetry::record::Record};
+use crate::{
+    config::LogFormat,
+    sync::{Arc, atomic::Ordering, thread},
+    telemetry::record::Record,
+};
 
 /// The rest between two rounds: what a record waits at most before it is written.
 const REST: Duration = Duration::from_millis(1);
@@ -56,7 +56,7 @@ impl Writer {
             if !self.batch.is_empty() {
                 self.write_batch();
                 self.announce(closing);
-                std::thread::park_timeout(REST);
+                thread::park_timeout(REST);
             } else if closing {
                 break;
             } else {
@@ -107,7 +107,7 @@ impl Writer {
             .iter()
             .all(|shard| lock(&shard.0).bytes.is_empty());
         if empty && !self.shared.closing.load(Ordering::Acquire) {
-            std::thread::park();
+            thread::park();
         }
         self.shared.asleep.store(false, Ordering::Relaxed);
     }
@@ -158,7 +158,7 @@ impl Writer {
                 // Whoever shares the descriptor has made it non-blocking: wait as a blocking one
                 // would.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    std::thread::park_timeout(REST);
+                    thread::park_timeout(REST);
                 }
                 Err(_) => break,
             }
