@@ -13,6 +13,7 @@ docker() {
 
 engine_start() {
   [[ $engine_runs == false ]] || return 0
+  debian_tools iproute2
   ip link add name "$BRIDGE" type bridge
   ip address add "$ENGINE_NETWORK.1/24" dev "$BRIDGE"
   ip link set "$BRIDGE" up

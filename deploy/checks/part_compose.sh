@@ -113,7 +113,7 @@ is_updated() {
 }
 
 swarm_replaces_the_replicas_of_the_stack_one_by_one() {
-  trap 'docker stack rm deploytest; docker swarm leave --force' EXIT
+  trap 'docker stack rm deploytest; docker swarm leave --force; docker network rm docker_gwbridge' EXIT
   docker swarm init --advertise-addr 127.0.0.1 --listen-addr 127.0.0.1:2377
   docker secret create rust-axum-app-secret-key - <<<'a key of a test'
   IMAGE=$TESTED docker stack deploy --compose-file deploy/stack.yml deploytest

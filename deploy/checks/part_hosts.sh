@@ -14,7 +14,7 @@ part_hosts() {
 # The units with this checkout's binary in the place of the installed one.
 units() {
   mkdir -p "$STATE/units"
-  sed "s|/usr/local/bin/rust-axum-app|$PWD/target/debug/rust-axum-app|" \
+  sed "s|/usr/local/bin/rust-axum-app|$(realpath "$BINARY")|" \
     deploy/systemd/rust-axum-app.service >"$STATE/units/rust-axum-app.service"
   cp deploy/systemd/rust-axum-app.socket "$STATE/units/"
 }
@@ -69,7 +69,7 @@ nginx_is_believed_and_hides_what_is_not_public() {
   back=$(free_port)
   nginx_configuration "127.0.0.1:$front" "127.0.0.1:$back"
   env --ignore-environment HOST=127.0.0.1 "PORT=$back" TRUSTED_PROXIES=127.0.0.1 DRAIN_DELAY=0 \
-    target/debug/rust-axum-app --env-file services/rust-axum-app/.env.prod >"$STATE/nginx/log" &
+    "$BINARY" --env-file services/rust-axum-app/.env.prod >"$STATE/nginx/log" &
   service=$!
   nginx -c "$STATE/nginx/nginx.conf" &
   proxy=$!

