@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Failure,
-    peer::{CHASSIS, Peer},
+    peer::{Peer, REFERENCE},
 };
 
 pub fn bench() -> &'static Path {
@@ -17,16 +17,15 @@ pub fn bench() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
+/// The path of its program.
 pub fn program(peer: &Peer) -> PathBuf {
     bench().join("target/release").join(peer.package)
 }
 
-pub fn build(peers: &[&Peer]) -> Result<(), Failure> {
-    let mut packages: Vec<_> = peers.iter().map(|it| it.package).collect();
-    packages.sort_unstable();
-    packages.dedup();
-    for package in packages {
-        let workspace = if package == CHASSIS {
+pub fn build(packages: &[&str]) -> Result<(), Failure> {
+    // A path is that of a program that was built before.
+    for &package in packages.iter().filter(|it| !it.contains('/')) {
+        let workspace = if package == REFERENCE {
             bench().join("..")
         } else {
             bench().to_owned()
@@ -40,7 +39,7 @@ pub fn build(peers: &[&Peer]) -> Result<(), Failure> {
             "--package",
             package,
         ]);
-        // The chassis is built by its own workspace, with its own lock file and profile.
+        // The reference service is built by its own workspace, with its own lock file and profile.
         cargo
             .arg("--manifest-path")
             .arg(workspace.join("Cargo.toml"));

@@ -1,4 +1,4 @@
-//! The one request that needs no load generator: is it up, and does it answer the right bytes?
+//! Requests that need no load generator, and connections that ask for nothing.
 
 use std::{
     io::{self, Read, Write},
@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::Failure;
+use crate::{Failure, peer::BANNER};
 
 #[derive(Debug)]
 pub struct Answer {
@@ -27,6 +27,43 @@ pub fn get(addr: SocketAddr, path: &str) -> Result<Answer, Failure> {
         head: head.to_lowercase(),
         body: body.to_owned(),
     })
+}
+
+/// Opens so many connections, each of which has had one answer and asks for nothing more.
+pub fn idle(addr: SocketAddr, count: usize) -> Result<Vec<TcpStream>, Failure> {
+    let mut connections = Vec::with_capacity(count);
+    for number in 1..=count {
+        let one = answered_once(addr);
+        connections.push(one.map_err(|it| format!("idle connection {number}: {it}"))?);
+    }
+    Ok(connections)
+}
+
+/// Fails if the other side has closed or said anything more.
+pub fn all_open(connections: &[TcpStream]) -> Result<(), Failure> {
+    for stream in connections {
+        stream.set_nonblocking(true)?;
+        match stream.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => return Err(format!("an idle connection is no longer idle: {other:?}").into()),
+        }
+    }
+    Ok(())
+}
+
+fn answered_once(addr: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    write!(stream, "GET / HTTP/1.1\r\nhost: {addr}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(BANNER.as_bytes()) {
+        let mut buffer = [0; 1024];
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => answer.extend_from_slice(&buffer[..read]),
+        }
+    }
+    Ok(stream)
 }
 
 fn exchange(addr: SocketAddr, path: &str) -> io::Result<String> {

@@ -13,8 +13,8 @@ use crate::Failure;
 /// Of `/proc`: `sysconf(_SC_CLK_TCK)`, which is 100 on every Linux that Rust's std runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// Pins the calling thread and all that it starts.
-pub fn pin_this_process(core: usize) -> Result<(), Failure> {
+/// Pins the calling thread, and all threads and processes that it starts.
+pub fn pin_this_thread(core: usize) -> Result<(), Failure> {
     let mut set = CpuSet::new();
     set.set(core)?;
     sched_setaffinity(Pid::from_raw(0), &set).map_err(|it| format!("core {core}: {it}"))?;

@@ -1,17 +1,28 @@
-//! `wrk` on its core, and what it has seen.
+//! The load generators on their core, and what they have seen.
 
-use std::{net::SocketAddr, process::Command};
+use std::{fs, net::SocketAddr, process::Command};
 
-use crate::{Failure, build};
+use crate::{Failure, build, stats};
 
 /// How a server is loaded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Load {
-    pub core: usize,
-    pub connections: u32,
-    /// The script in `wrk/`.
-    pub script: &'static str,
-    pub path: &'static str,
+    pub generator: Generator,
+    pub connections: u64,
+    pub path: String,
+    pub tls: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Generator {
+    /// With a script in `wrk/`, headers, and what the script is told.
+    Wrk {
+        script: &'static str,
+        headers: &'static [&'static str],
+        arguments: Vec<String>,
+    },
+    /// HTTP/2, so many streams at a time on each connection.
+    H2load { streams: u64 },
 }
 
 /// What the load generator has seen. Times are in microseconds.
@@ -31,34 +42,157 @@ impl Seen {
 }
 
 impl Load {
+    /// `GET /` over 64 kept-alive connections.
+    pub fn keepalive() -> Self {
+        let generator = Generator::Wrk {
+            script: "report.lua",
+            headers: &[],
+            arguments: Vec::new(),
+        };
+        Self {
+            generator,
+            connections: 64,
+            path: "/".to_owned(),
+            tls: false,
+        }
+    }
+
+    /// A new connection for each request.
+    pub fn churn() -> Self {
+        let headers = &["Connection: close"];
+        let generator = Generator::Wrk {
+            script: "report.lua",
+            headers,
+            arguments: Vec::new(),
+        };
+        Self {
+            generator,
+            ..Self::keepalive()
+        }
+    }
+
+    /// So many requests in one segment, on each connection.
+    pub fn pipeline(depth: u64) -> Self {
+        let arguments = vec![depth.to_string()];
+        let generator = Generator::Wrk {
+            script: "pipeline.lua",
+            headers: &[],
+            arguments,
+        };
+        Self {
+            generator,
+            ..Self::keepalive()
+        }
+    }
+
+    /// The paths `/r/0`, `/r/1` and so on, one after the other.
+    pub fn routes(count: usize) -> Self {
+        let arguments = vec![count.to_string()];
+        let generator = Generator::Wrk {
+            script: "routes.lua",
+            headers: &[],
+            arguments,
+        };
+        Self {
+            generator,
+            path: "/r/0".to_owned(),
+            ..Self::keepalive()
+        }
+    }
+
+    pub fn http2(connections: u64, streams: u64) -> Self {
+        let generator = Generator::H2load { streams };
+        Self {
+            generator,
+            connections,
+            ..Self::keepalive()
+        }
+    }
+
+    pub fn over_tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
+    /// Whether the server can be asked by HTTP/1 without TLS, and counts `GET /` alone.
+    pub fn is_plain(&self) -> bool {
+        !self.tls && matches!(self.generator, Generator::Wrk { .. })
+    }
+
+    /// How many requests may be under way when it ends.
+    pub fn unanswered(&self) -> u64 {
+        self.connections
+            * match &self.generator {
+                Generator::H2load { streams } => *streams,
+                Generator::Wrk {
+                    script: "pipeline.lua",
+                    arguments,
+                    ..
+                } => arguments
+                    .first()
+                    .and_then(|it| it.parse().ok())
+                    .unwrap_or(1),
+                Generator::Wrk { .. } => 1,
+            }
+    }
+
     /// Loads the server for that long. A request that fails is a failure of the run.
-    pub fn run(&self, addr: SocketAddr, seconds: u64) -> Result<Seen, Failure> {
-        let mut wrk = Command::new("setpriv");
-        wrk.args([
+    pub fn run(&self, addr: SocketAddr, core: usize, seconds: u64) -> Result<Seen, Failure> {
+        let scheme = if self.tls { "https" } else { "http" };
+        let url = format!("{scheme}://{addr}{}", self.path);
+        let mut command = Command::new("setpriv");
+        command.args([
             "--pdeathsig",
             "KILL",
             "taskset",
             "--cpu-list",
-            &self.core.to_string(),
+            &core.to_string(),
         ]);
-        wrk.args(["wrk", "--threads", "1", "--latency", "--timeout", "5s"]);
-        wrk.args(["--connections", &self.connections.to_string()]);
-        wrk.args(["--duration", &format!("{seconds}s")]);
-        wrk.arg("--script")
-            .arg(build::bench().join("wrk").join(self.script));
-        wrk.arg(format!("http://{addr}{}", self.path));
-        let output = wrk.output().map_err(|it| format!("wrk: {it}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let report = text.lines().find_map(|it| it.strip_prefix("report "));
-        let Some(report) = report else {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("wrk gives no report: {text}{errors}").into());
-        };
-        read(report)
+        match &self.generator {
+            Generator::Wrk {
+                script,
+                headers,
+                arguments,
+            } => {
+                command.args(["wrk", "--threads", "1", "--latency", "--timeout", "5s"]);
+                command.args(["--connections", &self.connections.to_string()]);
+                command.args(["--duration", &format!("{seconds}s"), "--script", script]);
+                command.args(headers.iter().flat_map(|it| ["--header", it]));
+                command.arg(url).arg("--").args(arguments);
+                // Scripts find each other there.
+                command.current_dir(build::bench().join("wrk"));
+                let text = output(command)?;
+                let report = text.lines().find_map(|it| it.strip_prefix("report "));
+                report_of_wrk(report.ok_or_else(|| format!("wrk gives no report: {text}"))?)
+            }
+            Generator::H2load { streams } => {
+                let log = build::bench().join("target/h2load.log");
+                // That of the run before; h2load adds to it.
+                let _ = fs::remove_file(&log);
+                command.args(["h2load", "--threads=1"]);
+                command.arg(format!("--clients={}", self.connections));
+                command.arg(format!("--max-concurrent-streams={streams}"));
+                command.arg(format!("--duration={seconds}"));
+                command.arg("--log-file").arg(&log).arg(url);
+                let text = output(command)?;
+                report_of_h2load(&text, &fs::read_to_string(&log)?, seconds)
+            }
+        }
     }
 }
 
-fn read(report: &str) -> Result<Seen, Failure> {
+fn output(mut command: Command) -> Result<String, Failure> {
+    let output = command
+        .output()
+        .map_err(|it| format!("load generator: {it}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("load generator: {}: {text}{errors}", output.status).into());
+    }
+    Ok(text)
+}
+
+fn report_of_wrk(report: &str) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     for pair in report.split_whitespace() {
         let (name, value) = pair
@@ -84,6 +218,53 @@ fn read(report: &str) -> Result<Seen, Failure> {
     Ok(seen)
 }
 
+/// `log` has a line for each request: when it began, its status, how many microseconds it took.
+fn report_of_h2load(text: &str, log: &str, seconds: u64) -> Result<Seen, Failure> {
+    let line = |start: &str| {
+        let line = text.lines().find(|it| it.starts_with(start));
+        line.ok_or_else(|| format!("h2load does not tell {start:?}: {text}"))
+    };
+    let requests = line("requests:")?;
+    let counts = requests
+        .trim_start_matches("requests:")
+        .split(',')
+        .map(|it| {
+            let mut words = it.split_whitespace();
+            (
+                words.next().and_then(|it| it.parse::<u64>().ok()),
+                words.next(),
+            )
+        });
+    let mut succeeded = 0;
+    for (count, what) in counts {
+        match (count, what) {
+            (Some(count), Some("succeeded")) => succeeded = count,
+            (Some(1..), Some("failed" | "errored" | "timeout")) => {
+                return Err(format!("requests have failed: {requests}").into());
+            }
+            _ => {}
+        }
+    }
+    if succeeded == 0
+        || !line("status codes:")?.starts_with(&format!("status codes: {succeeded} 2xx"))
+    {
+        return Err(format!("not all are answered: {text}").into());
+    }
+    let took = log
+        .lines()
+        .filter_map(|it| it.rsplit('\t').next()?.parse::<f64>().ok());
+    let mut took: Vec<f64> = took.collect();
+    took.sort_unstable_by(f64::total_cmp);
+    let percentile = |part| stats::percentile(&took, part).map_or(0, |it| it as u64);
+    Ok(Seen {
+        requests: succeeded,
+        micros: seconds * 1_000_000,
+        p50: percentile(0.5),
+        p99: percentile(0.99),
+        p999: percentile(0.999),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_report_without_failures_is_read() {
-        let seen = read(GOOD).unwrap();
+        let seen = report_of_wrk(GOOD).unwrap();
         assert_eq!(
             (seen.requests, seen.p50, seen.p99, seen.p999),
             (10, 7, 8, 9)
@@ -106,10 +287,24 @@ mod tests {
         for name in ["connect", "read", "write", "status", "timeout"] {
             let bad = GOOD.replace(&format!("{name}=0"), &format!("{name}=1"));
             assert!(
-                read(&bad).unwrap_err().to_string().contains("failed"),
+                report_of_wrk(&bad)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("failed"),
                 "{name}"
             );
         }
-        assert!(read(&GOOD.replace("requests=10", "requests=0")).is_err());
+        assert!(report_of_wrk(&GOOD.replace("requests=10", "requests=0")).is_err());
+    }
+
+    const H2LOAD: &str = "requests: 3 total, 3 started, 3 done, 3 succeeded, 0 failed, 0 errored, \
+                          0 timeout\nstatus codes: 3 2xx, 0 3xx, 0 4xx, 0 5xx\n";
+
+    #[test]
+    fn what_h2load_tells_is_read() {
+        let seen = report_of_h2load(H2LOAD, "1\t200\t30\n2\t200\t10\n3\t200\t20\n", 2).unwrap();
+        assert_eq!((seen.requests, seen.p50, seen.p999), (3, 20, 30));
+        assert!(report_of_h2load(&H2LOAD.replace("0 errored", "1 errored"), "", 2).is_err());
+        assert!(report_of_h2load(&H2LOAD.replace("3 2xx", "2 2xx"), "", 2).is_err());
     }
 }

@@ -10,6 +10,7 @@ pub struct Machine {
     pub rustc: String,
     pub wrk: String,
     pub commit: String,
+    pub date: String,
 }
 
 impl Machine {
@@ -34,9 +35,23 @@ impl Machine {
                 .count(),
             kernel: first_line("uname", &["--kernel-name", "--kernel-release", "--machine"]),
             rustc: first_line("rustc", &["--version"]),
-            wrk: first_line("wrk", &["--version"]),
+            wrk: {
+                let line = first_line("wrk", &["--version"]);
+                line.split(" [").next().unwrap_or(&line).to_owned()
+            },
             commit: first_line("git", &["describe", "--always", "--dirty"]),
+            date: date(),
         }
+    }
+}
+
+impl Machine {
+    /// The head of a document: what it is of, when, and where.
+    pub fn markdown(&self, title: &str) -> String {
+        format!(
+            "# {title}\n\n{}: plimsoll {}, {}, {}.\n{}, {} cores, {}.\n",
+            self.date, self.commit, self.rustc, self.wrk, self.cpu, self.cores, self.kernel
+        )
     }
 }
 

@@ -1,14 +1,16 @@
 //! Starts the peers in turn, loads them, and tells what each request cost.
 //!
 //! A figure is told only if nothing failed on the way to it: no refused connection, no status but
-//! 200, no access record too few or too many, no more CPU than one core has.
+//! 200, no more answers counted than asked for, no more CPU than one core has.
 
 mod build;
 mod client;
+mod contest;
 mod cpu;
-mod keepalive;
 mod load;
 mod machine;
+mod measure;
+mod modes;
 mod options;
 mod peer;
 mod plot;
@@ -20,7 +22,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use options::{Mode, Options};
+use options::Options;
 
 /// Whatever stops a run is told in a sentence; nothing here is handled but by giving up.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -36,16 +38,18 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let options = Options::from_arguments(std::env::args().skip(1))?;
-    let peers = options.peers()?;
-    build::build(&peers)?;
-    if options.mode == Mode::Build {
+    let Some(options) = Options::from_arguments(std::env::args().skip(1))? else {
+        println!("{}", options::USAGE);
+        return Ok(());
+    };
+    modes::build(&options.modes, &options)?;
+    if options.only_build {
         return Ok(());
     }
     // The servers get the other core: whatever is done here is at the load generator's expense.
-    cpu::pin_this_process(options.load_core)?;
-    match options.mode {
-        Mode::Build => Ok(()),
-        Mode::Keepalive => keepalive::run(&options, &peers),
-    }
+    cpu::pin_this_thread(options.load_core)?;
+    options
+        .modes
+        .iter()
+        .try_for_each(|&mode| modes::run(mode, &options))
 }

@@ -1,7 +1,8 @@
 //! A running peer. It ends with its value, and with this process, however that ends.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::Arc,
     thread,
@@ -14,9 +15,7 @@ use nix::{
 };
 
 use crate::{
-    Failure, build,
-    client::{self, Answer},
-    cpu,
+    Failure, build, client, cpu,
     peer::{BANNER, Peer},
     records::Records,
 };
@@ -33,44 +32,43 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it on its core, and returns as soon as it answers what everybody answers.
-    pub fn start(peer: &'static Peer, core: usize) -> Result<Self, Failure> {
-        let server = Self::spawn(peer, core, &[])?;
-        let answer = server.first_answer("/")?;
-        server.check(&answer)?;
-        Ok(server)
-    }
-
     /// Starts it, with some more settings, and does not wait for it.
     pub fn spawn(
         peer: &'static Peer,
         core: usize,
-        environment: &[(&str, &str)],
+        environment: &[(&'static str, String)],
     ) -> Result<Self, Failure> {
-        // Free a moment ago; should somebody else take it, the server says so and the run fails.
-        let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        // Without this the servers would outlive an interrupted run.
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--pdeathsig",
-            "KILL",
-            "taskset",
-            "--cpu-list",
-            &core.to_string(),
-        ]);
-        command.arg(build::program(peer));
-        // What is set in this shell must not change what is measured.
+        let (mut command, addr) = command(peer, core, environment)?;
+        command.arg(build::program(peer)).stdin(Stdio::null());
+        Self::of(command, peer, addr)
+    }
+
+    /// Starts it and says how long it took from then to its first answer.
+    pub fn start_timed(peer: &'static Peer, core: usize) -> Result<(Self, Duration), Failure> {
+        let (mut command, addr) = command(peer, core, &[])?;
+        // The wrappers' own start does not count: the shell waits for a line, then becomes the peer.
         command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command
-            .env("HOST", addr.ip().to_string())
-            .env("PORT", addr.port().to_string());
-        command.env("WORKERS", "1");
-        command
-            .envs(peer.environment.iter().copied())
-            .envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+            .args(["sh", "-c", r#"read -r line && exec "$0""#])
+            .arg(build::program(peer));
+        command.stdin(Stdio::piped());
+        let mut server = Self::of(command, peer, addr)?;
+        let mut stdin = server.child.stdin.take().ok_or("no pipe")?;
+        // Nothing tells that the shell waits; it does after some milliseconds.
+        thread::sleep(Duration::from_millis(50));
+        let started = Instant::now();
+        stdin.write_all(b"\n")?;
+        while client::get(addr, "/").is_err() {
+            if started.elapsed() > PATIENCE {
+                return Err(format!("{} does not answer", peer.name).into());
+            }
+            thread::sleep(Duration::from_micros(50));
+        }
+        let took = started.elapsed();
+        server.check("/")?;
+        Ok((server, took))
+    }
+
+    fn of(mut command: Command, peer: &'static Peer, addr: SocketAddr) -> Result<Self, Failure> {
         let mut child = command
             .spawn()
             .map_err(|it| format!("{}: {it}", peer.name))?;
@@ -88,26 +86,33 @@ impl Server {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
     }
 
-    /// The answer to the first request that is not refused.
-    pub fn first_answer(&self, path: &str) -> Result<Answer, Failure> {
-        let started = Instant::now();
-        loop {
-            match client::get(self.addr, path) {
-                Ok(answer) => return Ok(answer),
-                Err(failure) if started.elapsed() > PATIENCE => {
-                    return Err(format!("{} does not answer: {failure}", self.peer.name).into());
-                }
-                Err(_) => thread::sleep(Duration::from_micros(200)),
-            }
-        }
-    }
-
-    fn check(&self, answer: &Answer) -> Result<(), Failure> {
+    /// Waits until it answers, which must be what everybody answers.
+    pub fn check(&self, path: &str) -> Result<(), Failure> {
+        let answer = self.patiently(|| client::get(self.addr, path))?;
         let text = answer.head.contains("\r\ncontent-type: text/plain");
         if answer.status == 200 && text && answer.body == BANNER {
             return Ok(());
         }
         Err(format!("{} answers {answer:?}", self.peer.name).into())
+    }
+
+    /// Waits until it listens.
+    pub fn until_connected(&self) -> Result<(), Failure> {
+        self.patiently(|| Ok(TcpStream::connect(self.addr)?))
+            .map(drop)
+    }
+
+    fn patiently<T>(&self, attempt: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let started = Instant::now();
+        loop {
+            match attempt() {
+                Ok(done) => return Ok(done),
+                Err(failure) if started.elapsed() > PATIENCE => {
+                    return Err(format!("{} does not answer: {failure}", self.peer.name).into());
+                }
+                Err(_) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// CPU time until now, by two ways that must agree.
@@ -143,22 +148,24 @@ impl Server {
         .into())
     }
 
-    /// How many answers to `GET /` it has counted itself.
+    /// How many answers it has counted itself, but for those to scrapes.
     pub fn counted(&self, counter: &str) -> Result<u64, Failure> {
         let exposition = client::get(self.addr, "/metrics")?.body;
-        let of_the_banner = |line: &&str| {
-            let labels = line
-                .strip_prefix(counter)
-                .and_then(|it| it.strip_prefix('{'));
-            labels.is_some_and(|it| it.contains("=\"/\""))
-        };
-        let values = exposition.lines().filter(of_the_banner).map(|line| {
-            let value = line
-                .rsplit(' ')
-                .next()
-                .and_then(|it| it.parse::<u64>().ok());
-            value.ok_or_else(|| format!("{counter} has no count: {line}"))
-        });
+        let values = exposition
+            .lines()
+            .filter(|line| {
+                let labels = line
+                    .strip_prefix(counter)
+                    .and_then(|it| it.strip_prefix('{'));
+                labels.is_some_and(|it| !it.contains("=\"/metrics\""))
+            })
+            .map(|line| {
+                let value = line
+                    .rsplit(' ')
+                    .next()
+                    .and_then(|it| it.parse::<u64>().ok());
+                value.ok_or_else(|| format!("{counter} has no count: {line}"))
+            });
         Ok(values.sum::<Result<u64, _>>()?)
     }
 
@@ -177,6 +184,37 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// What the program is started with: a core, a port, one worker, and the peer's settings.
+fn command(
+    peer: &Peer,
+    core: usize,
+    environment: &[(&'static str, String)],
+) -> Result<(Command, SocketAddr), Failure> {
+    // Free a moment ago; should somebody else take it, the server says so and the run fails.
+    let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    // Without this the servers would outlive an interrupted run.
+    let mut command = Command::new("setpriv");
+    command.args([
+        "--pdeathsig",
+        "KILL",
+        "taskset",
+        "--cpu-list",
+        &core.to_string(),
+    ]);
+    // What is set in this shell must not change what is measured.
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+        .env("HOST", addr.ip().to_string())
+        .env("PORT", addr.port().to_string());
+    command.env("WORKERS", "1");
+    command.envs(peer.environment.iter().copied());
+    command.envs(environment.iter().map(|(name, value)| (*name, value)));
+    command.stdout(Stdio::piped());
+    Ok((command, addr))
 }
 
 impl Drop for Server {

@@ -28,6 +28,12 @@ impl Spread {
     }
 }
 
+/// The value below which that part of the sorted values is. `None` if there are none.
+pub fn percentile(sorted: &[f64], part: f64) -> Option<f64> {
+    let rank = (part * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +44,14 @@ mod tests {
         assert_eq!((odd.median, odd.least, odd.greatest), (2.0, 1.0, 3.0));
         assert_eq!(Spread::of([4.0, 1.0]).unwrap().median, 2.5);
         assert!(Spread::of([]).is_none());
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(percentile(&values, 0.5), Some(50.0));
+        assert_eq!(percentile(&values, 0.99), Some(99.0));
+        assert_eq!(percentile(&values, 0.999), Some(100.0));
+        assert_eq!(percentile(&[], 0.5), None);
     }
 }
