@@ -71,6 +71,14 @@ impl Load {
         }
     }
 
+    /// A new connection for each request, and no more at a time than handshakes can be had in.
+    pub fn handshakes() -> Self {
+        Self {
+            connections: 8,
+            ..Self::churn().over_tls()
+        }
+    }
+
     /// So many requests in one segment, on each connection.
     pub fn pipeline(depth: u64) -> Self {
         let arguments = vec![depth.to_string()];
@@ -133,6 +141,27 @@ impl Load {
                     .unwrap_or(1),
                 Generator::Wrk { .. } => 1,
             }
+    }
+
+    /// Loads the server for at least that long, and until every path has been asked for.
+    pub fn warm_up(&self, addr: SocketAddr, core: usize, seconds: u64) -> Result<(), Failure> {
+        let paths = match &self.generator {
+            Generator::Wrk {
+                script: "routes.lua",
+                arguments,
+                ..
+            } => arguments
+                .first()
+                .and_then(|it| it.parse().ok())
+                .unwrap_or(1),
+            _ => 1,
+        };
+        // The script begins with the first path each time.
+        let mut seconds = seconds;
+        while self.run(addr, core, seconds)?.requests < paths {
+            seconds *= 2;
+        }
+        Ok(())
     }
 
     /// Loads the server for that long. A request that fails is a failure of the run.

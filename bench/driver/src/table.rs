@@ -10,6 +10,9 @@ use crate::{
     stats::Spread,
 };
 
+/// In percent: what a machine with nothing else to do spends on itself.
+const QUIET: f64 = 5.0;
+
 pub fn markdown(
     contest: &Contest,
     options: &Options,
@@ -46,6 +49,9 @@ pub fn markdown(
             "\nOthers took {:.1} % of the server's core (median of all turns, {:.1} % at most).",
             others.median, others.greatest
         );
+        if others.median > QUIET {
+            text.push_str("That is no quiet machine: measure again before you quote this.\n");
+        }
     }
     text
 }

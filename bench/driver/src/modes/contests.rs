@@ -290,7 +290,7 @@ fn tls() -> Result<Vec<Contestant>, Failure> {
         ..contestant(peer, load.over_tls())
     };
     let churn = |peer| {
-        let it = over_tls(peer, Load::churn());
+        let it = over_tls(peer, Load::handshakes());
         let suffix = "_handshake".to_owned();
         Contestant {
             name: format!("{}{suffix}", it.name),

@@ -72,7 +72,7 @@ fn start(options: &Options, routes: usize) -> Result<(Server, SocketAddr), Failu
     ];
     let server = Server::spawn(PEER, options.server_core, &environment)?;
     server.check("/")?;
-    Load::routes(routes).run(server.addr, options.load_core, 2)?;
+    Load::routes(routes).warm_up(server.addr, options.load_core, 1)?;
     server.settle()?;
     let series = scraped(admin)?
         .lines()

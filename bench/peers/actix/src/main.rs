@@ -2,7 +2,7 @@
 //!
 //! Records go through `tracing-appender`'s thread, which is cheaper here than straight to stdout.
 
-use std::{env, io, io::Write as _};
+use std::{env, io, io::Write as _, time::Duration};
 
 use actix_web::{App, HttpResponse, HttpServer, middleware::Logger, rt::System, web};
 use actix_web_prom::PrometheusMetricsBuilder;
@@ -32,6 +32,8 @@ fn main() -> io::Result<()> {
             .wrap(Logger::new(RECORD))
             .route("/", web::get().to(banner))
     });
+    // As long as a proxy in front keeps its connections; 5 s by default.
+    let server = server.keep_alive(Duration::from_secs(75));
     System::new().block_on(server.workers(workers).bind(addr)?.run())
 }
 
