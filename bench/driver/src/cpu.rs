@@ -1,6 +1,9 @@
 //! CPU time and memory of a server, and what else the cores did meanwhile.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use nix::{
     sched::{CpuSet, sched_setaffinity},
@@ -57,6 +60,7 @@ pub fn resident(pid: Pid) -> Result<u64, Failure> {
 /// What a core has done since it started.
 #[derive(Clone, Copy, Debug)]
 pub struct Core {
+    pub at: Instant,
     pub busy: Duration,
     /// What the hypervisor gave to others.
     pub stolen: Duration,
@@ -78,6 +82,7 @@ pub fn of_core(core: usize) -> Result<Core, Failure> {
     };
     // user, nice, system, (idle, iowait,) irq, softirq, steal
     Ok(Core {
+        at: Instant::now(),
         busy: of(&[0, 1, 2, 5, 6]),
         stolen: of(&[7]),
     })

@@ -83,6 +83,7 @@ pub fn turn(options: &Options, contestant: &Contestant) -> Result<Turn, Failure>
 
     let busy = (core.busy - core_before.busy).as_secs_f64();
     let stolen = (core.stolen - core_before.stolen).as_secs_f64();
+    let window = (core.at - core_before.at).as_secs_f64();
     // Against the whole time: records may be written for a while after the load.
     let of_one_core = cpu.as_secs_f64() / took.as_secs_f64();
     if of_one_core > 1.02 {
@@ -94,7 +95,7 @@ pub fn turn(options: &Options, contestant: &Contestant) -> Result<Turn, Failure>
         cores: cpu.as_secs_f64() * 1e6 / seen.micros as f64,
         resident,
         lost,
-        others: ((busy - cpu.as_secs_f64()).max(0.0) + stolen) / took.as_secs_f64(),
+        others: ((busy - cpu.as_secs_f64()).max(0.0) + stolen) / window,
     })
 }
 

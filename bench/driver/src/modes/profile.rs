@@ -185,6 +185,26 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// The kernel's work by its system call, which is the function that `do_syscall_64` has called.
+fn in_the_kernel(frames: &[Frame<'_>]) -> String {
+    let calls = frames
+        .iter()
+        .map(|it| it.symbol)
+        .take_while(|&it| it != "do_syscall_64");
+    if calls.clone().count() == frames.len() {
+        return "kernel: interrupts and faults".to_owned();
+    }
+    match calls.filter(|&it| it != "x64_sys_call").last() {
+        None => "kernel: entry and exit".to_owned(),
+        Some(it) if it.starts_with("exit_to_user") => "kernel: entry and exit".to_owned(),
+        Some(it) => {
+            let prefix = ["__x64_sys_", "__do_sys_", "ksys_", "do_"];
+            let name = prefix.iter().find_map(|prefix| it.strip_prefix(prefix));
+            format!("kernel: {}", name.unwrap_or(it))
+        }
+    }
+}
+
 struct Symbols {
     program: String,
     loader: Loader,
@@ -208,15 +228,11 @@ impl Symbols {
     }
 
     fn part(&self, frames: &[Frame<'_>]) -> String {
-        if let Some(first) = frames.first().filter(|it| it.object.starts_with("[kernel")) {
-            let call = frames
-                .iter()
-                .find_map(|it| it.symbol.strip_prefix("__x64_sys_"));
-            return match call.and_then(|it| it.split('+').next()) {
-                Some(call) => format!("kernel: {call}"),
-                None if first.symbol.contains("entry") => "kernel: entry and exit".to_owned(),
-                None => "kernel: interrupts, faults and switches".to_owned(),
-            };
+        if frames
+            .first()
+            .is_some_and(|it| it.object.starts_with("[kernel"))
+        {
+            return in_the_kernel(frames);
         }
         let named = frames.iter().find_map(|it| self.named(it));
         named
@@ -243,5 +259,33 @@ impl Symbols {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(text: &str) -> String {
+        in_the_kernel(&text.lines().filter_map(Frame::read).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_kernels_work_is_told_by_its_system_call() {
+        let kernel = "([kernel.kallsyms])";
+        let outer = format!("ff do_syscall_64 {kernel}\nff entry_SYSCALL_64 {kernel}\n");
+        let call = |name: &str| {
+            part(&format!(
+                "ff tcp_sendmsg {kernel}\nff {name} {kernel}\n{outer}"
+            ))
+        };
+        assert_eq!(call("do_writev"), "kernel: writev");
+        assert_eq!(call("__x64_sys_recvfrom"), "kernel: recvfrom");
+        assert_eq!(call("exit_to_user_mode_loop"), "kernel: entry and exit");
+        assert_eq!(part(&outer), "kernel: entry and exit");
+        assert_eq!(
+            part(&format!("ff schedule {kernel}")),
+            "kernel: interrupts and faults"
+        );
     }
 }
