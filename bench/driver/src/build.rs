@@ -1,0 +1,53 @@
+//! Builds the peers, each by itself: in one build Cargo would give all of them the features that
+//! any of them asks for.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    Failure,
+    peer::{Peer, REFERENCE},
+};
+
+pub fn bench() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
+}
+
+/// The path of its program.
+pub fn program(peer: &Peer) -> PathBuf {
+    bench().join("target/release").join(peer.package)
+}
+
+pub fn build(packages: &[&str]) -> Result<(), Failure> {
+    // A path is that of a program that was built before.
+    for &package in packages.iter().filter(|it| !it.contains('/')) {
+        let workspace = if package == REFERENCE {
+            bench().join("..")
+        } else {
+            bench().to_owned()
+        };
+        let mut cargo = Command::new("cargo");
+        cargo.args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--package",
+            package,
+        ]);
+        // The reference service is built by its own workspace, with its own lock file and profile.
+        cargo
+            .arg("--manifest-path")
+            .arg(workspace.join("Cargo.toml"));
+        cargo.arg("--target-dir").arg(bench().join("target"));
+        let status = cargo.status().map_err(|it| format!("cargo: {it}"))?;
+        if !status.success() {
+            return Err(format!("{package} does not build").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What machine it was, and how quiet.
+
+use std::{fs, process::Command};
+
+#[derive(Debug)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: usize,
+    pub kernel: String,
+    pub rustc: String,
+    pub wrk: String,
+    pub commit: String,
+    pub date: String,
+}
+
+impl Machine {
+    pub fn describe() -> Self {
+        let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = cpus
+            .lines()
+            .find_map(|it| it.strip_prefix("model name")?.split_once(": "));
+        let hypervisor = cpus
+            .lines()
+            .any(|it| it.starts_with("flags") && it.contains(" hypervisor"));
+        let place = if hypervisor {
+            ", a virtual machine"
+        } else {
+            ""
+        };
+        Self {
+            cpu: format!("{}{place}", model.map_or("unknown CPU", |it| it.1)),
+            cores: cpus
+                .lines()
+                .filter(|it| it.starts_with("processor"))
+                .count(),
+            kernel: first_line("uname", &["--kernel-name", "--kernel-release", "--machine"]),
+            rustc: first_line("rustc", &["--version"]),
+            wrk: {
+                let line = first_line("wrk", &["--version"]);
+                line.split(" [").next().unwrap_or(&line).to_owned()
+            },
+            commit: first_line("git", &["describe", "--always", "--dirty"]),
+            date: date(),
+        }
+    }
+}
+
+impl Machine {
+    /// The head of a document: what it is of, when, and where.
+    pub fn markdown(&self, title: &str) -> String {
+        format!(
+            "# {title}\n\n{}: plimsoll {}, {}, {}.\n{}, {} cores, {}.\n",
+            self.date, self.commit, self.rustc, self.wrk, self.cpu, self.cores, self.kernel
+        )
+    }
+}
+
+/// Today, as in `2026-11-28`.
+pub fn date() -> String {
+    first_line("date", &["--utc", "+%F"])
+}
+
+fn first_line(program: &str, arguments: &[&str]) -> String {
+    // Programs that tell their version are not sure whether that is a success.
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
+    let text = text.unwrap_or_default();
+    text.lines().next().unwrap_or("unknown").trim().to_owned()
+}

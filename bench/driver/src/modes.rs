@@ -1,0 +1,100 @@
+//! What is measured, and with whom.
+
+mod contests;
+mod idle;
+mod profile;
+mod scrape;
+mod size;
+mod startup;
+
+use crate::{Failure, build, options::Options, peer::Peer};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    Keepalive,
+    Concerns,
+    Churn,
+    Pipeline,
+    Tls,
+    Http2,
+    Scale,
+    Idle,
+    Scrape,
+    Startup,
+    Size,
+    Profile,
+}
+
+impl Mode {
+    pub const ALL: [Self; 12] = [
+        Self::Keepalive,
+        Self::Concerns,
+        Self::Churn,
+        Self::Pipeline,
+        Self::Tls,
+        Self::Http2,
+        Self::Scale,
+        Self::Idle,
+        Self::Scrape,
+        Self::Startup,
+        Self::Size,
+        Self::Profile,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keepalive => "keepalive",
+            Self::Concerns => "concerns",
+            Self::Churn => "churn",
+            Self::Pipeline => "pipeline",
+            Self::Tls => "tls",
+            Self::Http2 => "http2",
+            Self::Scale => "scale",
+            Self::Idle => "idle",
+            Self::Scrape => "scrape",
+            Self::Startup => "startup",
+            Self::Size => "size",
+            Self::Profile => "profile",
+        }
+    }
+}
+
+/// Builds what the modes need.
+pub fn build(modes: &[Mode], options: &Options) -> Result<(), Failure> {
+    build::build(&packages(modes, options)?)?;
+    if modes.contains(&Mode::Profile) {
+        profile::build()?;
+    }
+    Ok(())
+}
+
+fn packages(modes: &[Mode], options: &Options) -> Result<Vec<&'static str>, Failure> {
+    let mut packages = Vec::new();
+    for &mode in modes {
+        match mode {
+            Mode::Idle => packages.extend(idle::PEERS.map(|it: &Peer| it.package)),
+            Mode::Scrape => packages.push(scrape::PEER.package),
+            Mode::Startup => packages.extend(startup::PEERS.map(|it: &Peer| it.package)),
+            Mode::Size => packages.extend(size::PEERS.map(|it: &Peer| it.package)),
+            Mode::Profile => {}
+            _ => {
+                let contest = contests::of(mode, options)?;
+                packages.extend(contest.contestants.iter().map(|it| it.peer.package));
+            }
+        }
+    }
+    packages.sort_unstable();
+    packages.dedup();
+    Ok(packages)
+}
+
+pub fn run(mode: Mode, options: &Options) -> Result<(), Failure> {
+    match mode {
+        Mode::Idle => idle::run(options),
+        Mode::Scrape => scrape::run(options),
+        Mode::Startup => startup::run(options),
+        Mode::Size => size::run(options),
+        Mode::Profile => profile::run(options),
+        _ => contests::of(mode, options)?.run(options),
+    }
+}

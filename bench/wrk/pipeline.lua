@@ -1,0 +1,14 @@
+-- As many requests at a time as it is told, in one piece.
+dofile("report.lua")
+
+function init(args)
+  local one = {}
+  for i = 1, tonumber(args[1]) do
+    one[i] = wrk.format()
+  end
+  batch = table.concat(one)
+end
+
+function request()
+  return batch
+end
