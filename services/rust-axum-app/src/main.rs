@@ -1,6 +1,6 @@
 //! The reference service: the chassis, a banner, and what the build knows of itself.
 
-use axum::{Router, http::header, response::IntoResponse, routing::get};
+use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::get};
 use plimsoll::{BuildInfo, Exit, Handle, Service, SetupError, build_info};
 
 /// A request costs a sixth less than with glibc's allocator (docs/performance.md); musl's has one lock
@@ -18,23 +18,29 @@ fn main() -> Exit {
 /// The two routes that the chassis does not bring; both answers are fixed once the name is known.
 async fn routes(handle: Handle) -> Result<Router, SetupError> {
     let build = &handle.config().build;
-    let banner = format!("{} is running (Rust + Axum)\n", build.service());
+    // Not a `String`, which would be copied for each answer.
+    let banner = Bytes::from(format!("{} is running (Rust + Axum)\n", build.service()));
     let info = info(build)?;
     Ok(Router::new()
-        .route("/", get(|| async move { banner.clone() }))
-        .route("/info", get(|| async move { json(info.clone()) })))
+        .route(
+            "/",
+            get(|| async move { typed("text/plain; charset=utf-8", banner.clone()) }),
+        )
+        .route(
+            "/info",
+            get(|| async move { typed("application/json", info.clone()) }),
+        ))
 }
 
 /// `{"service":…,"version":…,"buildTime":…}`, in that order and without spaces.
-fn info(build: &BuildInfo) -> Result<String, SetupError> {
+fn info(build: &BuildInfo) -> Result<Bytes, SetupError> {
     let [service, version, build_time] =
         [build.service(), build.version(), build.build_time()].map(serde_json::to_string);
     let (service, version, build_time) = (service?, version?, build_time?);
-    Ok(format!(
-        r#"{{"service":{service},"version":{version},"buildTime":{build_time}}}"#
-    ))
+    let info = format!(r#"{{"service":{service},"version":{version},"buildTime":{build_time}}}"#);
+    Ok(info.into())
 }
 
-fn json(body: String) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], body)
+fn typed(content_type: &'static str, body: Bytes) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, content_type)], body)
 }

@@ -30,15 +30,16 @@ pub(super) struct Assigned {
 
 /// Decides on the id of a request with these headers.
 pub(super) fn assign(headers: &HeaderMap) -> Assigned {
-    let mut sent = headers.get_all(HEADER).iter();
-    match (sent.next(), sent.next()) {
-        (Some(value), None) if is_acceptable(value.as_bytes()) => Assigned {
+    let sent = headers.get(HEADER);
+    let is_only = || headers.get_all(HEADER).iter().nth(1).is_none();
+    match sent {
+        Some(value) if is_acceptable(value.as_bytes()) && is_only() => Assigned {
             id: RequestId::new(value.clone()),
             replaced: false,
         },
-        (first, _) => Assigned {
+        sent => Assigned {
             id: generate(),
-            replaced: first.is_some(),
+            replaced: sent.is_some(),
         },
     }
 }
@@ -69,7 +70,8 @@ const IN_ONE_PIECE: usize = 32;
 
 /// The ids of one thread.
 struct Ids {
-    prefix: u64,
+    /// In digits.
+    prefix: [u8; 16],
     count: u64,
     /// Room for the next ones.
     room: BytesMut,
@@ -80,8 +82,10 @@ impl Ids {
         // The standard library seeds its hashers from the operating system, which is all that is
         // wanted here: ids need not be secret, only different.
         let random = RandomState::new();
+        let mut prefix = [0; 16];
+        write_hex(&mut prefix, random.hash_one(1_u8));
         Self {
-            prefix: random.hash_one(1_u8),
+            prefix,
             count: random.hash_one(2_u8),
             room: BytesMut::new(),
         }
@@ -90,7 +94,7 @@ impl Ids {
     fn next(&mut self) -> Bytes {
         let mut hex = [0; 32];
         let (left, right) = hex.split_at_mut(16);
-        write_hex(left, self.prefix);
+        left.copy_from_slice(&self.prefix);
         write_hex(right, mix(self.count));
         self.count = self.count.wrapping_add(1);
         if self.room.capacity() < hex.len() {
