@@ -29,6 +29,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pressure {
     FullSpeed,
+    /// It hurries after SIGTERM.
     SlowReader,
     /// It reads again, and too late.
     StoppedReader,
@@ -126,7 +127,7 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
     let answers = under_load(&service, &mut output, pressure);
     // Where the last record tells, nobody needs to ask.
     let at_rest = (seen != Seen::Everything).then(|| at_rest(&service, &mut output, seen));
-    if pressure == Pressure::StoppedReaderReturns {
+    if let Pressure::SlowReader | Pressure::StoppedReaderReturns = pressure {
         output.reader().set(Pace::Full);
     }
     let ended = service.wait(END);
@@ -218,6 +219,8 @@ fn under_load(service: &Process, output: &mut Output, pressure: Pressure) -> u64
     let target = move |client: usize| format!("/hello?{client}-{filler}");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Clients that nobody tells to go would be waited for, and a failure never told.
+        let _stopped = Stopped(&stop);
         let mut before = 0;
         if pressure == Pressure::ClosedReader {
             // What a closed pipe holds is lost to everybody, so it is emptied first.
@@ -262,6 +265,15 @@ fn under_load(service: &Process, output: &mut Output, pressure: Pressure) -> u64
         service.signal(Signal::Term);
         before + answers(all)
     })
+}
+
+/// Tells clients to stop, whatever happens.
+struct Stopped<'a>(&'a AtomicBool);
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What is counted when nobody asks any more. Scrapes are not logged.

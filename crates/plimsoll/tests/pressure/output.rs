@@ -20,7 +20,7 @@ use crate::support::fixture;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     Full,
-    /// Some 8 MB a second.
+    /// Half a megabyte a second: less than the service says on the slowest of machines.
     Slow,
     Stopped,
     /// The pipe is closed, and what would come is lost.
@@ -90,7 +90,7 @@ fn read(mut pipe: File, shared: &(Mutex<State>, Condvar)) {
             Pace::Full | Pace::Stopped => &mut chunk[..],
             Pace::Slow => {
                 thread::sleep(Duration::from_millis(1));
-                &mut chunk[..8 * 1024]
+                &mut chunk[..512]
             }
             Pace::Closed => break,
         };
