@@ -34,6 +34,8 @@ mod record;
 mod spans;
 mod thread;
 
+#[cfg(feature = "otlp")]
+pub(crate) use self::events::{Text, plain_name};
 pub(crate) use self::{
     escape::{escape_cut, json_string},
     panic::{Caught, catch, count_hooked_panics, quietly},

@@ -3,8 +3,8 @@
 use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::get};
 use plimsoll::{BuildInfo, Exit, Handle, Service, SetupError, build_info};
 
-/// A request costs a sixth less than with glibc's allocator (docs/performance.md); musl's has one lock
-/// for all threads.
+/// musl's own allocator has one lock for all threads; the image is linked with musl.
+#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -103,13 +103,18 @@ pub trait FromSetting: Sized + 'static {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mismatch {
     reason: Option<Cow<'static, str>>,
+    /// The text holds a secret where none belongs, and is not shown.
+    hides: bool,
 }
 
 impl Mismatch {
     /// The text is not what the setting expects, and there is no more to say.
     #[must_use]
     pub const fn new() -> Self {
-        Self { reason: None }
+        Self {
+            reason: None,
+            hides: false,
+        }
     }
 
     /// Adds what exactly is wrong: lower case, no full stop.
@@ -117,7 +122,22 @@ impl Mismatch {
     pub fn because(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             reason: Some(reason.into()),
+            hides: false,
         }
+    }
+
+    /// The text holds a secret where none belongs: it is not shown (contract CFG-5).
+    #[cfg(feature = "otlp")]
+    pub(super) fn misplaced_secret(reason: &'static str) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            hides: true,
+        }
+    }
+
+    /// Whether the text may not be shown, though its setting is no secret.
+    pub(super) fn hides(&self) -> bool {
+        self.hides
     }
 
     /// The reason, as far as it may be shown.

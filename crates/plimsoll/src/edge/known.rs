@@ -20,6 +20,9 @@ const TRIES: usize = 8;
 
 type Place = OnceLock<(Box<str>, RouteId)>;
 
+/// A path that is longer goes the longer way: it would be read in full only to find its place.
+const LONGEST: usize = 256;
+
 /// The table of one service.
 pub(crate) struct Known([OnceLock<Box<[Place]>>; SEGMENTS]);
 
@@ -30,6 +33,9 @@ impl Known {
 
     /// The route of a path, if it is its own pattern and was matched before.
     pub(super) fn find(&self, path: &str) -> Option<RouteId> {
+        if path.len() > LONGEST {
+            return None;
+        }
         let hash = hash(path);
         let places = self.0[hash % SEGMENTS].get()?;
         for place in places_of(hash) {
@@ -59,7 +65,7 @@ fn places_of(hash: usize) -> impl Iterator<Item = usize> {
     (0..TRIES).map(move |index| (hash / SEGMENTS + index) % PLACES)
 }
 
-/// FNV-1a, folded: quick for texts as short as paths. Strangers cannot fill the table, so they gain
+/// FNV-1a, folded: quick for texts as short as these. Strangers cannot fill the table, so they gain
 /// nothing by collisions.
 fn hash(path: &str) -> usize {
     let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

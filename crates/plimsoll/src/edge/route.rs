@@ -45,11 +45,13 @@ impl Routes {
             registry: Arc::clone(registry),
             known: Arc::clone(&known),
         };
-        // Without a state a router makes its routes anew for each request.
+        // Without a state a router makes its routes anew for each request; and made once, they are the
+        // same in both, with whatever their layers share.
+        let router = router.with_state(());
         Self {
-            plain: router.clone().with_state(()),
+            plain: router.clone(),
             // Last, so that it is around everything else.
-            telling: router.layer(layer).with_state(()),
+            telling: router.layer(layer),
             known,
         }
     }

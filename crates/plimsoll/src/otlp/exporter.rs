@@ -147,8 +147,13 @@ impl Work {
         if count == 0 {
             return false;
         }
-        let body = self.encoder.encode(spans.into_iter().map(|span| *span));
         let mut over = self.over.clone();
+        if over.borrow().is_some_and(|end| end <= Instant::now()) {
+            // What is left of a long queue is not even encoded.
+            self.queue.lost(SpanLoss::Shutdown, count);
+            return true;
+        }
+        let body = self.encoder.encode(spans.into_iter().map(|span| *span));
         let outcome = tokio::select! {
             outcome = self.send(body) => outcome,
             () = deadline(&mut over) => Outcome::Lost {
@@ -199,7 +204,8 @@ impl Work {
                     };
                 }
             };
-            let retry = wait.map(|wait| Instant::now() + wait);
+            // Whatever the collector asks for, nobody waits longer than a send may take.
+            let retry = wait.map(|wait| Instant::now() + wait.min(self.timeout));
             match retry.filter(|at| *at < end) {
                 // The end of the process is a reason not to wait, and not to try again.
                 Some(at) if self.over.borrow().is_none() => tokio::select! {

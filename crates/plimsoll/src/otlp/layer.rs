@@ -10,9 +10,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::LevelFilter, layer::Context, registry::LookupSpan};
 
-use super::{Kind, Span, Tracer, Value};
+use super::{Kind, Span, Tracer, Value, span::MAX_TEXT};
 use crate::{
     context,
+    telemetry::{Text, plain_name},
     trace::{self, SpanContext, SpanId, new_span_id},
 };
 
@@ -81,10 +82,20 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        if let Some(span) = context.span(id)
-            && let Some(open) = span.extensions_mut().get_mut::<Open>()
-        {
-            values.record(&mut Fields(&mut open.attributes));
+        let Some(span) = context.span(id) else {
+            return;
+        };
+        if span.extensions().get::<Open>().is_none() {
+            return;
+        }
+        // Before the span is locked: a user's `Debug` may log, and that record asks for the fields of
+        // this very span.
+        let mut recorded = Vec::new();
+        values.record(&mut Fields(&mut recorded));
+        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
+            for (name, value) in recorded {
+                put(&mut open.attributes, name, value);
+            }
         }
     }
 
@@ -133,12 +144,15 @@ struct Fields<'a>(&'a mut Vec<(&'static str, Value)>);
 
 impl Fields<'_> {
     fn put(&mut self, field: &Field, value: Value) {
-        let name = field.name();
-        if let Some((_, there)) = self.0.iter_mut().find(|(there, _)| *there == name) {
-            *there = value;
-        } else if self.0.len() < MAX_ATTRIBUTES {
-            self.0.push((name, value));
-        }
+        put(self.0, plain_name(field), value);
+    }
+}
+
+fn put(attributes: &mut Vec<(&'static str, Value)>, name: &'static str, value: Value) {
+    if let Some((_, there)) = attributes.iter_mut().find(|(there, _)| *there == name) {
+        *there = value;
+    } else if attributes.len() < MAX_ATTRIBUTES {
+        attributes.push((name, value));
     }
 }
 
@@ -171,6 +185,7 @@ impl Visit for Fields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, Value::text(&format!("{value:?}")));
+        // `instrument` records arguments of any size: not more of them is made than is kept.
+        self.put(field, Value::text(&Text::of(value, MAX_TEXT)));
     }
 }

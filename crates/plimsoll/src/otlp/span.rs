@@ -10,7 +10,7 @@ use http::HeaderValue;
 use crate::trace::{Link, SpanContext, SpanId};
 
 /// The longest text of an attribute, in bytes; the same as in the log.
-const MAX_TEXT: usize = 1024;
+pub(super) const MAX_TEXT: usize = 1024;
 
 /// What happened, when, and in which trace.
 #[derive(Debug)]

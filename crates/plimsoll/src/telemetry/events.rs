@@ -17,8 +17,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use self::fields::Text;
-pub(super) use self::fields::{Fields, Of, Written, plain_name};
+pub(super) use self::fields::{Fields, Of, Written};
+pub(crate) use self::fields::{Text, plain_name};
 use super::{Log, Priority, Record, record::MAX_LINE, spans};
 use crate::{
     config::{Level, LogLevels},

@@ -40,8 +40,9 @@ impl PanicPlace {
                 "panic",
                 request_id,
                 |record| {
-                    record.str("panicMessage", &self.message);
+                    // Before the message, which may take all the room that the line has.
                     record.str("location", &self.location);
+                    record.str("panicMessage", &self.message);
                     record.trace(context::recorded_span());
                 },
             );

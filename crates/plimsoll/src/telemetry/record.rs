@@ -57,7 +57,7 @@ impl<T: AsRef<str> + ?Sized> Name for &T {
         let name = (*self).as_ref();
         out.extend_from_slice(b",\"");
         json_text(out, name, usize::MAX);
-        if LEADING.contains(&name) || cfg!(feature = "otlp") && IDS.contains(&name) {
+        if is_leading(name) {
             out.push(b'_');
         }
         out.extend_from_slice(b"\":");

@@ -24,7 +24,11 @@ pub(super) fn of(headers: &HeaderMap) -> Option<HeaderValue> {
     }
     let mut rest = lines();
     match (rest.next(), rest.next()) {
-        (first, None) => first.filter(|line| !line.is_empty()).cloned(),
+        // A copy: the value itself would keep the whole head of the request for as long as the span
+        // waits.
+        (first, None) => first
+            .filter(|line| !line.is_empty())
+            .and_then(|line| HeaderValue::from_bytes(line.as_bytes()).ok()),
         // Several lines are rare, and joined they are no longer than one may be.
         _ => {
             let joined: Vec<&[u8]> = lines().map(HeaderValue::as_bytes).collect();

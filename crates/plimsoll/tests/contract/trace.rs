@@ -177,9 +177,11 @@ fn failures_of_the_service_are_errors_and_those_of_clients_are_not() {
     // A client that goes away, and one that is refused at once.
     let mut waiting = service.connect();
     waiting.send(request("GET", "/hang", ""));
-    plimsoll::testing::eventually("a request that is shed", || {
-        (service.get("/hello").status == 503).then_some(())
+    plimsoll::testing::eventually("it is in flight", || {
+        let metrics = service.metrics();
+        (metrics.sum("http_requests_in_flight", &[]) == 1.0).then_some(())
     });
+    assert_eq!(service.get("/hello").status, 503);
     waiting.reset();
     check(&collector.span("GET /hang"), "error.type", "aborted");
     let spans = collector.spans();
@@ -361,6 +363,16 @@ fn the_ids_of_a_trace_stand_behind_long_fields_and_have_their_names_to_themselve
     );
     let record: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(record["traceId_"], "mine");
+    service.terminate();
+}
+
+/// TRC-5: its `Debug` logs inside the very span that it is recorded for.
+#[test]
+fn a_value_that_logs_while_it_is_recorded_holds_nothing_up() {
+    let collector = Collector::start(Manner::Takes);
+    let service = traced(&collector, &[]);
+    assert_eq!(service.get("/span/acme").status, 200);
+    assert_eq!(service.get("/hello").status, 200);
     service.terminate();
 }
 

@@ -126,7 +126,7 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
     };
     let answers = under_load(&service, &mut output, pressure);
     // Where the last record tells, nobody needs to ask.
-    let at_rest = (seen != Seen::Everything).then(|| at_rest(&service, &mut output, seen));
+    let at_rest = (seen != Seen::Everything).then(|| at_rest(&service, &mut output, seen, answers));
     if let Pressure::SlowReader | Pressure::StoppedReaderReturns = pressure {
         output.reader().set(Pace::Full);
     }
@@ -277,7 +277,7 @@ impl Drop for Stopped<'_> {
 }
 
 /// What is counted when nobody asks any more. Scrapes are not logged.
-fn at_rest(service: &Process, output: &mut Output, seen: Seen) -> Counted {
+fn at_rest(service: &Process, output: &mut Output, seen: Seen, answers: u64) -> Counted {
     let mut earlier = None;
     eventually("the log is at rest", || {
         let now = counted(service);
@@ -285,8 +285,9 @@ fn at_rest(service: &Process, output: &mut Output, seen: Seen) -> Counted {
         let all = now.dropped + count_lines(&bytes) + torn(&bytes);
         // Whoever can go on does so until nothing is on its way any more.
         let is_at_rest = match seen {
-            Seen::ThePipe => earlier == Some(now),
-            _ => all == now.produced,
+            Seen::ThePipe => earlier == Some(now) && now.produced >= answers + 2,
+            // Its own two among them: that it is ready, and that it ends.
+            _ => all == now.produced && now.produced >= answers + 2,
         };
         earlier = Some(now);
         is_at_rest.then_some(now)

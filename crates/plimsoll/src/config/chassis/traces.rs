@@ -249,7 +249,7 @@ impl FromSetting for Endpoint {
             return Err(Mismatch::new());
         }
         match uri.authority() {
-            Some(authority) if authority.as_str().contains('@') => Err(Mismatch::because(
+            Some(authority) if authority.as_str().contains('@') => Err(Mismatch::misplaced_secret(
                 "a password belongs into OTEL_EXPORTER_OTLP_HEADERS",
             )),
             Some(authority) if !authority.host().is_empty() => Ok(Self(uri)),

@@ -226,7 +226,7 @@ impl<'r, 'e> Setting<'r, 'e> {
                 Ok(Some(value))
             }
             Err(mismatch) => {
-                let held = Held::of(&text, secret);
+                let held = Held::of(&text, secret || mismatch.hides());
                 let problem = definition
                     .problem(variable, held, mismatch)
                     .found_in(origin.place());

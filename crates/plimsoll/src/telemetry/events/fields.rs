@@ -111,7 +111,7 @@ fn bit(field: &Field) -> u64 {
 }
 
 /// The name without the mark by which Rust allows its own words as names.
-pub(in crate::telemetry) fn plain_name(field: &Field) -> &'static str {
+pub(crate) fn plain_name(field: &Field) -> &'static str {
     let name = field.name();
     name.strip_prefix("r#").unwrap_or(name)
 }
@@ -170,13 +170,13 @@ impl Visit for Fields<'_, '_, '_> {
 }
 
 /// The beginning of a value's text: a little more than what is shown, so that the cut is noticed.
-pub(in crate::telemetry) struct Text {
+pub(crate) struct Text {
     text: String,
     longest: usize,
 }
 
 impl Text {
-    pub(in crate::telemetry) fn of(value: &dyn fmt::Debug, longest: usize) -> String {
+    pub(crate) fn of(value: &dyn fmt::Debug, longest: usize) -> String {
         let mut text = Self {
             text: String::new(),
             longest,

@@ -1,11 +1,12 @@
 //! Members without their record: what a span keeps of its fields, until an event wants them.
 
-use super::{LEADING, Record, json_text};
+use super::{IDS, LEADING, Record, json_text};
 use crate::config::LogFormat;
 
-/// Whether the chassis gives this name to one of the first fields of every record.
+/// Whether the chassis gives this name to one of the first fields of every record, or to an id of a
+/// trace.
 pub(in crate::telemetry) fn is_leading(name: &str) -> bool {
-    LEADING.contains(&name)
+    LEADING.contains(&name) || cfg!(feature = "otlp") && IDS.contains(&name)
 }
 
 impl<'a> Record<'a> {

@@ -15,8 +15,8 @@ use super::{
 };
 use crate::support::{run, scratch_file, spawn, start};
 
-/// What an end may be delayed by at most, and some more for a machine that is busy.
-const DELAY: Duration = Duration::from_millis(2700);
+/// What hooks, spans and the log have together (LIFE-1), and some more for a machine that is busy.
+const DELAY: Duration = Duration::from_secs(5);
 
 /// The counts of the last record about spans: produced, exported, dropped.
 #[track_caller]
@@ -88,11 +88,9 @@ fn a_full_batch_is_sent_at_once_and_no_batch_is_larger() {
 
 #[test]
 fn no_collector_delays_a_request_or_the_end() {
-    // Nobody listens there.
-    let absent = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Nobody takes what is sent there, and nobody else gets the port.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let absent = silent.local_addr().unwrap();
     let hanging = Collector::start(Manner::Hangs).addr;
     let failing = Collector::start(Manner::Answers(500)).addr;
     let overloaded = Collector::start(Manner::Answers(503)).addr;
