@@ -1,12 +1,21 @@
 //! The reference service: the chassis, a banner, and what the build knows of itself.
 
-use axum::{Router, body::Bytes, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderValue, header},
+    response::IntoResponse,
+    routing::get,
+};
 use plimsoll::{BuildInfo, Exit, Handle, Service, SetupError, build_info};
 
 /// musl's own allocator has one lock for all threads; the image is linked with musl.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 fn main() -> Exit {
     Service::new(build_info!())
@@ -22,14 +31,8 @@ async fn routes(handle: Handle) -> Result<Router, SetupError> {
     let banner = Bytes::from(format!("{} is running (Rust + Axum)\n", build.service()));
     let info = info(build)?;
     Ok(Router::new()
-        .route(
-            "/",
-            get(|| async move { typed("text/plain; charset=utf-8", banner.clone()) }),
-        )
-        .route(
-            "/info",
-            get(|| async move { typed("application/json", info.clone()) }),
-        ))
+        .route("/", get(|| async move { typed(TEXT, banner.clone()) }))
+        .route("/info", get(|| async move { typed(JSON, info.clone()) })))
 }
 
 /// `{"service":…,"version":…,"buildTime":…}`, in that order and without spaces.
@@ -41,6 +44,6 @@ fn info(build: &BuildInfo) -> Result<Bytes, SetupError> {
     Ok(info.into())
 }
 
-fn typed(content_type: &'static str, body: Bytes) -> impl IntoResponse {
+fn typed(content_type: HeaderValue, body: Bytes) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, content_type)], body)
 }

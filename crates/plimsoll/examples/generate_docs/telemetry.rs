@@ -92,9 +92,18 @@ fn logs() -> Vec<Panel> {
 
 fn traces() -> Vec<Panel> {
     vec![
-        series("Spans exported", "ops", "Spans that a collector has taken.").query(
+        series(
+            "Spans",
+            "ops",
+            "Spans of recorded requests, and those that a collector has taken.",
+        )
+        .query(
+            "sum by (instance) (rate(trace_spans_total{@all}[@rate]))",
+            "{{instance}} made",
+        )
+        .query(
             "sum by (instance) (rate(trace_spans_exported_total{@all}[@rate]))",
-            "{{instance}}",
+            "{{instance}} exported",
         ),
         series(
             "Spans dropped",
