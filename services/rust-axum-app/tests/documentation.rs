@@ -7,15 +7,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The groups of the contract, and how many clauses each has.
-const GROUPS: [(&str, u32); 10] = [
+const GROUPS: [(&str, u32); 15] = [
     ("HTTP", 10),
     ("RID", 5),
     ("LOG", 14),
     ("MET", 8),
     ("CFG", 8),
+    ("CLI", 3),
     ("IP", 5),
-    ("LIFE", 8),
-    ("SRV", 6),
+    ("ADM", 5),
+    ("LIFE", 9),
+    ("SIG", 5),
+    ("SRV", 7),
+    ("TLS", 7),
+    ("H2", 5),
     ("TRC", 8),
     ("IMG", 3),
 ];

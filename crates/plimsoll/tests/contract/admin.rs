@@ -1,4 +1,4 @@
-//! The admin listener: HTTP-3, HTTP-4, HTTP-10 and LIFE-1 where the workers do not answer.
+//! ADM: the admin listener; HTTP-3, HTTP-4, HTTP-10 and LIFE-1 where the workers do not answer.
 
 use std::{
     path::PathBuf,
@@ -59,7 +59,7 @@ impl Drop for Administered {
     }
 }
 
-/// HTTP-4, HTTP-10
+/// HTTP-4, HTTP-10, ADM-2, ADM-3
 #[test]
 fn an_admin_listener_answers_503_until_the_service_is_ready() {
     let it = Administered::with(spawn, &[("SETUP_MS", "1500")]);
@@ -80,7 +80,7 @@ fn an_admin_listener_answers_503_until_the_service_is_ready() {
     );
 }
 
-/// HTTP-3: what is asked is not the thread that answers.
+/// HTTP-3, ADM-1: what is asked is not the thread that answers.
 #[test]
 fn an_admin_listener_answers_while_every_worker_is_blocked() {
     let it = Administered::with(start, &[("WORKERS", "1")]);
@@ -95,7 +95,7 @@ fn an_admin_listener_answers_while_every_worker_is_blocked() {
     assert_eq!(blocked.read().status, 200);
 }
 
-/// HTTP-3: the limit is 30 s, and no setting makes it shorter.
+/// HTTP-3, ADM-1: the limit is 30 s, and no setting makes it shorter.
 #[test]
 fn health_is_503_when_every_worker_has_been_silent_for_30_s() {
     let env = [("WORKERS", "1"), ("REQUEST_TIMEOUT", "1s")];
@@ -119,7 +119,7 @@ fn health_is_503_when_every_worker_has_been_silent_for_30_s() {
     assert!(alive.is_some(), "and lives again");
 }
 
-/// HTTP-3, HTTP-7
+/// HTTP-3, HTTP-7, CLI-2, ADM-1, ADM-3
 #[test]
 fn probes_move_to_the_admin_listener_if_told() {
     let it = Administered::with(start, &[("INFRA_ENDPOINTS", "admin")]);
@@ -139,6 +139,7 @@ fn probes_move_to_the_admin_listener_if_told() {
     assert_eq!(health.code(), Some(0));
 }
 
+/// ADM-3
 #[test]
 fn probes_stay_on_the_main_listener_if_told() {
     let it = Administered::with(start, &[("INFRA_ENDPOINTS", "main")]);
@@ -146,7 +147,7 @@ fn probes_stay_on_the_main_listener_if_told() {
     assert_problem(&it.get("/health"), 404);
 }
 
-/// LIFE-1, MET-6: the last scrape.
+/// LIFE-1, MET-6, ADM-2: the last scrape.
 #[test]
 fn an_admin_listener_answers_until_the_hooks_are_done() {
     let it = Administered::with(start, &[("HOOK_MS", "1500")]);
@@ -165,7 +166,7 @@ fn an_admin_listener_answers_until_the_hooks_are_done() {
     assert!(!it.path.exists(), "its socket goes with it");
 }
 
-/// SRV-4, SRV-6
+/// SRV-4, SRV-6, ADM-4
 #[test]
 fn a_crowd_on_the_admin_listener_keeps_no_probe_out() {
     let it = Administered::with(start, &[]);
@@ -177,7 +178,7 @@ fn a_crowd_on_the_admin_listener_keeps_no_probe_out() {
     drop(crowd);
 }
 
-/// IP-4: whoever reaches it may ask, and says nothing of anybody else.
+/// IP-4, ADM-4: whoever reaches it may ask, and says nothing of anybody else.
 #[test]
 fn an_admin_listener_takes_no_proxy_header() {
     let env = [
@@ -192,7 +193,7 @@ fn an_admin_listener_takes_no_proxy_header() {
     assert!(said.starts_with(b"HTTP/1.1 400 "), "{said:?}");
 }
 
-/// CFG-3
+/// CFG-3, ADM-5
 #[test]
 fn an_admin_listener_needs_an_address_of_its_own() {
     let cases: [&[(&str, &str)]; 3] = [

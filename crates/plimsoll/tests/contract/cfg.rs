@@ -1,4 +1,4 @@
-//! CFG: configuration.
+//! CFG: configuration. CLI: the command line.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -572,7 +572,7 @@ fn checking_a_wrong_configuration_fails() {
     assert!(ended.stderr.contains("POOL_SIZE"), "{}", ended.stderr);
 }
 
-/// CFG-6, CFG-8
+/// CFG-6, CFG-8, CLI-1
 #[test]
 fn help_lists_every_variable() {
     let ended = run(&["--help"], &[]);
@@ -592,6 +592,39 @@ fn help_lists_every_variable() {
     ] {
         assert!(ended.stdout.contains(alias), "{alias} is not in the help");
     }
+}
+
+/// CLI-1: what the environment calls it is another matter.
+#[test]
+fn the_version_is_what_was_built_in() {
+    // The fixture is of the same package and the same build as this test.
+    let build = plimsoll::build_info!();
+    let (service, version, time) = (build.service(), build.version(), build.build_time());
+    for argument in ["--version", "-V"] {
+        let ended = run(&[argument], &[]);
+        assert_eq!(ended.code, Some(0));
+        assert_eq!(ended.stdout, format!("{service} {version} ({time})\n"));
+        assert_eq!(ended.stderr, "");
+    }
+}
+
+/// CLI-1
+#[test]
+fn an_argument_that_is_not_understood_is_named() {
+    let ended = run(&["--prot"], &[]);
+    assert_eq!(ended.code, Some(64));
+    assert!(ended.stderr.contains("--prot"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+}
+
+/// CLI-2
+#[test]
+fn a_service_that_is_not_there_is_unhealthy() {
+    // At the port that is kept for this child nobody listens.
+    let ended = run(&["healthcheck"], &[]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.starts_with("unhealthy: "), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
 }
 
 /// CFG-6

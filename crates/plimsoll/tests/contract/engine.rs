@@ -294,7 +294,7 @@ fn ready(service: &Process) {
     service.wait_for_record(|record| record["message"] == "infra_app_ready");
 }
 
-/// IP-4
+/// IP-4, CLI-2
 #[test]
 fn the_address_in_a_proxy_header_is_the_clients() {
     let service = behind_a_proxy();
@@ -650,7 +650,7 @@ fn with_few_descriptors_there_are_few_connections_and_probes_are_answered() {
     assert!(service.terminate().records_with("accept_failed").is_empty());
 }
 
-/// A worker that a handler blocks is seen within two seconds.
+/// SRV-7: a worker that a handler blocks is seen within two seconds.
 #[test]
 fn a_stuck_worker_is_named_and_its_recovery_too() {
     let service = start(&[("WORKERS", "2")]);
@@ -673,7 +673,7 @@ fn a_stuck_worker_is_named_and_its_recovery_too() {
     assert_eq!(record["worker"], worker);
 }
 
-/// A process that was stopped and goes on blames nobody.
+/// SIG-4, SRV-7: a process that was stopped and goes on blames nobody.
 #[test]
 fn a_paused_process_finds_no_worker_stuck() {
     let service = start(&[]);

@@ -1,4 +1,4 @@
-//! LIFE-1 for what has no end of its own: event streams, WebSockets, upgraded connections.
+//! LIFE-9 for what has no end of its own: event streams, WebSockets, upgraded connections.
 
 use plimsoll::testing::{Connection, Process, Signal, eventually};
 
@@ -28,7 +28,7 @@ fn websocket(service: &Process) -> Connection {
     connection
 }
 
-/// LIFE-1
+/// LIFE-9
 #[test]
 fn a_websocket_is_closed_with_a_farewell() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
@@ -55,7 +55,7 @@ fn a_websocket_is_closed_with_a_farewell() {
     );
 }
 
-/// LIFE-1
+/// LIFE-9
 #[test]
 fn an_event_stream_is_ended_and_not_cut_off() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
@@ -77,7 +77,7 @@ fn an_event_stream_is_ended_and_not_cut_off() {
     assert!(records.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-1: a WebSocket that is begun now would be told to go as soon as it is there.
+/// LIFE-9: a WebSocket that is begun now would be told to go as soon as it is there.
 #[test]
 fn a_websocket_is_refused_when_the_end_has_begun() {
     let service = start(&[("DRAIN_DELAY", "20s")]);
@@ -90,7 +90,7 @@ fn a_websocket_is_refused_when_the_end_has_begun() {
     assert_eq!(service.request(upgrade("/hello", "h2c")).status, 200);
 }
 
-/// LIFE-1, SRV-4: it holds its place, and is waited for like a request.
+/// SRV-4, LIFE-9: it holds its place, and is waited for like a request.
 #[test]
 fn an_upgraded_connection_that_nobody_tells_is_cut_off_and_reported() {
     let env = [("SHUTDOWN_TIMEOUT", "500ms"), ("MAX_CONNECTIONS", "1")];

@@ -17,7 +17,7 @@ fn gauge(service: &Process, name: &str) -> f64 {
     service.metrics().value(name, &[]).unwrap_or(-1.0)
 }
 
-/// HTTP-1, HTTP-9, RID-1, LOG-3
+/// HTTP-1, HTTP-9, RID-1, LOG-3, H2-2
 #[test]
 fn a_request_over_http2_is_answered_and_recorded_like_any_other() {
     let service = start(&[ON]);
@@ -69,7 +69,7 @@ fn what_has_no_body_has_none_over_http2() {
     assert_eq!(ended.records_with("http_request").len(), 5);
 }
 
-/// HTTP/1 is understood on the same port, even if it begins alike.
+/// H2-1: HTTP/1 is understood on the same port, even if it begins alike.
 #[test]
 fn http1_goes_on_where_http2_is_spoken_too() {
     let service = start(&[ON]);
@@ -81,7 +81,7 @@ fn http1_goes_on_where_http2_is_spoken_too() {
     assert_eq!(connection.get("/hello").status, 200);
 }
 
-/// LOG-13
+/// LOG-13, H2-1
 #[test]
 fn http2_without_tls_is_refused_unless_it_is_switched_on() {
     let service = start(&[]);
@@ -124,7 +124,7 @@ fn an_idle_connection_of_http2_has_the_time_between_two_requests() {
     });
 }
 
-/// SRV-2, SRV-3
+/// SRV-2, SRV-3, H2-2
 #[test]
 fn bodies_have_their_limits_over_http2_and_the_connection_goes_on() {
     let service = start(&[ON, ("READ_TIMEOUT", "500ms"), ("MAX_BODY_BYTES", "1KiB")]);
@@ -139,7 +139,7 @@ fn bodies_have_their_limits_over_http2_and_the_connection_goes_on() {
     });
 }
 
-/// HTTP-7
+/// HTTP-7, H2-2
 #[test]
 fn the_crumbs_of_a_cookie_are_one_header_to_the_service() {
     let service = start(&[ON]);
@@ -154,7 +154,7 @@ fn the_crumbs_of_a_cookie_are_one_header_to_the_service() {
     });
 }
 
-/// SRV-3
+/// SRV-3, H2-2
 #[test]
 fn a_host_that_is_not_the_authority_is_refused() {
     let service = start(&[ON]);
@@ -166,7 +166,7 @@ fn a_host_that_is_not_the_authority_is_refused() {
     });
 }
 
-/// LOG-9
+/// LOG-9, H2-2
 #[test]
 fn a_stream_that_its_client_resets_is_a_499_and_others_go_on() {
     let service = start(&[ON]);
@@ -186,8 +186,8 @@ fn a_stream_that_its_client_resets_is_a_499_and_others_go_on() {
     });
 }
 
-/// SRV-1, SRV-4: a request lasts until its client has taken the answer, and a client that takes
-/// nothing is given up.
+/// SRV-1, SRV-4, H2-4: a request lasts until its client has taken the answer, and a client that
+/// takes nothing is given up.
 #[test]
 fn a_client_that_opens_no_window_keeps_its_slot_for_the_write_timeout_and_no_longer() {
     let service = start(&[ON, ("WRITE_TIMEOUT", "1500ms"), ("MAX_IN_FLIGHT", "1")]);
@@ -211,7 +211,7 @@ fn a_client_that_opens_no_window_keeps_its_slot_for_the_write_timeout_and_no_lon
     });
 }
 
-/// LOG-9
+/// LOG-9, H2-2
 #[test]
 fn a_large_answer_over_http2_comes_whole_and_is_one_record() {
     let service = start(&[ON]);
@@ -228,7 +228,7 @@ fn a_large_answer_over_http2_comes_whole_and_is_one_record() {
     });
 }
 
-/// LIFE-1, LIFE-2
+/// LIFE-1, LIFE-2, H2-5
 #[test]
 fn a_drain_says_goaway_and_every_stream_is_finished() {
     let service = start(&[ON, ("DRAIN_DELAY", "500ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -257,7 +257,7 @@ fn a_drain_says_goaway_and_every_stream_is_finished() {
     assert!(complete.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-2: also those that do not answer.
+/// LIFE-2, H2-5: also those that do not answer.
 #[test]
 fn idle_connections_of_http2_do_not_delay_the_end() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);

@@ -129,7 +129,7 @@ fn connections_are_refused_until_the_service_is_ready() {
     service.wait_until_ready();
 }
 
-/// HTTP-4
+/// HTTP-4, CLI-3
 #[test]
 fn a_service_whose_set_up_fails_never_becomes_ready() {
     let ended = spawn(&[("SETUP_FAIL", "true")]).wait(Duration::from_secs(10));
@@ -393,7 +393,7 @@ fn aliases_answer_like_their_originals() {
     }
 }
 
-/// HTTP-10
+/// HTTP-10, CLI-3
 #[test]
 fn a_route_in_the_place_of_a_probe_is_an_error_at_start_that_names_it() {
     for path in PROBES {

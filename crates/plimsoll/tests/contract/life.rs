@@ -532,7 +532,7 @@ fn it_works_as_pid_1() {
     assert_eq!(report(&ended)["reason"], "SIGTERM");
 }
 
-/// LIFE-1
+/// SIG-3
 #[test]
 fn other_signals_do_not_end_the_service() {
     let service = start(&[]);
@@ -554,7 +554,7 @@ fn other_signals_do_not_end_the_service() {
     assert!(service.is_alive());
 }
 
-/// LIFE-3: whoever wants it at once need not signal twice.
+/// SIG-1: whoever wants it at once need not signal twice.
 #[test]
 fn sigquit_skips_to_the_flush() {
     let service = start(&[("DRAIN_DELAY", "20s"), ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -626,7 +626,7 @@ fn the_port_can_be_bound_again_at_once() {
     assert_eq!(again.get("/hello").status, 200);
 }
 
-/// CFG-3
+/// CFG-3, CLI-3
 #[test]
 fn a_port_that_is_taken_is_a_failure_but_no_mistake_of_configuration() {
     let first = start(&[]);

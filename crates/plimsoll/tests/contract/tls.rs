@@ -109,6 +109,7 @@ fn the_scheme_of_a_tls_connection_is_https() {
     identity.remove();
 }
 
+/// CLI-2, TLS-1, TLS-6
 #[test]
 fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
     let identity = Identity::new("answered");
@@ -146,6 +147,7 @@ fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
     identity.remove();
 }
 
+/// TLS-7
 #[test]
 fn plain_and_silent_clients_are_let_go_and_counted() {
     let identity = Identity::new("plain");
@@ -164,6 +166,7 @@ fn plain_and_silent_clients_are_let_go_and_counted() {
     identity.remove();
 }
 
+/// SIG-2, TLS-4, TLS-5
 #[test]
 fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {
     let old = Identity::new("renewed");
@@ -188,6 +191,7 @@ fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {
     new.remove();
 }
 
+/// CLI-3, TLS-1
 #[test]
 fn files_that_are_no_certificate_end_the_start() {
     let identity = Identity::new("missing");
@@ -203,7 +207,7 @@ fn files_that_are_no_certificate_end_the_start() {
     identity.remove();
 }
 
-/// TLS-08
+/// T-TLS-08, TLS-2, H2-1
 #[test]
 fn what_is_spoken_over_tls_is_what_was_agreed_on() {
     let identity = Identity::new("alpn");
@@ -255,7 +259,7 @@ fn what_is_spoken_over_tls_is_what_was_agreed_on() {
     identity.remove();
 }
 
-/// TLS-07
+/// T-TLS-07, TLS-7
 #[test]
 fn tls_where_none_is_spoken_is_refused_and_counted() {
     for cleartext in ["false", "true"] {
@@ -271,6 +275,7 @@ fn tls_where_none_is_spoken_is_refused_and_counted() {
     }
 }
 
+/// SIG-2
 #[test]
 fn a_hangup_without_tls_ends_nothing() {
     let service = crate::support::start(&[]);

@@ -60,7 +60,7 @@ fn nothing_that_hangs_blocks_or_does_not_read_holds_the_end_up() {
 /// Settings of one start.
 type Environment<'a> = &'a [(&'a str, &'a str)];
 
-/// T-LIFE-11
+/// T-LIFE-11, CLI-3
 #[test]
 fn a_start_that_fails_says_why_in_one_record_and_leaves_nothing_bound() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

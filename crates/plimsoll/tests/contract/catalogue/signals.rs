@@ -33,7 +33,7 @@ fn is_in_state(pid: u32, state: char) -> bool {
     status.contains(&format!("State:\t{state}"))
 }
 
-/// T-SIG-02
+/// T-SIG-02, SIG-5
 #[test]
 fn children_that_it_inherits_as_pid_1_and_that_end_disturb_nothing() {
     let allowed = Command::new("unshare")
@@ -71,7 +71,7 @@ fn children_that_it_inherits_as_pid_1_and_that_end_disturb_nothing() {
     assert_eq!(ended.records_with("shutdown_complete").len(), 1);
 }
 
-/// T-SIG-03
+/// T-SIG-03, SIG-4
 #[test]
 fn after_a_pause_of_the_process_nobody_is_turned_away_who_comes_then() {
     let service = start(&[("READ_TIMEOUT", "500ms"), ("REQUEST_TIMEOUT", "500ms")]);
@@ -120,7 +120,7 @@ fn load(over: &AtomicBool, service: &Process) {
     }
 }
 
-/// T-SIG-04
+/// T-SIG-04, SIG-4
 #[test]
 fn after_a_kill_under_load_the_next_one_is_ready_within_a_second() {
     let took = shortest(|| {
@@ -145,7 +145,7 @@ fn after_a_kill_under_load_the_next_one_is_ready_within_a_second() {
     assert!(took < ms(1000), "{took:?}");
 }
 
-/// T-SIG-04
+/// T-SIG-04, SIG-4
 #[test]
 fn a_unix_socket_whose_owner_was_killed_is_taken_over() {
     let name = format!("catalogue-{}-killed.sock", std::process::id());
@@ -166,7 +166,7 @@ fn a_unix_socket_whose_owner_was_killed_is_taken_over() {
     fs::remove_file(path.with_extension("sock.lock")).unwrap();
 }
 
-/// T-SIG-01: those that have no meaning, while there is work.
+/// T-SIG-01, SIG-2, SIG-3: those that have no meaning, while there is work.
 #[test]
 fn signals_without_a_meaning_cost_no_request() {
     let service = start(&[]);

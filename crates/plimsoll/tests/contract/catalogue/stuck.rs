@@ -5,7 +5,7 @@ use plimsoll::testing::{eventually, eventually_within, timed};
 use super::{occupy, value, wait_for_in_flight};
 use crate::support::{ms, start};
 
-/// T-RT-03
+/// T-RT-03, SRV-7
 #[test]
 fn a_worker_that_is_blocked_leaves_new_connections_to_the_others() {
     let service = start(&[("WORKERS", "2")]);

@@ -162,7 +162,7 @@ fn failed_handshakes(service: &Process, config: &Arc<ClientConfig>) -> f64 {
     metrics.value("http_protocol_errors_total", &kind).unwrap()
 }
 
-/// T-TLS-01
+/// T-TLS-01, TLS-7
 #[test]
 fn handshakes_that_stall_keep_nobody_from_shaking_hands() {
     let pair = Pair::new();
@@ -190,7 +190,7 @@ fn handshakes_that_stall_keep_nobody_from_shaking_hands() {
     });
 }
 
-/// T-TLS-01: a place at the table is one whether or not a hand was shaken.
+/// T-TLS-01, TLS-7: a place at the table is one whether or not a hand was shaken.
 #[test]
 fn handshakes_that_stall_make_room_when_there_is_none() {
     let pair = Pair::new();
@@ -209,7 +209,7 @@ fn handshakes_that_stall_make_room_when_there_is_none() {
     assert!(rejected >= 40.0, "{rejected}");
 }
 
-/// T-LIFE-05
+/// T-LIFE-05, TLS-7
 #[test]
 fn handshakes_that_stall_do_not_delay_the_end() {
     let pair = Pair::new();
@@ -231,7 +231,7 @@ fn handshakes_that_stall_do_not_delay_the_end() {
     assert!(ended.took < ms(1500), "{:?}", ended.took);
 }
 
-/// T-TLS-06
+/// T-TLS-06, ADM-1, ADM-4
 #[test]
 fn a_flood_of_handshakes_keeps_no_probe_waiting() {
     let pair = Pair::new();
@@ -269,7 +269,7 @@ fn a_flood_of_handshakes_keeps_no_probe_waiting() {
     assert!(times[50] < ms(100), "{:?}", times[50]);
 }
 
-/// T-TLS-05
+/// T-TLS-05, TLS-7
 #[test]
 fn a_hello_may_come_byte_by_byte() {
     /// Sends every byte by itself.
@@ -307,7 +307,7 @@ fn a_hello_may_come_byte_by_byte() {
     assert!(answer.ends_with("hello\n"), "{answer}");
 }
 
-/// T-TLS-07
+/// T-TLS-07, TLS-7
 #[test]
 fn http_where_tls_is_spoken_is_closed_and_counted_and_so_is_the_reverse() {
     const CLIENTS: u32 = 20;
@@ -350,7 +350,7 @@ struct Shaking {
     failed: AtomicUsize,
 }
 
-/// T-TLS-03
+/// T-TLS-03, TLS-4, TLS-5
 #[test]
 fn no_handshake_fails_while_certificates_are_swapped_written_over_and_broken() {
     const SWAPS: usize = 20;

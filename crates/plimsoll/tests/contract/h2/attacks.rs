@@ -98,7 +98,7 @@ fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|index| 2 * index + 1)
 }
 
-/// SRV-6: CVE-2023-44487.
+/// SRV-6, H2-3: CVE-2023-44487.
 #[test]
 fn whoever_resets_as_fast_as_it_asks_is_sent_away() {
     let service = warm(&[ON]);
@@ -116,7 +116,7 @@ fn whoever_resets_as_fast_as_it_asks_is_sent_away() {
     nothing_is_in_flight(&service);
 }
 
-/// SRV-6: CVE-2025-8671.
+/// SRV-6, H2-3: CVE-2025-8671.
 #[test]
 fn whoever_makes_the_service_reset_is_sent_away() {
     let service = warm(&[ON]);
@@ -132,7 +132,7 @@ fn whoever_makes_the_service_reset_is_sent_away() {
     nothing_is_in_flight(&service);
 }
 
-/// SRV-6
+/// SRV-6, H2-3
 #[test]
 fn a_head_without_end_is_cut() {
     let service = warm(&[ON]);
@@ -147,7 +147,7 @@ fn a_head_without_end_is_cut() {
     }
 }
 
-/// SRV-6: many frames that carry nothing, or next to nothing that anybody reads.
+/// SRV-6, H2-3: many frames that carry nothing, or next to nothing that anybody reads.
 #[test]
 fn bodies_in_crumbs_that_nobody_reads_are_bounded() {
     let service = warm(&[ON]);
@@ -169,7 +169,7 @@ fn bodies_in_crumbs_that_nobody_reads_are_bounded() {
     nothing_is_in_flight(&service);
 }
 
-/// SRV-6: who means no harm may look like it.
+/// SRV-6, H2-3: who means no harm may look like it.
 #[test]
 fn a_body_in_ten_thousand_crumbs_is_taken() {
     let service = start(&[ON]);
@@ -186,7 +186,7 @@ fn a_body_in_ten_thousand_crumbs_is_taken() {
     assert!(answer.is_some_and(|answer| answer.payload == b"10000\n"));
 }
 
-/// SRV-6
+/// SRV-6, H2-3
 #[test]
 fn frames_that_ask_for_nothing_cost_next_to_nothing() {
     let service = warm(&[ON]);
@@ -231,7 +231,7 @@ fn a_large_header_list_is_a_431_and_the_connection_goes_on() {
     });
 }
 
-/// SRV-6: a large header is said once and then meant a thousand times, by a byte each.
+/// SRV-6, H2-3: a large header is said once and then meant a thousand times, by a byte each.
 #[test]
 fn a_header_that_is_meant_a_thousand_times_is_too_large() {
     let service = warm(&[ON]);
@@ -250,7 +250,7 @@ fn a_header_that_is_meant_a_thousand_times_is_too_large() {
     assert_eq!(gauge(&service, "fixture_hits_total"), 0.0);
 }
 
-/// SRV-1, LOG-13
+/// SRV-1, LOG-13, H2-4
 #[test]
 fn half_a_head_beside_a_busy_stream_has_the_time_of_a_head() {
     let service = start(&[ON, ("READ_TIMEOUT", "500ms")]);
@@ -268,7 +268,7 @@ fn half_a_head_beside_a_busy_stream_has_the_time_of_a_head() {
     nothing_is_in_flight(&service);
 }
 
-/// SRV-1, LOG-9
+/// SRV-1, LOG-9, H2-4
 #[test]
 fn a_hundred_streams_behind_shut_windows_are_given_up() {
     let service = warm(&[ON, ("WRITE_TIMEOUT", "1500ms")]);
@@ -298,7 +298,7 @@ fn a_hundred_streams_behind_shut_windows_are_given_up() {
     nothing_is_in_flight(&service);
 }
 
-/// SRV-6
+/// SRV-6, H2-3
 #[test]
 fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
     let service = start(&[ON]);

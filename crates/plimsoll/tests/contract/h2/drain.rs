@@ -17,7 +17,7 @@ fn stop(service: &Process) {
     service.wait_for_record(|record| record["message"] == "shutdown_started");
 }
 
-/// LIFE-1: what a client has begun to say ends nothing that it has asked for before.
+/// LIFE-1, H2-5: what a client has begun to say ends nothing that it has asked for before.
 #[test]
 fn half_a_head_during_the_drain_ends_no_other_stream() {
     let service = start(&[ON]);
@@ -38,8 +38,8 @@ fn half_a_head_during_the_drain_ends_no_other_stream() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-1: what was handed to the system may still be on its way, and a client that reads says so
-/// again and again. Closing then would take the rest from it.
+/// LIFE-1, H2-5: what was handed to the system may still be on its way, and a client that reads
+/// says so again and again. Closing then would take the rest from it.
 #[test]
 fn a_slow_reader_gets_all_of_its_answers_though_the_service_ends() {
     const STREAMS: u32 = 24;
@@ -69,7 +69,7 @@ fn a_slow_reader_gets_all_of_its_answers_though_the_service_ends() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-1, LIFE-2
+/// LIFE-1, LIFE-2, H2-5
 #[test]
 fn two_hundred_streams_in_a_drain_are_whole() {
     let service = start(&[ON, ("DRAIN_DELAY", "300ms"), ("SHUTDOWN_TIMEOUT", "60s")]);
@@ -95,7 +95,7 @@ fn two_hundred_streams_in_a_drain_are_whole() {
     assert!(records.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-2
+/// LIFE-2, H2-5
 #[test]
 fn a_stream_after_goaway_is_handled_whole_or_not_at_all() {
     let service = start(&[ON]);
@@ -125,7 +125,7 @@ fn a_stream_after_goaway_is_handled_whole_or_not_at_all() {
     assert!(records.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-1: until the delay is over everybody is served, also those who wait for our settings.
+/// LIFE-1, H2-5: until the delay is over everybody is served, also those who wait for our settings.
 #[test]
 fn whoever_connects_during_the_drain_delay_is_served_once() {
     let service = start(&[ON, ("DRAIN_DELAY", "3s")]);
@@ -139,7 +139,7 @@ fn whoever_connects_during_the_drain_delay_is_served_once() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-2: also those that have had an answer a moment ago.
+/// LIFE-2, H2-5: also those that have had an answer a moment ago.
 #[test]
 fn a_client_that_answers_and_does_not_hang_up_delays_the_end_by_seconds_at_most() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "25s")]);
