@@ -81,7 +81,11 @@ fn documents() -> [(&'static str, String); 3] {
         <!-- Made from code by `cargo run -p plimsoll --example generate_docs`. -->\n\n\
         Everything is set by environment variables, or by a profile that `--env-file PATH` or \
         `ENV_FILE` names; the environment wins over the profile.\n\
-        Names in brackets are aliases that the Django service has; the native name wins.\n\
+        A name in brackets behind another one is an alias that the Django service has; the \
+        native name wins.\n\
+        A name in brackets alone is accepted and has no effect.\n\
+        `OTEL_*` and `SSL_CERT_FILE` are settings of services that are built with the feature \
+        `otlp`, as the reference service is.\n\
         An empty variable counts as unset.\n\
         `--check-config` shows what is in force and where it comes from.\n\n{}",
         definitions.markdown_table()
