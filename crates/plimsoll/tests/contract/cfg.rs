@@ -162,7 +162,7 @@ fn an_env_file_of_the_django_service_means_what_it_did() {
 
 /// CFG-1
 #[test]
-fn the_defaults_are_those_of_the_seed() {
+fn the_defaults_are_those_of_the_django_service() {
     let settings = check_config(&[], &[("HOST", ""), ("PORT", "")]);
     for (name, value) in [
         ("HOST", "0.0.0.0"),

@@ -6,7 +6,7 @@ use crate::support::{SERVICE, access_record, start};
 
 /// LOG-2, LOG-3
 #[test]
-fn an_access_record_is_what_the_siblings_write() {
+fn an_access_record_is_what_the_django_service_writes() {
     let service = start(&[("VERSION", "1.0.0"), ("BUILD_TIME", "2025-12-19T09:18:13Z")]);
     assert_eq!(service.get("/info").status, 200);
     let record = access_record(&service, "/info");

@@ -5,9 +5,9 @@
 //!
 //! # Names of the Django service
 //!
-//! The sibling that this service stands in for was run by Gunicorn, whose variables are in
-//! people's profiles. Those with a counterpart are aliases; the others are accepted, so that such
-//! a profile works unchanged, and named once as having no effect.
+//! The Django service of the same family is run by Gunicorn, whose variables are in people's
+//! profiles. Those with a counterpart are aliases; the others are accepted, so that such a profile
+//! works unchanged, and named once as having no effect.
 
 use std::{path::PathBuf, thread, time::Duration};
 
@@ -28,7 +28,7 @@ use crate::{
 
 /// All interfaces: in a container the outside decides who can connect.
 const DEFAULT_HOST: &str = "0.0.0.0";
-/// Above 1024, so that no privilege is needed; the port of the sibling services.
+/// Above 1024, so that no privilege is needed; the port of the Django service.
 const DEFAULT_PORT: &str = "8080";
 /// A head is a few packets. Who needs longer is on a very bad line, or attacking.
 const DEFAULT_READ_TIMEOUT: &str = "5s";

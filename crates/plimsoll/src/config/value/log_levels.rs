@@ -7,7 +7,7 @@
 //!           └ for all other targets; INFO if no item is without a target
 //! ```
 //!
-//! The names are those of Python's logging, which log shippers of the sibling services already
+//! The names are those of Python's logging, which log shippers of the Django service already
 //! know. Rust's `WARN` and `TRACE` are understood too; as Python has nothing below `DEBUG`,
 //! a trace record is written with `levelname` `DEBUG`.
 //!
