@@ -184,6 +184,10 @@ impl<S: Settings> Prepared<S> {
     /// The end is that server's business, too: nothing drains, no hook runs, and the shutdown token
     /// never tells.
     ///
+    /// Nor does anybody send the last spans, if there are traces. A span waits for others to be sent
+    /// with, up to `OTEL_BSP_SCHEDULE_DELAY` (5 s by default), and those that wait when the process
+    /// ends are lost.
+    ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::{Router, routing::get};
