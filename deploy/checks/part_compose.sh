@@ -10,8 +10,8 @@ part_compose() {
   check compose_runs_the_service_of_production_within_its_limits
   check compose_runs_integration_behind_nginx
   check swarm_replaces_the_replicas_of_the_stack_one_by_one
-  leave_out 'Grafana: neither its image nor a package of it can be had here'
-  leave_out 'requests through the routing of a swarm: it needs ipvs, which the kernel here has not; the part "rolling" has HAProxy in its place'
+  leave_out 'Grafana: its image comes from a registry, which this test does not ask, and Debian has no package of it'
+  leave_out 'requests through the routing of a swarm: it takes ipvs of the kernel, which this test does without; the part "rolling" has HAProxy in its place'
   leave_out 'Compose 2: Debian has 1.29, which ran the files without their line "name"'
 }
 
