@@ -161,6 +161,7 @@ fn routes() -> Router<App> {
         .route("/log", get(log))
         .route("/log/{level}", get(log_level))
         .route("/span/{tenant}", get(span))
+        .route("/span-levels", get(span_levels))
         .route("/slow", get(slow))
         .route("/hang", get(pending::<()>))
         .route(
@@ -298,6 +299,17 @@ async fn span(Path(tenant): Path<String>) -> &'static str {
     }
     .instrument(request)
     .await;
+    "spanned\n"
+}
+
+/// An event of INFO in spans of its own target, of a lower level, and of another target.
+async fn span_levels() -> &'static str {
+    info_span!(target: "fixture", "coarse", coarse = 1).in_scope(|| {
+        debug_span!(target: "fixture", "fine", fine = 2).in_scope(|| {
+            info_span!(target: "other", "other", other = 3)
+                .in_scope(|| tracing::info!(target: "fixture", "span_levels"));
+        });
+    });
     "spanned\n"
 }
 

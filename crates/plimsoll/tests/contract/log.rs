@@ -342,16 +342,22 @@ fn an_event_has_the_fields_of_the_spans_it_is_in() {
     assert_eq!(field_names(&line), expected);
 }
 
-/// LOG-2
+/// LOG-2: the event is of INFO, its spans are of INFO, of DEBUG, and of another target.
 #[test]
 fn spans_below_the_level_add_nothing() {
-    let service = start(&[("LOG_LEVEL", "WARNING,fixture=INFO,tenants=DEBUG")]);
-    assert_eq!(service.get("/span/acme").status, 200);
-    let record = service.wait_for_record(|record| record["message"] == "span_began");
-    assert_eq!(record["tenant"], "acme");
-    let service = start(&[("LOG_LEVEL", "INFO,fixture=ERROR")]);
-    assert_eq!(service.get("/span/acme").status, 200);
-    assert_eq!(service.terminate().records_with("span_began").len(), 0);
+    #[track_caller]
+    fn check(levels: &str, expected: &[&str]) {
+        let service = start(&[("LOG_LEVEL", levels)]);
+        assert_eq!(service.get("/span-levels").status, 200);
+        let record = service.wait_for_record(|record| record["message"] == "span_levels");
+        let mut there = vec!["coarse", "fine", "other"];
+        there.retain(|name| !record[*name].is_null());
+        assert_eq!(there, expected, "{levels}: {record}");
+    }
+    check("INFO", &["coarse", "other"]);
+    check("INFO,fixture=DEBUG", &["coarse", "fine", "other"]);
+    check("WARNING,fixture=INFO", &["coarse"]);
+    check("INFO,other=ERROR", &["coarse"]);
 }
 
 /// LOG-3
