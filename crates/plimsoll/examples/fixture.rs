@@ -181,7 +181,7 @@ fn routes() -> Router<App> {
             post(upload).layer(plimsoll::limits().max_body_bytes(8 * 1024 * 1024)),
         )
         .route("/ignore-body", post(|| async { "ignored\n" }))
-        .route("/big", get(|| async { vec![b'x'; 32 << 20] }))
+        .route("/big", get(|| async { BIG.clone() }))
         .route("/large", get(|| async { LARGE.clone() }))
         .route("/work", get(work))
         .route("/burn", get(burn))
@@ -231,6 +231,8 @@ fn routes() -> Router<App> {
 
 /// One answer for all who ask: ten thousand slow readers must not need memory of their own.
 static LARGE: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'x'; 5_000_000]));
+
+static BIG: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(vec![b'x'; 32 << 20]));
 
 /// `ms` and `chunks` of a query.
 #[derive(Deserialize)]
