@@ -10,7 +10,10 @@ use std::time::Duration;
 use plimsoll::testing::{Connection, Ended, Process, Signal, eventually, eventually_within, timed};
 use serde_json::Value;
 
-use crate::support::{END, access_record, fixture, ms, request, run, shortest, skip, spawn, start};
+use crate::support::{
+    END, PROCESSES, access_record, fixture, ms, namespaces_or_skip, request, run, shortest, spawn,
+    start,
+};
 
 /// Hooks and the flush of telemetry share this much.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -495,30 +498,14 @@ fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// How a program is run as PID 1 of a namespace of its own.
-const UNSHARE: [&str; 5] = [
-    "--user",
-    "--map-root-user",
-    "--pid",
-    "--fork",
-    "--kill-child",
-];
-
 /// LIFE-4
 #[test]
 fn it_works_as_pid_1() {
-    let allowed = Command::new("unshare")
-        .args(UNSHARE)
-        .arg("true")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !allowed {
-        return skip("no PID namespace can be made");
+    if !namespaces_or_skip(&PROCESSES) {
+        return;
     }
     let program = fixture();
-    let mut args = UNSHARE.to_vec();
+    let mut args = PROCESSES.to_vec();
     args.push(program.to_str().unwrap());
     let outside = Process::spawn_with("unshare", &args, &[]);
     outside.wait_until_ready();

@@ -159,6 +159,31 @@ pub(crate) fn require_or_skip(program: &str) -> bool {
     found
 }
 
+/// Arguments of `unshare` for a namespace of processes that goes with the first of them.
+pub(crate) const PROCESSES: [&str; 5] = [
+    "--user",
+    "--map-root-user",
+    "--pid",
+    "--fork",
+    "--kill-child",
+];
+
+/// Whether `unshare` can make such namespaces; if not, the test is skipped aloud, but never in CI.
+#[track_caller]
+pub(crate) fn namespaces_or_skip(args: &[&str]) -> bool {
+    let allowed = Command::new("unshare")
+        .args(args)
+        .arg("true")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !allowed {
+        skip(&format!("unshare {} is not allowed", args.join(" ")));
+    }
+    allowed
+}
+
 /// Says that a test proves nothing on this machine; fails it in CI.
 #[track_caller]
 #[expect(

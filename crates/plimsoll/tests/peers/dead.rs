@@ -2,13 +2,12 @@
 //! (T-CONN-13).
 
 use std::io::{PipeWriter, Write as _};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use plimsoll::testing::{Connection, Metrics, Process, eventually, eventually_within, timed};
 
 use crate::rig::{Figures, plain, scaled, scratch_folder};
-use crate::support::{END, fixture, require_or_skip, skip};
+use crate::support::{END, fixture, namespaces_or_skip, require_or_skip};
 
 /// A namespace of networks and processes that goes with the first of them.
 const NAMESPACE: [&str; 6] = [
@@ -49,15 +48,7 @@ fn clients_that_vanish_with_their_network_are_let_go() {
     if plain() || !require_or_skip("ip") || !require_or_skip("bash") {
         return;
     }
-    let allowed = Command::new("unshare")
-        .args(NAMESPACE)
-        .arg("true")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !allowed {
-        skip("no namespace of networks can be made");
+    if !namespaces_or_skip(&NAMESPACE) {
         return;
     }
     let clients: u16 = scaled(10, 250);

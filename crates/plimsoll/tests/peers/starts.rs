@@ -1,22 +1,13 @@
 //! SIGTERM in the first moments of a process (T-LIFE-10), also as the first process of a namespace,
 //! where the kernel throws away signals that nobody handles.
 
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use plimsoll::testing::{Process, Signal, eventually_within};
 
 use crate::rig::{Figures, now, plain, scaled};
-use crate::support::{END, fixture, skip};
-
-const NAMESPACE: [&str; 5] = [
-    "--map-root-user",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-];
+use crate::support::{END, PROCESSES, fixture, namespaces_or_skip};
 
 /// Until when a process that was told to end is to be gone.
 const GONE: Duration = Duration::from_secs(2);
@@ -93,21 +84,14 @@ fn an_early_sigterm_always_ends_the_process() {
 /// T-LIFE-10, LIFE-4
 #[test]
 fn an_early_sigterm_always_ends_the_first_process_of_a_namespace() {
-    let possible = Command::new("unshare")
-        .args(NAMESPACE)
-        .arg("true")
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !possible {
-        skip("unshare makes no namespace of processes here");
+    if !namespaces_or_skip(&PROCESSES) {
         return;
     }
     let mut ends = Ends::default();
     let mut installed = Duration::ZERO;
     let mut never = 0;
     for delay in delays() {
-        let mut args: Vec<_> = NAMESPACE.iter().map(std::ffi::OsString::from).collect();
+        let mut args: Vec<_> = PROCESSES.iter().map(std::ffi::OsString::from).collect();
         args.push(program().into());
         let outside = Process::spawn_with("unshare", &args, &[]);
         let began = now();

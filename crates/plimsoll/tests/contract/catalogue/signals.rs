@@ -2,23 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use plimsoll::testing::{Process, Signal, eventually, timed};
 
 use super::ask;
-use crate::support::{END, fixture, ms, request, shortest, skip, spawn, start};
-
-/// How a program is run as PID 1 of a namespace of its own.
-const UNSHARE: [&str; 5] = [
-    "--user",
-    "--map-root-user",
-    "--pid",
-    "--fork",
-    "--kill-child",
-];
+use crate::support::{
+    END, PROCESSES, fixture, ms, namespaces_or_skip, request, shortest, spawn, start,
+};
 
 fn children(pid: u32) -> Vec<u32> {
     let path = format!("/proc/{pid}/task/{pid}/children");
@@ -36,20 +29,13 @@ fn is_in_state(pid: u32, state: char) -> bool {
 /// T-SIG-02, SIG-5
 #[test]
 fn children_that_it_inherits_as_pid_1_and_that_end_disturb_nothing() {
-    let allowed = Command::new("unshare")
-        .args(UNSHARE)
-        .arg("true")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !allowed {
-        return skip("no PID namespace can be made");
+    if !namespaces_or_skip(&PROCESSES) {
+        return;
     }
     // Each sleeper's parent ends at once, so that PID 1 becomes its parent.
     let script = "for i in 1 2 3 4 5; do (sleep 0.3 &) done; exec \"$0\"";
     let program = fixture();
-    let mut args = UNSHARE.to_vec();
+    let mut args = PROCESSES.to_vec();
     args.extend(["/bin/sh", "-c", script, program.to_str().unwrap()]);
     let outside = Process::spawn_with("unshare", &args, &[]);
     outside.wait_until_ready();
