@@ -26,9 +26,10 @@ use crate::{
     metrics::ProtocolError,
 };
 
-/// The most that is read ahead of a head; what is larger is refused by hyper (contract SRV-3).
-#[expect(clippy::cast_possible_truncation, reason = "64 KiB fit into any usize")]
-const MAX_AHEAD: usize = MAX_HEAD as usize;
+/// The most that is read ahead of a head; what is larger is refused by hyper (contract SRV-3). With
+/// no more than a head may have, hyper could not tell a target that is too long from such a head.
+#[expect(clippy::cast_possible_truncation, reason = "72 KiB fit into any usize")]
+const MAX_AHEAD: usize = MAX_HEAD as usize + 8 * 1024;
 
 /// How long a connection whose next request is half here may go on once the drain has begun, and one
 /// younger than this whose first request is not here at all.

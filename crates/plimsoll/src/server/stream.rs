@@ -145,6 +145,8 @@ pub(super) struct Watched {
     state: Arc<ConnectionState>,
     /// Of HTTP/2.
     frames: Option<Frames>,
+    /// Nothing has been read yet.
+    is_new: bool,
     /// What is given back when the connection is closed, which may be long after HTTP.
     _held: Arc<Held>,
 }
@@ -160,6 +162,7 @@ impl Watched {
             stream: Some(stream),
             state,
             frames,
+            is_new: true,
             _held: held,
         }
     }
@@ -169,6 +172,28 @@ impl Watched {
     fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut Stream>> {
         let stream = self.get_mut().stream.as_mut();
         Ok(Pin::new(stream.ok_or(io::ErrorKind::NotConnected)?))
+    }
+
+    /// Reads; over HTTP/1 the first byte of all by itself.
+    ///
+    /// hyper makes room for 8 KiB at each read, and reads on while a request is handled, to see its
+    /// client go. In a buffer of 8 KiB that room is never there as long as the request holds its head,
+    /// so there would be a new one with each request. With one byte in it, the buffer is doubled for
+    /// the next read, and stays so.
+    fn read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.is_new || self.frames.is_some() || buf.remaining() == 0 {
+            return self.stream()?.poll_read(cx, buf);
+        }
+        let mut first = [0];
+        let mut first = ReadBuf::new(&mut first);
+        let poll = self.as_mut().stream()?.poll_read(cx, &mut first);
+        self.is_new = first.filled().is_empty();
+        buf.put_slice(first.filled());
+        poll
     }
 }
 
@@ -187,7 +212,7 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let poll = self.as_mut().stream()?.poll_read(cx, buf);
+        let poll = self.as_mut().read(cx, buf);
         let came = buf.filled().len() - before;
         if came > 0 {
             self.state.bytes_came(came);
