@@ -4,20 +4,25 @@
 
 readonly BRIDGE=deploytest0
 readonly ENGINE_NETWORK=172.31.251
-engine_runs=false
 
 # Debian's client: it has BuildKit inside.
 docker() {
   DOCKER_BUILDKIT=1 /usr/bin/docker --host "unix://$STATE/engine.sock" "$@"
 }
 
+# Not known by a variable, which a subshell that starts it could not set for the others.
+engine_runs() {
+  [[ -f $STATE/engine.pid ]] && kill -0 "$(<"$STATE/engine.pid")" 2>/dev/null
+}
+
 engine_start() {
-  [[ $engine_runs == false ]] || return 0
+  ! engine_runs || return 0
   debian_tools iproute2
+  # Left behind by a run that was killed.
+  ip link delete "$BRIDGE" 2>/dev/null || true
   ip link add name "$BRIDGE" type bridge
   ip address add "$ENGINE_NETWORK.1/24" dev "$BRIDGE"
   ip link set "$BRIDGE" up
-  engine_runs=true
   # Published ports are forwarded by docker-proxy, so no rule of the firewall is needed.
   dockerd --host "unix://$STATE/engine.sock" --pidfile "$STATE/engine.pid" \
     --data-root "$STATE/engine" --exec-root "$STATE/engine-run" \
@@ -27,19 +32,17 @@ engine_start() {
 }
 
 engine_stop() {
-  [[ $engine_runs == true ]] || return 0
-  engine_runs=false
+  [[ -f $STATE/engine.pid ]] || return 0
   local left
   left=$(docker ps --all --quiet 2>/dev/null) || left=
   # One id a word.
   # shellcheck disable=SC2086
   [[ -z $left ]] || docker rm --force --volumes $left >/dev/null 2>&1 || true
-  if [[ -f $STATE/engine.pid ]]; then
-    local pid
-    pid=$(<"$STATE/engine.pid")
-    kill "$pid" 2>/dev/null || true
-    eventually 30 engine_is_gone "$pid" || true
-  fi
+  local pid
+  pid=$(<"$STATE/engine.pid")
+  kill "$pid" 2>/dev/null || true
+  eventually 30 engine_is_gone "$pid" || true
+  rm -f "$STATE/engine.pid"
   ip link delete "$BRIDGE" 2>/dev/null || true
 }
 

@@ -39,9 +39,17 @@ leave_out() {
 
 # need WHAT COMMAND...: a step without which nothing after it makes sense.
 need() {
-  local what=$1 since=$SECONDS
+  local what=$1 since=$SECONDS status
   shift
-  if ! "$@" >"$STATE/need.log" 2>&1; then
+  # As in `check`, of which the reason stands there.
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$STATE/need.log" 2>&1
+  status=$?
+  set -e
+  if ((status != 0)); then
     tail -n 60 "$STATE/need.log" >&2
     printf 'deploy/test: cannot go on without: %s\n' "$what" >&2
     exit 1
@@ -68,7 +76,11 @@ eventually() {
   local until=$((SECONDS + $1))
   shift
   until "$@" >/dev/null 2>&1; do
-    ((SECONDS < until)) || fail "still not so: $*"
+    if ((SECONDS >= until)); then
+      fail "still not so: $*"
+      # Where the shell goes on after what fails, the loop must not.
+      return 1
+    fi
     sleep 0.1
   done
 }

@@ -71,6 +71,7 @@ compose_runs_the_service_of_production_within_its_limits() {
   is_locked "$(container app)"
   equal memory 268435456 "$(docker inspect --format '{{.HostConfig.Memory}}' "$(container app)")"
   equal processors 2000000000 "$(docker inspect --format '{{.HostConfig.NanoCpus}}' "$(container app)")"
+  equal 'threads and processes' 1024 "$(docker inspect --format '{{.HostConfig.PidsLimit}}' "$(container app)")"
   equal 'patience of the engine' 15 "$(docker inspect --format '{{.Config.StopTimeout}}' "$(container app)")"
   compose compose.prod.yml stop
   equal 'exit status' 0 "$(docker inspect --format '{{.State.ExitCode}}' "$(container app)")"

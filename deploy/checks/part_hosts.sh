@@ -59,8 +59,8 @@ nginx_accepts_its_configuration() {
 haproxy_accepts_its_configuration() {
   local said
   said=$(haproxy -c -f deploy/haproxy/haproxy.cfg 2>&1)
-  # Warnings too would stand here.
-  equal 'what HAProxy says' 'Configuration file is valid' "$said"
+  # Warnings would stand here too; since 2.9 it says nothing of a file that is valid.
+  equal 'what HAProxy says' '' "$(grep -v '^Configuration file is valid$' <<<"$said" || true)"
 }
 
 nginx_is_believed_and_hides_what_is_not_public() {

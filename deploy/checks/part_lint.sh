@@ -18,5 +18,5 @@ actionlint_finds_nothing() {
 }
 
 shellcheck_finds_nothing() {
-  "$STATE/venv/bin/shellcheck" --external-sources deploy/test deploy/checks/*.sh
+  "$STATE/venv/bin/shellcheck" --external-sources deploy/test deploy/checks/*.sh .ci/run bench/run
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use yaml_rust2::Yaml;
 
 use crate::files::{directive, items, path, string, text, yaml};
-use crate::settings::{Environment, Settings, seconds};
+use crate::settings::{Environment, Settings, bytes, seconds};
 
 const FILES: [&str; 4] = [
     "compose.dev.yml",
@@ -50,6 +50,17 @@ fn no_container_is_killed_before_its_drain_can_be_over() {
             grace >= budget,
             "{file}: stop_grace_period is {grace} s, the end may take {budget} s"
         );
+    }
+}
+
+#[test]
+fn connections_fit_into_the_memory_of_a_container() {
+    for file in ["compose.prod.yml", "stack.yml"] {
+        let (app, settings) = app(file);
+        let limits = [&app["mem_limit"], &app["deploy"]["resources"]["limits"]["memory"]];
+        let limit = limits.into_iter().find_map(Yaml::as_str);
+        let limit = limit.expect("there is a limit of memory");
+        assert!(bytes(limit) > settings.connections_memory(), "{file}: {limit}");
     }
 }
 

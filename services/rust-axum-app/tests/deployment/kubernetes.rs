@@ -6,7 +6,7 @@ use plimsoll::testing::Process;
 use yaml_rust2::Yaml;
 
 use crate::files::{items, merge, path, string, text, yaml};
-use crate::settings::{Environment, Settings};
+use crate::settings::{Environment, Settings, bytes};
 
 const OVERLAYS: [&str; 3] = ["dev", "int", "prod"];
 
@@ -90,6 +90,15 @@ fn no_pod_is_killed_before_its_drain_can_be_over() {
             "{overlay}: terminationGracePeriodSeconds is {}, the end may take {budget} s",
             pod.grace()
         );
+    }
+}
+
+#[test]
+fn connections_fit_into_the_memory_of_a_pod() {
+    for overlay in OVERLAYS {
+        let pod = Pod::of(overlay);
+        let limit = string(&pod.container()["resources"]["limits"]["memory"]);
+        assert!(bytes(limit) > pod.settings.connections_memory(), "{overlay}: {limit}");
     }
 }
 

@@ -9,6 +9,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_rust-axum-app");
 /// Hooks and the flush of the log, by LIFE-1.
 const FLUSH_SECONDS: f64 = 3.0;
 
+/// Seen for a connection with half a head (docs/reliability.md, CONN-03), in bytes.
+const HALF_A_HEAD: i64 = 80 * 1024;
+
 /// Variables, by their names.
 pub(crate) type Environment = BTreeMap<String, String>;
 
@@ -72,6 +75,12 @@ impl Settings {
         self.seconds("DRAIN_DELAY") + self.seconds("SHUTDOWN_TIMEOUT") + FLUSH_SECONDS
     }
 
+    /// The most memory that connections take, in bytes: each while a head is half there.
+    #[track_caller]
+    pub(crate) fn connections_memory(&self) -> i64 {
+        self.number("MAX_CONNECTIONS") * HALF_A_HEAD
+    }
+
     /// The port of the admin listener.
     #[track_caller]
     pub(crate) fn admin_port(&self) -> i64 {
@@ -101,6 +110,21 @@ pub(crate) fn seconds(text: &str) -> f64 {
         .parse()
         .unwrap_or_else(|error| panic!("{text:?}: {error}"));
     number * factor
+}
+
+/// A size of memory as compose, Kubernetes and systemd write it, in bytes.
+#[track_caller]
+pub(crate) fn bytes(text: &str) -> i64 {
+    let number = text.trim_end_matches(['M', 'i']);
+    let mebibytes: i64 = number
+        .parse()
+        .unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    mebibytes << 20
+}
+
+#[test]
+fn sizes_are_read_as_they_are_written() {
+    assert_eq!([bytes("256M"), bytes("64Mi")], [256 << 20, 64 << 20]);
 }
 
 #[test]

@@ -1,12 +1,21 @@
 //! systemd: the unit and its socket.
 
 use crate::files::{directive, path, text};
-use crate::settings::{Environment, Settings, seconds};
+use crate::settings::{Environment, Settings, bytes, seconds};
+
+/// The one setting that the unit itself has a value for.
+fn max_connections() -> (String, String) {
+    let unit = text("deploy/systemd/rust-axum-app.service");
+    let line = "Environment=MAX_CONNECTIONS=";
+    let value = unit.lines().find_map(|it| it.strip_prefix(line));
+    let value = value.expect("the unit says how many connections there may be");
+    ("MAX_CONNECTIONS".to_owned(), value.to_owned())
+}
 
 fn settings() -> Settings {
     Settings::of(
         &path("services/rust-axum-app/.env.prod"),
-        &Environment::new(),
+        &[max_connections()].into(),
     )
 }
 
@@ -33,4 +42,10 @@ fn a_unit_may_open_a_file_for_each_connection() {
     let unit = text("deploy/systemd/rust-axum-app.service");
     let files: i64 = directive(&unit, "LimitNOFILE").parse().unwrap();
     assert!(files > settings().number("MAX_CONNECTIONS"));
+}
+
+#[test]
+fn connections_fit_into_the_memory_of_the_unit() {
+    let unit = text("deploy/systemd/rust-axum-app.service");
+    assert!(bytes(directive(&unit, "MemoryMax")) > settings().connections_memory());
 }
