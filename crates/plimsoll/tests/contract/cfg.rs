@@ -624,6 +624,7 @@ fn a_service_that_is_not_there_is_unhealthy() {
     let ended = run(&["healthcheck"], &[]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.starts_with("unhealthy: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains("refused"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
 }
 

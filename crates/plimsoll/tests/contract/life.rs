@@ -538,7 +538,17 @@ fn other_signals_do_not_end_the_service() {
         assert_eq!(record["message"], "signal_ignored");
     }
     assert_eq!(service.get("/hello").status, 200);
-    assert!(service.is_alive());
+    let ended = service.terminate();
+    let told = ended.records_with("signal_ignored");
+    assert_eq!(told.len(), 2, "{told:?}");
+    let records = ended.records();
+    let infra = records.iter().filter(|record| record["name"] == "infra");
+    // It was ready, it heard of two signals and of its end, and it tells how that went.
+    let infra: Vec<_> = infra.map(|record| record["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        infra,
+        ["infra_app_ready", "signal_ignored", "signal_ignored", "shutdown_started", "shutdown_complete"]
+    );
 }
 
 /// SIG-1: whoever wants it at once need not signal twice.

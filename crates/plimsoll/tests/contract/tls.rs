@@ -4,8 +4,8 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
-    process::Command,
+    net::{SocketAddr, TcpStream},
+    process::{Command, Output},
     sync::Arc,
     time::Duration,
 };
@@ -49,6 +49,20 @@ impl Identity {
         let service = Process::spawn(fixture(), &env);
         service.wait_for_record(|record| record["message"] == "infra_app_ready");
         service
+    }
+
+    /// What the binary says of the service at an address.
+    fn healthcheck(&self, addr: SocketAddr, more: &[(&str, &str)]) -> Output {
+        Command::new(fixture())
+            .arg("healthcheck")
+            .env_clear()
+            .env("HOST", addr.ip().to_string())
+            .env("PORT", addr.port().to_string())
+            .env("TLS_CERT_FILE", &self.certificate)
+            .env("TLS_KEY_FILE", &self.key)
+            .envs(more.iter().copied())
+            .output()
+            .unwrap()
     }
 
     fn remove(self) {
@@ -129,20 +143,8 @@ fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
         large.len() > 32 << 20,
         "what is larger than any buffer comes whole"
     );
-    let check = Command::new(fixture())
-        .arg("healthcheck")
-        .env_clear()
-        .env("HOST", "127.0.0.1")
-        .env("PORT", service.addr().port().to_string())
-        .env("TLS_CERT_FILE", &identity.certificate)
-        .env("TLS_KEY_FILE", &identity.key)
-        .output()
-        .unwrap();
-    assert!(
-        check.status.success(),
-        "{}",
-        String::from_utf8_lossy(&check.stderr)
-    );
+    let check = identity.healthcheck(service.addr(), &[]);
+    assert!(check.status.success(), "{check:?}");
     assert_eq!(service.terminate().code, Some(0));
     identity.remove();
 }
@@ -273,6 +275,33 @@ fn tls_where_none_is_spoken_is_refused_and_counted() {
         assert_eq!(service.get("/hello").status, 200);
         identity.remove();
     }
+}
+
+/// SIG-2, TLS-4: a look at the files alone tells nobody of files that have not changed.
+#[test]
+fn a_hangup_has_files_read_again_that_have_not_changed() {
+    let identity = Identity::new("unchanged");
+    let service = identity.service(&[]);
+    service.signal(Signal::Hup);
+    service.wait_for_record(|record| record["message"] == "tls_reloaded");
+    assert!(get(&service, &identity.der, "/hello").is_ok());
+    identity.remove();
+}
+
+/// CLI-2, TLS-3
+#[test]
+fn a_healthcheck_needs_no_certificate_where_clients_must_show_one() {
+    let identity = Identity::new("mutual");
+    let authority = ("TLS_CLIENT_CA_FILE", identity.certificate.as_str());
+    let service = identity.service(&[authority]);
+    assert!(get(&service, &identity.der, "/hello").is_err());
+    let addr = service.addr();
+    let check = identity.healthcheck(addr, &[authority]);
+    assert_eq!(check.status.code(), Some(0), "{check:?}");
+    assert_eq!(service.terminate().code, Some(0));
+    let check = identity.healthcheck(addr, &[authority]);
+    assert_eq!(check.status.code(), Some(1), "{check:?}");
+    identity.remove();
 }
 
 /// SIG-2

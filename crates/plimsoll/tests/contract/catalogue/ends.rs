@@ -1,6 +1,7 @@
 //! T-LIFE-07, T-LIFE-11, T-LIFE-13: starts that fail, and ends with the worst that can be open.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -89,15 +90,15 @@ fn a_start_that_fails_says_why_in_one_record_and_leaves_nothing_bound() {
         assert_eq!(errors.len(), 1, "{what}: {}", ended.stdout);
         assert!(ended.records_with("infra_app_ready").is_empty(), "{what}");
     }
-    // Its port is free as soon as it has failed.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    let port = free.unwrap().port().to_string();
-    assert_eq!(
-        run(&[], &[("SETUP_FAIL", "yes"), ("PORT", &port)]).code,
-        Some(1)
-    );
-    let next = start(&[("PORT", &port)]);
-    assert_eq!(next.get("/hello").status, 200);
+    // A port is given back by the system, the file of a unix socket only by its owner.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalogue-failed");
+    std::fs::create_dir_all(&folder).unwrap();
+    let paths = ["main.sock", "admin.sock"].map(|name| folder.join(name));
+    let [main, admin] = paths.each_ref().map(|path| format!("unix:{}", path.display()));
+    let env = [("SETUP_FAIL", "yes"), ("HOST", &*main), ("ADMIN_ADDR", &*admin)];
+    assert_eq!(run(&[], &env).code, Some(1));
+    assert!(!paths.iter().any(|path| path.exists()), "{paths:?}");
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// What became of connections that were made.

@@ -254,14 +254,14 @@ fn a_flood_of_handshakes_keeps_no_probe_waiting() {
                 }
             });
         }
+        eventually("there is a flood", || {
+            (shaken.load(Ordering::Relaxed) > 100).then_some(())
+        });
         let probes: Vec<_> = (0..100)
             .map(|_| {
                 timed(|| assert_eq!(Connection::unix(&admin).unwrap().get("/health").status, 200)).1
             })
             .collect();
-        eventually("there is a flood", || {
-            (shaken.load(Ordering::Relaxed) > 100).then_some(())
-        });
         over.store(true, Ordering::Relaxed);
         probes
     });
