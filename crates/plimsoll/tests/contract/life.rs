@@ -544,10 +544,18 @@ fn other_signals_do_not_end_the_service() {
     let records = ended.records();
     let infra = records.iter().filter(|record| record["name"] == "infra");
     // It was ready, it heard of two signals and of its end, and it tells how that went.
-    let infra: Vec<_> = infra.map(|record| record["message"].as_str().unwrap()).collect();
+    let infra: Vec<_> = infra
+        .map(|record| record["message"].as_str().unwrap())
+        .collect();
     assert_eq!(
         infra,
-        ["infra_app_ready", "signal_ignored", "signal_ignored", "shutdown_started", "shutdown_complete"]
+        [
+            "infra_app_ready",
+            "signal_ignored",
+            "signal_ignored",
+            "shutdown_started",
+            "shutdown_complete"
+        ]
     );
 }
 

@@ -57,10 +57,16 @@ fn no_container_is_killed_before_its_drain_can_be_over() {
 fn connections_fit_into_the_memory_of_a_container() {
     for file in ["compose.prod.yml", "stack.yml"] {
         let (app, settings) = app(file);
-        let limits = [&app["mem_limit"], &app["deploy"]["resources"]["limits"]["memory"]];
+        let limits = [
+            &app["mem_limit"],
+            &app["deploy"]["resources"]["limits"]["memory"],
+        ];
         let limit = limits.into_iter().find_map(Yaml::as_str);
         let limit = limit.expect("there is a limit of memory");
-        assert!(bytes(limit) > settings.connections_memory(), "{file}: {limit}");
+        assert!(
+            bytes(limit) > settings.connections_memory(),
+            "{file}: {limit}"
+        );
     }
 }
 

@@ -98,7 +98,10 @@ fn connections_fit_into_the_memory_of_a_pod() {
     for overlay in OVERLAYS {
         let pod = Pod::of(overlay);
         let limit = string(&pod.container()["resources"]["limits"]["memory"]);
-        assert!(bytes(limit) > pod.settings.connections_memory(), "{overlay}: {limit}");
+        assert!(
+            bytes(limit) > pod.settings.connections_memory(),
+            "{overlay}: {limit}"
+        );
     }
 }
 

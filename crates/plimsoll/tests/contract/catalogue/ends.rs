@@ -94,8 +94,14 @@ fn a_start_that_fails_says_why_in_one_record_and_leaves_nothing_bound() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalogue-failed");
     std::fs::create_dir_all(&folder).unwrap();
     let paths = ["main.sock", "admin.sock"].map(|name| folder.join(name));
-    let [main, admin] = paths.each_ref().map(|path| format!("unix:{}", path.display()));
-    let env = [("SETUP_FAIL", "yes"), ("HOST", &*main), ("ADMIN_ADDR", &*admin)];
+    let [main, admin] = paths
+        .each_ref()
+        .map(|path| format!("unix:{}", path.display()));
+    let env = [
+        ("SETUP_FAIL", "yes"),
+        ("HOST", &*main),
+        ("ADMIN_ADDR", &*admin),
+    ];
     assert_eq!(run(&[], &env).code, Some(1));
     assert!(!paths.iter().any(|path| path.exists()), "{paths:?}");
     std::fs::remove_dir_all(folder).unwrap();
