@@ -1,7 +1,7 @@
 //! systemd: the unit and its socket.
 
 use crate::files::{directive, path, text};
-use crate::settings::{Environment, Settings, bytes, seconds};
+use crate::settings::{Settings, bytes, seconds};
 
 /// The one setting that the unit itself has a value for.
 fn max_connections() -> (String, String) {
