@@ -10,7 +10,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_rust-axum-app");
 const FLUSH_SECONDS: f64 = 3.0;
 
 /// Seen for a connection with half a head (docs/reliability.md, CONN-03), in bytes.
-const HALF_A_HEAD: i64 = 80 * 1024;
+const HALF_A_HEAD: i64 = 88 * 1024;
 
 /// Variables, by their names.
 pub(crate) type Environment = BTreeMap<String, String>;
