@@ -158,14 +158,19 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 }
 
 #[test]
-fn links_of_runbooks_lead_to_files() {
+fn links_of_runbooks_lead_to_files_and_headings() {
     for (name, text) in files("docs/runbooks") {
         let links = text
             .split("](")
             .skip(1)
             .filter_map(|rest| rest.split(')').next());
         for link in links {
-            let there = root().join("docs/runbooks").join(link).is_file();
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let text = fs::read_to_string(root().join("docs/runbooks").join(file));
+            let text = text.unwrap_or_else(|error| panic!("{name}: {link}: {error}"));
+            let mut headings = text.lines().filter_map(|line| line.strip_prefix("## "));
+            let there = heading.is_empty()
+                || headings.any(|it| it.to_lowercase().replace(' ', "-") == heading);
             assert!(there, "{name}: {link}");
         }
     }
