@@ -25,7 +25,7 @@ property() {
 machine_start() {
   # What systemd needs to make namespaces for its services, and no more. Mounts are shared, as on a
   # machine; credentials do not arrive otherwise. With one hierarchy of control groups it must write
-  # to its own.
+  # to its own, by systemd's documents: this was seen with the older ones only.
   local groups=(--volume /sys/fs/cgroup:/sys/fs/cgroup:ro)
   if [[ $(stat --file-system --format %T /sys/fs/cgroup) == cgroup2fs ]]; then
     groups=(--cgroupns private --volume /sys/fs/cgroup:/sys/fs/cgroup:rw)

@@ -188,7 +188,7 @@ fn a_body_in_ten_thousand_crumbs_is_taken() {
 
 /// SRV-6, H2-3
 #[test]
-fn frames_that_ask_for_nothing_cost_next_to_nothing() {
+fn frames_that_ask_for_nothing_take_next_to_no_memory() {
     let service = warm(&[ON]);
     let ping = frame(PING, 0, 0, b"12345678");
     let settings = frame(SETTINGS, 0, 0, &[]);
