@@ -49,6 +49,29 @@ impl RequestId {
         Self(value)
     }
 
+    /// The id of the request that the running code works for; `None` outside of any request.
+    ///
+    /// It is known in handlers and middleware, and in tasks that [`spawn`] has started or
+    /// [`in_request`] has wrapped.
+    ///
+    /// ```
+    /// use plimsoll::RequestId;
+    ///
+    /// fn reference() -> String {
+    ///     RequestId::current().map_or_else(|| "-".to_owned(), |id| id.to_string())
+    /// }
+    /// # assert_eq!(reference(), "-");
+    /// ```
+    #[must_use]
+    pub fn current() -> Option<Self> {
+        let id = CURRENT.try_with(|current| {
+            let current = current.try_borrow().ok()?;
+            current.as_ref().map(|request| request.request_id.clone())
+        });
+        // A thread that ends has no slot any more.
+        id.ok().flatten()
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -127,17 +150,10 @@ pub(crate) fn with_current<T>(change: impl FnOnce(&mut RequestContext) -> T) -> 
 
 /// Calls `work` with the id of the current request, or `-` outside of any (contract RID-3).
 pub(crate) fn with_request_id<T>(work: impl FnOnce(&str) -> T) -> T {
-    // The slot is left before `work` runs, which may come back here. A thread on its way out has no
-    // slot any more, and may still log.
-    let id = CURRENT.try_with(|current| {
-        current
-            .try_borrow()
-            .ok()
-            .and_then(|c| c.as_ref().map(|c| c.request_id.clone()))
-    });
-    match id {
-        Ok(Some(id)) => work(id.as_str()),
-        _ => work("-"),
+    // The slot is left before `work` runs, which may come back here.
+    match RequestId::current() {
+        Some(id) => work(id.as_str()),
+        None => work("-"),
     }
 }
 

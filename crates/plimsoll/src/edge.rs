@@ -63,6 +63,7 @@ use self::{
 pub(crate) use self::{
     address::Peer,
     endpoints::PATHS as ENDPOINT_PATHS,
+    id::HEADER as REQUEST_ID,
     origin::Way,
     problem::{method_not_allowed, not_found},
     route::Routes,

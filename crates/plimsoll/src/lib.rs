@@ -42,6 +42,7 @@ mod lifecycle;
 mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/off.rs")]
 mod otlp;
+mod outgoing;
 mod server;
 mod service;
 pub mod shutdown;
@@ -65,6 +66,7 @@ pub use self::{
     health::Readiness,
     lifecycle::Report,
     metrics::{BoundedFamily, Buckets, Exposition, Labels, MetricError, Metrics},
+    outgoing::propagate,
     service::{Exit, Handle, Prepared, Service, SetupError, StartError},
     shutdown::ShutdownToken,
     telemetry::Log,

@@ -88,7 +88,9 @@ impl Tracer {
         recording: impl FnOnce() -> Recording,
     ) -> RequestTrace {
         let Some(on) = &self.0 else {
-            return RequestTrace::default();
+            // Read for trusted peers only: all other requests pay for one branch.
+            let sent = is_trusted.then(|| Parent::of(headers)).flatten();
+            return sent.map_or_else(RequestTrace::default, RequestTrace::passed_through);
         };
         let sent = Parent::of(headers);
         let (continued, stranger) = if is_trusted {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The groups of the contract, and how many clauses each has.
-const GROUPS: [(&str, u32); 15] = [
+const GROUPS: [(&str, u32); 16] = [
     ("HTTP", 10),
     ("RID", 5),
     ("LOG", 14),
@@ -22,6 +22,7 @@ const GROUPS: [(&str, u32); 15] = [
     ("TLS", 7),
     ("H2", 5),
     ("TRC", 8),
+    ("OUT", 1),
     ("IMG", 3),
 ];
 

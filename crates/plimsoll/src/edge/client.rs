@@ -5,8 +5,6 @@ use std::{convert::Infallible, net::IpAddr};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-#[cfg(feature = "otlp")]
-use super::address::Told;
 use crate::context::{self, RequestId};
 
 /// The address of the client, as the trusted proxies tell it (contract IP-1…3).
@@ -64,16 +62,9 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
 impl<S: Sync> FromRequestParts<S> for crate::TraceContext {
     type Rejection = OutsideRequest;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
-        let way = context::with_current(|current| current.way).ok_or(OutsideRequest)?;
-        let current = Self::current();
-        let is_trusted = way.is_some_and(|way| way.told != Told::Nowhere);
-        // Without traces of our own, those of others go through.
-        Ok(if current.traceparent().is_none() && is_trusted {
-            Self::passed_through(&parts.headers)
-        } else {
-            current
-        })
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
+        context::with_current(|_| ()).ok_or(OutsideRequest)?;
+        Ok(Self::current())
     }
 }
 

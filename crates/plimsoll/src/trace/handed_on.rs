@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 
 use super::{
-    Parent, SpanContext,
+    SpanContext,
     parent::{TRACEPARENT, TRACESTATE},
 };
 use crate::context;
@@ -14,8 +14,10 @@ use crate::context;
 /// As an extractor it is that of the request; [`TraceContext::current`] is also that of the innermost
 /// span of `tracing` around the running code.
 ///
-/// It is empty when traces are off (no `OTEL_EXPORTER_OTLP_ENDPOINT`); then the extractor gives what
-/// a trusted peer has sent, so that a trace goes on through a service that takes no part in it.
+/// If traces are off (no `OTEL_EXPORTER_OTLP_ENDPOINT`), it is the context that a trusted peer has
+/// sent, so that a trace continues through a service that takes no part in it. Otherwise it is empty.
+///
+/// [`propagate`](crate::propagate) writes these headers together with the id of the request.
 ///
 /// ```
 /// use axum::http::HeaderMap;
@@ -39,6 +41,12 @@ impl TraceContext {
     #[must_use]
     pub fn current() -> Self {
         let request = context::trace();
+        if let Some(sent) = request.as_ref().and_then(|trace| trace.passing_through()) {
+            return Self {
+                context: Some(sent.context),
+                state: sent.state.clone(),
+            };
+        }
         let of_request = request.as_ref().and_then(|trace| trace.context());
         Self {
             context: super::innermost()
@@ -46,14 +54,6 @@ impl TraceContext {
                 .or(of_request),
             state: request.and_then(|trace| trace.state().cloned()),
         }
-    }
-
-    /// What these headers say, from somebody who is believed.
-    pub(crate) fn passed_through(headers: &HeaderMap) -> Self {
-        Parent::of(headers).map_or_else(Self::default, |parent| Self {
-            context: Some(parent.context),
-            state: parent.state,
-        })
     }
 
     /// The header `traceparent`.

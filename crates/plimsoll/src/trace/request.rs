@@ -15,10 +15,11 @@ pub(crate) struct RequestTrace {
     more: Option<Arc<More>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct More {
     state: Option<HeaderValue>,
     recording: Option<Recording>,
+    passed_through: Option<Parent>,
 }
 
 /// What a request's span is made of at its end, beside what the access record has too.
@@ -45,8 +46,31 @@ impl RequestTrace {
         let has_more = state.is_some() || recording.is_some();
         Self {
             context: Some(context),
-            more: has_more.then(|| Arc::new(More { state, recording })),
+            more: has_more.then(|| {
+                Arc::new(More {
+                    state,
+                    recording,
+                    passed_through: None,
+                })
+            }),
         }
+    }
+
+    /// A request of a service without traces, sent with this context by a trusted peer.
+    pub(crate) fn passed_through(sent: Parent) -> Self {
+        let more = More {
+            passed_through: Some(sent),
+            ..More::default()
+        };
+        Self {
+            context: None,
+            more: Some(Arc::new(more)),
+        }
+    }
+
+    /// The context that outgoing requests carry if traces are off.
+    pub(crate) fn passing_through(&self) -> Option<&Parent> {
+        self.more.as_ref()?.passed_through.as_ref()
     }
 
     /// The place of the request's own span, whether or not it is recorded.

@@ -16,6 +16,7 @@ mod ip;
 mod life;
 mod log;
 mod met;
+mod outgoing;
 mod parse;
 mod restart;
 mod rid;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-mod collector;
+pub(crate) mod collector;
 mod delivery;
 mod exemplars;
 

@@ -1,0 +1,82 @@
+//! OUT: requests to other services.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+use axum::{Router, http::HeaderMap, routing::get};
+use bytes::Bytes;
+use http::Request;
+use plimsoll::{RequestId, Service, build_info, testing::TestService};
+
+use crate::trace::collector::{Collector, Manner, hex};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const CALLER: &str = "b7ad6b7169203331";
+const STATE: &str = "rojo=1";
+const TRUSTING: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+
+/// The headers of a request that came with others, one a line.
+async fn sent_on() -> String {
+    let task = plimsoll::spawn(async {
+        let mut headers = HeaderMap::new();
+        for name in ["x-request-id", "traceparent", "tracestate"] {
+            headers.insert(name, "stale".parse().unwrap());
+        }
+        plimsoll::propagate(&mut headers);
+        let id = RequestId::current().unwrap();
+        assert_eq!(headers["x-request-id"], id.as_str());
+        let text = |name| {
+            headers
+                .get(name)
+                .map_or("-", |value| value.to_str().unwrap())
+        };
+        ["x-request-id", "traceparent", "tracestate"]
+            .map(text)
+            .join("\n")
+    });
+    task.await.unwrap()
+}
+
+/// What a service with these settings sends on of a request with an id and a trace.
+async fn propagated(settings: &[(&str, &str)]) -> (String, String, String) {
+    let router = Router::new().route("/", get(sent_on));
+    let test = TestService::start(Service::new(build_info!()).router(router), settings).await;
+    let request = Request::get("/")
+        .header("x-request-id", "one-id")
+        .header("traceparent", format!("00-{TRACE}-{CALLER}-01"))
+        .header("tracestate", STATE)
+        .body(Bytes::new())
+        .unwrap();
+    let answer = test.request(request).await;
+    let text = str::from_utf8(answer.body()).unwrap().to_owned();
+    test.shutdown().await;
+    let mut lines = text.split('\n').map(str::to_owned);
+    let mut line = || lines.next().unwrap();
+    (line(), line(), line())
+}
+
+/// OUT-1
+#[tokio::test]
+async fn propagate_writes_the_id_and_the_span_of_the_request() {
+    let collector = Collector::start(Manner::Takes);
+    let endpoint = collector.endpoint();
+    let settings = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), TRUSTING];
+    let (id, parent, state) = propagated(&settings).await;
+    assert_eq!((id.as_str(), state.as_str()), ("one-id", STATE));
+    let span = hex(&collector.span("GET /").span_id);
+    assert_eq!(parent, format!("00-{TRACE}-{span}-01"));
+}
+
+/// OUT-1
+#[tokio::test]
+async fn propagate_passes_a_trusted_trace_through() {
+    let (id, parent, state) = propagated(&[TRUSTING]).await;
+    assert_eq!((id.as_str(), state.as_str()), ("one-id", STATE));
+    assert_eq!(parent, format!("00-{TRACE}-{CALLER}-01"));
+}
+
+/// OUT-1
+#[tokio::test]
+async fn propagate_drops_the_trace_of_an_untrusted_peer() {
+    let (id, parent, state) = propagated(&[]).await;
+    assert_eq!([id, parent, state], ["one-id", "-", "-"]);
+}
