@@ -29,6 +29,9 @@
 //! * `TraceContext` (feature `otlp`) is a request's place in a trace, which is exported over OTLP.
 //! * `testing` (a feature) starts a service in a test and shows its records and metrics.
 
+// docs.rs marks each item with the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod build_info;
 pub mod config;
 mod context;
