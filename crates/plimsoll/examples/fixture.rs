@@ -42,9 +42,8 @@ use tokio::time::{Instant, sleep};
 use tracing::{Instrument as _, Span, debug_span, field::Empty, info_span};
 
 fn main() -> Exit {
-    Service::new(build_info!())
+    Service::with_settings::<Fixture>(build_info!())
         .about("A service for the tests of the contract.")
-        .settings::<Fixture>()
         .setup(set_up)
         .run()
 }

@@ -109,8 +109,9 @@ impl Lifecycle {
         self.state.fetch_max(to as u8, Ordering::AcqRel) < to as u8
     }
 
-    /// The end of set-up: ready, if readiness was not switched off meanwhile. Says whether the
-    /// service may start, which it may not if [`Lifecycle::cancel_start`] was first.
+    /// Ends the set-up: ready, or not ready if readiness was switched off meanwhile. Returns whether
+    /// the service runs now, which it does not after [`Lifecycle::cancel_start`]. Calling it again
+    /// changes nothing.
     pub(crate) fn start(&self) -> bool {
         let to = if self.switched_on.load(Ordering::SeqCst) {
             State::Ready
@@ -118,11 +119,11 @@ impl Lifecycle {
             State::NotReady
         };
         let started = self.replace(State::Starting, to);
-        if !self.switched_on.load(Ordering::SeqCst) {
+        if started && !self.switched_on.load(Ordering::SeqCst) {
             // Switched off in between, by somebody who found that there was nothing to change yet.
             self.replace(State::Ready, State::NotReady);
         }
-        started
+        started || matches!(self.state(), State::Ready | State::NotReady)
     }
 
     /// Ends the service before it has started; says whether that is still possible.
@@ -169,12 +170,13 @@ mod tests {
         assert!(!life.switch(false), "nothing changes before the start");
         assert!(life.start());
         assert_eq!(life.state(), State::NotReady);
+        assert!(life.start(), "a second start finds it running");
         assert!(life.switch(true) && !life.switch(true));
         assert_eq!(life.state(), State::Ready);
         assert!(life.advance(State::LameDuck) && !life.advance(State::LameDuck));
         assert!(!life.switch(false) && !life.switch(true));
         assert_eq!(life.state(), State::LameDuck);
-        life.start();
+        assert!(!life.start());
         assert_eq!(
             life.state(),
             State::LameDuck,

@@ -30,7 +30,7 @@ mod start;
 mod tls;
 mod workers;
 
-use std::{error::Error, fmt, future::Future, marker::PhantomData, pin::Pin};
+use std::{error::Error, ffi::OsString, fmt, future::Future, marker::PhantomData, pin::Pin};
 
 use axum::Router;
 
@@ -60,6 +60,10 @@ pub struct Service<S = ()> {
     about: &'static str,
     router: Router,
     setup: Option<Setup<S>>,
+    /// A mistake in the program: the start fails and names it.
+    has_two_setups: bool,
+    /// In place of those of the process.
+    arguments: Option<Vec<OsString>>,
     environment: Option<Environment>,
     output: Option<Output>,
     settings: PhantomData<fn() -> S>,
@@ -68,38 +72,50 @@ pub struct Service<S = ()> {
 impl Service<()> {
     /// Begins a service with what the build knows of it: see [`build_info!`](crate::build_info!).
     pub fn new(build: BuildInfo) -> Self {
-        Self {
+        Self::with_settings(build)
+    }
+
+    /// Begins a service with settings of its own, which [`Service::setup`] gets through its handle.
+    ///
+    /// They are read from the same environment as those of the chassis, and they appear in the same
+    /// error report, `--check-config` and `--help`.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use plimsoll::{
+    ///     Handle, Service, SetupError, build_info,
+    ///     config::{Invalid, Reader, Settings},
+    /// };
+    ///
+    /// struct Own {
+    ///     greeting: String,
+    /// }
+    ///
+    /// impl Settings for Own {
+    ///     fn read(from: &mut Reader<'_>) -> Result<Self, Invalid> {
+    ///         let greeting = from.setting("GREETING", "What `/` says.").default("hello").read();
+    ///         Ok(Self { greeting: greeting? })
+    ///     }
+    /// }
+    ///
+    /// async fn set_up(handle: Handle<Own>) -> Result<Router, SetupError> {
+    ///     let greeting = handle.settings().greeting.clone();
+    ///     Ok(Router::new().route("/", get(|| async move { greeting.clone() })))
+    /// }
+    ///
+    /// let service = Service::with_settings::<Own>(build_info!()).setup(set_up);
+    /// # drop(service);
+    /// ```
+    pub fn with_settings<S: Settings>(build: BuildInfo) -> Service<S> {
+        Service {
             build,
             about: "",
             router: Router::new(),
             setup: None,
+            has_two_setups: false,
+            arguments: None,
             environment: None,
             output: None,
-            settings: PhantomData,
-        }
-    }
-
-    /// Gives the service settings of its own, which [`Service::setup`] gets through its handle.
-    ///
-    /// They are read from the same environment, reported with the same errors, and listed in the
-    /// same help as the chassis's. Call it before `setup`.
-    pub fn settings<S: Settings>(self) -> Service<S> {
-        let Self {
-            build,
-            about,
-            router,
-            setup: _,
-            environment,
-            output,
-            settings: _,
-        } = self;
-        Service {
-            build,
-            about,
-            router,
-            setup: None,
-            environment,
-            output,
             settings: PhantomData,
         }
     }
@@ -128,6 +144,10 @@ impl<S: Settings> Service<S> {
     /// routes are added to those of [`Service::router`]. If it fails, the service ends with status 1
     /// and a record that says why. A signal cancels it.
     ///
+    /// Its error is anything that converts into [`SetupError`]: that type itself, any
+    /// [`std::error::Error`], `anyhow::Error`. A closure must name the type, as in
+    /// `Ok::<_, SetupError>(router)`. There is one set-up: a second one fails the start.
+    ///
     /// ```
     /// use axum::{Router, routing::get};
     /// use plimsoll::{Handle, Service, SetupError, build_info};
@@ -140,12 +160,43 @@ impl<S: Settings> Service<S> {
     /// let service = Service::new(build_info!()).setup(set_up);
     /// # drop(service);
     /// ```
-    pub fn setup<F, Fut>(mut self, setup: F) -> Self
+    pub fn setup<F, Fut, E>(mut self, setup: F) -> Self
     where
         F: FnOnce(Handle<S>) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Router, SetupError>> + Send + 'static,
+        Fut: Future<Output = Result<Router, E>> + Send + 'static,
+        E: Into<SetupError>,
     {
-        self.setup = Some(Box::new(|handle| Box::pin(setup(handle))));
+        self.has_two_setups = self.setup.is_some();
+        self.setup = Some(Box::new(|handle| {
+            let routes = setup(handle);
+            Box::pin(async move { routes.await.map_err(Into::into) })
+        }));
+        self
+    }
+
+    /// Gives [`Service::run`] these arguments in place of those of the process: the command line then
+    /// belongs to the program. `&[]` serves.
+    ///
+    /// Default: the arguments of the process. Arguments that are not understood end `run` with
+    /// status 64, as they do on the command line.
+    ///
+    /// ```no_run
+    /// use plimsoll::{Exit, Service, build_info};
+    ///
+    /// fn main() -> Exit {
+    ///     let service = Service::new(build_info!());
+    ///     let command = std::env::args().nth(1);
+    ///     match command.as_deref() {
+    ///         Some("serve") => service.arguments(&[]).run(),
+    ///         Some("check") => service.arguments(&["--check-config"]).run(),
+    ///         // For an image without a shell; `healthcheck` exits with 0 or 1.
+    ///         Some("health") => service.arguments(&["healthcheck"]).run(),
+    ///         _ => service.arguments(&["--help"]).run(),
+    ///     }
+    /// }
+    /// ```
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = Some(arguments.iter().map(Into::into).collect());
         self
     }
 

@@ -70,6 +70,12 @@ impl Captured {
     }
 }
 
+/// A `HOST` of this process's own.
+fn unix_socket(name: &str) -> String {
+    let name = format!("plimsoll-{name}-{}.sock", std::process::id());
+    format!("unix:{}", std::env::temp_dir().join(name).display())
+}
+
 #[tokio::test]
 async fn several_services_live_in_one_process_each_with_its_own_log_and_metrics() {
     let one = TestService::start(Service::new(build_info!()).router(router()), &[]).await;
@@ -118,7 +124,10 @@ async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
 async fn routes_of_builder_and_set_up_are_served_together() {
     let service = Service::new(build_info!())
         .router(router())
-        .setup(|_: Handle| async { Ok(Router::new().route("/late", get(|| async { "late\n" }))) });
+        .setup(|_: Handle| async {
+            let router = Router::new().route("/late", get(|| async { "late\n" }));
+            Ok::<_, SetupError>(router)
+        });
     let test = TestService::start(service, &[]).await;
     assert_eq!(test.get("/hello").await.body(), "hello\n");
     assert_eq!(test.get("/late").await.body(), "late\n");
@@ -279,8 +288,7 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
         .local_addr()
         .unwrap()
         .port();
-    let service = Service::new(build_info!())
-        .settings::<Own>()
+    let service = Service::with_settings::<Own>(build_info!())
         .setup(|handle: Handle<Own>| async move {
             let pause = handle.settings().pause;
             handle.on_shutdown("tell", async move {
@@ -325,6 +333,61 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
         captured.records().last().unwrap()["message"],
         "shutdown_complete"
     );
+}
+
+#[tokio::test]
+async fn serve_works_after_layer() {
+    let captured = Captured::default();
+    let prepared = Service::new(build_info!())
+        .router(router())
+        .environment(Environment::from_pairs([
+            ("HOST", unix_socket("serve-after-layer").as_str()),
+            ("DRAIN_DELAY", "0"),
+        ]))
+        .output(Output::to(captured.clone()))
+        .prepare()
+        .unwrap();
+    let own = router().layer(prepared.layer());
+    let request = Request::get("/hello").body(Body::empty()).unwrap();
+    assert_eq!(own.oneshot(request).await.unwrap().status(), 200);
+    let report = prepared.serve(async {}).await.unwrap();
+    assert_eq!((report.reason, report.exit_status()), ("requested", 0));
+    let ready = |record: &Value| record["message"] == "infra_app_ready";
+    assert_eq!(captured.records().iter().filter(|it| ready(it)).count(), 1);
+}
+
+#[tokio::test]
+async fn second_setup_is_rejected_by_prepare() {
+    let none = |_: Handle| async { Ok::<_, SetupError>(Router::new()) };
+    let service = Service::new(build_info!()).setup(none).setup(none);
+    let error = service.prepare().unwrap_err();
+    assert!(error.to_string().contains("`Service::setup`"), "{error}");
+}
+
+#[tokio::test]
+async fn setup_takes_any_error_that_converts() {
+    /// Like `anyhow::Error`: no error itself, and convertible into a boxed one.
+    struct Opaque(String);
+    impl From<Opaque> for SetupError {
+        fn from(error: Opaque) -> Self {
+            error.0.into()
+        }
+    }
+    async fn set_up(_: Handle) -> Result<Router, Opaque> {
+        Err(Opaque("no database".to_owned()))
+    }
+    let prepared = Service::new(build_info!())
+        .setup(set_up)
+        .environment(Environment::from_pairs([(
+            "HOST",
+            unix_socket("setup-error").as_str(),
+        )]))
+        .output(Output::to(Captured::default()))
+        .prepare()
+        .unwrap();
+    let error = prepared.serve(async {}).await.unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "no database");
 }
 
 #[tokio::test]

@@ -30,6 +30,16 @@ pub(super) enum Failure {
     RoutesClash(String),
     #[error("set-up panicked")]
     SetupPanicked,
+    #[error(
+        "`Service::setup` was called twice, and a service has one set-up: \
+         call both functions from one"
+    )]
+    TwoSetups,
+    #[error(
+        "`Service::run` was called inside a tokio runtime, and it starts runtimes of its own: \
+         remove `#[tokio::main]` from `main`, or use `Service::prepare` and `Prepared::serve`"
+    )]
+    InsideRuntime,
     #[error("the service was told to end before it had started")]
     Cancelled,
     #[error("the service's route {0} is one of the chassis's own paths: choose another path")]

@@ -66,7 +66,9 @@ impl<S: Settings> Service<S> {
     /// # Errors
     ///
     /// If settings are wrong: all mistakes at once. If there is no descriptor or thread for the log.
+    /// If [`Service::setup`] was called twice.
     pub fn prepare(mut self) -> Result<Prepared<S>, StartError> {
+        self.check_builder()?;
         let environment = self
             .environment
             .take()
@@ -75,6 +77,14 @@ impl<S: Settings> Service<S> {
         let log = self.start_log(&loaded.config)?;
         let tracer = start_tracer(&loaded.config, &log)?;
         Ok(self.prepare_with(loaded, log, Vec::new(), tracer))
+    }
+
+    /// Rejects mistakes of the program itself, which no setting can repair.
+    pub(super) fn check_builder(&self) -> Result<(), Failure> {
+        if self.has_two_setups {
+            return Err(Failure::TwoSetups);
+        }
+        Ok(())
     }
 
     pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {
@@ -179,7 +189,8 @@ impl<S: Settings> Prepared<S> {
         self.tracer.layer()
     }
 
-    /// The handling of requests as a tower layer, for a server of your own.
+    /// The handling of requests as a tower layer, for a server of your own. [`Prepared::serve`] may
+    /// follow: both then serve, and share readiness, metrics and log.
     ///
     /// The end is that server's business, too: nothing drains, no hook runs, and the shutdown token
     /// never tells.

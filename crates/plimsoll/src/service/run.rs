@@ -41,11 +41,16 @@ const FAILURE_FLUSH: Duration = Duration::from_secs(1);
 impl<S: Settings> Service<S> {
     /// Runs the service until a signal ends it. This is the whole of a `main`.
     ///
-    /// Understands the arguments that `--help` lists, reads the settings, and installs what a
+    /// Understands the [arguments](Service::arguments) that `--help` lists, reads the settings, and installs what a
     /// process has only once: the subscriber of `tracing`, the bridge from `log`, the panic hook,
     /// and the handlers of SIGTERM and SIGINT. The service runs on `WORKERS` runtimes of one thread each.
-    pub fn run(self) -> Exit {
-        let command = match cli::parse(std::env::args_os().skip(1)) {
+    ///
+    /// Call it outside any tokio runtime: a `main` with `#[tokio::main]` ends with status 1 and a
+    /// message that says so. A program that brings a runtime calls [`Service::prepare`].
+    pub fn run(mut self) -> Exit {
+        let given = self.arguments.take();
+        let arguments = given.unwrap_or_else(|| std::env::args_os().skip(1).collect());
+        let command = match cli::parse(arguments.into_iter()) {
             Ok(command) => command,
             Err(mistake) => {
                 say(io::stderr(), &format!("{mistake}\n"));
@@ -98,6 +103,10 @@ impl<S: Settings> Service<S> {
     }
 
     fn run_service(mut self, env_file: Option<std::path::PathBuf>) -> Exit {
+        if let Err(error) = self.check_program() {
+            say(io::stderr(), &format!("{error}\n"));
+            return Exit::FAILURE;
+        }
         let environment = environment(self.environment.take(), env_file);
         let manager = Manager::of(&environment, std::process::id());
         // Before any descriptor is opened, which might get the number of one that is missing.
@@ -220,6 +229,14 @@ impl<S: Settings> Service<S> {
             }
             Err(error) => failed(&log, &error),
         }
+    }
+
+    /// Rejects what is wrong with the program that calls [`Service::run`].
+    fn check_program(&self) -> Result<(), Failure> {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            return Err(Failure::InsideRuntime);
+        }
+        self.check_builder()
     }
 
     /// Tells every mistake: on stderr for a person, as one record for a machine (contract CFG-3).

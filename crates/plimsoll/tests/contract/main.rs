@@ -18,6 +18,7 @@ mod log;
 mod met;
 mod outgoing;
 mod parse;
+mod programs;
 mod restart;
 mod rid;
 mod srv;

@@ -15,21 +15,27 @@ pub(crate) const BUILD_TIME: &str = "2025-12-19T09:18:13Z";
 /// Above every limit that a child under test has when nothing hangs.
 pub(crate) const END: Duration = Duration::from_secs(30);
 
-/// The binary of the example `fixture`, which stands beside this test's own.
+/// The binary of the example `fixture`.
 #[track_caller]
 pub(crate) fn fixture() -> PathBuf {
+    example("fixture")
+}
+
+/// The binary of an example, which stands beside this test's own.
+#[track_caller]
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
     let profile = test
         .ancestors()
         .nth(2)
         .expect("tests are in target/PROFILE/deps");
-    let fixture = profile.join("examples/fixture");
+    let example = profile.join("examples").join(name);
     assert!(
-        fixture.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test` needs `cargo build --example fixture` first",
-        fixture.display()
+        example.exists(),
+        "{} is missing: `cargo test` builds it, `cargo test --test` needs `cargo build --example {name}` first",
+        example.display()
     );
-    fixture
+    example
 }
 
 /// The environment of every fixture, and more.
