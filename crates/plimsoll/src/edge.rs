@@ -182,12 +182,6 @@ impl Shared {
         account.trace = self.begin_trace(&request, way);
 
         let has_body = !request.body().is_end_stream();
-        if let Some(connection) = &account.connection
-            && has_body
-        {
-            // Until somebody reads it; then the reader answers for it.
-            connection.set_unread(true);
-        }
         if is_ours {
             if let Err(fault) = strict::check(&request, read) {
                 let refusal = account.is_refused(fault);
@@ -222,11 +216,9 @@ impl Shared {
         let body = if !has_body {
             None
         } else {
-            let connection = account.connection.clone();
             Some(BodyControl::new(
                 self.max_body_bytes,
                 self.read_timeout,
-                connection,
                 Arc::clone(&self.admission),
             ))
         };

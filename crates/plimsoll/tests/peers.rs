@@ -47,3 +47,5 @@ mod slowhttptest;
 mod starts;
 #[path = "peers/testssl.rs"]
 mod testssl;
+#[path = "peers/unread.rs"]
+mod unread;

@@ -156,7 +156,7 @@ mod tests {
     async fn whoever_has_waited_for_longest_makes_room_once_the_pause_is_no_honest_one() {
         let admission = Admission::new(2);
         let _slots = [admission.enter(), admission.enter()];
-        let body = || BodyControl::new(1024, PAUSE * 50, None, Admission::new(0));
+        let body = || BodyControl::new(1024, PAUSE * 50, Admission::new(0));
         let (long, short) = (body(), body());
         let (mut first, mut second) = (None, None);
         let wait = |wait: &mut _, body| admission.wait(wait, Instant::now(), body, Waker::noop());

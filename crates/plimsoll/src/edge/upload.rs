@@ -22,7 +22,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::admission::{Admission, Wait};
-use crate::{context, server::ConnectionState};
+use crate::context;
 
 /// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
 const SOMETHING: u64 = 1024;
@@ -32,7 +32,6 @@ pub(crate) struct BodyControl {
     limit: AtomicU64,
     gap: Duration,
     fault: AtomicU8,
-    connection: Option<Arc<ConnectionState>>,
     admission: Arc<Admission>,
     told_to_go: AtomicBool,
     slotless: AtomicBool,
@@ -56,18 +55,12 @@ pub(super) enum Verdict {
 
 impl BodyControl {
     /// `gap` is the longest silence between two reads.
-    pub(super) fn new(
-        limit: u64,
-        gap: Duration,
-        connection: Option<Arc<ConnectionState>>,
-        admission: Arc<Admission>,
-    ) -> Arc<Self> {
+    pub(super) fn new(limit: u64, gap: Duration, admission: Arc<Admission>) -> Arc<Self> {
         let limit = AtomicU64::new(limit);
         Arc::new(Self {
             limit,
             gap,
             fault: AtomicU8::new(0),
-            connection,
             admission,
             told_to_go: AtomicBool::new(false),
             slotless: AtomicBool::new(false),
@@ -174,18 +167,12 @@ pin_project! {
         dry: Option<Instant>,
         came: u64,
         seen: u64,
-        ended: bool,
     }
 
     impl<B> PinnedDrop for Upload<B> {
         fn drop(this: Pin<&mut Self>) {
             if let Some(wait) = this.wait {
                 this.control.admission.go_on(wait);
-            }
-            // Whoever still sends must be listened to for a while, or our answer is lost with the
-            // reset that unread bytes cause.
-            if let Some(connection) = &this.control.connection {
-                connection.set_unread(!this.ended);
             }
         }
     }
@@ -201,7 +188,6 @@ impl<B> Upload<B> {
             dry: None,
             came: 0,
             seen: 0,
-            ended: false,
         }
     }
 }
@@ -241,7 +227,6 @@ where
                     *this.dry = None;
                     *this.came = 0;
                 }
-                *this.ended = this.inner.is_end_stream();
                 if *this.seen > limit {
                     return this.control.broken(Fault::TooLarge);
                 }
@@ -252,13 +237,9 @@ where
                 if is_reset(&*error) {
                     this.control.set(Fault::Gone);
                 }
-                *this.ended = true;
                 Poll::Ready(Some(Err(UploadError(Reason::Connection(error)))))
             }
-            Poll::Ready(None) => {
-                *this.ended = true;
-                Poll::Ready(None)
-            }
+            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 if this.silence.is_none() {
                     this.silence.set(Some(sleep(this.control.gap)));
@@ -336,7 +317,7 @@ mod tests {
     }
 
     async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<Verdict>) {
-        let control = BodyControl::new(limit, GAP, None, Admission::new(0));
+        let control = BodyControl::new(limit, GAP, Admission::new(0));
         let chunks = chunks
             .iter()
             .map(|(s, n)| (Duration::from_secs(*s), *n))
@@ -362,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_declared_size_is_refused_before_anything_is_read() {
-        let control = BodyControl::new(3, GAP, None, Admission::new(0));
+        let control = BodyControl::new(3, GAP, Admission::new(0));
         let mut upload = Box::pin(Upload::new(Full::from("four"), Arc::clone(&control)));
         let first = std::future::poll_fn(|cx| upload.as_mut().poll_frame(cx)).await;
         assert!(first.unwrap().is_err());
@@ -375,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_route_may_raise_the_limit_before_the_body_is_read() {
-        let control = BodyControl::new(3, GAP, None, Admission::new(0));
+        let control = BodyControl::new(3, GAP, Admission::new(0));
         control.set_limit(4);
         let upload = Upload::new(Full::from(Bytes::from_static(b"four")), control);
         assert_eq!(upload.collect().await.unwrap().to_bytes(), "four");

@@ -2,6 +2,7 @@
 
 mod drive;
 mod open;
+mod unread;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -10,7 +11,7 @@ use http::{Request, Version};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 
-use self::{drive::drive, open::open};
+use self::{drive::drive, open::open, unread::Settle};
 use super::{
     accept::Held,
     http2::{self, Flow, Frames, Streams},
@@ -116,7 +117,10 @@ async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
     let state = &accepted.state;
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());
     let service = service_fn(move |request| {
-        edge.serve(asked.by(request), asked.peer, asked.scheme, asked.state())
+        let request = unread::watch(asked.by(request), &asked.state);
+        let body_of = request.body().connection();
+        let answer = edge.serve(request, asked.peer, asked.scheme, asked.state());
+        Settle::new(answer, body_of)
     });
     let watched = Watched::new(stream, Arc::clone(state), None, Arc::clone(&accepted.held));
     let http = http1::Builder::new()

@@ -1,6 +1,7 @@
 //! What a connection waits for, as its stream and its requests tell.
 
 mod streams;
+mod unread;
 
 use std::{
     future::poll_fn,
@@ -14,6 +15,8 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(super) use self::unread::Fate;
+use self::unread::Rest;
 use super::stream::Stream;
 
 /// How long a connection may wait for what (contract SRV-1).
@@ -64,6 +67,12 @@ pub(crate) struct ConnectionState {
     head_bytes: AtomicU64,
     /// A body was left unread, and its client may be sending it still.
     unread: AtomicBool,
+    /// How many requests had a body.
+    bodies: AtomicU32,
+    /// What the present body means for the connection: a [`Fate`].
+    fate: AtomicU8,
+    /// What is discarded of it.
+    rest: Mutex<Option<Rest>>,
     /// It speaks something else than HTTP, and whoever took it over waits as they like.
     upgraded: AtomicBool,
     /// It speaks HTTP/2, whose streams are counted in the place of requests.
@@ -98,6 +107,9 @@ impl ConnectionState {
             waker: Mutex::new(None),
             head_bytes: AtomicU64::new(0),
             unread: AtomicBool::new(false),
+            bodies: AtomicU32::new(0),
+            fate: AtomicU8::new(Fate::Keep as u8),
+            rest: Mutex::new(None),
             upgraded: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
             partial: AtomicU64::new(0),
@@ -109,7 +121,7 @@ impl ConnectionState {
     /// The stream gave some bytes.
     pub(super) fn bytes_came(&self, count: usize) {
         self.head_bytes.fetch_add(count as u64, Ordering::Relaxed);
-        if self.is_busy() {
+        if self.is_busy() || self.is_discarding() {
             return;
         }
         if self.is_multiplexed() {
@@ -147,8 +159,6 @@ impl ConnectionState {
             return;
         }
         self.busy.fetch_add(1, Ordering::Relaxed);
-        // A further request on the connection means that the body before it has been read.
-        self.unread.store(false, Ordering::Relaxed);
     }
 
     /// The most that a head can have which is complete now. HTTP/2 has a limit of its own.
@@ -159,11 +169,9 @@ impl ConnectionState {
         self.head_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether a body is left over that its client may still be sending.
-    pub(crate) fn set_unread(&self, unread: bool) {
-        // A stream of HTTP/2 is told to stop, and the connection goes on.
-        self.unread
-            .store(unread && !self.is_multiplexed(), Ordering::Relaxed);
+    /// Nothing that the client may still be sending is listened to once HTTP is over.
+    pub(super) fn set_heard(&self) {
+        self.unread.store(false, Ordering::Relaxed);
     }
 
     /// HTTP lets go of the stream.
@@ -200,7 +208,7 @@ impl ConnectionState {
         if self.is_busy() || self.is_sending() || self.is_last_answer() || self.is_upgraded() {
             return None;
         }
-        let idle = self.waiting.load(Ordering::Relaxed) == IDLE;
+        let idle = self.waiting.load(Ordering::Relaxed) == IDLE && !self.is_discarding();
         Some((idle, self.at(self.since.load(Ordering::Relaxed))))
     }
 
@@ -212,9 +220,7 @@ impl ConnectionState {
         if self.evicted.swap(true, Ordering::AcqRel) {
             return None;
         }
-        if let Some(waker) = &*lock(&self.waker) {
-            waker.wake_by_ref();
-        }
+        self.wake();
         Some(if idle { Waiting::Idle } else { Waiting::Head })
     }
 
@@ -244,6 +250,12 @@ impl ConnectionState {
     /// Whom [`ConnectionState::evict`] wakes.
     pub(super) fn set_waker(&self, waker: &Waker) {
         *lock(&self.waker) = Some(waker.clone());
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake_by_ref();
+        }
     }
 
     pub(super) fn set_reserve(&self) {
@@ -300,6 +312,10 @@ impl ConnectionState {
         if self.is_busy() {
             return None;
         }
+        if self.is_discarding() {
+            let since = self.at(self.since.load(Ordering::Relaxed));
+            return Some((since + patience.head, Waiting::Idle));
+        }
         let idle = self.waiting.load(Ordering::Relaxed) == IDLE;
         let limit = match self.waiting.load(Ordering::Relaxed) {
             IDLE => patience.idle,
@@ -320,7 +336,7 @@ impl ConnectionState {
         if self.is_multiplexed() {
             return self.partial.load(Ordering::Relaxed) > 0;
         }
-        !self.is_busy() && self.head_bytes() > 0
+        !self.is_busy() && !self.is_discarding() && self.head_bytes() > 0
     }
 
     /// Whether it has had a byte of a request, or a request.

@@ -25,3 +25,4 @@ mod srv;
 mod support;
 mod tls;
 mod trace;
+mod unread;

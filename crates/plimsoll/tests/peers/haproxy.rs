@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::proxied::{Instance, check_interval, lie_about_addresses, restart_under_load};
 use crate::rig::{Peer, Reserved, plain, scratch_folder};
 use crate::support::require_or_skip;
+use crate::unread::upload_to_nowhere;
 
 struct Front {
     reserved: Reserved,
@@ -102,5 +103,21 @@ fn nobody_can_lie_about_the_address_behind_haproxy() {
     let folder = scratch_folder("haproxy-lies");
     let front = Front::before(&instances, &folder);
     lie_about_addresses("forged addresses, HAProxy", front.addr(), &mut instances);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// SRV-3
+#[test]
+fn unread_uploads_behind_haproxy_cost_no_request() {
+    if !require_or_skip("haproxy") {
+        return;
+    }
+    let mut instances = [Instance::start()];
+    let folder = scratch_folder("haproxy-unread");
+    let front = Front::before(&instances, &folder);
+    upload_to_nowhere("unread uploads, HAProxy", front.addr());
+    for instance in &mut instances {
+        instance.stop();
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::proxied::{Instance, lie_about_addresses, restart_under_load};
 use crate::rig::{Peer, Reserved, plain, scratch_folder};
 use crate::support::require_or_skip;
+use crate::unread::upload_to_nowhere;
 
 struct Front {
     reserved: Reserved,
@@ -116,5 +117,21 @@ fn nobody_can_lie_about_the_address_behind_nginx() {
     let folder = scratch_folder("nginx-lies");
     let front = Front::before(&instances, &folder);
     lie_about_addresses("forged addresses, nginx", front.addr(), &mut instances);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// SRV-3
+#[test]
+fn unread_uploads_behind_nginx_cost_no_request() {
+    if !require_or_skip("nginx") {
+        return;
+    }
+    let mut instances = [Instance::start()];
+    let folder = scratch_folder("nginx-unread");
+    let front = Front::before(&instances, &folder);
+    upload_to_nowhere("unread uploads, nginx", front.addr());
+    for instance in &mut instances {
+        instance.stop();
+    }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -54,7 +54,7 @@ impl Instance {
         ]));
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             self.ended.push(process.terminate());
         }

@@ -98,12 +98,16 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if give_up.is_some() && state.waited() > SETTLED {
                     // It had gone on to wait for a request, so what was left of a body is read.
-                    state.set_unread(false);
+                    state.set_heard();
                 }
                 if result.is_ok() && !H::GRACE.is_zero() {
                     state.set_on_its_way();
                 }
                 return Poll::Ready(result.err().map(|error| ProtocolError::of(&error)));
+            }
+            if state.is_discarding() {
+                // To take a piece wakes this task, for hyper to read the next one.
+                let _ = state.poll_discard(cx);
             }
             if !listening {
                 // Before the look: whoever tells us to go afterwards finds somebody to wake.
@@ -160,6 +164,10 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             armed = None;
             if Instant::now() >= deadline {
                 let late = waiting == Waiting::Head && state.is_in_head();
+                if state.waited() > SETTLED {
+                    // The client has had the time to read the response.
+                    state.set_heard();
+                }
                 return Poll::Ready(late.then_some(ProtocolError::HeadTimeout));
             }
         }
