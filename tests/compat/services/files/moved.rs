@@ -1,0 +1,9 @@
+//! A page and its files, moved in.
+
+mod app;
+
+use plimsoll::{Exit, Service, build_info};
+
+fn main() -> Exit {
+    Service::new(build_info!()).router(app::router()).run()
+}

@@ -1,0 +1,14 @@
+//! Notes, moved in.
+
+mod app;
+
+use axum::Router;
+use plimsoll::{Exit, Handle, Service, SetupError, build_info};
+
+fn main() -> Exit {
+    Service::new(build_info!()).setup(set_up).run()
+}
+
+async fn set_up(_: Handle) -> Result<Router, SetupError> {
+    Ok(app::router(app::pool().await?))
+}
