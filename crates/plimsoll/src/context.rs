@@ -105,6 +105,8 @@ pub(crate) struct RequestContext {
     pub(crate) way: Option<Way>,
     /// The index of the matched route, once the router has found it.
     pub(crate) route: u32,
+    /// Whether axum's own 404 or 405 answers, and no code of the service.
+    pub(crate) is_default_answer: bool,
     /// What a route sets in the place of `REQUEST_TIMEOUT`; `Some(None)` is no limit.
     pub(crate) request_timeout: Option<Option<Duration>>,
     /// The request's body, if it has one.
@@ -121,6 +123,7 @@ impl RequestContext {
             client_ip: None,
             way: None,
             route: 0,
+            is_default_answer: false,
             request_timeout: None,
             body: None,
             trace: trace.clone(),

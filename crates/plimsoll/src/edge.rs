@@ -33,6 +33,7 @@ pub(crate) mod invariants;
 mod known;
 mod layer;
 mod limits;
+mod matcher;
 mod origin;
 mod problem;
 mod route;
@@ -61,14 +62,8 @@ use self::{
     upload::Upload,
 };
 pub(crate) use self::{
-    address::Peer,
-    endpoints::PATHS as ENDPOINT_PATHS,
-    id::HEADER as REQUEST_ID,
-    origin::Way,
-    problem::{method_not_allowed, not_found},
-    route::Routes,
-    strict::MAX_HEAD,
-    upload::BodyControl,
+    address::Peer, endpoints::PATHS as ENDPOINT_PATHS, id::HEADER as REQUEST_ID, origin::Way,
+    route::Routes, strict::MAX_HEAD, upload::BodyControl,
 };
 pub use self::{
     client::{ClientIp, OutsideRequest},
@@ -227,6 +222,7 @@ impl Shared {
             client_ip,
             way: Some(way),
             route: account.route,
+            is_default_answer: false,
             request_timeout: None,
             body: body.clone(),
             trace: account.trace.clone(),

@@ -35,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use self::method::method_slot;
 pub(crate) use self::{
     accept_error::AcceptError,
     causes::{Cause, Counts},

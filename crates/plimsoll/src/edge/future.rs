@@ -10,9 +10,11 @@ use std::{
     time::Duration,
 };
 
-use axum::response::Response as AxumResponse;
+use axum::{body::Body as AxumBody, response::Response as AxumResponse};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header, response,
+};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -139,6 +141,12 @@ where
                             let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR);
                             return Poll::Ready(Ok(answer_problem(account, problem)));
                         }
+                        if handler.is_default_answer() && is_bare(&head, &body) {
+                            if let Err(caught) = handler.discard(body) {
+                                account.count_panic(&caught);
+                            }
+                            return Poll::Ready(Ok(describe(account, head)));
+                        }
                         finish_head(&mut account, head.status, &mut head.headers, false);
                         if is_endless(head.status, &head.headers) {
                             account.release_slot();
@@ -186,6 +194,27 @@ fn answer_problem<B: Body>(account: Box<Account>, problem: Problem) -> Response<
     let close = problem.close;
     let answer = problem.answer(account.request_id.as_str());
     answer_ours(account, answer, close)
+}
+
+/// Whether an answer of axum's own has come through the service's layers as it was: nothing but a
+/// status, and what those layers have put into its head.
+fn is_bare(head: &response::Parts, body: &impl Body) -> bool {
+    matches!(
+        head.status,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+    ) && !head.headers.contains_key(header::CONTENT_TYPE)
+        && (body.is_end_stream() || body.size_hint().exact() == Some(0))
+}
+
+/// Gives an answer of axum's own the body that errors of the chassis have (contract HTTP-7).
+fn describe<B: Body>(account: Box<Account>, mut head: response::Parts) -> Response<Tracked<B>> {
+    let problem = Problem::new(head.status);
+    let text = problem.describe(&mut head.headers, account.request_id.as_str());
+    let body = match account.method {
+        Method::HEAD => AxumBody::empty(),
+        _ => AxumBody::from(text),
+    };
+    answer_ours(account, Response::from_parts(head, body), false)
 }
 
 fn answer_ours<B: Body>(

@@ -76,6 +76,18 @@ impl<F> Handler<F> {
         }
     }
 
+    /// Whether the answer is axum's own 404 or 405.
+    pub(super) fn is_default_answer(&self) -> bool {
+        self.context
+            .as_ref()
+            .is_some_and(|context| context.is_default_answer)
+    }
+
+    /// Drops what the service has made, such as a body that is not sent.
+    pub(super) fn discard<T>(self: Pin<&mut Self>, made: T) -> Result<(), Caught> {
+        guard(self.project().context, || drop(made))
+    }
+
     /// What the request is known as, for the body of its answer.
     pub(super) fn take_context(self: Pin<&mut Self>) -> Option<Box<RequestContext>> {
         let mut context = self.project().context.take();

@@ -1,15 +1,17 @@
-//! Paths that are their own pattern, such as `/info`: found by the path alone, before the router.
+//! Paths that are their own pattern, such as `/info`: found by method and path, before the router.
 //!
 //! Whoever is found here needs nobody inside the router to tell the pattern ([`super::route`]), which
 //! costs a box for the route and one for its future with every request. Only paths that the router
-//! has matched get in, and each pattern once, so no client can fill the table.
+//! has matched get in, and each once for each kind of method, so no client can fill the table.
 //!
 //! Readers take no lock. A place is found by a hash of the path; where all places that it may have
 //! are taken, the path stays unknown, and its requests go the longer way.
 
 use std::{fmt, sync::OnceLock};
 
-use crate::metrics::RouteId;
+use http::Method;
+
+use crate::metrics::{RouteId, method_slot};
 
 /// The table grows by segments, so that a service of a few routes does not pay for thousands.
 const SEGMENTS: usize = 64;
@@ -18,7 +20,10 @@ const PLACES: usize = 256;
 /// How many places a path may have.
 const TRIES: usize = 8;
 
-type Place = OnceLock<(Box<str>, RouteId)>;
+/// The kind of a method, as its label in the metrics tells it: those that share one share a handler.
+type MethodSlot = u32;
+
+type Place = OnceLock<(MethodSlot, Box<str>, RouteId)>;
 
 /// A path that is longer goes the longer way: it would be read in full only to find its place.
 const LONGEST: usize = 256;
@@ -31,30 +36,32 @@ impl Known {
         Self([const { OnceLock::new() }; SEGMENTS])
     }
 
-    /// The route of a path, if it is its own pattern and was matched before.
-    pub(super) fn find(&self, path: &str) -> Option<RouteId> {
+    /// The route of a path, if it is its own pattern and was matched before with such a method.
+    pub(super) fn find(&self, method: &Method, path: &str) -> Option<RouteId> {
         if path.len() > LONGEST {
             return None;
         }
-        let hash = hash(path);
+        let slot = method_slot(method);
+        let hash = hash(slot, path);
         let places = self.0[hash % SEGMENTS].get()?;
         for place in places_of(hash) {
-            let (known, route) = places[place].get()?;
-            if **known == *path {
+            let (with, known, route) = places[place].get()?;
+            if *with == slot && **known == *path {
                 return Some(*route);
             }
         }
         None
     }
 
-    /// Takes a path in that is its own pattern.
-    pub(super) fn learn(&self, path: &str, route: RouteId) {
-        let hash = hash(path);
+    /// Takes a path in that is its own pattern, and has a handler for such a method.
+    pub(super) fn learn(&self, method: &Method, path: &str, route: RouteId) {
+        let slot = method_slot(method);
+        let hash = hash(slot, path);
         let segment = &self.0[hash % SEGMENTS];
         let places = segment.get_or_init(|| (0..PLACES).map(|_| Place::new()).collect());
         for place in places_of(hash) {
-            let (taken, _) = places[place].get_or_init(|| (path.into(), route));
-            if **taken == *path {
+            let (with, taken, _) = places[place].get_or_init(|| (slot, path.into(), route));
+            if *with == slot && **taken == *path {
                 return;
             }
         }
@@ -67,8 +74,9 @@ fn places_of(hash: usize) -> impl Iterator<Item = usize> {
 
 /// FNV-1a, folded: quick for texts as short as these. Strangers cannot fill the table, so they gain
 /// nothing by collisions.
-fn hash(path: &str) -> usize {
-    let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+fn hash(slot: MethodSlot, path: &str) -> usize {
+    let start = 0xcbf2_9ce4_8422_2325_u64 ^ u64::from(slot) << 32;
+    let hash = path.bytes().fold(start, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
     // The low 32 bits fit into any usize.
@@ -88,26 +96,28 @@ mod tests {
     #[test]
     fn what_was_learned_is_found_and_nothing_else() {
         let known = Known::new();
-        assert_eq!(known.find("/"), None);
+        assert_eq!(known.find(&Method::GET, "/"), None);
         for route in 1..=5000 {
-            known.learn(&format!("/route/{route}"), route);
+            known.learn(&Method::GET, &format!("/route/{route}"), route);
         }
         let found = (1..=5000).filter(|route| {
-            let found = known.find(&format!("/route/{route}"));
+            let found = known.find(&Method::GET, &format!("/route/{route}"));
             assert!(found.is_none_or(|found| found == *route));
             found.is_some()
         });
         assert!(found.count() > 4900);
-        assert_eq!(known.find("/route/0"), None);
+        assert_eq!(known.find(&Method::GET, "/route/0"), None);
+        assert_eq!(known.find(&Method::POST, "/route/1"), None);
     }
 
     #[test]
     fn a_full_table_takes_nothing_more_and_keeps_what_it_has() {
         let known = Known::new();
         for route in 0..100_000 {
-            known.learn(&format!("/{route}"), route);
+            known.learn(&Method::GET, &format!("/{route}"), route);
         }
-        let found = (0..100_000).filter(|route| known.find(&format!("/{route}")) == Some(*route));
+        let found = (0..100_000)
+            .filter(|route| known.find(&Method::GET, &format!("/{route}")) == Some(*route));
         let count = found.count();
         assert!((10_000..=SEGMENTS * PLACES).contains(&count), "{count}");
     }
@@ -119,8 +129,8 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for route in 0..1000 {
-                        known.learn(&format!("/{route}"), route);
-                        assert_eq!(known.find(&format!("/{route}")), Some(route));
+                        known.learn(&Method::GET, &format!("/{route}"), route);
+                        assert_eq!(known.find(&Method::GET, &format!("/{route}")), Some(route));
                     }
                 });
             }

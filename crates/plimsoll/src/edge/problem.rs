@@ -1,9 +1,12 @@
 //! The answers that the chassis makes itself, in the format of RFC 9457.
 
 use axum::{body::Body, response::Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use crate::{context, telemetry::json_string};
+use crate::telemetry::json_string;
+
+const TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What was wrong with a request, for its client.
 ///
@@ -57,28 +60,11 @@ impl Problem {
 
     /// Makes the answer to the request with this id.
     pub(super) fn answer(self, request_id: &str) -> Response {
-        let mut body = b"{\"title\":".to_vec();
-        json_string(
-            &mut body,
-            self.status.canonical_reason().unwrap_or("Error"),
-            usize::MAX,
-        );
-        body.extend_from_slice(b",\"status\":");
-        body.extend_from_slice(self.status.as_str().as_bytes());
-        body.extend_from_slice(b",\"request_id\":");
-        json_string(&mut body, request_id, usize::MAX);
-        if let Some(detail) = &self.detail {
-            body.extend_from_slice(b",\"detail\":");
-            json_string(&mut body, detail, 4096);
-        }
-        body.extend_from_slice(b"}\n");
-
-        let mut answer = Response::new(Body::from(body));
+        let mut answer = Response::new(Body::from(self.text(request_id)));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
-        headers.insert(header::CONTENT_TYPE, json);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_TYPE, TYPE);
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
         if let Some(methods) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
@@ -88,14 +74,33 @@ impl Problem {
         }
         answer
     }
-}
 
-/// The router's answer to a path that no route matches.
-pub(crate) async fn not_found() -> Response {
-    context::with_request_id(|id| Problem::new(StatusCode::NOT_FOUND).answer(id))
-}
+    /// Describes an answer that has nothing but a status, and leaves the headers that it has. Gives
+    /// its body.
+    pub(super) fn describe(self, headers: &mut HeaderMap, request_id: &str) -> Vec<u8> {
+        let text = self.text(request_id);
+        headers.insert(header::CONTENT_TYPE, TYPE);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
+        headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+        text
+    }
 
-/// The router's answer to a method that a path does not have; the router adds `Allow`.
-pub(crate) async fn method_not_allowed() -> Response {
-    context::with_request_id(|id| Problem::new(StatusCode::METHOD_NOT_ALLOWED).answer(id))
+    fn text(&self, request_id: &str) -> Vec<u8> {
+        let mut text = b"{\"title\":".to_vec();
+        json_string(
+            &mut text,
+            self.status.canonical_reason().unwrap_or("Error"),
+            usize::MAX,
+        );
+        text.extend_from_slice(b",\"status\":");
+        text.extend_from_slice(self.status.as_str().as_bytes());
+        text.extend_from_slice(b",\"request_id\":");
+        json_string(&mut text, request_id, usize::MAX);
+        if let Some(detail) = &self.detail {
+            text.extend_from_slice(b",\"detail\":");
+            json_string(&mut text, detail, 4096);
+        }
+        text.extend_from_slice(b"}\n");
+        text
+    }
 }

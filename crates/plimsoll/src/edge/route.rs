@@ -4,9 +4,12 @@
 //! around every route once; each route's copy remembers the index of its pattern after the first
 //! request, so that later ones look nothing up.
 //!
+//! It also tells where axum's own 404 or 405 answers, which the edge makes a problem of: a bare answer
+//! of the service's own code looks the same and must stay ([`super::matcher`]).
+//!
 //! It has its price: axum puts every layer of a route into a box, and its future into another, with
 //! each request. So [`Routes`] has the router twice, with the layer and without, and takes the one
-//! without for a path that is known to be its own pattern.
+//! without for a path that is known to be its own pattern, with a method that it has a handler for.
 
 use std::{
     convert::Infallible,
@@ -24,7 +27,10 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::known::Known;
+use super::{
+    known::Known,
+    matcher::{Choice, RouteMatcher},
+};
 use crate::{
     context,
     metrics::{Registry, RouteId},
@@ -41,13 +47,14 @@ pub(crate) struct Routes {
 impl Routes {
     pub(crate) fn new(router: Router, registry: &Arc<Registry>) -> Self {
         let known = Arc::new(Known::new());
-        let layer = RouteLayer {
-            registry: Arc::clone(registry),
-            known: Arc::clone(&known),
-        };
         // Without a state a router makes its routes anew for each request; and made once, they are the
         // same in both, with whatever their layers share.
         let router = router.with_state(());
+        let layer = RouteLayer {
+            registry: Arc::clone(registry),
+            known: Arc::clone(&known),
+            matcher: Arc::new(RouteMatcher::new(&router)),
+        };
         Self {
             plain: router.clone(),
             // Last, so that it is around everything else.
@@ -68,7 +75,7 @@ impl Service<AxumRequest> for Routes {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.known.find(request.uri().path()) {
+        match self.known.find(request.method(), request.uri().path()) {
             Some(route) => {
                 context::with_current(|current| current.route = route);
                 self.plain.call(request)
@@ -83,6 +90,7 @@ impl Service<AxumRequest> for Routes {
 struct RouteLayer {
     registry: Arc<Registry>,
     known: Arc<Known>,
+    matcher: Arc<RouteMatcher>,
 }
 
 impl<S> Layer<S> for RouteLayer {
@@ -92,14 +100,14 @@ impl<S> Layer<S> for RouteLayer {
         Routed {
             inner,
             route: Arc::new(Route {
-                index: OnceLock::new(),
+                tag: OnceLock::new(),
                 told: self.clone(),
             }),
         }
     }
 }
 
-/// One route, which knows its index.
+/// One route or fallback, which knows what it is.
 #[derive(Debug, Clone)]
 struct Routed<S> {
     inner: S,
@@ -108,8 +116,28 @@ struct Routed<S> {
 
 #[derive(Debug)]
 struct Route {
-    index: OnceLock<RouteId>,
+    tag: OnceLock<Tag>,
     told: RouteLayer,
+}
+
+/// What is the same for all requests of a route.
+#[derive(Debug)]
+struct Tag {
+    index: RouteId,
+    choice: Choice,
+}
+
+impl Route {
+    /// Asks the matcher, with the first request that comes here.
+    fn tag<B>(&self, request: &Request<B>) -> Tag {
+        let found = self.told.matcher.find(request.method(), request.uri());
+        // Without a pattern it is a fallback, or the inside of a nested service.
+        let pattern = found.pattern.as_ref().map(MatchedPath::as_str);
+        Tag {
+            index: pattern.map_or(0, |pattern| self.told.registry.http.route(pattern)),
+            choice: found.choice,
+        }
+    }
 }
 
 impl<S, B> Service<Request<B>> for Routed<S>
@@ -125,19 +153,20 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
-        // Without a pattern it is the fallback, or the inside of a nested service.
-        if let Some(matched) = request.extensions().get::<MatchedPath>() {
-            let route = &self.route;
-            let index = *route.index.get_or_init(|| {
-                let pattern = matched.as_str();
-                let index = route.told.registry.http.route(pattern);
-                if pattern == request.uri().path() {
-                    route.told.known.learn(pattern, index);
-                }
-                index
-            });
-            context::with_current(|current| current.route = index);
+        let route = &self.route;
+        let Tag { index, choice } = *route.tag.get_or_init(|| route.tag(&request));
+        if choice == Choice::Route
+            && let Some(matched) = request.extensions().get::<MatchedPath>()
+            && matched.as_str() == request.uri().path()
+        {
+            let path = request.uri().path();
+            route.told.known.learn(request.method(), path, index);
         }
+        context::with_current(|current| {
+            current.route = index;
+            current.is_default_answer =
+                matches!(choice, Choice::NotFound | Choice::MethodNotAllowed);
+        });
         self.inner.call(request)
     }
 }

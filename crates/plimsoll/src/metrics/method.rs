@@ -8,7 +8,7 @@ pub(super) const LABELS: [&str; 10] = [
 ];
 
 /// The index of a method's label; whatever a client makes up is `_OTHER`.
-pub(super) fn method_slot(method: &Method) -> u32 {
+pub(crate) fn method_slot(method: &Method) -> u32 {
     match *method {
         Method::GET => 0,
         Method::HEAD => 1,

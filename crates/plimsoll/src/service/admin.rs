@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use super::{Prepared, StartError, exit::Failure};
 use crate::{
     config::{InfraEndpoints, ListenAddr, Settings},
-    edge::{EdgeService, Routes, not_found},
+    edge::{EdgeService, Routes},
     lifecycle::{Connections, Pulse, Stage},
     server::{Acceptor, Bound},
 };
@@ -51,11 +51,10 @@ impl Admin {
         let bound = Bound::bind(addr).map_err(Failure::Bind)?;
         let config = service.config();
         let connections = Arc::new(Connections::new());
-        let router = Router::new().fallback(not_found);
         let infra = config.infra_endpoints != InfraEndpoints::Main;
         let acceptor = Acceptor {
             edge: EdgeService::new(
-                Routes::new(router, &service.registry),
+                Routes::new(Router::new(), &service.registry),
                 Arc::clone(&service.edge),
                 infra,
             ),

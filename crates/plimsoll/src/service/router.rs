@@ -1,5 +1,5 @@
-//! The service's router, made ready: the chassis's answers where the service has none, and every
-//! route known to the edge.
+//! The service's router, made ready: no path of the chassis is taken, and every route is known to the
+//! edge.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::{Router, routing::any};
 
 use super::exit::Failure;
 use crate::{
-    edge::{ENDPOINT_PATHS, Routes, method_not_allowed, not_found},
+    edge::{ENDPOINT_PATHS, Routes},
     metrics::Registry,
     telemetry::quietly,
 };
@@ -20,14 +20,10 @@ use crate::{
 pub(super) fn complete(router: Router, registry: &Arc<Registry>) -> Result<Routes, Failure> {
     for path in ENDPOINT_PATHS {
         // axum lists no routes, but refuses to add one that is there already.
-        if quietly(|| router.clone().route_service(path, any(not_found))).is_err() {
+        if quietly(|| router.clone().route_service(path, any(async || ()))).is_err() {
             return Err(Failure::RouteTaken(path));
         }
     }
-    // Likewise there is no way to ask for a fallback, but two of them cannot be merged.
-    let router = quietly(|| Router::new().fallback(not_found).merge(router.clone()))
-        .unwrap_or(router)
-        .method_not_allowed_fallback(method_not_allowed);
     Ok(Routes::new(router, registry))
 }
 

@@ -1,0 +1,242 @@
+//! Finds what a router would answer a request with, without running any code of the service.
+//!
+//! axum lists neither its routes nor its fallbacks. A layer around each of them that replies in its
+//! place shows which one the router has chosen. The reply needs no runtime and takes about a
+//! microsecond, so it is asked for once for each route, and never on the path of a request that
+//! reaches a handler.
+
+use std::{
+    convert::Infallible,
+    future::{Future as _, Ready, ready},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, Request},
+    response::Response,
+};
+use http::{Method, Uri};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// What a router has chosen for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// A handler or a service of the application.
+    Route,
+    /// A fallback of the application.
+    Fallback,
+    /// The 404 that axum makes where there is no fallback.
+    NotFound,
+    /// The 405 that axum makes where a path has no handler for a method.
+    MethodNotAllowed,
+}
+
+/// The choice, and the pattern of the path that led to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Match {
+    pub(crate) choice: Choice,
+    /// Absent for fallbacks and for the inside of `nest_service`.
+    pub(crate) pattern: Option<MatchedPath>,
+}
+
+/// A copy of a router in which nothing but these replies can run.
+#[derive(Debug, Clone)]
+pub(crate) struct RouteMatcher {
+    router: Router,
+    /// Whether the router has a fallback at its top level.
+    has_fallback: bool,
+}
+
+impl RouteMatcher {
+    pub(crate) fn new(router: &Router) -> Self {
+        let replaced = router.clone().layer(Reply(Choice::Fallback));
+        let mut routes = replaced.clone();
+        if routes.has_routes() {
+            // Not around fallbacks, which `layer` above is around as well.
+            routes = routes.route_layer(Reply(Choice::Route));
+        }
+        let mut matcher = Self {
+            // Fallbacks of nested routers stay as they are; so do those of single routes.
+            router: routes
+                .method_not_allowed_fallback(Reply(Choice::MethodNotAllowed).handler())
+                .fallback(Reply(Choice::NotFound).handler()),
+            has_fallback: false,
+        };
+        matcher.has_fallback = matcher.finds_fallback(replaced);
+        matcher
+    }
+
+    /// Whether `router`, a copy with replies, has a fallback at its top level.
+    fn finds_fallback(&self, router: Router) -> bool {
+        // A nested router that has none takes that of the router around it.
+        let nested = Self {
+            router: Router::new()
+                .without_v07_checks()
+                .nest("/nested", router)
+                .fallback(Reply(Choice::NotFound).handler()),
+            has_fallback: false,
+        };
+        // Where routes match all of these, hardly a request ever comes to a fallback.
+        let unmatched = (1..8)
+            .map(|depth| format!("/{}", "no-such-route/".repeat(depth)))
+            .find(|path| self.find_path(&Method::GET, path).choice == Choice::NotFound);
+        unmatched.is_some_and(|path| {
+            let found = nested.find_path(&Method::GET, &format!("/nested{path}"));
+            found.choice != Choice::NotFound
+        })
+    }
+
+    /// What the router would choose for this method and target.
+    pub(crate) fn find(&self, method: &Method, uri: &Uri) -> Match {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri.clone();
+        let mut router = self.router.clone();
+        let reply = pin!(router.call(request)).poll(&mut Context::from_waker(Waker::noop()));
+        let found = match reply {
+            Poll::Ready(Ok(reply)) => reply.extensions().get::<Match>().cloned(),
+            // Every reply is there at once.
+            Poll::Pending => None,
+        };
+        match found {
+            Some(found) if !(found.choice == Choice::NotFound && self.has_fallback) => found,
+            _ => Match {
+                choice: Choice::Fallback,
+                pattern: None,
+            },
+        }
+    }
+
+    /// Like [`RouteMatcher::find`], for a path.
+    pub(crate) fn find_path(&self, method: &Method, path: &str) -> Match {
+        self.find(method, &path.parse().unwrap_or_default())
+    }
+}
+
+/// Replies in the place of what it is around.
+#[derive(Debug, Clone, Copy)]
+struct Reply(Choice);
+
+impl Reply {
+    fn to(self, request: &Request) -> Response {
+        let mut reply = Response::new(Body::empty());
+        reply.extensions_mut().insert(Match {
+            choice: self.0,
+            pattern: request.extensions().get().cloned(),
+        });
+        reply
+    }
+
+    fn handler(self) -> impl Fn(Request) -> Ready<Response> + Clone + Send + Sync + 'static {
+        move |request| ready(self.to(&request))
+    }
+}
+
+impl<S> Layer<S> for Reply {
+    type Service = Self;
+
+    fn layer(&self, _: S) -> Self {
+        *self
+    }
+}
+
+impl Service<Request> for Reply {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Ready<Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        ready(Ok(self.to(&request)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        http::StatusCode,
+        routing::{any, get},
+    };
+
+    use super::*;
+
+    async fn run() -> StatusCode {
+        panic!("no code of the service may run")
+    }
+
+    #[track_caller]
+    fn check(router: &Router, method: Method, path: &str, choice: Choice, pattern: Option<&str>) {
+        let found = RouteMatcher::new(router).find_path(&method, path);
+        let matched = found.pattern.as_ref().map(MatchedPath::as_str);
+        assert_eq!(
+            (found.choice, matched),
+            (choice, pattern),
+            "{method} {path}"
+        );
+    }
+
+    #[test]
+    fn matcher_finds_routes_and_default_answers() {
+        let api = Router::new().route("/items/{id}", get(run).post(run));
+        let router = Router::new()
+            .route("/", get(run))
+            .nest("/api", api)
+            .nest_service("/files", any(run))
+            .route("/any", any(run))
+            .route("/own", get(run).fallback(run));
+        let items = Some("/api/items/{id}");
+        check(&router, Method::GET, "/", Choice::Route, Some("/"));
+        check(&router, Method::HEAD, "/", Choice::Route, Some("/"));
+        check(&router, Method::POST, "/api/items/7", Choice::Route, items);
+        check(
+            &router,
+            Method::PUT,
+            "/api/items/7",
+            Choice::MethodNotAllowed,
+            items,
+        );
+        check(&router, Method::PUT, "/any", Choice::Route, Some("/any"));
+        check(&router, Method::PUT, "/own", Choice::Route, Some("/own"));
+        check(&router, Method::PUT, "/files/a/b", Choice::Route, None);
+        check(&router, Method::GET, "/api/nothing", Choice::NotFound, None);
+        check(&router, Method::OPTIONS, "*", Choice::NotFound, None);
+    }
+
+    #[test]
+    fn matcher_tells_fallbacks_from_the_default_answer() {
+        let api = Router::new().route("/x", get(run)).fallback(run);
+        let router = Router::new().route("/{a}", get(run)).nest("/api", api);
+        check(&router, Method::GET, "/api/y", Choice::Fallback, None);
+        check(&router, Method::GET, "/a/b", Choice::NotFound, None);
+        let own = router.fallback(run);
+        check(&own, Method::GET, "/a/b", Choice::Fallback, None);
+        check(&own, Method::GET, "/api/y", Choice::Fallback, None);
+        check(&Router::new(), Method::GET, "/", Choice::NotFound, None);
+        let own = Router::new().fallback_service(any(run));
+        check(&own, Method::GET, "/", Choice::Fallback, None);
+    }
+
+    #[test]
+    fn matcher_takes_any_path_that_a_router_takes() {
+        let router = Router::new()
+            .without_v07_checks()
+            .route("/:colon", get(run))
+            .route("/*star", get(run))
+            .route("/{*rest}", get(run));
+        check(
+            &router,
+            Method::GET,
+            "/:colon",
+            Choice::Route,
+            Some("/:colon"),
+        );
+        check(&router, Method::GET, "/a", Choice::Route, Some("/{*rest}"));
+    }
+}
