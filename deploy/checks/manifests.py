@@ -12,7 +12,7 @@ import kubernetes_validate
 import yaml
 
 # Hooks and the flush of the log.
-FLUSH_SECONDS = 3
+HARD_LIMIT = "# hard limit: "
 
 what, rendered, binary = sys.argv[1:]
 with open(rendered, encoding="utf-8") as file:
@@ -120,11 +120,13 @@ def settings():
         )
     assert run.returncode == 0, run.stderr
     assert not run.stderr, run.stderr
-    lines = (line.split(" # ")[0].split("=", 1) for line in run.stdout.splitlines())
-    found = {name: value.strip() for name, value in lines}
+    lines = run.stdout.splitlines()
+    pairs = (line.split(" # ")[0].split("=", 1) for line in lines if not line.startswith("#"))
+    found = {name: value.strip() for name, value in pairs}
+    (limit,) = (line for line in lines if line.startswith(HARD_LIMIT))
+    budget = seconds(limit.removeprefix(HARD_LIMIT))
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"http": int(found["PORT"]), "admin": int(found["ADMIN_ADDR"].rsplit(":", 1)[1])}
-    budget = seconds(found["DRAIN_DELAY"]) + seconds(found["SHUTDOWN_TIMEOUT"]) + FLUSH_SECONDS
     grace = pod["terminationGracePeriodSeconds"]
     print(f"seen: {namespace}: the end may take {budget:g} s, the cluster waits {grace} s")
     assert grace >= budget

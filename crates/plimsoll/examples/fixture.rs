@@ -44,6 +44,7 @@ use tracing::{Instrument as _, Span, debug_span, field::Empty, info_span};
 fn main() -> Exit {
     Service::with_settings::<Fixture>(build_info!())
         .about("A service for the tests of the contract.")
+        .extra_hook_time(Duration::from_secs(2))
         .setup(set_up)
         .run()
 }

@@ -35,7 +35,7 @@ use std::sync::{
 pub use self::report::Report;
 pub(crate) use self::{
     connections::{Connections, Stage},
-    drain::{AFTER_DRAIN, Drain, Ended, Force},
+    drain::{Drain, Ended, Force, hard_limit},
     hooks::Hooks,
     notify::{Notify, SignsOfLife},
     pulse::{Pulse, stall_limit},

@@ -30,7 +30,9 @@ mod start;
 mod tls;
 mod workers;
 
-use std::{error::Error, ffi::OsString, fmt, future::Future, marker::PhantomData, pin::Pin};
+use std::{
+    error::Error, ffi::OsString, fmt, future::Future, marker::PhantomData, pin::Pin, time::Duration,
+};
 
 use axum::Router;
 
@@ -66,6 +68,7 @@ pub struct Service<S = ()> {
     arguments: Option<Vec<OsString>>,
     environment: Option<Environment>,
     output: Option<Output>,
+    extra_hook_time: Duration,
     settings: PhantomData<fn() -> S>,
 }
 
@@ -116,6 +119,7 @@ impl Service<()> {
             arguments: None,
             environment: None,
             output: None,
+            extra_hook_time: Duration::ZERO,
             settings: PhantomData,
         }
     }
@@ -197,6 +201,17 @@ impl<S: Settings> Service<S> {
     /// ```
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments = Some(arguments.iter().map(Into::into).collect());
+        self
+    }
+
+    /// Declares the total time of hooks with a limit of their own, see
+    /// [`Handle::on_shutdown_within`]. The default is 0.
+    ///
+    /// It is a part of the hard limit of the shutdown, `DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s` plus
+    /// this time, which `--check-config` prints: what stops the process must wait longer than that
+    /// before it kills.
+    pub fn extra_hook_time(mut self, total: Duration) -> Self {
+        self.extra_hook_time = total;
         self
     }
 

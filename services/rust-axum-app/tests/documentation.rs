@@ -16,7 +16,7 @@ const GROUPS: [(&str, u32); 16] = [
     ("CLI", 3),
     ("IP", 5),
     ("ADM", 5),
-    ("LIFE", 9),
+    ("LIFE", 10),
     ("SIG", 5),
     ("SRV", 7),
     ("TLS", 7),

@@ -12,11 +12,22 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Hooks, Lifecycle, Report, Stage, State, Stop};
-use crate::{config::Level, metrics::Registry, telemetry::Log};
+use super::{Hooks, Lifecycle, Report, Stage, State, Stop, hooks::HooksEnded};
+use crate::{
+    config::{Config, Level},
+    metrics::Registry,
+    telemetry::Log,
+};
 
 /// What hooks and the flush of telemetry share (contract LIFE-1).
-pub(crate) const AFTER_DRAIN: Duration = Duration::from_secs(3);
+const AFTER_DRAIN: Duration = Duration::from_secs(3);
+
+/// The longest time from the signal to the end of the process (contract LIFE-1, LIFE-10).
+pub(crate) fn hard_limit(config: &Config, extra_hook_time: Duration) -> Duration {
+    [config.shutdown_timeout, AFTER_DRAIN, extra_hook_time]
+        .into_iter()
+        .fold(config.drain_delay, Duration::saturating_add)
+}
 
 /// What of that is left for the flush, however long the hooks take.
 const FLUSH_AT_LEAST: Duration = Duration::from_millis(400);
@@ -87,23 +98,24 @@ impl Drain<'_> {
 
         self.lifecycle.advance(State::Flushing);
         let hooks_began = Instant::now();
-        let deadline = end - FLUSH_AT_LEAST;
-        let hooks = self.hooks.run(deadline, self.runtime, self.log);
-        // Whoever cannot wait leaves the hook that runs, and all behind it.
-        report.hooks_cut_off = if force.is_over {
-            hooks.await
+        let time = (end - FLUSH_AT_LEAST).saturating_duration_since(hooks_began);
+        let hooks = self.hooks.run(time, force.is_over, self.runtime, self.log);
+        let ended = if force.is_over {
+            Some(hooks.await)
         } else {
-            force
-                .or(hooks)
-                .await
-                .unwrap_or_else(|| self.hooks.len() + 1)
+            force.or(hooks).await
         };
+        // A second signal cuts off the hook that runs, and all behind it.
+        let ended = ended.unwrap_or_else(|| HooksEnded {
+            cut_off: self.hooks.len() + 1,
+            left: Duration::ZERO,
+        });
+        report.hooks_cut_off = ended.cut_off;
         report.hooks = hooks_began.elapsed();
-        let left = end.saturating_duration_since(Instant::now());
         let flush = if force.is_over {
             FLUSH_AT_LEAST
         } else {
-            left.max(FLUSH_AT_LEAST)
+            ended.left + FLUSH_AT_LEAST
         };
         Ended { report, flush }
     }

@@ -3,11 +3,12 @@
 use std::{
     io,
     process::{ExitCode, Termination},
+    time::Duration,
 };
 
 use super::SetupError;
 use crate::{
-    config::ConfigErrors,
+    config::{ConfigErrors, duration_text},
     server::{BindError, TlsError},
 };
 
@@ -44,6 +45,13 @@ pub(super) enum Failure {
     Cancelled,
     #[error("the service's route {0} is one of the chassis's own paths: choose another path")]
     RouteTaken(&'static str),
+    #[error(
+        "the shutdown hooks have {} of their own, but {} are declared: \
+        pass the sum to `Service::extra_hook_time`",
+        duration_text(*sum),
+        duration_text(*declared)
+    )]
+    HookTime { sum: Duration, declared: Duration },
     #[error("the operating system gave no {what}")]
     System {
         what: &'static str,

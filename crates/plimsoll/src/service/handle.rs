@@ -1,6 +1,6 @@
 //! What set-up gets from the service.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::{
     config::Config, health::Readiness, lifecycle::Hooks, metrics::Metrics, shutdown::ShutdownToken,
@@ -56,13 +56,50 @@ impl<S> Handle<S> {
         self.shutdown.clone()
     }
 
-    /// Runs `work` when the last request has ended, before the process does.
+    /// Runs `future` after the last request, before the process ends.
     ///
-    /// Hooks run one after the other, the last registered first, on the service's runtime. Together
-    /// they have 2.4 s at least; one that does not end by then, or panics, is named in a WARNING. `work` is
-    /// dropped without being run if the service never started.
-    pub fn on_shutdown(&self, name: &str, work: impl Future<Output = ()> + Send + 'static) {
-        self.hooks.push(name, work);
+    /// Hooks run one after the other, the last registered first, on the service's runtime. They share
+    /// 2.4 s at least: each has the time that is left, divided by the hooks that are left. A hook that
+    /// does not end by then is cut off, and the exit status is 3; a hook that is cut off or panics is
+    /// named in a WARNING. `future` is dropped without being polled if the service never started.
+    ///
+    /// [`on_shutdown_within`](Self::on_shutdown_within) is for a hook that needs longer. Work that
+    /// goes on while the service runs is a task that waits for the
+    /// [shutdown token](Self::shutdown_token).
+    pub fn on_shutdown(&self, name: &str, future: impl Future<Output = ()> + Send + 'static) {
+        self.hooks.push(name, None, future);
+    }
+
+    /// Runs `future` like [`on_shutdown`](Self::on_shutdown), with a limit of its own.
+    ///
+    /// The sum of these limits is declared by [`Service::extra_hook_time`](crate::Service::extra_hook_time),
+    /// since the whole shutdown may take so much longer: a sum above it is a start error. A limit that
+    /// is registered after the start gets what is left of the declared time; when that is used up, the
+    /// hook shares the time of the others. After a second signal limits do not count.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use plimsoll::{Handle, Service, SetupError, build_info};
+    ///
+    /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
+    ///     handle.on_shutdown_within("upload", Duration::from_secs(20), async { /* … */ });
+    ///     Ok(Router::new())
+    /// }
+    ///
+    /// let service = Service::new(build_info!())
+    ///     .extra_hook_time(Duration::from_secs(20))
+    ///     .setup(set_up);
+    /// # drop(service);
+    /// ```
+    pub fn on_shutdown_within(
+        &self,
+        name: &str,
+        limit: Duration,
+        future: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.hooks.push(name, Some(limit), future);
     }
 }
 

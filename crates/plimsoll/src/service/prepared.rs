@@ -124,7 +124,7 @@ impl<S: Settings> Service<S> {
             config: Arc::new(config),
             settings: Arc::new(settings),
             readiness: Readiness::new(Arc::clone(&lifecycle), log.clone()),
-            hooks: Hooks::default(),
+            hooks: Hooks::new(self.extra_hook_time),
             metrics: registry.user.clone(),
             log,
         };

@@ -20,9 +20,10 @@ use super::{
 use crate::{
     config::{
         self, ConfigErrors, Environment, Level, LogFormat, LogLevels, Manager, Settings, Sockets,
+        duration_text,
     },
     error::chain,
-    lifecycle::{AFTER_DRAIN, Notify, Report, Signals, SignsOfLife, Stop, Watchdog, stall_limit},
+    lifecycle::{Notify, Report, Signals, SignsOfLife, Stop, Watchdog, hard_limit, stall_limit},
     otlp::Tracer,
     server::{Inherited, take_inherited},
     telemetry::{Log, Output, Record, install_panic_hook},
@@ -78,7 +79,9 @@ impl<S: Settings> Service<S> {
             Command::CheckConfig { env_file } => {
                 match config::load::<S>(&self.build, &environment(self.environment, env_file)) {
                     Ok(loaded) => {
-                        say(io::stdout(), &loaded.report.check_report());
+                        let limit = hard_limit(&loaded.config, self.extra_hook_time);
+                        let limit = format!("# hard limit: {}\n", duration_text(limit));
+                        say(io::stdout(), &(loaded.report.check_report() + &limit));
                         Exit::SUCCESS
                     }
                     Err(errors) => {
@@ -181,10 +184,8 @@ impl<S: Settings> Service<S> {
             SignsOfLife::new(Arc::clone(&notify), patience, limit)
         });
         let watchdog = Watchdog::start(Arc::clone(&prepared.pulse), signs, log.clone());
-        let hard_limit = prepared.config().drain_delay
-            + prepared.config().shutdown_timeout
-            + AFTER_DRAIN
-            + MARGIN;
+        let extra_hook_time = prepared.handle.hooks.extra_time();
+        let end_within = hard_limit(prepared.config(), extra_hook_time).saturating_add(MARGIN);
         let result = control.block_on(async {
             let bindings = prepared.bind(inherited.main)?;
             let mut starting = home.spawn(prepared.start_on(bindings));
@@ -208,7 +209,7 @@ impl<S: Settings> Service<S> {
                 Some(stop) => stop,
                 None => signals.next().await,
             };
-            watchdog.end_within(hard_limit);
+            watchdog.end_within(end_within);
             notify.stopping();
             let force = async {
                 if stop != Stop::Quit {

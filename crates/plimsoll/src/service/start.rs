@@ -97,6 +97,10 @@ impl<S: Settings> Prepared<S> {
             },
             None => router,
         };
+        if let Some(sum) = hooks.undeclared() {
+            let declared = hooks.extra_time();
+            return Err(Failure::HookTime { sum, declared }.into());
+        }
         let router = router::complete(router, &registry)?;
         #[cfg(feature = "testing")]
         let local_addr = main.local_addr();

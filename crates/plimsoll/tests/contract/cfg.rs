@@ -40,6 +40,7 @@ fn effective(ended: &Ended) -> Effective {
     ended
         .stdout
         .lines()
+        .filter(|line| !line.starts_with('#'))
         .map(|line| parse(line).unwrap_or_else(|| panic!("no setting: {line:?}")))
         .collect()
 }

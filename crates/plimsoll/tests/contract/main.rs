@@ -7,10 +7,12 @@
 mod admin;
 mod catalogue;
 mod cfg;
+mod embedded;
 mod engine;
 mod farewell;
 mod findings;
 mod h2;
+mod hooks;
 mod http;
 mod ip;
 mod life;

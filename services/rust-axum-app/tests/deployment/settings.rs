@@ -6,8 +6,8 @@ use std::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rust-axum-app");
 
-/// Hooks and the flush of the log, by LIFE-1.
-const FLUSH_SECONDS: f64 = 3.0;
+/// The line that has the longest time from SIGTERM to the exit (LIFE-10).
+const HARD_LIMIT: &str = "# hard limit: ";
 
 /// Seen for a connection with half a head (docs/reliability.md, CONN-03), in bytes.
 const HALF_A_HEAD: i64 = 88 * 1024;
@@ -17,7 +17,10 @@ pub(crate) type Environment = BTreeMap<String, String>;
 
 /// What is in force.
 #[derive(Debug)]
-pub(crate) struct Settings(BTreeMap<String, String>);
+pub(crate) struct Settings {
+    values: BTreeMap<String, String>,
+    hard_limit: f64,
+}
 
 impl Settings {
     /// Those of a profile with variables over it.
@@ -45,13 +48,19 @@ impl Settings {
             let (name, value) = setting.split_once('=')?;
             Some((name.to_owned(), value.trim().to_owned()))
         };
-        Self(stdout.lines().filter_map(line).collect())
+        let limit = stdout
+            .lines()
+            .find_map(|line| line.strip_prefix(HARD_LIMIT));
+        Self {
+            values: stdout.lines().filter_map(line).collect(),
+            hard_limit: seconds(limit.expect("the hard limit is printed")),
+        }
     }
 
     /// A setting as it is printed.
     #[track_caller]
     pub(crate) fn text(&self, name: &str) -> &str {
-        let value = self.0.get(name);
+        let value = self.values.get(name);
         value.unwrap_or_else(|| panic!("there is no setting {name}"))
     }
 
@@ -70,9 +79,8 @@ impl Settings {
     }
 
     /// The longest time from SIGTERM to the exit, in seconds.
-    #[track_caller]
-    pub(crate) fn end_budget(&self) -> f64 {
-        self.seconds("DRAIN_DELAY") + self.seconds("SHUTDOWN_TIMEOUT") + FLUSH_SECONDS
+    pub(crate) const fn end_budget(&self) -> f64 {
+        self.hard_limit
     }
 
     /// The most memory that connections take, in bytes: each while a head is half there.
