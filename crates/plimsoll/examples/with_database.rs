@@ -1,0 +1,136 @@
+//! A service with Postgres: a secret setting, a connection that set-up opens, and one that is opened
+//! again when it is lost.
+//!
+//! One connection serves all requests, because `tokio-postgres` sends statements without waiting for
+//! the results of earlier ones. A program with transactions needs a pool in its place.
+//!
+//! ```text
+//! DATABASE_URL="host=/run/postgresql user=me dbname=me" cargo run -p plimsoll --example with_database
+//! curl -X POST http://localhost:8080/visits/ann
+//! ```
+
+use std::{error::Error, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use plimsoll::{
+    Exit, Handle, Service, SetupError, build_info,
+    config::{Invalid, Reader, Secret, Settings},
+};
+use tokio::sync::Mutex;
+use tokio_postgres::{Client, Config, NoTls};
+
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS visits (guest text NOT NULL)";
+
+fn main() -> Exit {
+    Service::with_settings::<Own>(build_info!())
+        .about("Counts visits in Postgres.")
+        .setup(set_up)
+        .run()
+}
+
+/// The settings of this service.
+struct Own {
+    database_url: Secret,
+}
+
+impl Settings for Own {
+    fn read(from: &mut Reader<'_>) -> Result<Self, Invalid> {
+        let database_url = from
+            .setting(
+                "DATABASE_URL",
+                "Address of the database, with its password.",
+            )
+            .read();
+        Ok(Self {
+            database_url: database_url?,
+        })
+    }
+}
+
+async fn set_up(handle: Handle<Own>) -> Result<Router, SetupError> {
+    let config = handle.settings().database_url.expose().parse()?;
+    let database = Database::connect(config).await?;
+    database.client().await?.batch_execute(SCHEMA).await?;
+    Ok(Router::new()
+        .route("/visits/{guest}", post(visit))
+        .route("/visits", get(visits))
+        .with_state(database))
+}
+
+/// A connection to the database. Clones share it.
+#[derive(Clone)]
+struct Database {
+    config: Arc<Config>,
+    client: Arc<Mutex<Arc<Client>>>,
+}
+
+impl Database {
+    async fn connect(config: Config) -> Result<Self, tokio_postgres::Error> {
+        let client = connect(&config).await?;
+        Ok(Self {
+            config: Arc::new(config),
+            client: Arc::new(Mutex::new(Arc::new(client))),
+        })
+    }
+
+    /// The connection, opened again if it was lost.
+    async fn client(&self) -> Result<Arc<Client>, tokio_postgres::Error> {
+        // The lock is held while a connection opens, so that requests open one and not many.
+        let mut client = self.client.lock().await;
+        if client.is_closed() {
+            *client = Arc::new(connect(&self.config).await?);
+            tracing::info!("database_connected_again");
+        }
+        Ok(Arc::clone(&client))
+    }
+}
+
+/// Opens a connection. A task drives it until the client is dropped or the connection is lost.
+async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(error = &error as &dyn Error, "database_connection_lost");
+        }
+    });
+    Ok(client)
+}
+
+async fn visit(
+    State(database): State<Database>,
+    Path(guest): Path<String>,
+) -> Result<StatusCode, Unavailable> {
+    let client = database.client().await?;
+    client
+        .execute("INSERT INTO visits (guest) VALUES ($1)", &[&guest])
+        .await?;
+    Ok(StatusCode::CREATED)
+}
+
+async fn visits(State(database): State<Database>) -> Result<String, Unavailable> {
+    let client = database.client().await?;
+    let row = client.query_one("SELECT count(*) FROM visits", &[]).await?;
+    Ok(format!("{}\n", row.get::<_, i64>(0)))
+}
+
+/// The database did not answer.
+struct Unavailable(tokio_postgres::Error);
+
+impl From<tokio_postgres::Error> for Unavailable {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Unavailable {
+    fn into_response(self) -> Response {
+        tracing::error!(error = &self.0 as &dyn Error, "database_failed");
+        StatusCode::SERVICE_UNAVAILABLE.into_response()
+    }
+}

@@ -1,0 +1,139 @@
+//! A Postgres server in a folder of its own, reached over a unix socket.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::support::skip;
+
+/// A server, and its data.
+#[derive(Debug)]
+pub(crate) struct Server {
+    programs: PathBuf,
+    folder: PathBuf,
+}
+
+impl Server {
+    /// A server that has data and does not run yet; nothing if Postgres is not installed.
+    #[track_caller]
+    pub(crate) fn prepared() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let Some(programs) = programs() else {
+            skip("postgresql is not installed");
+            return None;
+        };
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        // The name of a unix socket is short, so it is not in the folder of the build.
+        let name = format!("plimsoll-postgres-{}-{number}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).expect("the folder is new");
+        let server = Self { programs, folder };
+        if is_root() {
+            let folder = server.folder.to_str().expect("a plain name");
+            run(Command::new("chown").args(["postgres", folder]));
+        }
+        let data = server.data();
+        let arguments = ["--auth=trust", "--no-sync", "--username=test", "--pgdata"];
+        run(server.command("initdb").args(arguments).arg(data));
+        Some(server)
+    }
+
+    /// Starts the server and waits until it accepts connections.
+    #[track_caller]
+    pub(crate) fn start(&mut self) {
+        let folder = self.folder.display();
+        let options =
+            format!("-c listen_addresses='' -c unix_socket_directories='{folder}' -c fsync=off");
+        let mut command = self.command("pg_ctl");
+        command.arg("--pgdata").arg(self.data());
+        command.arg("--log").arg(self.folder.join("log"));
+        run(command.args(["--wait", "--options", &options, "start"]));
+    }
+
+    /// Stops the server, which cuts its connections off.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) {
+        let mut command = self.command("pg_ctl");
+        command.arg("--pgdata").arg(self.data());
+        run(command.args(["--wait", "--mode=fast", "stop"]));
+    }
+
+    /// What `DATABASE_URL` is for a service.
+    pub(crate) fn url(&self) -> String {
+        format!("host={} user=test dbname=postgres", self.folder.display())
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// A program of Postgres, which refuses to run as root.
+    fn command(&self, program: &str) -> Command {
+        let program = self.programs.join(program);
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+                command.arg(program);
+                command
+            }
+            false => Command::new(program),
+        };
+        command.current_dir(&self.folder);
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let mut command = self.command("pg_ctl");
+        command.arg("--pgdata").arg(self.data());
+        // It may have been stopped before. What is left then is in a temporary folder.
+        let _ = command
+            .args(["--mode=immediate", "stop"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The folder of the server's programs: that of the newest version which Debian has installed, or
+/// one in `PATH`.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "where programs are is the machine's matter, not a setting of a service"
+)]
+fn programs() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql");
+    let mut folders: Vec<PathBuf> = versions
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .collect();
+    folders.sort();
+    folders.reverse();
+    if let Some(path) = std::env::var_os("PATH") {
+        folders.extend(std::env::split_paths(&path));
+    }
+    folders
+        .into_iter()
+        .find(|folder| folder.join("initdb").exists())
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    Path::new("/proc/self")
+        .metadata()
+        .is_ok_and(|process| process.uid() == 0)
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let status = output.status();
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "{command:?}: {status:?}"
+    );
+}
