@@ -52,6 +52,8 @@ use axum::{body::Body, extract::MatchedPath};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+#[cfg(all(feature = "client", feature = "otlp"))]
+pub(crate) use self::access::{MAX_METHOD, redact};
 use self::{
     access::AccessLog,
     account::Account,

@@ -58,6 +58,8 @@ mod trace;
 
 pub use prometheus_client;
 
+#[cfg(feature = "client")]
+pub use self::outgoing::{ClientFuture, ClientLayer, ClientService};
 pub use self::{
     build_info::BuildInfo,
     config::Config,

@@ -12,6 +12,8 @@
 
 mod accept_error;
 mod bounded;
+#[cfg(feature = "client")]
+mod calls;
 mod causes;
 mod cells;
 mod definition;
@@ -35,6 +37,10 @@ use std::{
     time::Duration,
 };
 
+#[cfg(feature = "client")]
+use self::calls::CallMetrics;
+#[cfg(feature = "client")]
+pub(crate) use self::calls::{CallOutcome, PeerId};
 pub(crate) use self::method::method_slot;
 pub(crate) use self::{
     accept_error::AcceptError,
@@ -64,6 +70,8 @@ use crate::{build_info::BuildInfo, telemetry::Totals};
 pub(crate) struct Registry {
     build: BuildInfo,
     pub(crate) http: HttpMetrics,
+    #[cfg(feature = "client")]
+    pub(crate) calls: CallMetrics,
     pub(crate) connections: Connections,
     pub(crate) accept_errors: Counts<AcceptError>,
     pub(crate) protocol_errors: Counts<ProtocolError>,
@@ -105,6 +113,8 @@ impl Registry {
     pub(crate) fn new(build: BuildInfo, shards: usize, workers: Vec<RuntimeMetrics>) -> Arc<Self> {
         Arc::new(Self {
             http: HttpMetrics::new(shards),
+            #[cfg(feature = "client")]
+            calls: CallMetrics::new(shards),
             connections: Connections::default(),
             accept_errors: Counts::default(),
             protocol_errors: Counts::default(),
@@ -122,6 +132,8 @@ impl Registry {
     pub(crate) fn render(&self, exposition: Exposition, gauges: &Gauges) -> String {
         let mut out = Encoder::new(exposition);
         self.http.render(&mut out, self.build.service());
+        #[cfg(feature = "client")]
+        self.calls.render(&mut out);
         self.render_connections(&mut out, gauges);
         self.accept_errors
             .render(&mut out, &families::ACCEPT_ERRORS);

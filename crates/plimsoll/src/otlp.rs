@@ -117,6 +117,24 @@ impl Tracer {
         RequestTrace::new(context.child(span_id, is_sampled), state, recording)
     }
 
+    /// The place in a trace of a call to another service; nothing if traces are off.
+    ///
+    /// It is a child of `parent`, and a new trace where there is none. Where the parent is not
+    /// recorded it is the parent itself, since there will be no other span.
+    #[cfg(feature = "client")]
+    pub(crate) fn call(&self, parent: Option<SpanContext>) -> Option<SpanContext> {
+        let on = self.0.as_ref()?;
+        Some(match parent {
+            Some(parent) if parent.is_sampled() => parent.child(new_span_id(), true),
+            Some(parent) => parent,
+            None => {
+                let trace_id = new_trace_id();
+                let is_sampled = on.decision.root(&trace_id);
+                SpanContext::root(trace_id, new_span_id(), is_sampled)
+            }
+        })
+    }
+
     /// Takes a span that has ended. It is not even built if there is no room for it.
     pub(crate) fn submit(&self, build: impl FnOnce() -> Span) {
         if let Some(on) = &self.0 {

@@ -5,7 +5,16 @@
 //! There is no client, no connection pool and no retry: those belong to the HTTP client of the
 //! service.
 
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
+#[cfg_attr(not(feature = "otlp"), path = "outgoing/off.rs")]
+mod span;
+
 use http::HeaderMap;
+
+#[cfg(feature = "client")]
+pub use self::client::{ClientFuture, ClientLayer, ClientService};
 
 use crate::{RequestId, edge::REQUEST_ID};
 

@@ -14,6 +14,7 @@ pub(super) fn dashboard() -> Dashboard {
             row("Traffic", traffic()),
             row("Errors", errors()),
             row("Latency", latency()),
+            row("Other services", clients()),
         ],
     }
 }
@@ -312,5 +313,40 @@ fn latency() -> Vec<Panel> {
             "{{le}}",
         )
         .wide(6),
+    ]
+}
+
+fn clients() -> Vec<Panel> {
+    vec![
+        series(
+            "Requests to other services",
+            "reqps",
+            "By peer, for clients with a ClientLayer.",
+        )
+        .query(
+            "sum by (peer) (rate(http_client_requests_total{@all}[@rate]))",
+            "{{peer}}",
+        ),
+        stacked(
+            "Requests that failed",
+            "reqps",
+            "5xx of the other service, error of the client, and cancelled: dropped before \
+                 the response head, for example at a deadline.",
+        )
+        .query(
+            r#"sum by (peer, status) (rate(http_client_requests_total{@all,
+                   status=~"5..|error|cancelled"}[@rate]))"#,
+            "{{peer}} {{status}}",
+        ),
+        series(
+            "p99 by peer",
+            "s",
+            "Time from the request to the head of the response.",
+        )
+        .query(
+            "histogram_quantile(0.99, sum by (le, peer) \
+                 (rate(http_client_request_duration_seconds_bucket{@all}[@rate])))",
+            "{{peer}}",
+        ),
     ]
 }

@@ -13,7 +13,7 @@ use crate::{
 
 /// The most bytes of a path, a query or an agent that are logged (contract LOG-8).
 pub(super) const MAX_TEXT: usize = 1024;
-pub(super) const MAX_METHOD: usize = 32;
+pub(crate) const MAX_METHOD: usize = 32;
 
 /// Parameters whose values are not logged (LOG-3).
 const SECRETS: [&str; 6] = [
@@ -200,7 +200,7 @@ fn write_ip(record: &mut Record<'_>, ip: Option<IpAddr>) {
 }
 
 /// A query with the values of secret parameters taken out.
-pub(super) fn redact(query: &str) -> Cow<'_, str> {
+pub(crate) fn redact(query: &str) -> Cow<'_, str> {
     let is_secret = |pair: &str| {
         pair.split_once('=').is_some_and(|(name, _)| {
             let name = decode(name);

@@ -66,6 +66,10 @@ families! {
         "Time from the request head to the last byte of the answer, in seconds.";
     IN_FLIGHT: Gauge "http_requests_in_flight" []
         "Requests that have begun and not ended, without probes and metrics.";
+    CLIENT_REQUESTS: Counter "http_client_requests" ["peer", "method", "status"]
+        "Requests to other services that have ended. The status is `error` if the client failed and `cancelled` if the call was dropped. Only with a `ClientLayer`.";
+    CLIENT_DURATION: Histogram "http_client_request_duration_seconds" ["peer", "method", "status"]
+        "Time from the request to the head of the response of another service, in seconds. Only with a `ClientLayer`.";
     SHED: Counter "http_requests_shed" []
         "Requests answered with 503 at once: too many in flight, or no connection left but the reserve.";
     SLOTS: Gauge "http_request_slots" []

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
@@ -180,19 +181,30 @@ impl HttpMetrics {
         }
         out.family(&families::DURATION);
         for (labels, sums, (route, series)) in &all {
-            let mut count = 0;
-            let bounds = BUCKETS.iter().map(|(_, bound)| *bound).chain(["+Inf"]);
-            for (index, (bucket, bound)) in sums.buckets.iter().zip(bounds).enumerate() {
-                count += bucket;
-                let exemplar = exemplars.of(*route, *series, index);
-                out.bucket(labels, bound, count, exemplar);
-            }
-            out.labelled("_sum", labels, seconds(sums.nanos));
-            out.labelled("_count", labels, count);
+            write_histogram(out, labels, sums, |index| {
+                exemplars.of(*route, *series, index)
+            });
         }
         out.family(&families::IN_FLIGHT);
         out.sample("", &[], self.in_flight());
     }
+}
+
+/// Writes one series of a histogram, with the exemplar of each bucket.
+pub(super) fn write_histogram<E: Display>(
+    out: &mut Encoder,
+    labels: &str,
+    sums: &Sums,
+    exemplar: impl Fn(usize) -> Option<E>,
+) {
+    let mut count = 0;
+    let bounds = BUCKETS.iter().map(|(_, bound)| *bound).chain(["+Inf"]);
+    for (index, (bucket, bound)) in sums.buckets.iter().zip(bounds).enumerate() {
+        count += bucket;
+        out.bucket(labels, bound, count, exemplar(index));
+    }
+    out.labelled("_sum", labels, seconds(sums.nanos));
+    out.labelled("_count", labels, count);
 }
 
 /// Nanoseconds as seconds, as exact as a double can be.

@@ -34,6 +34,8 @@ pub(crate) struct Span {
 pub(crate) enum Kind {
     Internal = 1,
     Server = 2,
+    #[cfg(feature = "client")]
+    Client = 3,
 }
 
 /// The value of an attribute.

@@ -6,6 +6,8 @@ use crate::{
     config::Config, health::Readiness, lifecycle::Hooks, metrics::Metrics, shutdown::ShutdownToken,
     telemetry::Log,
 };
+#[cfg(feature = "client")]
+use crate::{metrics::Registry, otlp::Tracer};
 
 /// The running service, as its set-up and its handlers see it. Clones are the same service.
 #[derive(Debug)]
@@ -17,6 +19,16 @@ pub struct Handle<S = ()> {
     pub(super) metrics: Metrics,
     pub(super) log: Log,
     pub(super) shutdown: ShutdownToken,
+    #[cfg(feature = "client")]
+    pub(super) clients: Clients,
+}
+
+/// What a layer for clients needs of the service.
+#[cfg(feature = "client")]
+#[derive(Debug, Clone)]
+pub(super) struct Clients {
+    pub(super) registry: Arc<Registry>,
+    pub(super) tracer: Tracer,
 }
 
 impl<S> Handle<S> {
@@ -42,6 +54,31 @@ impl<S> Handle<S> {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Makes a layer for an HTTP client of the service, whose calls are labelled with `peer`.
+    ///
+    /// `peer` is a name for the other service, such as `inventory`. The first 100 names have series
+    /// of their own in the metrics, and all others share `_other`.
+    ///
+    /// ```
+    /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    /// use plimsoll::{ClientService, Handle};
+    /// use tower::Layer;
+    ///
+    /// type Body = http_body_util::Empty<bytes::Bytes>;
+    /// type Connector = hyper_util::client::legacy::connect::HttpConnector;
+    ///
+    /// fn inventory(handle: &Handle) -> ClientService<Client<Connector, Body>> {
+    ///     let client = Client::builder(TokioExecutor::new()).build_http();
+    ///     handle.client_layer("inventory").layer(client)
+    /// }
+    /// ```
+    #[cfg(feature = "client")]
+    #[must_use]
+    pub fn client_layer(&self, peer: &str) -> crate::ClientLayer {
+        let Clients { registry, tracer } = self.clients.clone();
+        crate::ClientLayer::new(registry, tracer, peer)
     }
 
     /// The service's log.
@@ -113,6 +150,8 @@ impl<S> Clone for Handle<S> {
             metrics: self.metrics.clone(),
             log: self.log.clone(),
             shutdown: self.shutdown.clone(),
+            #[cfg(feature = "client")]
+            clients: self.clients.clone(),
         }
     }
 }

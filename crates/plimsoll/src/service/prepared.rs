@@ -5,6 +5,8 @@ use std::{future::Future, sync::Arc};
 use axum::Router;
 use tokio::{runtime, sync::Notify};
 
+#[cfg(feature = "client")]
+use super::handle::Clients;
 use super::{Handle, Service, Setup, StartError, exit::Failure, start::Running};
 use crate::{
     config::{Config, Environment, Loaded, Notes, Settings, load},
@@ -127,6 +129,11 @@ impl<S: Settings> Service<S> {
             hooks: Hooks::new(self.extra_hook_time),
             metrics: registry.user.clone(),
             log,
+            #[cfg(feature = "client")]
+            clients: Clients {
+                registry: Arc::clone(&registry),
+                tracer: tracer.clone(),
+            },
         };
         let setup = SetUp(self.setup);
         let pulse = Pulse::start(&workers);

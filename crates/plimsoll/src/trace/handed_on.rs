@@ -56,6 +56,21 @@ impl TraceContext {
         }
     }
 
+    /// The place itself.
+    #[cfg(feature = "client")]
+    pub(crate) const fn context(&self) -> Option<SpanContext> {
+        self.context
+    }
+
+    /// Another place in the same trace, or in one that begins.
+    #[cfg(feature = "client")]
+    pub(crate) fn at(self, context: SpanContext) -> Self {
+        Self {
+            context: Some(context),
+            ..self
+        }
+    }
+
     /// The header `traceparent`.
     #[must_use]
     pub fn traceparent(&self) -> Option<HeaderValue> {

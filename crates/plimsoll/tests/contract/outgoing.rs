@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+mod client;
+
 use axum::{Router, http::HeaderMap, routing::get};
 use bytes::Bytes;
 use http::Request;

@@ -1,0 +1,207 @@
+//! A tower layer for HTTP clients: id and trace, a CLIENT span, a counter and a histogram.
+//!
+//! ```text
+//! ClientService::call ─ propagate ─▶ the client's own future
+//!   └─ Call, beside that future: head, error or drop ends it ─▶ one count, one span
+//! ```
+//!
+//! # Invariants
+//!
+//! * Every call ends in exactly one count: by its response head, its error or its cancellation.
+//! * The layer never waits: it has no timer, no queue and no retry. A call ends when its caller
+//!   drops it, at the deadline of the request that it belongs to at the latest.
+
+use std::{
+    any::type_name,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Method, Request, Response, Version};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::span::CallSpan;
+use crate::{
+    metrics::{CallOutcome, PeerId, Registry},
+    otlp::Tracer,
+};
+
+/// Observes the requests of an HTTP client, and lets them carry the id and the trace of the request
+/// that causes them.
+///
+/// Made by [`Handle::client_layer`](crate::Handle::client_layer). It is for any client that is a
+/// [`tower` service](tower_service::Service) of [`http::Request`]: the clients of hyper-util and
+/// tonic, and others behind `tower::service_fn`. Every call
+///
+/// * carries the headers that [`propagate`](crate::propagate) writes,
+/// * is counted in `http_client_requests_total{peer,method,status}` and measured in
+///   `http_client_request_duration_seconds`, up to the head of its response,
+/// * is a span of kind CLIENT, if traces are on and recorded (feature `otlp`): a child of the
+///   innermost span around the call, and the parent of the spans of the other service.
+///
+/// The label `status` is the status code; `error` if the client returned an error; `cancelled` if
+/// the call was dropped before its response head. With retries, the layer stands inside of them, so
+/// that each attempt counts.
+///
+/// A call has the deadline of its caller: if the handler is cancelled, so is the call.
+#[derive(Debug, Clone)]
+pub struct ClientLayer {
+    peer: Arc<Peer>,
+}
+
+/// The other side of the calls of one client.
+#[derive(Debug)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(dead_code, reason = "only spans need all of it")
+)]
+pub(super) struct Peer {
+    registry: Arc<Registry>,
+    pub(super) tracer: Tracer,
+    pub(super) name: Box<str>,
+    id: PeerId,
+}
+
+impl ClientLayer {
+    pub(crate) fn new(registry: Arc<Registry>, tracer: Tracer, peer: &str) -> Self {
+        let id = registry.calls.peer(peer);
+        Self {
+            peer: Arc::new(Peer {
+                registry,
+                tracer,
+                name: peer.into(),
+                id,
+            }),
+        }
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = ClientService<S>;
+
+    fn layer(&self, inner: S) -> ClientService<S> {
+        ClientService {
+            inner,
+            peer: Arc::clone(&self.peer),
+        }
+    }
+}
+
+/// A client whose requests are observed. Made by [`ClientLayer`].
+#[derive(Debug, Clone)]
+pub struct ClientService<S> {
+    inner: S,
+    peer: Arc<Peer>,
+}
+
+impl<S, B, R> Service<Request<B>> for ClientService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = ClientFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let call = Call::begin(&self.peer, &mut request);
+        ClientFuture {
+            inner: self.inner.call(request),
+            call,
+        }
+    }
+}
+
+pin_project! {
+    /// A call on its way. Made by [`ClientService`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ClientFuture<F> {
+        #[pin]
+        inner: F,
+        call: Call,
+    }
+}
+
+impl<F, R, E> Future for ClientFuture<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let result = ready!(this.inner.poll(cx));
+        this.call.end(match &result {
+            Ok(response) => Ended::Response(response.status(), response.version()),
+            Err(_) => Ended::Failed(type_name::<E>()),
+        });
+        Poll::Ready(result)
+    }
+}
+
+/// How a call ended, with what its span tells of that.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(dead_code, reason = "only spans need all of it")
+)]
+pub(super) enum Ended {
+    Response(http::StatusCode, Version),
+    /// The type of the error: a name from a small set, unlike its text.
+    Failed(&'static str),
+    Cancelled,
+}
+
+/// The account of one call. Dropping it counts the call as cancelled.
+#[derive(Debug)]
+struct Call(Option<Open>);
+
+#[derive(Debug)]
+struct Open {
+    peer: Arc<Peer>,
+    method: Method,
+    started: Instant,
+    span: Option<CallSpan>,
+}
+
+impl Call {
+    fn begin<B>(peer: &Arc<Peer>, request: &mut Request<B>) -> Self {
+        super::propagate(request.headers_mut());
+        Self(Some(Open {
+            method: request.method().clone(),
+            started: Instant::now(),
+            span: CallSpan::begin(peer, request),
+            peer: Arc::clone(peer),
+        }))
+    }
+
+    fn end(&mut self, ended: Ended) {
+        let Some(open) = self.0.take() else { return };
+        let took = open.started.elapsed();
+        let outcome = match ended {
+            Ended::Response(status, _) => CallOutcome::Response(status),
+            Ended::Failed(_) => CallOutcome::Failed,
+            Ended::Cancelled => CallOutcome::Cancelled,
+        };
+        let Peer { registry, id, .. } = &*open.peer;
+        registry.calls.observe(*id, &open.method, outcome, took);
+        if let Some(span) = open.span {
+            span.end(&open.peer, ended, took);
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.end(Ended::Cancelled);
+    }
+}

@@ -1,0 +1,199 @@
+//! The CLIENT span of a call, after the stable conventions of OpenTelemetry for HTTP clients.
+//!
+//! Its beginning is taken only if the call is recorded. The name is the method alone, since the path
+//! of another service has no known set of values.
+
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderValue, Request, Uri, Version, header};
+
+use super::client::{Ended, Peer};
+use crate::{
+    TraceContext,
+    edge::{MAX_METHOD, redact},
+    metrics::method_label,
+    otlp::{Kind, Span, Value},
+    trace::{SpanContext, SpanId},
+};
+
+/// The value of `http.request.method` for unknown methods, and the name of their spans.
+const OTHER: &str = "_OTHER";
+const OTHER_NAME: &str = "HTTP";
+
+/// The span of a call that has begun.
+#[derive(Debug)]
+pub(super) struct CallSpan {
+    context: SpanContext,
+    parent: Option<SpanId>,
+    state: Option<HeaderValue>,
+    start: SystemTime,
+    name: &'static str,
+    attributes: Vec<(&'static str, Value)>,
+}
+
+impl CallSpan {
+    /// Lets the request carry the place of its own span, and begins that span if it is recorded.
+    pub(super) fn begin<B>(peer: &Peer, request: &mut Request<B>) -> Option<Self> {
+        let current = TraceContext::current();
+        let parent = current.context();
+        let context = peer.tracer.call(parent)?;
+        let place = current.at(context);
+        place.inject(request.headers_mut());
+        context.is_sampled().then(|| {
+            let method = method_label(request.method());
+            Self {
+                context,
+                parent: parent.map(|parent| parent.span_id),
+                state: place.tracestate(),
+                start: SystemTime::now(),
+                name: if method == OTHER { OTHER_NAME } else { method },
+                attributes: attributes(peer, request, method),
+            }
+        })
+    }
+
+    pub(super) fn end(mut self, peer: &Peer, ended: Ended, took: Duration) {
+        let has_failed = match ended {
+            Ended::Response(status, version) => {
+                let code = status.as_u16();
+                self.attributes
+                    .push(("http.response.status_code", Value::Int(code.into())));
+                self.attributes
+                    .push(("network.protocol.version", fixed(number(version))));
+                let has_failed = status.is_client_error() || status.is_server_error();
+                if has_failed {
+                    self.attributes
+                        .push(("error.type", Value::text(status.as_str())));
+                }
+                has_failed
+            }
+            Ended::Failed(error) => {
+                self.attributes.push(("error.type", fixed(error)));
+                true
+            }
+            // The caller may have done so on purpose.
+            Ended::Cancelled => {
+                self.attributes.push(("error.type", fixed("cancelled")));
+                false
+            }
+        };
+        peer.tracer.submit(|| Span {
+            context: self.context,
+            parent: self.parent,
+            is_parent_remote: false,
+            state: self.state,
+            link: None,
+            name: self.name.into(),
+            kind: Kind::Client,
+            start: self.start,
+            took,
+            attributes: self.attributes,
+            has_failed,
+        });
+    }
+}
+
+fn attributes<B>(
+    peer: &Peer,
+    request: &Request<B>,
+    method: &'static str,
+) -> Vec<(&'static str, Value)> {
+    let mut all = Vec::with_capacity(8);
+    all.push(("http.request.method", fixed(method)));
+    if method == OTHER {
+        let sent = request.method().as_str();
+        // A method is ASCII.
+        let cut = sent.get(..MAX_METHOD).unwrap_or(sent);
+        all.push(("http.request.method_original", Value::text(cut)));
+    }
+    let uri = request.uri();
+    // tonic adds the authority inside of its channel, after this layer.
+    let host = || request.headers().get(header::HOST)?.to_str().ok();
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let (address, port) = address(authority.or_else(host).unwrap_or(&peer.name));
+    all.push(("server.address", Value::text(address)));
+    let default = match uri.scheme_str() {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    if let Some(port) = port.or(default) {
+        all.push(("server.port", Value::Int(port.into())));
+    }
+    all.push(("url.full", Value::text(&full(uri))));
+    all
+}
+
+/// Host and port of an authority, without its user.
+fn address(authority: &str) -> (&str, Option<u16>) {
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port.parse().ok()),
+        _ => (host, None),
+    }
+}
+
+/// The URL without user, password and the values of secret parameters.
+fn full(uri: &Uri) -> String {
+    let mut full = String::new();
+    if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
+        full.push_str(scheme);
+        full.push_str("://");
+        match authority.as_str().rsplit_once('@') {
+            Some((_, host)) => {
+                full.push_str("REDACTED:REDACTED@");
+                full.push_str(host);
+            }
+            None => full.push_str(authority.as_str()),
+        }
+    }
+    full.push_str(uri.path());
+    if let Some(query) = uri.query() {
+        full.push('?');
+        full.push_str(&redact(query));
+    }
+    full
+}
+
+const fn fixed(text: &'static str) -> Value {
+    Value::Text(Cow::Borrowed(text))
+}
+
+const fn number(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_hides_user_password_and_secrets() {
+        #[track_caller]
+        fn check(uri: &str, expected: &str) {
+            assert_eq!(full(&uri.parse().unwrap()), expected);
+        }
+        check("http://a:1/x", "http://a:1/x");
+        check(
+            "https://me:pass@a/x?token=1&b=2",
+            "https://REDACTED:REDACTED@a/x?token=***&b=2",
+        );
+        check("/only?a=1", "/only?a=1");
+    }
+
+    #[test]
+    fn an_address_is_without_user_and_port() {
+        assert_eq!(address("a"), ("a", None));
+        assert_eq!(address("me:pass@a:80"), ("a", Some(80)));
+        assert_eq!(address("[::1]:80"), ("[::1]", Some(80)));
+        assert_eq!(address("[::1]"), ("[::1]", None));
+    }
+}
