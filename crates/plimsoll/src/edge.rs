@@ -180,7 +180,11 @@ impl Shared {
 
         let has_body = !request.body().is_end_stream();
         if is_ours {
-            if let Err(fault) = strict::check(&request, read) {
+            let has_fragment = account
+                .connection
+                .as_ref()
+                .is_some_and(|connection| connection.http1().has_fragment());
+            if let Err(fault) = strict::check(&request, read, has_fragment) {
                 let refusal = account.is_refused(fault);
                 return EdgeFuture::answered(account, Err(refusal));
             }

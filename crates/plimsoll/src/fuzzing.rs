@@ -79,6 +79,19 @@ pub fn http2_frames(data: &[u8]) {
     server::invariants::frames(data);
 }
 
+/// What a client sends over a connection of HTTP/1.
+///
+/// A head with the line `Content-Length: n` has a body of that length, one with
+/// `Transfer-Encoding: chunked` a chunked body, and any other none.
+///
+/// # Panics
+///
+/// If the end of a head, a fragment or a malformed byte is missed, or depends on where the bytes were
+/// cut (contract SRV-3).
+pub fn http1_framing(data: &[u8]) {
+    server::invariants::framing(data);
+}
+
 /// One `traceparent` a line, and behind an empty line one line of `tracestate` each.
 ///
 /// # Panics
@@ -137,5 +150,10 @@ mod tests {
     #[test]
     fn the_corpus_of_http2_frames_finds_nothing() {
         replay("http2_frames", super::http2_frames);
+    }
+
+    #[test]
+    fn the_corpus_of_http1_framing_finds_nothing() {
+        replay("http1_framing", super::http1_framing);
     }
 }

@@ -22,6 +22,7 @@
 mod accept;
 mod connection;
 mod crowd;
+mod http1;
 mod http2;
 mod inherited;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
@@ -36,6 +37,7 @@ mod tls;
 
 pub(crate) use self::{
     accept::Acceptor,
+    http1::Malformed as MalformedFraming,
     inherited::{Inherited, take as take_inherited},
     listener::{BindError, Bound},
     state::ConnectionState,

@@ -17,6 +17,7 @@ use axum::{
     routing::{get, post},
 };
 use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
 use plimsoll::{
     ClientIp, Exposition, Handle, RequestId, Service, SetupError, build_info,
     config::{Environment, Invalid, Reader, Settings},
@@ -24,7 +25,11 @@ use plimsoll::{
     testing::{Metrics, TestService, eventually},
 };
 use serde_json::Value;
-use tokio::sync::oneshot;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::oneshot,
+};
 use tower::ServiceExt as _;
 
 fn router() -> Router {
@@ -431,4 +436,30 @@ async fn a_layer_that_inflates_bodies_does_not_escape_the_limit() {
     };
     assert_eq!(send("/small").await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(send("/large").await.body(), "4096");
+}
+
+#[tokio::test]
+async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
+    let echo = |request: Request<Body>| async move {
+        tokio::spawn(async move {
+            let tunnel = hyper::upgrade::on(request).await.unwrap();
+            let (mut read, mut write) = tokio::io::split(TokioIo::new(tunnel));
+            tokio::io::copy(&mut read, &mut write).await.unwrap();
+        });
+        StatusCode::OK
+    };
+    let service = Service::new(build_info!()).router(Router::new().fallback(echo));
+    let test = TestService::start(service, &[]).await;
+    let mut stream = TcpStream::connect(test.addr()).await.unwrap();
+    let sent = "\r\na\r\n\r\nb\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
+    let connect = "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n";
+    // The first bytes of the tunnel arrive with the request.
+    let all = [connect, &sent].concat();
+    stream.write_all(all.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, tunnel) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(tunnel, sent);
 }

@@ -93,8 +93,12 @@ impl Account {
         self.route = route;
     }
 
-    /// The head cannot be trusted, nor can what follows it. Gives the answer.
+    /// The head or the body is malformed, and nothing that follows is read. Gives the answer.
     pub(super) fn is_refused(&mut self, fault: ProtocolError) -> Problem {
+        if let Some(connection) = &self.connection {
+            // Counted here, and not once more when the connection ends.
+            connection.http1().take_malformed();
+        }
         self.shared.registry.protocol_errors.count(fault);
         self.fault = Some(fault);
         let status = fault.status().and_then(|it| StatusCode::from_u16(it).ok());

@@ -63,6 +63,11 @@ impl<S> EdgeService<S> {
     pub(crate) fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
         self.shared().refused(fault, peer, took);
     }
+
+    /// Counts a fault that has no record of its own.
+    pub(crate) fn count(&self, fault: ProtocolError) {
+        self.shared().registry.protocol_errors.count(fault);
+    }
 }
 
 impl Shared {

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     context::{self, RequestContext},
+    metrics::ProtocolError,
     telemetry::Caught,
 };
 
@@ -128,7 +129,7 @@ where
                     account.route = handler.route();
                 }
                 let outcome = ready!(outcome);
-                let account = this.account.take();
+                let mut account = this.account.take();
                 let problem = match outcome {
                     Outcome::Answer(answer) => {
                         // A future that was ready may not be polled again, so it is there.
@@ -152,8 +153,7 @@ where
                             account.release_slot();
                             handler.release_slot();
                         }
-                        if head.status == StatusCode::SWITCHING_PROTOCOLS
-                            && has_connection_header(account.version)
+                        if is_upgrade(&account, head.status)
                             && let Some(connection) = &account.connection
                         {
                             connection.set_upgraded();
@@ -163,6 +163,10 @@ where
                         return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }
                     Outcome::Refused(problem) => problem,
+                    Outcome::Malformed => account.as_mut().map_or_else(
+                        || Problem::new(StatusCode::BAD_REQUEST).closing(),
+                        |account| account.is_refused(ProtocolError::Malformed),
+                    ),
                     Outcome::Gone => {
                         // Closed without a status, as aborted; hyper finds the connection dead.
                         drop(account);
@@ -231,6 +235,13 @@ fn answer_ours<B: Body>(
 /// Whether an answer may tell its client in a header that the connection ends.
 fn has_connection_header(version: Version) -> bool {
     version <= Version::HTTP_11
+}
+
+/// Whether the connection speaks something else than HTTP behind the head of this answer.
+fn is_upgrade(account: &Account, status: StatusCode) -> bool {
+    has_connection_header(account.version)
+        && (status == StatusCode::SWITCHING_PROTOCOLS
+            || account.method == Method::CONNECT && status.is_success())
 }
 
 /// Whether a status is none that an answer can end with.

@@ -39,6 +39,8 @@ pub(super) enum Outcome<R> {
     Late,
     /// Its body broke a limit, and it was cancelled.
     Refused(Problem),
+    /// Its body is malformed, and it was cancelled.
+    Malformed,
     /// Its client has gone, and it was cancelled.
     Gone,
 }
@@ -126,6 +128,7 @@ where
             (Ok(Poll::Pending), Some(Verdict::Refuse(status))) => {
                 Outcome::Refused(Problem::new(status).closing())
             }
+            (Ok(Poll::Pending), Some(Verdict::Malformed)) => Outcome::Malformed,
             (Ok(Poll::Pending), None) => {
                 // Most handlers answer at once: only one that waits costs a timer.
                 let timeout = this

@@ -2,10 +2,13 @@
 //!
 //! | part | rule | section |
 //! |---|---|---|
-//! | target | a path, an absolute URI, `*` for OPTIONS; host and port for CONNECT, and nothing else | 3.2 |
+//! | target | a path, an absolute URI, `*` for OPTIONS; host and port for CONNECT; no fragment | 3.2 |
 //! | `Host` | there once in HTTP/1.1, at most once in HTTP/1.0, well-formed | 3.2 |
 //! | `Transfer-Encoding` | `chunked`, once, in HTTP/1.1 only: nothing else is understood | 6.1 |
 //! | head | at most 64 KiB | |
+//!
+//! The `http` crate drops a fragment, so [`crate::server`] looks for one in the bytes of the request
+//! line. What RFC 9112 says of bodies is checked there, too.
 //!
 //! Whoever breaks one is answered, and its connection closed: what follows may be the second half of
 //! something that a proxy on the way has understood differently.
@@ -21,8 +24,13 @@ pub(crate) const MAX_HEAD: u64 = 64 * 1024;
 
 /// Refuses a request that must not be handled. `read` is the number of bytes that the connection
 /// has read since the request before.
-pub(super) fn check<B>(request: &Request<B>, read: u64) -> Result<(), ProtocolError> {
-    let valid = has_valid_target(request.method(), request.uri())
+pub(super) fn check<B>(
+    request: &Request<B>,
+    read: u64,
+    has_fragment: bool,
+) -> Result<(), ProtocolError> {
+    let valid = !has_fragment
+        && has_valid_target(request.method(), request.uri())
         && has_valid_host(request)
         && has_valid_coding(request.version(), request.headers());
     if !valid {
@@ -172,7 +180,11 @@ mod tests {
             request = request.header(header::HOST, *host);
         }
         let request = request.body(()).unwrap();
-        assert_eq!(check(&request, 0).is_ok(), valid, "{version:?} {hosts:?}");
+        assert_eq!(
+            check(&request, 0, false).is_ok(),
+            valid,
+            "{version:?} {hosts:?}"
+        );
     }
 
     #[test]
@@ -224,7 +236,7 @@ mod tests {
             request = request.header(header::HOST, host);
         }
         let request = request.body(()).unwrap();
-        assert_eq!(check(&request, 0).is_ok(), valid, "{uri} {host:?}");
+        assert_eq!(check(&request, 0, false).is_ok(), valid, "{uri} {host:?}");
     }
 
     #[test]
@@ -245,7 +257,7 @@ mod tests {
         for coding in coding {
             request = request.header(header::TRANSFER_ENCODING, *coding);
         }
-        let refused = check(&request.body(()).unwrap(), 0).err();
+        let refused = check(&request.body(()).unwrap(), 0, false).err();
         assert_eq!(
             refused.and_then(ProtocolError::status),
             status,
@@ -308,16 +320,16 @@ mod tests {
             .body(())
             .unwrap();
         assert!(
-            check(&request, MAX_HEAD).is_ok(),
+            check(&request, MAX_HEAD, false).is_ok(),
             "the caller says that little was read"
         );
-        assert!(check(&request, MAX_HEAD + 1).is_err());
+        assert!(check(&request, MAX_HEAD + 1, false).is_err());
         let short = Request::builder()
             .header(header::HOST, "a")
             .body(())
             .unwrap();
         assert!(
-            check(&short, 10 * MAX_HEAD).is_ok(),
+            check(&short, 10 * MAX_HEAD, false).is_ok(),
             "what was read may be a body"
         );
     }

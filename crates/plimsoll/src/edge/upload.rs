@@ -22,7 +22,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::admission::{Admission, Wait};
-use crate::context;
+use crate::{context, server::MalformedFraming};
 
 /// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
 const SOMETHING: u64 = 1024;
@@ -44,12 +44,16 @@ enum Fault {
     Stalled = 2,
     /// The connection is dead: nobody will read an answer.
     Gone = 3,
+    /// Its framing is malformed.
+    Malformed = 4,
 }
 
 /// What the edge does when a body has broken its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Refuse(StatusCode),
+    /// The body is malformed, and so is all that follows it.
+    Malformed,
     GiveUp,
 }
 
@@ -97,6 +101,7 @@ impl BodyControl {
             0 => None,
             1 => Some(Verdict::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
             2 => Some(Verdict::Refuse(StatusCode::REQUEST_TIMEOUT)),
+            4 => Some(Verdict::Malformed),
             _ => Some(Verdict::GiveUp),
         }
     }
@@ -124,6 +129,7 @@ impl BodyControl {
         let reason = match fault {
             Fault::TooLarge => Reason::TooLarge(self.limit.load(Ordering::Relaxed)),
             Fault::Stalled | Fault::Gone => Reason::Stalled(self.gap),
+            Fault::Malformed => Reason::Malformed,
         };
         Poll::Ready(Some(Err(UploadError(reason))))
     }
@@ -148,6 +154,8 @@ enum Reason {
     TooLarge(u64),
     #[error("nothing of the request body came for {0:?}")]
     Stalled(Duration),
+    #[error("the request body is malformed")]
+    Malformed,
     #[error("the request body ended early")]
     Connection(#[source] axum::BoxError),
 }
@@ -234,6 +242,9 @@ where
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = error.into();
+                if is_malformed(&*error) {
+                    return this.control.broken(Fault::Malformed);
+                }
                 if is_reset(&*error) {
                     this.control.set(Fault::Gone);
                 }
@@ -268,20 +279,33 @@ where
 
 /// Whether the connection itself has failed, rather than ended.
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    io_cause(error).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::TimedOut
+        )
+    })
+}
+
+/// Whether the server has found the framing malformed.
+fn is_malformed(error: &(dyn std::error::Error + 'static)) -> bool {
+    io_cause(error)
+        .and_then(io::Error::get_ref)
+        .is_some_and(|cause| cause.is::<MalformedFraming>())
+}
+
+fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return matches!(
-                error.kind(),
-                io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::BrokenPipe
-                    | io::ErrorKind::TimedOut
-            );
+        if let Some(error) = error.downcast_ref() {
+            return Some(error);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 #[cfg(test)]

@@ -8,17 +8,22 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::extract::ConnectInfo;
 use http::{Request, Version};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    body::{Body as _, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 
 use self::{drive::drive, open::open, unread::Settle};
 use super::{
     accept::Held,
+    http1::{Framing, MessageScanner},
     http2::{self, Flow, Frames, Streams},
     linger::Linger,
     socket::Socket,
     state::{ConnectionState, Patience},
-    stream::{Stream, Watched},
+    stream::{Protocol, Stream, Watched},
     tls::Tls,
 };
 use crate::{
@@ -116,18 +121,32 @@ pub(super) async fn serve(mut accepted: Accepted) {
 async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolError> {
     let state = &accepted.state;
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let length = request.body().size_hint().exact();
+        let framing = length.map_or(Framing::Chunked, Framing::Length);
+        asked.state.http1().set_framing(framing);
         let request = unread::watch(asked.by(request), &asked.state);
         let body_of = request.body().connection();
         let answer = edge.serve(request, asked.peer, asked.scheme, asked.state());
         Settle::new(answer, body_of)
     });
-    let watched = Watched::new(stream, Arc::clone(state), None, Arc::clone(&accepted.held));
+    let protocol = Protocol::Http1(MessageScanner::new());
+    let watched = Watched::new(
+        stream,
+        Arc::clone(state),
+        protocol,
+        Arc::clone(&accepted.held),
+    );
     let http = http1::Builder::new()
         .max_buf_size(MAX_AHEAD)
         .serve_connection(TokioIo::new(watched), service)
         .with_upgrades();
     let fault = drive(http, accepted).await;
+    if state.http1().take_malformed() {
+        // Its request was answered, or reset, before anything read that far.
+        accepted.edge.count(ProtocolError::Malformed);
+        return None;
+    }
     // Nobody refused a client that went away before its first byte. What was refused may have come in
     // one piece with the request before it, as whose bytes it has been counted.
     fault.filter(|fault| fault.is_answered() || state.is_in_head())
@@ -151,7 +170,7 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
     let watched = Watched::new(
         stream,
         Arc::clone(state),
-        Some(Frames::new()),
+        Protocol::Http2(Frames::new()),
         Arc::clone(&accepted.held),
     );
     let http = http2::builder(streams).serve_connection(TokioIo::new(watched), service);

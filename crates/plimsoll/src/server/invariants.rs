@@ -4,9 +4,10 @@
 //! Each check compares with a reading of its own, which has all bytes at once and no hurry.
 
 mod frames;
+mod framing;
 mod proxy_protocol;
 
-pub(crate) use self::{frames::frames, proxy_protocol::proxy_protocol};
+pub(crate) use self::{frames::frames, framing::framing, proxy_protocol::proxy_protocol};
 
 /// Some ways to cut `bytes`: not at all, everywhere, in two, and in pieces of changing length.
 ///

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub(super) use self::unread::Fate;
 use self::unread::Rest;
-use super::stream::Stream;
+use super::{http1::Http1State, stream::Stream};
 
 /// How long a connection may wait for what (contract SRV-1).
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +83,8 @@ pub(crate) struct ConnectionState {
     heard: AtomicU64,
     /// The stream, once HTTP has let go of it, if somebody may still be sending.
     left: Mutex<Option<Stream>>,
+    /// The framing of requests over HTTP/1.
+    http1: Http1State,
 }
 
 /// For the next request: not a byte of it is there.
@@ -115,7 +117,13 @@ impl ConnectionState {
             partial: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             left: Mutex::new(None),
+            http1: Http1State::new(),
         }
+    }
+
+    /// The framing of requests over HTTP/1.
+    pub(crate) const fn http1(&self) -> &Http1State {
+        &self.http1
     }
 
     /// The stream gave some bytes.

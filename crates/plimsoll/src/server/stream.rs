@@ -20,7 +20,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
-use super::{accept::Held, http2::Frames, socket::Socket, state::ConnectionState};
+use super::{
+    accept::Held, http1::MessageScanner, http2::Frames, socket::Socket, state::ConnectionState,
+};
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
@@ -137,14 +139,22 @@ pub(super) fn agreed_version(stream: &TlsStream<Raw>) -> Version {
     }
 }
 
+/// What follows the bytes of a client.
+#[derive(Debug)]
+pub(super) enum Protocol {
+    Http1(MessageScanner),
+    Http2(Frames),
+}
+
 /// A stream that tells its connection when bytes of HTTP come.
 #[derive(Debug)]
 pub(super) struct Watched {
     /// There until the drop.
     stream: Option<Stream>,
     state: Arc<ConnectionState>,
-    /// Of HTTP/2.
-    frames: Option<Frames>,
+    protocol: Protocol,
+    /// What was read behind the end of a head, whose framing was not known yet.
+    held_back: Bytes,
     /// Nothing has been read yet.
     is_new: bool,
     /// What is given back when the connection is closed, which may be long after HTTP.
@@ -155,13 +165,14 @@ impl Watched {
     pub(super) fn new(
         stream: Stream,
         state: Arc<ConnectionState>,
-        frames: Option<Frames>,
+        protocol: Protocol,
         held: Arc<Held>,
     ) -> Self {
         Self {
             stream: Some(stream),
             state,
-            frames,
+            protocol,
+            held_back: Bytes::new(),
             is_new: true,
             _held: held,
         }
@@ -185,7 +196,7 @@ impl Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.is_new || self.frames.is_some() || buf.remaining() == 0 {
+        if !self.is_new || matches!(self.protocol, Protocol::Http2(_)) || buf.remaining() == 0 {
             return self.stream()?.poll_read(cx, buf);
         }
         let mut first = [0];
@@ -194,6 +205,33 @@ impl Watched {
         self.is_new = first.filled().is_empty();
         buf.put_slice(first.filled());
         poll
+    }
+
+    /// Returns how many of the bytes that came HTTP may have now.
+    fn follow(&mut self, came: &[u8]) -> io::Result<usize> {
+        let count = match &mut self.protocol {
+            // Behind an upgrade there is no HTTP to follow.
+            Protocol::Http1(_) if self.state.is_upgraded() => came.len(),
+            Protocol::Http1(scanner) => scanner
+                .scan(came, self.state.http1())
+                .map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?,
+            Protocol::Http2(frames) => {
+                let head = frames.see(came);
+                self.state.set_head(head);
+                came.len()
+            }
+        };
+        self.state.bytes_came(count);
+        Ok(count)
+    }
+
+    /// Reads what was held back before.
+    fn read_held_back(&mut self, buf: &mut ReadBuf<'_>) -> io::Result<()> {
+        let mut bytes = self.held_back.clone();
+        bytes.truncate(buf.remaining());
+        let count = self.follow(&bytes)?;
+        buf.put_slice(&self.held_back.split_to(count));
+        Ok(())
     }
 }
 
@@ -211,15 +249,19 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.held_back.is_empty() {
+            return Poll::Ready(self.read_held_back(buf));
+        }
         let before = buf.filled().len();
         let poll = self.as_mut().read(cx, buf);
-        let came = buf.filled().len() - before;
-        if came > 0 {
-            self.state.bytes_came(came);
-            if let Some(frames) = &mut self.frames {
-                let head = frames.see(&buf.filled()[before..]);
-                self.state.set_head(head);
-            }
+        let came = &buf.filled()[before..];
+        if came.is_empty() {
+            return poll;
+        }
+        let count = self.follow(came)?;
+        if count < came.len() {
+            self.held_back = Bytes::copy_from_slice(&came[count..]);
+            buf.set_filled(before + count);
         }
         poll
     }

@@ -1,6 +1,7 @@
 //! SRV-3, LOG-13: bad requests by the hundred, and what lies close to them and must work.
 
 mod corpus;
+mod framing;
 mod uploads;
 
 use std::sync::Mutex;
@@ -14,6 +15,11 @@ use corpus::Owed;
 
 /// Follows each bad request on its connection; nobody may ever see it as a request.
 const CANARY: &[u8] = b"GET /hello?canary HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// The same as text.
+fn canary() -> &'static str {
+    std::str::from_utf8(CANARY).expect("it is ASCII")
+}
 
 /// No limit of the service ends a connection before this time: whatever ends sooner, it ended for
 /// what was sent.

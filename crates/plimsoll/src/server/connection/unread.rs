@@ -101,7 +101,11 @@ impl Body for RequestBody {
                 watch.is_waiting = false;
             }
         } else if let Some(watch) = self.watch.take() {
-            watch.state.body_read(watch.number);
+            match &frame {
+                // Nothing behind it can be read, and its client may still be sending.
+                Some(Err(_)) => watch.state.body_left(watch.number, None),
+                _ => watch.state.body_read(watch.number),
+            }
         }
         Poll::Ready(frame)
     }

@@ -135,9 +135,9 @@ impl ConnectionState {
                 rest.budget -= length;
                 continue;
             }
-            // Dropped before its end, it makes hyper close the connection.
+            // Dropped before its end, it makes hyper close the connection, as an error does.
             *slot = None;
-            if has_more {
+            if has_more || matches!(frame, Some(Err(_))) {
                 self.set_fate(Fate::Close);
             } else {
                 self.discarded();

@@ -96,7 +96,7 @@ pub(crate) fn unread() -> Vec<Vec<u8>> {
     all
 }
 
-fn chunked(path: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn chunked(path: &str, body: &[u8]) -> Vec<u8> {
     let head =
         format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -149,6 +149,13 @@ const TARGETS: &[&str] = &[
     "GET hello/world",
     "GET ?hello",
     "GET #hello",
+    "GET /hello#",
+    "GET /hello#there",
+    "GET /hello?a#b",
+    "GET http://localhost/hello#there",
+    "GET http://localhost#there",
+    "OPTIONS *#x",
+    "CONNECT localhost:80#x",
     "GET %2fhello",
     "GET \\hello",
     "GET localhost",
@@ -538,6 +545,18 @@ const CHUNKS: &[&[u8]] = &[
     b"3;\nabc\r\n0\r\n\r\n",
     b"3;a=\"b\nc\"\r\nabc\r\n0\r\n\r\n",
     b"3;a\rb\r\nabc\r\n0\r\n\r\n",
+    b"3 \r\nabc\r\n0\r\n\r\n",
+    b"3\t\r\nabc\r\n0\r\n\r\n",
+    b"3;a \r\nabc\r\n0\r\n\r\n",
+    b"3;\r\nabc\r\n0\r\n\r\n",
+    b"3;=a\r\nabc\r\n0\r\n\r\n",
+    b"3;a=\r\nabc\r\n0\r\n\r\n",
+    b"3;a b\r\nabc\r\n0\r\n\r\n",
+    b"3;a\0\r\nabc\r\n0\r\n\r\n",
+    b"3;a=\"\x01\"\r\nabc\r\n0\r\n\r\n",
+    b"3;a=\"\\\x7f\"\r\nabc\r\n0\r\n\r\n",
+    b"3;a=\"b\r\nabc\r\n0\r\n\r\n",
+    b"3;\x80\r\nabc\r\n0\r\n\r\n",
     b"3;a\r\rabc\r\n0\r\n\r\n",
     b"3\0\r\nabc\r\n0\r\n\r\n",
     b"3\x0b\r\nabc\r\n0\r\n\r\n",
@@ -580,6 +599,11 @@ const CHUNKS: &[&[u8]] = &[
     b"0\n\n",
     b"0\r\r\n",
     b"0\r\n\rX",
+    b"0\r\n\n",
+    b"0\r\nX: y\n\r\n",
+    b"0\r\nX: y\n\n",
+    b"0\r\nX: y\r\n\n",
+    b"0\r\nX: y\nZ: z\r\n\r\n",
     b"0\r\nX\r\n\r\n",
     b"0\r\nX y\r\n\r\n",
     b"0\r\n: y\r\n\r\n",

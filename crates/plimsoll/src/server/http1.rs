@@ -1,0 +1,177 @@
+//! The framing of HTTP/1 requests, checked on the bytes before hyper reads them (RFC 9112, 7.1).
+//!
+//! hyper accepts framing that other implementations read differently: LF alone in a trailer section,
+//! white space behind a chunk size, control characters in a chunk extension. It also drops a
+//! fragment from the request target. None of this shows in the parsed request.
+//!
+//! [`MessageScanner`] is not a second parser. It finds the empty line that ends a head, and hyper is
+//! given no byte behind that line until it has parsed the head and its framing is known
+//! ([`Http1State::set_framing`]). The bytes of a chunked body are checked before hyper gets them.
+//! So a malformed byte is never handled, and a read error ends the request and its connection.
+//!
+//! If hyper and the scanner disagree about the end of a head, the connection is closed.
+
+mod chunked;
+mod head;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use self::{
+    chunked::{Chunked, Progress},
+    head::Head,
+};
+
+/// How the body of a request is framed, as hyper understood it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// The body has this many bytes, which may be none.
+    Length(u64),
+    /// The body is chunked.
+    Chunked,
+}
+
+/// What the scanner of a connection and its requests share.
+///
+/// Both run in the task of the connection, so the order of accesses is that of the program.
+#[derive(Debug)]
+pub(crate) struct Http1State {
+    /// The framing of the parsed head, or one of the two values below.
+    framing: AtomicU64,
+    fragment: AtomicBool,
+    malformed: AtomicBool,
+}
+
+/// No head has been parsed since the framing was taken.
+const UNKNOWN: u64 = u64::MAX;
+/// [`Framing::Chunked`]. hyper accepts no length as large as these two.
+const CHUNKED: u64 = u64::MAX - 1;
+
+impl Http1State {
+    pub(super) const fn new() -> Self {
+        Self {
+            framing: AtomicU64::new(UNKNOWN),
+            fragment: AtomicBool::new(false),
+            malformed: AtomicBool::new(false),
+        }
+    }
+
+    /// Sets the framing of the head that hyper has just parsed.
+    pub(super) fn set_framing(&self, framing: Framing) {
+        let value = match framing {
+            Framing::Length(length) => length,
+            Framing::Chunked => CHUNKED,
+        };
+        self.framing.store(value, Ordering::Relaxed);
+    }
+
+    fn take_framing(&self) -> Option<Framing> {
+        let value = self.framing.load(Ordering::Relaxed);
+        self.framing.store(UNKNOWN, Ordering::Relaxed);
+        match value {
+            UNKNOWN => None,
+            CHUNKED => Some(Framing::Chunked),
+            length => Some(Framing::Length(length)),
+        }
+    }
+
+    /// Whether the last target had a fragment, which RFC 9112, 3.2, does not allow.
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.fragment.load(Ordering::Relaxed)
+    }
+
+    /// Returns once whether malformed framing was found: the caller counts it.
+    pub(crate) fn take_malformed(&self) -> bool {
+        self.malformed.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// The framing of a request is malformed. hyper reports this as an error of the body.
+#[derive(Debug, thiserror::Error)]
+#[error("the framing of the request is malformed")]
+pub(crate) struct Malformed;
+
+/// Follows the messages that a client sends, wherever their bytes are cut.
+#[derive(Debug)]
+pub(super) struct MessageScanner {
+    part: Part,
+}
+
+/// The part of a message that the next byte belongs to.
+#[derive(Debug)]
+enum Part {
+    Head(Head),
+    /// A head is complete, and hyper has to parse it.
+    Complete,
+    Length(u64),
+    Chunked(Chunked),
+    Malformed,
+}
+
+impl Part {
+    fn malformed(state: &Http1State) -> Self {
+        state.malformed.store(true, Ordering::Relaxed);
+        Self::Malformed
+    }
+}
+
+impl MessageScanner {
+    pub(super) const fn new() -> Self {
+        Self {
+            part: Part::Head(Head::new()),
+        }
+    }
+
+    /// Returns how many of `bytes` hyper may read now: up to the end of a head, or up to a malformed
+    /// byte. `bytes` is not empty.
+    ///
+    /// # Errors
+    ///
+    /// If the first byte is malformed, and from then on.
+    pub(super) fn scan(&mut self, bytes: &[u8], state: &Http1State) -> Result<usize, Malformed> {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = &bytes[done..];
+            match &mut self.part {
+                Part::Head(head) => {
+                    let Some(end) = head.scan(rest) else {
+                        return Ok(bytes.len());
+                    };
+                    if head.has_fragment() {
+                        state.fragment.store(true, Ordering::Relaxed);
+                    }
+                    self.part = Part::Complete;
+                    return Ok(done + end);
+                }
+                Part::Complete => {
+                    self.part = match state.take_framing() {
+                        Some(Framing::Length(0)) => Part::Head(Head::new()),
+                        Some(Framing::Length(length)) => Part::Length(length),
+                        Some(Framing::Chunked) => Part::Chunked(Chunked::new()),
+                        // hyper has found no end where the scanner has found one.
+                        None => Part::malformed(state),
+                    };
+                }
+                Part::Length(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= count as u64;
+                    done += count;
+                    if *left == 0 {
+                        self.part = Part::Head(Head::new());
+                    }
+                }
+                Part::Chunked(body) => {
+                    let (count, progress) = body.scan(rest);
+                    done += count;
+                    match progress {
+                        Progress::Incomplete => {}
+                        Progress::Complete => self.part = Part::Head(Head::new()),
+                        Progress::Malformed => self.part = Part::malformed(state),
+                    }
+                }
+                Part::Malformed if done > 0 => break,
+                Part::Malformed => return Err(Malformed),
+            }
+        }
+        Ok(done)
+    }
+}
