@@ -57,6 +57,7 @@ struct Fixture {
     api_token: Option<Secret>,
     setup_ms: u64,
     setup_fail: bool,
+    connect_fails: bool,
     hook_ms: u64,
     route_clash: Option<String>,
 }
@@ -82,6 +83,10 @@ impl Settings for Fixture {
             .setting("SETUP_FAIL", "Whether set-up fails.")
             .default("no")
             .read();
+        let connect_fails = from
+            .setting("CONNECT_FAILS", "Whether set-up connects in vain.")
+            .default("no")
+            .read();
         let hook_ms = from
             .setting("HOOK_MS", "How long the hook takes.")
             .default("0")
@@ -95,6 +100,7 @@ impl Settings for Fixture {
             api_token: api_token?,
             setup_ms: setup_ms?,
             setup_fail: setup_fail?,
+            connect_fails: connect_fails?,
             hook_ms: hook_ms?,
             route_clash: route_clash?,
         })
@@ -123,6 +129,10 @@ async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
     sleep(Duration::from_millis(settings.setup_ms)).await;
     if settings.setup_fail {
         return Err("the fixture was told to fail".into());
+    }
+    if settings.connect_fails {
+        let refused = || async { Err::<(), _>("refused") };
+        handle.connect("database", refused).await?;
     }
     handle.on_shutdown("first", async { tracing::info!("hook_first") });
     handle.on_shutdown("last", async { tracing::info!("hook_last") });

@@ -36,9 +36,47 @@ impl Readiness {
         }
     }
 
+    /// Holds readiness back for a background worker that has failed, until the guard is dropped.
+    pub(crate) fn hold(&self, worker: &'static str) -> Hold {
+        let hold = Hold {
+            readiness: self.clone(),
+            worker,
+        };
+        if self.lifecycle.hold() {
+            hold.log(false, "has failed");
+        }
+        hold
+    }
+
     /// Whether the instance wants traffic now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.lifecycle.state() == State::Ready
+    }
+}
+
+/// Readiness is held back for a background worker. See [`Readiness::hold`].
+#[derive(Debug)]
+pub(crate) struct Hold {
+    readiness: Readiness,
+    worker: &'static str,
+}
+
+impl Hold {
+    fn log(&self, ready: bool, what: &str) {
+        let log = &self.readiness.log;
+        log.infra(Level::Info, "readiness_changed", |record| {
+            record.bool("ready", ready);
+            let reason = format!("background worker {} {what}", self.worker);
+            record.str("reason", &reason);
+        });
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.readiness.lifecycle.release() {
+            self.log(true, "runs again");
+        }
     }
 }

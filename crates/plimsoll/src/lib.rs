@@ -32,6 +32,7 @@
 // docs.rs marks each item with the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod background;
 pub mod build_info;
 pub mod config;
 mod context;
@@ -61,6 +62,7 @@ pub use prometheus_client;
 #[cfg(feature = "client")]
 pub use self::outgoing::{ClientFuture, ClientLayer, ClientService};
 pub use self::{
+    background::Worker,
     build_info::BuildInfo,
     config::Config,
     context::{InRequest, RequestId, in_request, spawn},
@@ -72,7 +74,7 @@ pub use self::{
     lifecycle::Report,
     metrics::{BoundedFamily, Buckets, Exposition, Labels, MetricError, Metrics},
     outgoing::propagate,
-    service::{Exit, Handle, Prepared, Service, SetupError, StartError},
+    service::{Connect, ConnectError, Exit, Handle, Prepared, Service, SetupError, StartError},
     shutdown::ShutdownToken,
     telemetry::Log,
 };

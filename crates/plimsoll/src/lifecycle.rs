@@ -24,12 +24,13 @@ mod hooks;
 mod notify;
 mod pulse;
 mod report;
+mod runs;
 mod signals;
 mod watchdog;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU8, Ordering},
+    atomic::{AtomicU8, AtomicU32, Ordering},
 };
 
 pub use self::report::Report;
@@ -39,6 +40,7 @@ pub(crate) use self::{
     hooks::Hooks,
     notify::{Notify, SignsOfLife},
     pulse::{Pulse, stall_limit},
+    runs::Runs,
     signals::{Signals, Stop},
     watchdog::Watchdog,
 };
@@ -81,17 +83,26 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     state: AtomicU8,
-    switched_on: AtomicBool,
+    /// What holds readiness back: [`CODE`], and [`WORKER`] for each failed background worker.
+    holds: AtomicU32,
     /// Those of the main listener: the drain waits for them.
     pub(crate) connections: Arc<Connections>,
+    /// Those of background workers: the drain waits for them too.
+    pub(crate) runs: Runs,
 }
+
+/// Code has switched readiness off.
+const CODE: u32 = 1;
+/// One background worker that gates readiness does not run.
+const WORKER: u32 = 2;
 
 impl Lifecycle {
     pub(crate) fn new() -> Self {
         Self {
             state: AtomicU8::new(State::Starting as u8),
-            switched_on: AtomicBool::new(true),
+            holds: AtomicU32::new(0),
             connections: Arc::new(Connections::new()),
+            runs: Runs::default(),
         }
     }
 
@@ -113,15 +124,15 @@ impl Lifecycle {
     /// the service runs now, which it does not after [`Lifecycle::cancel_start`]. Calling it again
     /// changes nothing.
     pub(crate) fn start(&self) -> bool {
-        let to = if self.switched_on.load(Ordering::SeqCst) {
-            State::Ready
-        } else {
+        let to = if self.is_held() {
             State::NotReady
+        } else {
+            State::Ready
         };
         let started = self.replace(State::Starting, to);
-        if started && !self.switched_on.load(Ordering::SeqCst) {
-            // Switched off in between, by somebody who found that there was nothing to change yet.
-            self.replace(State::Ready, State::NotReady);
+        if started {
+            // A change in between found that there was nothing to change yet.
+            self.settle();
         }
         started || matches!(self.state(), State::Ready | State::NotReady)
     }
@@ -131,13 +142,46 @@ impl Lifecycle {
         self.replace(State::Starting, State::Flushing)
     }
 
-    /// Switches readiness, and says whether that changed anything now.
+    /// Switches readiness, and returns whether that changed the state now.
     pub(crate) fn switch(&self, on: bool) -> bool {
-        self.switched_on.store(on, Ordering::SeqCst);
         if on {
-            self.replace(State::NotReady, State::Ready)
+            self.holds.fetch_and(!CODE, Ordering::SeqCst);
         } else {
-            self.replace(State::Ready, State::NotReady)
+            self.holds.fetch_or(CODE, Ordering::SeqCst);
+        }
+        self.settle()
+    }
+
+    /// Holds readiness back for a background worker, and returns whether that changed the state now.
+    pub(crate) fn hold(&self) -> bool {
+        self.holds.fetch_add(WORKER, Ordering::SeqCst);
+        self.settle()
+    }
+
+    /// Ends one [`Lifecycle::hold`].
+    pub(crate) fn release(&self) -> bool {
+        self.holds.fetch_sub(WORKER, Ordering::SeqCst);
+        self.settle()
+    }
+
+    fn is_held(&self) -> bool {
+        self.holds.load(Ordering::SeqCst) != 0
+    }
+
+    /// Makes the state agree with the holds. Looks again after each change: another thread may have
+    /// changed the holds in between, and found nothing to do for itself.
+    fn settle(&self) -> bool {
+        let mut changed = false;
+        loop {
+            let held = self.is_held();
+            changed |= if held {
+                self.replace(State::Ready, State::NotReady)
+            } else {
+                self.replace(State::NotReady, State::Ready)
+            };
+            if held == self.is_held() {
+                return changed;
+            }
         }
     }
 
@@ -182,6 +226,20 @@ mod tests {
             State::LameDuck,
             "a late start changes nothing"
         );
+    }
+
+    #[test]
+    fn holds_on_readiness_are_independent() {
+        let life = Lifecycle::new();
+        assert!(!life.hold(), "nothing changes before the start");
+        assert!(life.start());
+        assert_eq!(life.state(), State::NotReady);
+        assert!(!life.hold() && !life.switch(true), "two workers hold it");
+        assert!(!life.release() && life.release());
+        assert_eq!(life.state(), State::Ready);
+        assert!(life.switch(false) && !life.hold() && !life.switch(true));
+        assert!(life.release());
+        assert_eq!(life.state(), State::Ready);
     }
 
     proptest! {

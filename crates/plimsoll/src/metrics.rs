@@ -24,6 +24,7 @@ mod method;
 mod process;
 mod protocol;
 mod rejection;
+mod restarts;
 mod routes;
 mod spans;
 mod text;
@@ -48,6 +49,7 @@ pub(crate) use self::{
     http::{HttpMetrics, RouteId},
     protocol::ProtocolError,
     rejection::Rejection,
+    restarts::Restarts,
     spans::SpanTotals,
 };
 #[cfg(feature = "otlp")]
@@ -81,6 +83,8 @@ pub(crate) struct Registry {
     /// When the certificate expires, in seconds since the epoch; 0 without TLS.
     pub(crate) certificate_expiry: AtomicU64,
     pub(crate) tls_reload_failures: AtomicU64,
+    /// Of background workers.
+    pub(crate) restarts: Restarts,
     workers: Vec<RuntimeMetrics>,
     pub(crate) user: Metrics,
 }
@@ -122,6 +126,7 @@ impl Registry {
             shed: AtomicU64::new(0),
             certificate_expiry: AtomicU64::new(0),
             tls_reload_failures: AtomicU64::new(0),
+            restarts: Restarts::default(),
             workers,
             user: Metrics::default(),
             build,
@@ -142,6 +147,7 @@ impl Registry {
         self.render_service(&mut out, gauges);
         process::render(&mut out);
         self.render_workers(&mut out, gauges);
+        self.restarts.render(&mut out);
         self.render_folded(&mut out);
         out.append_user(&self.user.render());
         out.finish()

@@ -20,6 +20,7 @@
 
 mod admin;
 mod cli;
+mod connect;
 mod exit;
 mod handle;
 mod healthcheck;
@@ -39,6 +40,7 @@ use axum::Router;
 #[cfg(feature = "testing")]
 pub(crate) use self::start::Running;
 pub use self::{
+    connect::{Connect, ConnectError},
     exit::{Exit, StartError},
     handle::Handle,
     prepared::Prepared,

@@ -28,6 +28,7 @@ mod events;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
 mod log;
+mod mask;
 mod panic;
 mod pipe;
 mod record;
@@ -38,6 +39,7 @@ mod thread;
 pub(crate) use self::events::{Text, plain_name};
 pub(crate) use self::{
     escape::{escape_cut, json_string},
+    mask::mask,
     panic::{Caught, catch, count_hooked_panics, quietly},
     pipe::Priority,
     record::{Head, Key, Record, key},

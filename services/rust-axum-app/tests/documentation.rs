@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The groups of the contract, and how many clauses each has.
-const GROUPS: [(&str, u32); 16] = [
+const GROUPS: [(&str, u32); 17] = [
     ("HTTP", 10),
     ("RID", 5),
     ("LOG", 14),
@@ -16,7 +16,8 @@ const GROUPS: [(&str, u32); 16] = [
     ("CLI", 3),
     ("IP", 5),
     ("ADM", 5),
-    ("LIFE", 10),
+    ("LIFE", 11),
+    ("WRK", 4),
     ("SIG", 5),
     ("SRV", 7),
     ("TLS", 7),

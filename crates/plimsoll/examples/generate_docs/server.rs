@@ -177,6 +177,17 @@ fn workers() -> Vec<Panel> {
         )
         .from(1.5, "red"),
         series(
+            "Restarts of background workers",
+            "none",
+            "Background workers that have panicked or returned and were restarted, in 5 minutes. \
+                 The log names the reason in worker_task_failed.",
+        )
+        .query(
+            "increase(worker_task_restarts_total{@all}[5m])",
+            "{{instance}} {{worker}}",
+        )
+        .from(1.0, "red"),
+        series(
             "Tasks alive",
             "none",
             "Tasks that have been started and not ended, one for each connection among \

@@ -92,6 +92,8 @@ impl Drain<'_> {
         report.requests_finished = self.registry.http.finished() - finished_before;
         report.requests_cut_off =
             self.registry.http.in_flight() + self.lifecycle.connections.upgraded();
+        report.workers_finished = self.lifecycle.runs.finished();
+        report.workers_cut_off = self.lifecycle.runs.running();
         self.lifecycle.connections.enter_stage(Stage::Cut);
         let _ = timeout(CUT_BUDGET, self.lifecycle.connections.ended()).await;
         report.requests_cut_off += self.lifecycle.connections.cut_off_while_sending();

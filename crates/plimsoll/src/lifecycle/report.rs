@@ -8,13 +8,17 @@ use crate::telemetry::{Record, Totals};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// What ended it: `SIGTERM`, `SIGINT` or `requested`.
+    /// What ended it: `SIGTERM`, `SIGINT`, `SIGQUIT` or `requested`.
     pub reason: &'static str,
     /// Requests that ended after the stop had begun and before their time was over, be it that they
     /// were answered or that their clients went away; probes left out.
     pub requests_finished: u64,
     /// Requests that had not ended when their time was over.
     pub requests_cut_off: u64,
+    /// Background workers that ended by themselves after the stop had begun.
+    pub workers_finished: u64,
+    /// Background workers that had not ended when the drain's time was over.
+    pub workers_cut_off: u64,
     /// Hooks that had not ended when their time was over.
     pub hooks_cut_off: u64,
     /// How long it went on accepting while not ready.
@@ -31,6 +35,8 @@ impl Report {
             reason,
             requests_finished: 0,
             requests_cut_off: 0,
+            workers_finished: 0,
+            workers_cut_off: 0,
             hooks_cut_off: 0,
             lame_duck: Duration::ZERO,
             drain: Duration::ZERO,
@@ -38,10 +44,10 @@ impl Report {
         }
     }
 
-    /// The exit status: 0, or 3 if a request or a hook had to be cut off.
+    /// The exit status: 0, or 3 if a request, a background worker or a hook had to be cut off.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
-        if self.requests_cut_off + self.hooks_cut_off == 0 {
+        if self.requests_cut_off + self.workers_cut_off + self.hooks_cut_off == 0 {
             0
         } else {
             3
@@ -54,6 +60,8 @@ impl Report {
         record.number("exitStatus", self.exit_status());
         record.number("requestsFinished", self.requests_finished);
         record.number("requestsCutOff", self.requests_cut_off);
+        record.number("workersFinished", self.workers_finished);
+        record.number("workersCutOff", self.workers_cut_off);
         record.number("hooksCutOff", self.hooks_cut_off);
         record.number("lameDuckMs", self.lame_duck.as_millis());
         record.number("drainMs", self.drain.as_millis());

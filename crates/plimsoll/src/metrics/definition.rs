@@ -132,6 +132,8 @@ families! {
         "Time since a worker last showed that it runs, in seconds; above 1.5 it is stuck.";
     RUNTIME_PARKS: Counter "runtime_worker_parks" ["worker"]
         "How often a worker went to sleep for want of work.";
+    WORKER_TASK_RESTARTS: Counter "worker_task_restarts" ["worker"]
+        "Restarts of background workers, which had panicked or returned. Only with such workers.";
     LABELS_FOLDED: Counter "metrics_labels_folded" ["metric"]
         "How often a value of a label found no series of its own and was counted in `_other`, by metric. Only for the service's bounded metrics.";
 }

@@ -8,6 +8,7 @@ use std::{
 
 use super::SetupError;
 use crate::{
+    background::WorkerError,
     config::{ConfigErrors, duration_text},
     server::{BindError, TlsError},
 };
@@ -52,6 +53,8 @@ pub(super) enum Failure {
         duration_text(*declared)
     )]
     HookTime { sum: Duration, declared: Duration },
+    #[error(transparent)]
+    Worker(WorkerError),
     #[error("the operating system gave no {what}")]
     System {
         what: &'static str,

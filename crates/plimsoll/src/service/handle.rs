@@ -2,8 +2,14 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use super::{Connect, SetupError};
 use crate::{
-    config::Config, health::Readiness, lifecycle::Hooks, metrics::Metrics, shutdown::ShutdownToken,
+    background::{BackgroundWorkers, Worker},
+    config::Config,
+    health::Readiness,
+    lifecycle::Hooks,
+    metrics::Metrics,
+    shutdown::ShutdownToken,
     telemetry::Log,
 };
 #[cfg(feature = "client")]
@@ -16,6 +22,7 @@ pub struct Handle<S = ()> {
     pub(super) settings: Arc<S>,
     pub(super) readiness: Readiness,
     pub(super) hooks: Hooks,
+    pub(super) background: BackgroundWorkers,
     pub(super) metrics: Metrics,
     pub(super) log: Log,
     pub(super) shutdown: ShutdownToken,
@@ -93,6 +100,80 @@ impl<S> Handle<S> {
         self.shutdown.clone()
     }
 
+    /// Runs a background worker: a task beside the requests, which is restarted when it fails.
+    ///
+    /// It starts when set-up has succeeded, on the service's runtime. A run that panics or returns
+    /// before the shutdown is logged, counted in `worker_task_restarts_total`, and followed by another:
+    /// after 100 ms, doubling to 30 s; a run of 30 s resets the delay. `task` makes the future of each
+    /// run. When the drain begins, the token is cancelled, and the drain waits for the worker as for a
+    /// request in flight. One that still runs after `SHUTDOWN_TIMEOUT` is cut off, and the exit status
+    /// is 3.
+    ///
+    /// `name` is a letter, then `a–z`, `0–9` or `_`, 32 characters at most. A name that is invalid or
+    /// repeated is a start error. A worker that is registered after the start never runs, and an ERROR
+    /// says so. With [`Prepared::layer`](crate::Prepared::layer) alone, no worker runs.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use plimsoll::{Handle, SetupError, ShutdownToken};
+    ///
+    /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
+    ///     handle.worker("outbox", |shutdown: ShutdownToken| async move {
+    ///         let pause = || tokio::time::sleep(Duration::from_secs(1));
+    ///         while shutdown.run_until(pause()).await.is_some() {
+    ///             // Send what is in the outbox.
+    ///         }
+    ///     });
+    ///     Ok(Router::new())
+    /// }
+    /// # drop(plimsoll::Service::new(plimsoll::build_info!()).setup(set_up));
+    /// ```
+    pub fn worker<F, Fut>(&self, name: &'static str, task: F) -> Worker
+    where
+        F: Fn(ShutdownToken) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        self.background.register(name, task, &self.log)
+    }
+
+    /// Retries an async constructor until it succeeds, such as that of a connection pool.
+    ///
+    /// Each failed attempt is logged as `connect_failed`, with passwords masked. The next attempt
+    /// begins after 100 ms, doubling to 5 s. There is no limit unless [`Connect::within`] sets one; a
+    /// signal cancels set-up, and with it the attempts.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting it returns [`ConnectError`](crate::ConnectError) if the limit has passed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use axum::Router;
+    /// use plimsoll::{Handle, SetupError};
+    /// use tokio::net::TcpStream;
+    ///
+    /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
+    ///     let cache = handle
+    ///         .connect("cache", || TcpStream::connect("cache.internal:6379"))
+    ///         .within(Duration::from_secs(60))
+    ///         .await?;
+    ///     # drop(cache);
+    ///     Ok(Router::new())
+    /// }
+    /// # drop(plimsoll::Service::new(plimsoll::build_info!()).setup(set_up));
+    /// ```
+    pub fn connect<F, Fut, T, E>(&self, name: &str, constructor: F) -> Connect<F>
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        E: Into<SetupError> + Send + 'static,
+    {
+        Connect::new(name, self.log.clone(), constructor)
+    }
+
     /// Runs `future` after the last request, before the process ends.
     ///
     /// Hooks run one after the other, the last registered first, on the service's runtime. They share
@@ -147,6 +228,7 @@ impl<S> Clone for Handle<S> {
             settings: Arc::clone(&self.settings),
             readiness: self.readiness.clone(),
             hooks: self.hooks.clone(),
+            background: self.background.clone(),
             metrics: self.metrics.clone(),
             log: self.log.clone(),
             shutdown: self.shutdown.clone(),

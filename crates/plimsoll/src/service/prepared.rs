@@ -9,6 +9,7 @@ use tokio::{runtime, sync::Notify};
 use super::handle::Clients;
 use super::{Handle, Service, Setup, StartError, exit::Failure, start::Running};
 use crate::{
+    background::BackgroundWorkers,
     config::{Config, Environment, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer},
     health::Readiness,
@@ -127,6 +128,7 @@ impl<S: Settings> Service<S> {
             settings: Arc::new(settings),
             readiness: Readiness::new(Arc::clone(&lifecycle), log.clone()),
             hooks: Hooks::new(self.extra_hook_time),
+            background: BackgroundWorkers::default(),
             metrics: registry.user.clone(),
             log,
             #[cfg(feature = "client")]

@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{Handle, Prepared, StartError, admin::Admin, exit::Failure, router, tls};
 use crate::{
+    background::Supervision,
     config::{InfraEndpoints, Level, Notes, Settings},
     edge::EdgeService,
     lifecycle::{Drain, Ended, Force, Hooks, Lifecycle, Report, Stop},
@@ -85,7 +86,13 @@ impl<S: Settings> Prepared<S> {
             tracer,
         } = self;
         let Handle {
-            config, hooks, log, ..
+            config,
+            readiness,
+            hooks,
+            background,
+            log,
+            shutdown,
+            ..
         } = handle.clone();
         tell_notes(&log, &notes, config.debug);
         let tls = tls::load(&config, &registry)?;
@@ -101,6 +108,7 @@ impl<S: Settings> Prepared<S> {
             let declared = hooks.extra_time();
             return Err(Failure::HookTime { sum, declared }.into());
         }
+        background.check().map_err(Failure::Worker)?;
         let router = router::complete(router, &registry)?;
         #[cfg(feature = "testing")]
         let local_addr = main.local_addr();
@@ -127,6 +135,14 @@ impl<S: Settings> Prepared<S> {
             return Err(Failure::Cancelled.into());
         }
         acceptor.start(main, workers).map_err(Failure::Bind)?;
+        background.start(&Supervision {
+            runtime: &runtime::Handle::current(),
+            lifecycle: &lifecycle,
+            token: &shutdown,
+            readiness: &readiness,
+            restarts: &registry.restarts,
+            log: &log,
+        });
         if let Some(tls) = &tls {
             tls::keep_fresh(tls, reload, registry.clone(), log.clone());
         }

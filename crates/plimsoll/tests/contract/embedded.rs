@@ -29,7 +29,7 @@ use crate::support::END;
 pub(crate) struct Embedded {
     captured: Captured,
     path: String,
-    stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<Report, StartError>>,
 }
 
@@ -85,7 +85,7 @@ impl Embedded {
         Self {
             captured,
             path: path.to_owned(),
-            stop,
+            stop: Some(stop),
             serving,
         }
     }
@@ -134,9 +134,14 @@ impl Embedded {
         (answer.status, answer.text().to_owned())
     }
 
-    /// Begins the end.
-    pub(crate) fn stop(self) -> Ending {
-        drop(self.stop);
+    /// Begins the shutdown.
+    pub(crate) fn signal(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Begins the shutdown, unless it has begun.
+    pub(crate) fn stop(mut self) -> Ending {
+        self.signal();
         Ending {
             captured: self.captured,
             serving: self.serving,

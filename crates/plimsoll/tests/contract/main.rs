@@ -5,6 +5,7 @@
 //! standard output, and every limit is scaled down by the setting that sets it.
 
 mod admin;
+mod background;
 mod catalogue;
 mod cfg;
 mod embedded;

@@ -1,0 +1,341 @@
+//! Background workers: supervised tasks that run beside the requests.
+//!
+//! A run that panics or returns is an event: it is logged, counted, and the next run begins after a
+//! delay that doubles. The drain waits for a worker as it waits for a request in flight.
+//!
+//! Each run is a task of its own, so that a panic stays in it. The supervisor is a task that the
+//! drain waits for; it ends when the run has ended after the signal, or was cut off.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use crate::{
+    config::Level,
+    health::Readiness,
+    lifecycle::{Lifecycle, Stage},
+    metrics::Restarts,
+    shutdown::ShutdownToken,
+    telemetry::Log,
+};
+
+/// The delay before the first restart; it doubles with each one.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+const MAX_DELAY: Duration = Duration::from_secs(30);
+
+/// A run of this length resets the delay.
+const STABLE: Duration = Duration::from_secs(30);
+
+const MAX_NAME: usize = 32;
+
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Task = Arc<dyn Fn(ShutdownToken) -> Run + Send + Sync>;
+
+/// A background worker that was registered by [`Handle::worker`](crate::Handle::worker).
+#[derive(Debug)]
+pub struct Worker {
+    gates: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Makes `/ready` answer 503 from a failure of the worker until it runs again.
+    ///
+    /// For work without which the instance is of no use. The default is that a failure leaves
+    /// readiness alone.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "the worker is registered, whether its handle is kept or not"
+    )]
+    pub fn gates_readiness(self) -> Self {
+        self.gates.store(true, Ordering::Relaxed);
+        self
+    }
+}
+
+/// Why background workers cannot be started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WorkerError {
+    #[error(
+        "the background worker's name {0:?} must be a letter, then a–z, 0–9 or _, \
+        and have {MAX_NAME} characters at most"
+    )]
+    Name(&'static str),
+    #[error("there are two background workers named {0:?}")]
+    Repeated(&'static str),
+}
+
+/// The background workers of one service. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct BackgroundWorkers {
+    registered: Arc<Mutex<Registered>>,
+}
+
+#[derive(Default)]
+struct Registered {
+    list: Vec<Registration>,
+    started: bool,
+}
+
+struct Registration {
+    name: &'static str,
+    task: Task,
+    gates: Arc<AtomicBool>,
+}
+
+/// What the supervisors need of the service.
+pub(crate) struct Supervision<'a> {
+    pub(crate) runtime: &'a runtime::Handle,
+    pub(crate) lifecycle: &'a Arc<Lifecycle>,
+    pub(crate) token: &'a ShutdownToken,
+    pub(crate) readiness: &'a Readiness,
+    pub(crate) restarts: &'a Restarts,
+    pub(crate) log: &'a Log,
+}
+
+impl BackgroundWorkers {
+    /// Registers a worker, unless the service has started. Then an ERROR says that it will not run.
+    pub(crate) fn register<F, Fut>(&self, name: &'static str, task: F, log: &Log) -> Worker
+    where
+        F: Fn(ShutdownToken) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let gates = Arc::new(AtomicBool::new(false));
+        let mut registered = self.lock();
+        if registered.started {
+            log.infra(Level::Error, "worker_task_rejected", |record| {
+                record.str("worker", name);
+                record.str("problem", "registered after the start");
+            });
+        } else {
+            registered.list.push(Registration {
+                name,
+                task: Arc::new(move |token| Box::pin(task(token))),
+                gates: Arc::clone(&gates),
+            });
+        }
+        Worker { gates }
+    }
+
+    /// Checks the names.
+    pub(crate) fn check(&self) -> Result<(), WorkerError> {
+        let mut names = BTreeSet::new();
+        for Registration { name, .. } in &self.lock().list {
+            if !is_name(name) {
+                return Err(WorkerError::Name(name));
+            }
+            if !names.insert(*name) {
+                return Err(WorkerError::Repeated(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts all workers, whose names have been checked.
+    pub(crate) fn start(&self, supervision: &Supervision<'_>) {
+        let list = {
+            let mut registered = self.lock();
+            registered.started = true;
+            std::mem::take(&mut registered.list)
+        };
+        let names = list.iter().map(|registration| registration.name);
+        supervision.restarts.define(names);
+        for (index, registration) in list.into_iter().enumerate() {
+            let supervisor = Supervisor {
+                index,
+                registration,
+                lifecycle: Arc::clone(supervision.lifecycle),
+                token: supervision.token.clone(),
+                readiness: supervision.readiness.clone(),
+                restarts: supervision.restarts.clone(),
+                log: supervision.log.clone(),
+            };
+            supervision
+                .lifecycle
+                .connections
+                .spawn_on(supervisor.run(), supervision.runtime);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registered> {
+        self.registered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for BackgroundWorkers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.lock().list.iter().map(|worker| worker.name))
+            .finish()
+    }
+}
+
+/// The supervisor of one worker.
+struct Supervisor {
+    index: usize,
+    registration: Registration,
+    lifecycle: Arc<Lifecycle>,
+    token: ShutdownToken,
+    readiness: Readiness,
+    restarts: Restarts,
+    log: Log,
+}
+
+impl Supervisor {
+    async fn run(self) {
+        let mut delay = FIRST_DELAY;
+        loop {
+            let began = Instant::now();
+            let Some(problem) = self.run_once().await else {
+                return;
+            };
+            if began.elapsed() >= STABLE {
+                delay = FIRST_DELAY;
+            }
+            let name = self.registration.name;
+            self.restarts.count(self.index);
+            self.log
+                .infra(Level::Warning, "worker_task_failed", |record| {
+                    record.str("worker", name);
+                    record.str("problem", problem);
+                    record.number("restartMs", delay.as_millis());
+                });
+            let gates = self.registration.gates.load(Ordering::Relaxed);
+            let hold = gates.then(|| self.readiness.hold(name));
+            tokio::select! {
+                biased;
+                () = self.lifecycle.connections.reached(Stage::LameDuck) => return,
+                () = sleep(delay) => {}
+            }
+            drop(hold);
+            delay = (delay * 2).min(MAX_DELAY);
+        }
+    }
+
+    /// Runs the worker once. Gives what was wrong with its end, or nothing if the service ends.
+    async fn run_once(&self) -> Option<&'static str> {
+        let Lifecycle {
+            connections, runs, ..
+        } = &*self.lifecycle;
+        let (task, token) = (Arc::clone(&self.registration.task), self.token.clone());
+        runs.began();
+        // The call is inside the task too, since it may panic like the future that it makes.
+        let mut run = AbortOnDrop(tokio::spawn(async move { task(token).await }));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut run.0 => Some(ended),
+            () = connections.reached(Stage::Cut) => None,
+        };
+        let Some(ended) = ended else {
+            // It counts as running until it has been dropped.
+            run.0.abort();
+            // The error says that it was aborted, as it was.
+            let _ = (&mut run.0).await;
+            runs.ended(false);
+            return None;
+        };
+        let is_ending = connections.is_at(Stage::LameDuck);
+        runs.ended(is_ending);
+        match ended {
+            // A panic has a record of its own.
+            _ if is_ending => None,
+            Ok(()) => Some("returned"),
+            Err(_) => Some("panicked"),
+        }
+    }
+}
+
+/// A task that ends with its supervisor.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A letter, then letters, digits and underscores.
+fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    name.len() <= MAX_NAME
+        && bytes.next().is_some_and(|byte| byte.is_ascii_lowercase())
+        && bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{LogFormat, LogLevels},
+        telemetry::Output,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn worker_restart_delay_doubles_to_30_s() {
+        let lifecycle = Arc::new(Lifecycle::new());
+        lifecycle.start();
+        let levels = LogLevels::all(Level::Error);
+        let log = Log::start(Output::to(std::io::sink()), LogFormat::Json, levels, 1).unwrap();
+        let begun = Arc::new(Mutex::new(Vec::new()));
+        let workers = BackgroundWorkers::default();
+        let times = Arc::clone(&begun);
+        let task = move |_| {
+            let mut times = times.lock().unwrap();
+            times.push(Instant::now());
+            // The twelfth run is long enough to count as stable.
+            let lasts = if times.len() == 12 {
+                STABLE
+            } else {
+                Duration::ZERO
+            };
+            sleep(lasts)
+        };
+        drop(workers.register("outbox", task, &log));
+        assert_eq!(workers.check(), Ok(()));
+        workers.start(&Supervision {
+            runtime: &runtime::Handle::current(),
+            lifecycle: &lifecycle,
+            token: &ShutdownToken::new(Arc::clone(&lifecycle.connections), STABLE),
+            readiness: &Readiness::new(Arc::clone(&lifecycle), log.clone()),
+            restarts: &Restarts::default(),
+            log: &log,
+        });
+        while begun.lock().unwrap().len() < 14 {
+            sleep(Duration::from_secs(1)).await;
+        }
+        let begun = begun.lock().unwrap();
+        let gaps: Vec<_> = begun
+            .windows(2)
+            .map(|it| (it[1] - it[0]).as_millis())
+            .collect();
+        let doubling = [
+            100, 200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 30_000, 30_000,
+        ];
+        // The timer has a resolution of a millisecond.
+        let near = |gap: u128, expected: u128| (expected..=expected + 2).contains(&gap);
+        assert!(
+            doubling.iter().zip(&gaps).all(|(it, gap)| near(*gap, *it)),
+            "{gaps:?}"
+        );
+        assert!(
+            near(gaps[11], 30_100),
+            "a long run resets the delay: {gaps:?}"
+        );
+    }
+}

@@ -1,0 +1,42 @@
+//! Restarts of background workers, by worker.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use super::{definition as families, text::Encoder};
+
+type Worker = (&'static str, AtomicU64);
+
+/// A counter for each background worker, there from the start of the workers on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Restarts {
+    workers: Arc<OnceLock<Box<[Worker]>>>,
+}
+
+impl Restarts {
+    /// Names the workers, once.
+    pub(crate) fn define(&self, names: impl Iterator<Item = &'static str>) {
+        self.workers
+            .get_or_init(|| names.map(|name| (name, AtomicU64::new(0))).collect());
+    }
+
+    /// Counts a restart of the worker with this index.
+    pub(crate) fn count(&self, index: usize) {
+        if let Some((_, restarts)) = self.workers.get().and_then(|workers| workers.get(index)) {
+            restarts.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn render(&self, out: &mut Encoder) {
+        let workers = self.workers.get().map_or(&[][..], |workers| workers);
+        if !workers.is_empty() {
+            out.family(&families::WORKER_TASK_RESTARTS);
+        }
+        for (name, restarts) in workers {
+            let restarts = restarts.load(Ordering::Relaxed);
+            out.sample("_total", &[("worker", name)], restarts);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Start-up connections: an async constructor that is retried until it succeeds.
+//!
+//! Services and their databases start together, in any order. A process that exits because its
+//! database is not there yet restarts after the back-off of the orchestrator, minutes later; one that
+//! retries is up within seconds.
+
+use std::{fmt, pin::Pin, time::Duration};
+
+use tokio::time::{sleep, timeout};
+
+use super::SetupError;
+use crate::{
+    config::{Level, duration_text},
+    error::chain,
+    telemetry::{Log, mask},
+};
+
+/// The delay before the second attempt; it doubles with each one.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+const MAX_DELAY: Duration = Duration::from_secs(5);
+
+/// The most bytes of an error that are logged.
+const MAX_ERROR: usize = 256;
+
+/// Retries an async constructor until it succeeds. Made by
+/// [`Handle::connect`](crate::Handle::connect).
+#[must_use = "nothing is connected until it is awaited"]
+pub struct Connect<F> {
+    name: String,
+    log: Log,
+    constructor: F,
+    limit: Option<Duration>,
+}
+
+/// A start-up connection did not succeed within its limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} was not reached within {}: {last}", duration_text(*limit))]
+pub struct ConnectError {
+    name: String,
+    limit: Duration,
+    /// The error of the last attempt, without secrets.
+    last: String,
+}
+
+impl<F> Connect<F> {
+    pub(crate) fn new(name: &str, log: Log, constructor: F) -> Self {
+        Self {
+            name: name.to_owned(),
+            log,
+            constructor,
+            limit: None,
+        }
+    }
+
+    /// Limits the time of all attempts together; an attempt that runs at that moment is cancelled.
+    ///
+    /// The default is no limit.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    async fn run<Fut, T, E>(mut self) -> Result<T, ConnectError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: Into<SetupError>,
+    {
+        let mut last = "the first attempt did not end".to_owned();
+        let Some(limit) = self.limit else {
+            return Ok(self.retry(&mut last).await);
+        };
+        let connected = timeout(limit, self.retry(&mut last)).await;
+        connected.map_err(|_| ConnectError {
+            name: self.name,
+            limit,
+            last,
+        })
+    }
+
+    async fn retry<Fut, T, E>(&mut self, last: &mut String) -> T
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: Into<SetupError>,
+    {
+        let mut delay = FIRST_DELAY;
+        let mut attempt = 0_u64;
+        loop {
+            let error = match (self.constructor)().await {
+                Ok(connected) => return connected,
+                Err(error) => error.into(),
+            };
+            attempt += 1;
+            *last = mask(&chain(&*error));
+            last.truncate(last.floor_char_boundary(MAX_ERROR));
+            self.log.infra(Level::Warning, "connect_failed", |record| {
+                record.str("connection", &self.name);
+                record.number("attempt", attempt);
+                record.str("error", last);
+                record.number("retryMs", delay.as_millis());
+            });
+            sleep(delay).await;
+            delay = (delay * 2).min(MAX_DELAY);
+        }
+    }
+}
+
+impl<F, Fut, T, E> IntoFuture for Connect<F>
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: Into<SetupError> + Send + 'static,
+{
+    type Output = Result<T, ConnectError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<F> fmt::Debug for Connect<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("name", &self.name)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
