@@ -190,6 +190,7 @@ fn routes() -> Router<App> {
             "/upload-large",
             post(upload).layer(plimsoll::limits().max_body_bytes(8 * 1024 * 1024)),
         )
+        .nest("/limited", limited())
         .route("/ignore-body", post(|| async { "ignored\n" }))
         .route("/big", get(|| async { BIG.clone() }))
         .route("/large", get(|| async { LARGE.clone() }))
@@ -237,6 +238,15 @@ fn routes() -> Router<App> {
         .route("/count", get(count))
         .route("/tenants/{tenant}", get(tenant))
         .route("/secret-key", get(secret_key))
+}
+
+/// Uploads with a limit of 1,000 bytes that the edge holds.
+fn limited() -> Router<App> {
+    Router::new()
+        .route("/upload", post(upload))
+        .route("/upload-stream", post(upload_stream))
+        .route("/own-413", post(own_413))
+        .layer(plimsoll::limits().max_body_bytes(1000))
 }
 
 /// One answer for all who ask: ten thousand slow readers must not need memory of their own.

@@ -148,7 +148,7 @@ impl Shared {
     /// and `Host` is checked, which is not a layer's business on a server of somebody else's.
     fn admit<S, B>(
         self: &Arc<Self>,
-        request: Request<B>,
+        mut request: Request<B>,
         peer: Peer,
         scheme: Scheme,
         ours: Option<Ours>,
@@ -159,7 +159,7 @@ impl Shared {
         B::Error: Into<axum::BoxError>,
     {
         let started = Instant::now();
-        let assigned = id::assign(request.headers());
+        let assigned = id::assign(request.headers_mut());
         let Resolved { client_ip, told } = self.client_ip.resolve(peer, request.headers());
         let is_ours = ours.is_some();
         let infra = ours.as_ref().is_some_and(|ours| ours.infra);
@@ -238,8 +238,7 @@ impl Shared {
             None => Body::empty(),
         });
         if context.body.is_some() {
-            // Ours counts what comes over the wire. axum's counts what its extractors read, which is
-            // more where a layer of the service's own decompresses: both have the same limit.
+            // In the place of axum's default; a limit of the application's own, set further inside, wins.
             limits::extractor_limit(self.max_body_bytes).apply(&mut request);
         }
         EdgeFuture::handling(account, context, self.request_timeout, || call(request))

@@ -5,7 +5,7 @@
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     http::{HeaderMap, Method, Response, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse as _, Redirect},
@@ -244,5 +244,70 @@ async fn nested_routers_without_a_fallback_have_the_default_answer() {
     for (method, path) in [(Method::GET, "/api/y"), (Method::POST, "/api/x")] {
         let inside = service.request(request(method.clone(), path)).await;
         assert_described(&inside, &bare(&router, request(method, path)).await);
+    }
+}
+
+#[tokio::test]
+async fn the_request_has_the_effective_id_in_its_headers() {
+    let ids = async |headers: HeaderMap| {
+        let ids = headers.get_all("x-request-id").iter();
+        ids.map(|id| id.to_str().unwrap())
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let service = start(Router::new().route("/ids", get(ids))).await;
+    for (sent, taken) in [
+        (&[][..], false),
+        (&["mine"], true),
+        (&["not good"], false),
+        (&["one", "two"], false),
+    ] {
+        let mut request = request(Method::GET, "/ids");
+        for id in sent {
+            request
+                .headers_mut()
+                .append("x-request-id", id.parse().unwrap());
+        }
+        let answer = service.request(request).await;
+        let effective = answer.headers()["x-request-id"].to_str().unwrap();
+        assert_eq!(answer.body(), effective, "{sent:?}");
+        assert_eq!(sent.first() == Some(&effective), taken, "{sent:?}");
+    }
+}
+
+/// An upload of this many bytes.
+fn upload(path: &str, length: usize) -> Request<Bytes> {
+    Request::post(path).body(vec![b'x'; length].into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_limit_that_the_application_sets_wins() {
+    let length = async |body: Bytes| body.len().to_string();
+    let stream = async |body: Body| body.collect().await.unwrap().to_bytes().len().to_string();
+    let limit = |limit| DefaultBodyLimit::max(limit);
+    let router = Router::new()
+        .route("/default", post(length))
+        .route("/stream", post(stream))
+        .route("/less", post(length).layer(limit(1000)))
+        .route("/more", post(length).layer(limit(3_000_000)))
+        .route("/all", post(length).layer(DefaultBodyLimit::disable()));
+    let service = start(router.clone()).await;
+    for (path, bytes, status) in [
+        ("/default", 2_097_152, 200),
+        ("/default", 2_097_153, 413),
+        ("/stream", 4_000_000, 200),
+        ("/less", 1000, 200),
+        ("/less", 1001, 413),
+        ("/more", 3_000_000, 200),
+        ("/more", 3_000_001, 413),
+        ("/all", 4_000_000, 200),
+    ] {
+        let inside = service.request(upload(path, bytes)).await;
+        assert_eq!(inside.status(), status, "{path} {bytes}");
+        let outside = bare(&router, upload(path, bytes)).await;
+        assert_eq!(inside.body(), outside.body(), "{path} {bytes}");
+        let limit = &service.records_with("http_request").pop().unwrap()["limit"];
+        let is_default = path == "/default" && status == 413;
+        assert_eq!(*limit == "MAX_BODY_BYTES", is_default, "{path} {bytes}");
     }
 }

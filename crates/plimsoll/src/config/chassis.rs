@@ -115,7 +115,8 @@ pub struct Config {
     /// answered with 503 at once. Default: 1024. 0 is no limit.
     pub max_in_flight: usize,
 
-    /// `MAX_BODY_BYTES`: the longest request body that is accepted, in bytes. Default: 2 MiB.
+    /// `MAX_BODY_BYTES`: the longest request body that an extractor reads, in bytes. A
+    /// `DefaultBodyLimit` or [`limits`](crate::limits()) of a route wins. Default: 2 MiB.
     pub max_body_bytes: ByteSize,
 
     /// `SECRET_KEY`; see [`Config::secret_key`].

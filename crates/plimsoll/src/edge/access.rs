@@ -126,6 +126,9 @@ impl AccessLog {
         if let Some(fault) = account.fault {
             record.str(key!("protocolError"), fault.as_str());
         }
+        if let Some(limit) = account.size_limit {
+            record.str(key!("limit"), limit.as_str());
+        }
         record.trace(account.trace.recorded());
     }
 

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tokio::time::Instant;
 
-use super::{Shared, admission::Slot, id::Assigned, problem::Problem};
+use super::{Shared, admission::Slot, id::Assigned, problem::Problem, upload::SizeLimit};
 use crate::{
     context::RequestId,
     metrics::{ProtocolError, RouteId},
@@ -37,6 +37,8 @@ pub(super) struct Account {
     pub(super) status: Option<u16>,
     /// What was wrong with its head.
     pub(super) fault: Option<ProtocolError>,
+    /// The limit that its body was too large for.
+    pub(super) size_limit: Option<SizeLimit>,
     pub(super) trace: RequestTrace,
     kind: Kind,
     slot: Option<Slot>,
@@ -80,6 +82,7 @@ impl Account {
             route: 0,
             status: None,
             fault: None,
+            size_limit: None,
             trace: RequestTrace::default(),
             kind: Kind::Refused,
             slot: None,

@@ -24,6 +24,7 @@ use super::{
     id,
     problem::Problem,
     tracked::Tracked,
+    upload::SizeLimit,
 };
 use crate::{
     context::{self, RequestContext},
@@ -148,6 +149,11 @@ where
                             }
                             return Poll::Ready(Ok(describe(account, head)));
                         }
+                        if head.status == StatusCode::PAYLOAD_TOO_LARGE
+                            && handler.stopped_at_default_limit()
+                        {
+                            account.size_limit = Some(SizeLimit::Default);
+                        }
                         finish_head(&mut account, head.status, &mut head.headers, false);
                         if is_endless(head.status, &head.headers) {
                             account.release_slot();
@@ -162,7 +168,14 @@ where
                         let body = Tracked::theirs(body, &head.headers, account, context);
                         return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }
-                    Outcome::Refused(problem) => problem,
+                    Outcome::Refused(problem) => {
+                        if problem.status == StatusCode::PAYLOAD_TOO_LARGE
+                            && let Some(account) = account.as_mut()
+                        {
+                            account.size_limit = Some(SizeLimit::Route);
+                        }
+                        problem
+                    }
                     Outcome::Malformed => account.as_mut().map_or_else(
                         || Problem::new(StatusCode::BAD_REQUEST).closing(),
                         |account| account.is_refused(ProtocolError::Malformed),

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http::StatusCode;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -85,6 +86,12 @@ impl<F> Handler<F> {
             .is_some_and(|context| context.is_default_answer)
     }
 
+    /// Whether what read the request's body stopped at `MAX_BODY_BYTES`.
+    pub(super) fn stopped_at_default_limit(&self) -> bool {
+        let body = self.context.as_ref().and_then(|it| it.body.as_ref());
+        body.is_some_and(|body| body.stopped_at_default())
+    }
+
     /// Drops what the service has made, such as a body that is not sent.
     pub(super) fn discard<T>(self: Pin<&mut Self>, made: T) -> Result<(), Caught> {
         guard(self.project().context, || drop(made))
@@ -126,7 +133,12 @@ where
             // What a handler answers is its own, whatever became of its body.
             (Ok(Poll::Ready(Ok(answer))), _) => Outcome::Answer(answer),
             (Ok(Poll::Pending), Some(Verdict::Refuse(status))) => {
-                Outcome::Refused(Problem::new(status).closing())
+                let limit = (status == StatusCode::PAYLOAD_TOO_LARGE)
+                    .then(|| Some(this.context.as_ref()?.body.as_ref()?.limit()));
+                let detail = limit.flatten().map(|limit| {
+                    format!("this route takes request bodies of {limit} bytes at most")
+                });
+                Outcome::Refused(Problem::new(status).with_detail(detail).closing())
             }
             (Ok(Poll::Pending), Some(Verdict::Malformed)) => Outcome::Malformed,
             (Ok(Poll::Pending), None) => {

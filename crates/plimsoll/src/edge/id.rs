@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
 use crate::context::RequestId;
 
@@ -28,18 +28,35 @@ pub(super) struct Assigned {
     pub(super) replaced: bool,
 }
 
-/// Decides on the id of a request with these headers.
-pub(super) fn assign(headers: &HeaderMap) -> Assigned {
-    let sent = headers.get(HEADER);
-    let is_only = || headers.get_all(HEADER).iter().nth(1).is_none();
-    match sent {
-        Some(value) if is_acceptable(value.as_bytes()) && is_only() => Assigned {
-            id: RequestId::new(value.clone()),
-            replaced: false,
-        },
-        sent => Assigned {
+/// Decides on the id of a request with these headers, and leaves no other id in them.
+pub(super) fn assign(headers: &mut HeaderMap) -> Assigned {
+    // One search for reading and writing: it is the dearest part.
+    match headers.try_entry(HEADER) {
+        Ok(Entry::Occupied(mut entry)) => {
+            let is_only = entry.iter().nth(1).is_none();
+            if is_only && is_acceptable(entry.get().as_bytes()) {
+                return Assigned {
+                    id: RequestId::new(entry.get().clone()),
+                    replaced: false,
+                };
+            }
+            let id = generate();
+            entry.insert(id.header());
+            Assigned { id, replaced: true }
+        }
+        Ok(Entry::Vacant(entry)) => {
+            let id = generate();
+            // Fails where a map is full, which no head fills that was read from a connection.
+            let _ = entry.try_insert(id.header());
+            Assigned {
+                id,
+                replaced: false,
+            }
+        }
+        // Likewise.
+        Err(_) => Assigned {
             id: generate(),
-            replaced: sent.is_some(),
+            replaced: false,
         },
     }
 }
@@ -132,7 +149,9 @@ mod tests {
         for value in sent {
             headers.append(HEADER, HeaderValue::from_bytes(value).unwrap());
         }
-        let assigned = assign(&headers);
+        let assigned = assign(&mut headers);
+        let ids: Vec<_> = headers.get_all(HEADER).iter().collect();
+        assert_eq!(ids, [assigned.id.as_str()], "the id in force and no other");
         assert_eq!(assigned.replaced, !taken);
         if taken {
             assert_eq!(assigned.id.as_str().as_bytes(), sent[0]);
@@ -161,7 +180,7 @@ mod tests {
 
     #[test]
     fn an_id_is_made_when_none_was_sent() {
-        let assigned = assign(&HeaderMap::new());
+        let assigned = assign(&mut HeaderMap::new());
         assert!(!assigned.replaced && is_generated(assigned.id.as_str()));
     }
 

@@ -52,7 +52,12 @@ impl RouteLimits {
         self
     }
 
-    /// How large a request body may be, in the place of `MAX_BODY_BYTES`.
+    /// How many bytes a request body may have, in the place of `MAX_BODY_BYTES`.
+    ///
+    /// Holds for everything that reads the body, also for handlers that read it as a stream, which
+    /// `MAX_BODY_BYTES` does not limit. What comes over the connection is counted and, for axum's
+    /// extractors, what a layer makes of it, such as one that decompresses. A larger body is answered
+    /// with 413.
     #[must_use]
     pub fn max_body_bytes(mut self, limit: u64) -> Self {
         self.max_body_bytes = Some(limit);

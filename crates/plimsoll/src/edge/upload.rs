@@ -1,8 +1,13 @@
-//! The request's body, with a limit on its size and on its silence (contract SRV-1, SRV-2, SRV-3).
+//! The request's body, with a limit on its silence, and on its size where a route sets one (contract
+//! SRV-1, SRV-2, SRV-3).
 //!
 //! Both hold for whatever reads the body: an extractor, a stream, a multipart parser. When one is
 //! broken the handler gets nothing more, and the edge takes over: it cancels the handler and answers
 //! 413 or 408 itself.
+//!
+//! `MAX_BODY_BYTES` is not held here: it takes the place of axum's default for its extractors, and a
+//! `DefaultBodyLimit` of the application, which nothing outside of axum can see, wins over it. Here is
+//! seen only that a reader stopped at it, for the access record.
 
 use std::{
     fmt, io,
@@ -29,7 +34,12 @@ const SOMETHING: u64 = 1024;
 
 /// What a body and the edge tell each other.
 pub(crate) struct BodyControl {
+    /// What the route sets; without that as large as can be.
     limit: AtomicU64,
+    /// `MAX_BODY_BYTES`.
+    default_limit: u64,
+    /// Whether the piece that crossed `default_limit` was the last one that was read.
+    stopped_at_default: AtomicBool,
     gap: Duration,
     fault: AtomicU8,
     admission: Arc<Admission>,
@@ -48,6 +58,25 @@ enum Fault {
     Malformed = 4,
 }
 
+/// The limit for which a body is refused with 413.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SizeLimit {
+    /// `MAX_BODY_BYTES`, by an extractor of axum.
+    Default,
+    /// That of [`limits`](super::limits()), by the edge.
+    Route,
+}
+
+impl SizeLimit {
+    /// How the access record names it.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "MAX_BODY_BYTES",
+            Self::Route => "route",
+        }
+    }
+}
+
 /// What the edge does when a body has broken its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -58,11 +87,12 @@ pub(super) enum Verdict {
 }
 
 impl BodyControl {
-    /// `gap` is the longest silence between two reads.
-    pub(super) fn new(limit: u64, gap: Duration, admission: Arc<Admission>) -> Arc<Self> {
-        let limit = AtomicU64::new(limit);
+    /// `default_limit` is that of axum's extractors, `gap` the longest silence between two reads.
+    pub(super) fn new(default_limit: u64, gap: Duration, admission: Arc<Admission>) -> Arc<Self> {
         Arc::new(Self {
-            limit,
+            limit: AtomicU64::new(u64::MAX),
+            default_limit,
+            stopped_at_default: AtomicBool::new(false),
             gap,
             fault: AtomicU8::new(0),
             admission,
@@ -90,9 +120,19 @@ impl BodyControl {
         self.slotless.load(Ordering::Acquire)
     }
 
-    /// Sets another limit than `MAX_BODY_BYTES`; for what has not been read yet.
+    /// Sets the limit of a route, which holds for what has not been read yet.
     pub(super) fn set_limit(&self, limit: u64) {
         self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    /// The limit of the route.
+    pub(super) fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Whether what read the body stopped as soon as it was longer than `MAX_BODY_BYTES`.
+    pub(super) fn stopped_at_default(&self) -> bool {
+        self.stopped_at_default.load(Ordering::Relaxed)
     }
 
     /// What is to be done, if the body has broken its limits.
@@ -127,7 +167,7 @@ impl BodyControl {
             return Poll::Pending;
         }
         let reason = match fault {
-            Fault::TooLarge => Reason::TooLarge(self.limit.load(Ordering::Relaxed)),
+            Fault::TooLarge => Reason::TooLarge(self.limit()),
             Fault::Stalled | Fault::Gone => Reason::Stalled(self.gap),
             Fault::Malformed => Reason::Malformed,
         };
@@ -213,7 +253,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let mut this = self.project();
-        let limit = this.control.limit.load(Ordering::Relaxed);
+        let limit = this.control.limit();
         // What the client declares is refused before a byte of it is read.
         if this.seen.saturating_add(this.inner.size_hint().lower()) > limit {
             return this.control.broken(Fault::TooLarge);
@@ -237,6 +277,12 @@ where
                 }
                 if *this.seen > limit {
                     return this.control.broken(Fault::TooLarge);
+                }
+                let default = this.control.default_limit;
+                if *this.seen > default {
+                    let crossed = *this.seen - length <= default;
+                    let stopped = &this.control.stopped_at_default;
+                    stopped.store(crossed, Ordering::Relaxed);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -341,7 +387,8 @@ mod tests {
     }
 
     async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<Verdict>) {
-        let control = BodyControl::new(limit, GAP, Admission::new(0));
+        let control = BodyControl::new(u64::MAX, GAP, Admission::new(0));
+        control.set_limit(limit);
         let chunks = chunks
             .iter()
             .map(|(s, n)| (Duration::from_secs(*s), *n))
@@ -367,7 +414,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_declared_size_is_refused_before_anything_is_read() {
-        let control = BodyControl::new(3, GAP, Admission::new(0));
+        let control = BodyControl::new(u64::MAX, GAP, Admission::new(0));
+        control.set_limit(3);
         let mut upload = Box::pin(Upload::new(Full::from("four"), Arc::clone(&control)));
         let first = std::future::poll_fn(|cx| upload.as_mut().poll_frame(cx)).await;
         assert!(first.unwrap().is_err());
@@ -381,8 +429,21 @@ mod tests {
     #[tokio::test]
     async fn a_route_may_raise_the_limit_before_the_body_is_read() {
         let control = BodyControl::new(3, GAP, Admission::new(0));
+        control.set_limit(3);
         control.set_limit(4);
         let upload = Upload::new(Full::from(Bytes::from_static(b"four")), control);
         assert_eq!(upload.collect().await.unwrap().to_bytes(), "four");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stops_at_the_default_limit_is_seen() {
+        let chunks = || Chunks([(Duration::ZERO, 4); 3].into(), None);
+        let control = BodyControl::new(6, GAP, Admission::new(0));
+        let mut upload = Box::pin(Upload::new(chunks(), Arc::clone(&control)));
+        let mut stopped = Vec::new();
+        while upload.as_mut().frame().await.is_some() {
+            stopped.push(control.stopped_at_default());
+        }
+        assert_eq!(stopped, [false, true, false]);
     }
 }

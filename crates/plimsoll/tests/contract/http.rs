@@ -25,7 +25,10 @@ fn chassis_errors(service: &Process) -> Vec<(u16, Answer)> {
         (404, service.get("/no/such/path")),
         (405, service.request(request("DELETE", "/hello", ""))),
         (408, stalled.read()),
-        (413, service.request(post("/upload", &"x".repeat(2000)))),
+        (
+            413,
+            service.request(post("/limited/upload", &"x".repeat(2000))),
+        ),
         (500, service.get("/panic")),
         (503, service.get("/hang")),
     ]
@@ -36,7 +39,6 @@ fn short_tempered(debug: &str) -> Process {
     start(&[
         ("READ_TIMEOUT", "300ms"),
         ("REQUEST_TIMEOUT", "1s"),
-        ("MAX_BODY_BYTES", "1KiB"),
         ("DEBUG", debug),
     ])
 }

@@ -193,8 +193,8 @@ fn a_deadline_of_zero_is_none() {
 /// SRV-3
 #[test]
 fn a_body_is_allowed_up_to_the_limit() {
-    let service = start(&[("MAX_BODY_BYTES", "1000")]);
-    for path in ["/upload", "/upload-stream"] {
+    let service = start(&[]);
+    for path in ["/limited/upload", "/limited/upload-stream"] {
         let fits = service.request(post(path, &"x".repeat(1000)));
         assert_eq!((fits.status, fits.text()), (200, "1000\n"), "{path}");
         assert_problem(&service.request(post(path, &"x".repeat(1001))), 413);
@@ -204,8 +204,8 @@ fn a_body_is_allowed_up_to_the_limit() {
 /// SRV-3
 #[test]
 fn a_body_of_unknown_length_is_allowed_up_to_the_limit() {
-    let service = start(&[("MAX_BODY_BYTES", "1000")]);
-    for path in ["/upload", "/upload-stream"] {
+    let service = start(&[]);
+    for path in ["/limited/upload", "/limited/upload-stream"] {
         let chunked = |last: &str| {
             let chunks = format!("1f4\r\n{}\r\n", "x".repeat(500)).repeat(2);
             let head = request("POST", path, "Transfer-Encoding: chunked\r\n");
@@ -220,10 +220,10 @@ fn a_body_of_unknown_length_is_allowed_up_to_the_limit() {
 /// SRV-3
 #[test]
 fn a_declared_length_over_the_limit_is_refused_before_the_body() {
-    let service = start(&[("MAX_BODY_BYTES", "1000"), ("READ_TIMEOUT", "60s")]);
+    let service = start(&[("READ_TIMEOUT", "60s")]);
     let mut connection = service.connect();
     connection.send(
-        "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n",
+        "POST /limited/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n",
     );
     // The first answer is the final one: nobody was asked to go on.
     assert_problem(&connection.read(), 413);
@@ -245,17 +245,17 @@ fn a_client_that_expects_to_be_asked_is_asked_when_the_body_is_read() {
 /// SRV-3
 #[test]
 fn a_client_that_sends_everything_first_can_read_the_413() {
-    let service = start(&[("MAX_BODY_BYTES", "64KiB")]);
+    let service = start(&[]);
     // More than all buffers on the way hold, so that closing with unread bytes would reset the
     // connection.
     let body = "x".repeat(8 * 1024 * 1024);
     let piece = format!("100000\r\n{}\r\n", "x".repeat(0x10_0000));
-    let chunked = request("POST", "/upload", "Transfer-Encoding: chunked\r\n")
+    let chunked = request("POST", "/limited/upload", "Transfer-Encoding: chunked\r\n")
         + &piece.repeat(8)
         + "0\r\n\r\n";
     for raw in [
-        post("/upload", &body),
-        post("/upload-stream", &body),
+        post("/limited/upload", &body),
+        post("/limited/upload-stream", &body),
         chunked,
     ] {
         let mut connection = service.connect();
@@ -271,9 +271,11 @@ fn a_client_that_sends_everything_first_can_read_the_413() {
 /// SRV-3
 #[test]
 fn a_client_that_goes_on_sending_after_a_413_is_cut_off() {
-    let service = start(&[("MAX_BODY_BYTES", "1000")]);
+    let service = start(&[]);
     let mut connection = service.connect();
-    connection.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n");
+    connection.send(
+        "POST /limited/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n",
+    );
     assert_problem(&connection.read(), 413);
     let ((), took) = timed(|| {
         while connection.try_send([b'x'; 1000]).is_ok() && !connection.ends_within(ms(20)) {}
@@ -287,13 +289,23 @@ fn a_client_that_goes_on_sending_after_a_413_is_cut_off() {
 fn a_route_can_have_a_body_limit_of_its_own() {
     let service = start(&[]);
     let three = "x".repeat(3 * 1024 * 1024);
-    assert_problem(&service.request(post("/upload", &three)), 413);
+    assert_eq!(service.request(post("/upload", &three)).status, 413);
     assert_eq!(
         service.request(post("/upload-large", &three)).text(),
         "3145728\n"
     );
     let nine = "x".repeat(9 * 1024 * 1024);
-    assert_problem(&service.request(post("/upload-large", &nine)), 413);
+    let refused = service.request(post("/upload-large", &nine));
+    assert_problem(&refused, 413);
+    assert_eq!(
+        refused.json()["detail"],
+        "this route takes request bodies of 8388608 bytes at most"
+    );
+    for (path, limit) in [("/upload", "MAX_BODY_BYTES"), ("/upload-large", "route")] {
+        service.wait_for_record(|record| {
+            record["rawPath"] == path && record["status"] == 413 && record["limit"] == limit
+        });
+    }
 }
 
 /// SRV-3

@@ -313,7 +313,7 @@ impl Config {
         let max_body_bytes = from
             .setting(
                 "MAX_BODY_BYTES",
-                "Longest request body; a longer one is answered with 413.",
+                "Longest request body that an extractor reads where the code sets no limit; a longer one is answered with 413.",
             )
             .default(DEFAULT_MAX_BODY_BYTES)
             .read::<ByteSize>();

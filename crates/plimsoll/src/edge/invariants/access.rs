@@ -89,7 +89,7 @@ pub(crate) fn access(format: LogFormat, number: u64, [method, target, agent, id]
     let is_aborted = flags & 1 != 0;
     let client_ip = (flags & 2 != 0).then(|| [10, flags, low, high].into());
 
-    let assigned = id::assign(request.headers());
+    let assigned = id::assign(request.headers_mut());
     let is_replaced = assigned.replaced;
     let (shared, started) = (Arc::clone(&SHARED), Instant::now());
     let mut account = Account::begin(shared, None, started, assigned, client_ip, &request);

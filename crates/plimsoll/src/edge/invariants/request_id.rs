@@ -27,7 +27,7 @@ pub(crate) fn request_id(bytes: &[u8]) {
             .filter(|id| (1..=128).contains(&id.len())),
         _ => None,
     };
-    let assigned = id::assign(&headers);
+    let assigned = id::assign(&mut headers);
     let id = assigned.id.as_str();
     match acceptable {
         Some(expected) => assert_eq!((id, assigned.replaced), (expected, false)),

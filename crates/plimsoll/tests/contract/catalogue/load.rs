@@ -34,11 +34,7 @@ fn a_hundred_answers_under_way_leave_no_slot_for_another() {
 fn slots_come_back_from_panics_deadlines_and_clients_that_leave() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 40;
-    let service = start(&[
-        ("MAX_IN_FLIGHT", "100"),
-        ("MAX_BODY_BYTES", "1000"),
-        ("LOG_LEVEL", "CRITICAL"),
-    ]);
+    let service = start(&[("MAX_IN_FLIGHT", "100"), ("LOG_LEVEL", "CRITICAL")]);
     let threads = value(&service, "process_threads");
     let tasks = value(&service, "runtime_alive_tasks");
     thread::scope(|scope| {
@@ -60,7 +56,9 @@ fn slots_come_back_from_panics_deadlines_and_clients_that_leave() {
                     upload.reset();
                     let large = "Content-Length: 5000\r\n";
                     assert_eq!(
-                        service.request(request("POST", "/upload", large)).status,
+                        service
+                            .request(request("POST", "/limited/upload", large))
+                            .status,
                         413
                     );
                     if round % 8 == 0 {

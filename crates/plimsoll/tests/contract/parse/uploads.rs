@@ -20,7 +20,7 @@ fn upload_and_read(service: &Process, number: usize, megabyte: &[u8]) -> Option<
         true => "Transfer-Encoding: chunked".to_owned(),
         false => format!("Content-Length: {}", size * MEGABYTE),
     };
-    let path = ["/upload", "/upload-stream"][number / 2 % 2];
+    let path = ["/limited/upload", "/limited/upload-stream"][number / 2 % 2];
     let mut send = |bytes: &[u8]| connection.try_send(bytes);
     let sent = (|| {
         send(format!("POST {path} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n").as_bytes())?;
