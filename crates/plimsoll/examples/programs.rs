@@ -5,9 +5,15 @@
 //! PORT=8081 cargo run -p plimsoll --example programs -- inside_runtime
 //! ```
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use axum::{Router, routing::get};
 use plimsoll::{Exit, Handle, Service, SetupError, build_info};
 use tokio::runtime::Runtime;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    Layer, filter::LevelFilter, layer::Context, util::SubscriberInitExt as _,
+};
 
 fn main() -> Exit {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +21,11 @@ fn main() -> Exit {
     match arguments.as_slice() {
         ["inside_runtime"] => inside_runtime(),
         ["two_setups"] => two_setups(),
+        ["foreign_subscriber"] => foreign_subscriber(),
+        ["foreign_logger"] => foreign_logger(),
+        ["layers"] => layers(),
+        ["defaults", rest @ ..] => defaults(rest),
+        ["bad_defaults"] => bad_defaults(),
         ["own_command_line", rest @ ..] => own_command_line(rest),
         other => panic!("there is no program {other:?}"),
     }
@@ -44,6 +55,85 @@ fn two_setups() -> Exit {
     Service::new(build_info!())
         .setup(set_up)
         .setup(set_up)
+        .arguments(&[])
+        .run()
+}
+
+/// A program that has kept the subscriber that it had before it moved.
+fn foreign_subscriber() -> Exit {
+    tracing_subscriber::registry().init();
+    let service = Service::new(build_info!()).router(hello());
+    service.arguments(&[]).run()
+}
+
+/// A program that has kept its `env_logger::init()`.
+fn foreign_logger() -> Exit {
+    struct Nowhere;
+    impl log::Log for Nowhere {
+        fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+            false
+        }
+        fn log(&self, _: &log::Record<'_>) {}
+        fn flush(&self) {}
+    }
+    log::set_logger(&Nowhere).expect("there is no logger yet");
+    let service = Service::new(build_info!()).router(hello());
+    service.arguments(&[]).run()
+}
+
+/// Layers of all kinds, and a route that shows what each of them has seen.
+fn layers() -> Exit {
+    Service::new(build_info!())
+        .tracing_layer(Count(&ALL))
+        .tracing_layer(Count(&ERRORS).with_filter(LevelFilter::ERROR))
+        .tracing_layer(None::<Count>)
+        .router(hello().route("/events", get(events)))
+        .arguments(&[])
+        .run()
+}
+
+static ALL: AtomicU32 = AtomicU32::new(0);
+static ERRORS: AtomicU32 = AtomicU32::new(0);
+
+/// Counts the events of this program.
+struct Count(&'static AtomicU32);
+
+impl<S: Subscriber> Layer<S> for Count {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "programs" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn events() -> String {
+    tracing::trace!("an_event");
+    tracing::info!("an_event");
+    tracing::error!("an_event");
+    let (all, errors) = (&ALL, &ERRORS);
+    format!(
+        "{} {}\n",
+        all.load(Ordering::Relaxed),
+        errors.load(Ordering::Relaxed)
+    )
+}
+
+/// Other defaults than the chassis has, and a required setting with one.
+fn defaults(arguments: &[&str]) -> Exit {
+    Service::new(build_info!())
+        .router(hello())
+        .default_setting("SERVICE_NAME", "old-name")
+        .default_setting("REQUEST_TIMEOUT", "60s")
+        .default_setting("IDLE_TIMEOUT", "75s")
+        .default_setting("IDLE_TIMEOUT", "61s")
+        .arguments(arguments)
+        .run()
+}
+
+fn bad_defaults() -> Exit {
+    Service::new(build_info!())
+        .default_setting("PROT", "8888")
+        .default_setting("READ_TIMEOUT", "soon")
         .arguments(&[])
         .run()
 }

@@ -144,8 +144,15 @@ pub fn load<S: Settings>(
 /// Says what the settings are, whatever the environment; for help and docs.
 #[must_use]
 pub fn definitions<S: Settings>(build: &BuildInfo) -> Definitions {
-    let environment = Environment::default();
-    let mut reader = Reader::new(&environment);
+    definitions_in::<S>(build, &Environment::default())
+}
+
+/// The same, with the defaults of a program.
+pub(crate) fn definitions_in<S: Settings>(
+    build: &BuildInfo,
+    environment: &Environment,
+) -> Definitions {
+    let mut reader = Reader::new(environment);
     // Required settings are missing here, of course; they have been asked for, and that is all.
     let _ = Config::read(&mut reader, build);
     reader.serve_service();

@@ -28,6 +28,7 @@ mod prepared;
 mod router;
 mod run;
 mod start;
+mod subscriber;
 mod tls;
 mod workers;
 
@@ -36,9 +37,11 @@ use std::{
 };
 
 use axum::Router;
+use tracing_subscriber::{Layer, Registry};
 
 #[cfg(feature = "testing")]
 pub(crate) use self::start::Running;
+use self::subscriber::TracingLayer;
 pub use self::{
     connect::{Connect, ConnectError},
     exit::{Exit, StartError},
@@ -66,6 +69,9 @@ pub struct Service<S = ()> {
     setup: Option<Setup<S>>,
     /// A mistake in the program: the start fails and names it.
     has_two_setups: bool,
+    /// Names of settings and their values.
+    defaults: Vec<(&'static str, &'static str)>,
+    layers: Vec<TracingLayer>,
     /// In place of those of the process.
     arguments: Option<Vec<OsString>>,
     environment: Option<Environment>,
@@ -118,6 +124,8 @@ impl Service<()> {
             router: Router::new(),
             setup: None,
             has_two_setups: false,
+            defaults: Vec::new(),
+            layers: Vec::new(),
             arguments: None,
             environment: None,
             output: None,
@@ -180,6 +188,54 @@ impl<S: Settings> Service<S> {
         self
     }
 
+    /// Sets the default of a setting, for a program that has always had another one.
+    ///
+    /// Environment and profile win over it, under the setting's own name and its aliases, and it
+    /// wins over the setting's own default. `--help` shows it as the default, `--check-config` with
+    /// the origin `code`. A name that is no setting, or a value that the setting rejects, is a
+    /// configuration error like any other: exit status 78. The last of several for one name counts.
+    ///
+    /// ```
+    /// use plimsoll::{Service, build_info};
+    ///
+    /// let service = Service::new(build_info!())
+    ///     .default_setting("PORT", "8888")
+    ///     .default_setting("REQUEST_TIMEOUT", "60s");
+    /// # drop(service);
+    /// ```
+    pub fn default_setting(mut self, name: &'static str, value: &'static str) -> Self {
+        self.defaults.push((name, value));
+        self
+    }
+
+    /// Adds a layer to the subscriber of `tracing` that [`Service::run`] installs, beside the
+    /// chassis's own: an error tracker, a console, an exporter.
+    ///
+    /// The layer gets every event and span, whatever `LOG_LEVEL` says. Give it a filter of its own
+    /// (`with_filter`), which applies to this layer alone. A layer that filters as a whole, such as
+    /// a bare `LevelFilter` or `EnvFilter`, also silences the records of the service. `None` is a
+    /// layer that does nothing.
+    ///
+    /// [`Service::prepare`] installs no subscriber: there, add layers to your own.
+    ///
+    /// ```
+    /// use plimsoll::{Service, build_info};
+    /// use tracing_subscriber::{Layer, filter::LevelFilter};
+    ///
+    /// /// Stands for the layer of an error tracker.
+    /// struct Tracker;
+    ///
+    /// impl<S: tracing::Subscriber> Layer<S> for Tracker {}
+    ///
+    /// let service = Service::new(build_info!())
+    ///     .tracing_layer(Tracker.with_filter(LevelFilter::ERROR));
+    /// # drop(service);
+    /// ```
+    pub fn tracing_layer(mut self, layer: impl Layer<Registry> + Send + Sync + 'static) -> Self {
+        self.layers.push(layer.boxed());
+        self
+    }
+
     /// Gives [`Service::run`] these arguments in place of those of the process: the command line then
     /// belongs to the program. `&[]` serves.
     ///
@@ -227,6 +283,14 @@ impl<S: Settings> Service<S> {
     pub fn output(mut self, output: Output) -> Self {
         self.output = Some(output);
         self
+    }
+}
+
+#[cfg(feature = "testing")]
+impl<S> Service<S> {
+    /// The layers of the program, for the subscriber of a test.
+    pub(crate) fn take_layers(&mut self) -> Vec<TracingLayer> {
+        std::mem::take(&mut self.layers)
     }
 }
 

@@ -362,6 +362,49 @@ async fn serve_works_after_layer() {
 }
 
 #[tokio::test]
+async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
+    struct Count(Arc<Mutex<u32>>);
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
+        fn on_event(
+            &self,
+            event: &tracing::Event<'_>,
+            _: tracing_subscriber::layer::Context<'_, S>,
+        ) {
+            if event.metadata().target() == "embedding" {
+                *self.0.lock().unwrap() += 1;
+            }
+        }
+    }
+    let events = Arc::new(Mutex::new(0));
+    let service = || {
+        let log = || async {
+            tracing::debug!("an_event");
+            "logged"
+        };
+        Service::new(build_info!())
+            .tracing_layer(Count(Arc::clone(&events)))
+            .router(Router::new().route("/log", get(log)))
+    };
+    let test = TestService::start(service(), &[]).await;
+    assert_eq!(test.get("/log").await.body(), "logged");
+    assert_eq!(*events.lock().unwrap(), 1);
+    assert_eq!(test.records_with("an_event").len(), 0, "it is below INFO");
+
+    let captured = Captured::default();
+    let prepared = service()
+        .environment(Environment::default())
+        .output(Output::to(captured.clone()))
+        .prepare()
+        .unwrap();
+    let warned = |record: &Value| record["message"] == "tracing_layers_unused";
+    let found = move || captured.records().into_iter().find(warned);
+    tokio::task::spawn_blocking(move || eventually("a warning", found))
+        .await
+        .unwrap();
+    drop(prepared);
+}
+
+#[tokio::test]
 async fn second_setup_is_rejected_by_prepare() {
     let none = |_: Handle| async { Ok::<_, SetupError>(Router::new()) };
     let service = Service::new(build_info!()).setup(none).setup(none);

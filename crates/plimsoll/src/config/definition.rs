@@ -81,6 +81,8 @@ pub struct Ignored {
 pub enum Origin {
     /// The setting's own default.
     Default,
+    /// A default of the program ([`Service::default_setting`](crate::Service::default_setting)).
+    Code,
     /// The process environment.
     Environment,
     /// A flag of the command line.
@@ -182,6 +184,7 @@ impl Origin {
     pub(super) fn place(&self) -> Option<String> {
         match self {
             Self::Default => Some("its default".to_owned()),
+            Self::Code => Some("its default in code".to_owned()),
             Self::Environment | Self::Argument(_) | Self::SecretFile { .. } => None,
             Self::EnvFile { path, line } => Some(format!("line {line} of {}", escaped(path))),
             Self::Alias { origin, .. } => origin.place(),
@@ -193,6 +196,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Code => f.write_str("code"),
             Self::Environment => f.write_str("environment"),
             Self::Argument(flag) => f.write_str(flag),
             Self::EnvFile { path, .. } => write!(f, "env file {}", escaped(path)),
@@ -238,6 +242,7 @@ mod tests {
             path: "/run/key".to_owned(),
         };
         check(&Origin::Default, "default", Some("its default"));
+        check(&Origin::Code, "code", Some("its default in code"));
         check(&Origin::Environment, "environment", None);
         check(&Origin::Argument("--env-file"), "--env-file", None);
         check(&profile(), "env file .env", Some("line 3 of .env"));

@@ -15,7 +15,7 @@
 //! 2. Its aliases, in their order, likewise. An own name in the profile wins over an alias in
 //!    the process environment: one rule for names, told in a note when it applies, is easier to
 //!    foresee than two that cross.
-//! 3. Its default.
+//! 3. The default of the program, then its own.
 //!
 //! For a secret, `NAME_FILE` stands for `NAME`; to set both is a mistake, because nobody could
 //! see which one holds.
@@ -173,9 +173,15 @@ impl<'e> Reader<'e> {
             readings,
             ignored,
             claimed,
-            problems,
+            mut problems,
             notes,
         } = self;
+        let is_setting = |name| readings.iter().any(|it| it.definition.name == name);
+        let unknown = sources.environment().defaulted();
+        problems.extend(unknown.filter(|name| !is_setting(*name)).map(|name| {
+            Problem::new(name, Held::Hidden, "the own name of a setting")
+                .found_in(Origin::Code.place())
+        }));
         let known: Vec<_> = claimed.into_keys().collect();
         let notes = Notes {
             typos: notes::typos(sources.names(), &known),

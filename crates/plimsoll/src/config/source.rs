@@ -1,7 +1,8 @@
 //! Where the text of a setting comes from: the process environment, then a profile.
 //!
 //! ```text
-//! process environment ──▶ profile (--env-file PATH, else ENV_FILE) ──▶ default of the setting
+//! process environment ──▶ profile (--env-file PATH, else ENV_FILE) ──▶ default of the program
+//!                                                                      ──▶ default of the setting
 //! ```
 //!
 //! * The real environment wins over the profile, name by name.
@@ -62,6 +63,8 @@ const MAX_BAD_LINES: usize = 20;
 pub struct Environment {
     variables: BTreeMap<String, Text>,
     env_file: Option<(PathBuf, String)>,
+    /// What the program says holds where nothing is set.
+    defaults: BTreeMap<&'static str, &'static str>,
     stdout_is_terminal: bool,
 }
 
@@ -163,6 +166,25 @@ impl Environment {
         self
     }
 
+    /// Adds defaults of the program, which win over those of the settings.
+    pub(crate) fn with_defaults(mut self, defaults: &[(&'static str, &'static str)]) -> Self {
+        self.defaults.extend(defaults.iter().copied());
+        self
+    }
+
+    /// The program's own default of a setting.
+    pub(super) fn default_of(&self, name: &str) -> Option<&'static str> {
+        self.defaults
+            .get(name)
+            .copied()
+            .filter(|text| !text.is_empty())
+    }
+
+    /// The names of settings for which the program has a default.
+    pub(super) fn defaulted(&self) -> impl Iterator<Item = &'static str> {
+        self.defaults.keys().copied()
+    }
+
     pub(super) const fn stdout_is_terminal(&self) -> bool {
         self.stdout_is_terminal
     }
@@ -203,7 +225,10 @@ impl<'e> Sources<'e> {
                 Profile::open(ENV_FILE, Path::new(&text.shown), &mut findings)
             }
             // A path that is not UTF-8 is reported when the setting is read.
-            (None, Some(_) | None) => None,
+            (None, Some(_)) => None,
+            (None, None) => environment
+                .default_of(ENV_FILE)
+                .and_then(|path| Profile::open(ENV_FILE, Path::new(path), &mut findings)),
         };
         let sources = Self {
             environment,

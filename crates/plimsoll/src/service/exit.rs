@@ -42,6 +42,12 @@ pub(super) enum Failure {
          remove `#[tokio::main]` from `main`, or use `Service::prepare` and `Prepared::serve`"
     )]
     InsideRuntime,
+    #[error(
+        "a subscriber of `tracing` was installed before `Service::run`, which installs its own: \
+         remove it, such as `tracing_subscriber::fmt().init()`, give layers to \
+         `Service::tracing_layer`, or use `Service::prepare`"
+    )]
+    ForeignSubscriber,
     #[error("the service was told to end before it had started")]
     Cancelled,
     #[error("the service's route {0} is one of the chassis's own paths: choose another path")]

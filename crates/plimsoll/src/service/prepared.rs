@@ -1,6 +1,6 @@
 //! A service whose settings are known and whose log works, and that has not started.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, path::PathBuf, sync::Arc};
 
 use axum::Router;
 use tokio::{runtime, sync::Notify};
@@ -10,7 +10,7 @@ use super::handle::Clients;
 use super::{Handle, Service, Setup, StartError, exit::Failure, start::Running};
 use crate::{
     background::BackgroundWorkers,
-    config::{Config, Environment, Loaded, Notes, Settings, load},
+    config::{Config, Environment, Level, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer},
     health::Readiness,
     lifecycle::{Hooks, Lifecycle, Pulse, Report, Stop},
@@ -72,13 +72,18 @@ impl<S: Settings> Service<S> {
     /// If [`Service::setup`] was called twice.
     pub fn prepare(mut self) -> Result<Prepared<S>, StartError> {
         self.check_builder()?;
-        let environment = self
-            .environment
-            .take()
-            .unwrap_or_else(Environment::from_process);
+        let environment = self.take_environment(None);
         let loaded = load::<S>(&self.build, &environment).map_err(Failure::Config)?;
         let log = self.start_log(&loaded.config)?;
         let tracer = start_tracer(&loaded.config, &log)?;
+        if !self.layers.is_empty() {
+            log.infra(Level::Warning, "tracing_layers_unused", |record| {
+                record.str(
+                    "hint",
+                    "`Service::prepare` installs no subscriber: add the layers to your own",
+                );
+            });
+        }
         Ok(self.prepare_with(loaded, log, Vec::new(), tracer))
     }
 
@@ -88,6 +93,19 @@ impl<S: Settings> Service<S> {
             return Err(Failure::TwoSetups);
         }
         Ok(())
+    }
+
+    /// Where settings are read from: what the program gives, or else the process's own, with the
+    /// program's defaults.
+    pub(super) fn take_environment(&mut self, env_file: Option<PathBuf>) -> Environment {
+        let environment = self.environment.take();
+        let environment = environment
+            .unwrap_or_else(Environment::from_process)
+            .with_defaults(&self.defaults);
+        match env_file {
+            Some(path) => environment.with_env_file(path),
+            None => environment,
+        }
     }
 
     pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {

@@ -6,8 +6,6 @@
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::{runtime::Builder, time::timeout};
-use tracing::subscriber::set_global_default;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{
     Exit, Service, StartError,
@@ -15,6 +13,7 @@ use super::{
     exit::Failure,
     healthcheck,
     prepared::start_tracer,
+    subscriber::install,
     workers::Workers,
 };
 use crate::{
@@ -24,9 +23,8 @@ use crate::{
     },
     error::chain,
     lifecycle::{Notify, Report, Signals, SignsOfLife, Stop, Watchdog, hard_limit, stall_limit},
-    otlp::Tracer,
     server::{Inherited, take_inherited},
-    telemetry::{Log, Output, Record, install_panic_hook},
+    telemetry::{Log, Output, Record},
 };
 
 /// How much later than the hard limit of contract LIFE-1 the watchdog ends the process: it must not
@@ -60,8 +58,9 @@ impl<S: Settings> Service<S> {
         };
         match command {
             Command::Help => {
-                let help =
-                    config::definitions::<S>(&self.build).help(self.build.service(), self.about);
+                let defaults = Environment::default().with_defaults(&self.defaults);
+                let definitions = config::definitions_in::<S>(&self.build, &defaults);
+                let help = definitions.help(self.build.service(), self.about);
                 say(io::stdout(), &help);
                 Exit::SUCCESS
             }
@@ -77,7 +76,8 @@ impl<S: Settings> Service<S> {
                 Exit::SUCCESS
             }
             Command::CheckConfig { env_file } => {
-                match config::load::<S>(&self.build, &environment(self.environment, env_file)) {
+                let environment = self.take_environment(env_file);
+                match config::load::<S>(&self.build, &environment) {
                     Ok(loaded) => {
                         let limit = hard_limit(&loaded.config, self.extra_hook_time);
                         let limit = format!("# hard limit: {}\n", duration_text(limit));
@@ -91,9 +91,8 @@ impl<S: Settings> Service<S> {
                 }
             }
             Command::HealthCheck { env_file } => {
-                let loaded =
-                    config::load::<S>(&self.build, &environment(self.environment, env_file));
-                match healthcheck::run(loaded) {
+                let environment = self.take_environment(env_file);
+                match healthcheck::run(config::load::<S>(&self.build, &environment)) {
                     Ok(()) => Exit::SUCCESS,
                     Err(problem) => {
                         say(io::stderr(), &format!("unhealthy: {problem}\n"));
@@ -110,7 +109,7 @@ impl<S: Settings> Service<S> {
             say(io::stderr(), &format!("{error}\n"));
             return Exit::FAILURE;
         }
-        let environment = environment(self.environment.take(), env_file);
+        let environment = self.take_environment(env_file);
         let manager = Manager::of(&environment, std::process::id());
         // Before any descriptor is opened, which might get the number of one that is missing.
         let inherited = inherit(&manager.sockets);
@@ -141,7 +140,9 @@ impl<S: Settings> Service<S> {
             Ok(tracer) => tracer,
             Err(error) => return failed(&log, &error),
         };
-        install(&log, &tracer);
+        if let Err(error) = install(&log, &tracer, std::mem::take(&mut self.layers)) {
+            return failed(&log, &error.into());
+        }
         if let Sockets::OfAnother { pid } = manager.sockets {
             log.infra(Level::Info, "sockets_ignored", |record| {
                 record.number("listenPid", pid);
@@ -270,14 +271,6 @@ enum Ended {
     Late(Report),
 }
 
-fn environment(given: Option<Environment>, env_file: Option<std::path::PathBuf>) -> Environment {
-    let environment = given.unwrap_or_else(Environment::from_process);
-    match env_file {
-        Some(path) => environment.with_env_file(path),
-        None => environment,
-    }
-}
-
 /// Takes what the service manager hands over.
 fn inherit(sockets: &Sockets) -> Result<Inherited, ConfigErrors> {
     match sockets {
@@ -301,33 +294,6 @@ fn raise_file_limit() {
             ..limit
         },
     );
-}
-
-/// Installs what the process has only once.
-fn install(log: &Log, tracer: &Tracer) {
-    install_panic_hook(log);
-    // A program that has installed a subscriber of its own before keeps it: it has composed one
-    // with `Log::layer`, or does without records of events.
-    if subscribe(log, tracer) {
-        // Fails only if somebody else bridges `log` already, to wherever they want it.
-        let _ = tracing_log::LogTracer::init();
-    }
-}
-
-/// Makes records of events, and spans where there are traces. Whether nobody else has before.
-#[cfg(feature = "otlp")]
-fn subscribe(log: &Log, tracer: &Tracer) -> bool {
-    let events = tracing_subscriber::registry().with(log.layer().filtered());
-    // A layer that has nothing to do would be asked all the same.
-    match tracer.layer() {
-        Some(spans) => set_global_default(events.with(spans)).is_ok(),
-        None => set_global_default(events).is_ok(),
-    }
-}
-
-#[cfg(not(feature = "otlp"))]
-fn subscribe(log: &Log, _: &Tracer) -> bool {
-    set_global_default(tracing_subscriber::registry().with(log.layer().filtered())).is_ok()
 }
 
 fn failed(log: &Log, error: &StartError) -> Exit {

@@ -65,13 +65,19 @@ impl TestService {
     pub async fn start<S: Settings>(service: Service<S>, settings: &[(&str, &str)]) -> Self {
         let captured = Captured::default();
         let environment = Environment::from_pairs(settings.iter().copied());
+        let mut service = service;
+        let layers = service.take_layers();
+        // An empty list of layers would silence all others.
+        let layers = (!layers.is_empty()).then_some(layers);
         let prepared = service
             .environment(environment)
             .output(Output::to(captured.clone()))
             .prepare()
             .expect("the settings are right")
             .listen_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let subscriber = tracing_subscriber::registry().with(prepared.log().layer().filtered());
+        let subscriber = tracing_subscriber::registry()
+            .with(layers)
+            .with(prepared.log().layer().filtered());
         let guard = tracing::subscriber::set_default(subscriber);
         let running = prepared.start().await.expect("the service starts");
         let addr = running.local_addr.expect("the service listens on TCP");

@@ -177,6 +177,7 @@ impl Config {
             .default("INFO")
             .example("INFO,sqlx=WARNING")
             .read::<LogLevels>();
+        from.ignore("RUST_LOG", "it has no effect on this log, LOG_LEVEL has");
         let pretty = debug == Ok(true) && from.stdout_is_terminal();
         let log_format = from
             .setting(

@@ -35,6 +35,7 @@ pub struct Setting<'r, 'e> {
 struct Default {
     fallback: Fallback,
     text: Cow<'static, str>,
+    origin: Origin,
 }
 
 /// How the text becomes a value.
@@ -75,6 +76,7 @@ impl<'r, 'e> Setting<'r, 'e> {
         self.default = Some(Default {
             fallback: Fallback::Fixed(text),
             text: text.into(),
+            origin: Origin::Default,
         });
         self
     }
@@ -85,6 +87,7 @@ impl<'r, 'e> Setting<'r, 'e> {
         self.default = Some(Default {
             fallback: Fallback::Varies(shown),
             text: text.into().into(),
+            origin: Origin::Default,
         });
         self
     }
@@ -175,6 +178,8 @@ impl<'r, 'e> Setting<'r, 'e> {
             secret,
         } = self;
         let secret = secret || kind.secret;
+        let of_program = reader.sources.environment().default_of(name);
+        let default = of_program.map(Default::of_program).or(default);
         let fallback = match default.as_ref().map_or(without, |it| it.fallback) {
             Fallback::Fixed(_) if secret => Fallback::Varies(MASK),
             other => other,
@@ -201,7 +206,7 @@ impl<'r, 'e> Setting<'r, 'e> {
             (None, Some(default)) => Given {
                 variable: name,
                 text: default.text.into_owned(),
-                origin: Origin::Default,
+                origin: default.origin,
             },
             (None, None) if fallback == Fallback::Required => {
                 let problem = definition.problem(name, Held::Missing, Mismatch::new());
@@ -232,6 +237,16 @@ impl<'r, 'e> Setting<'r, 'e> {
                     .found_in(origin.place());
                 Err(reader.problem(problem))
             }
+        }
+    }
+}
+
+impl Default {
+    fn of_program(text: &'static str) -> Self {
+        Self {
+            fallback: Fallback::Fixed(text),
+            text: text.into(),
+            origin: Origin::Code,
         }
     }
 }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The names are those of Python's logging, which log shippers of the Django service already
-//! know. Rust's `WARN` and `TRACE` are understood too; as Python has nothing below `DEBUG`,
-//! a trace record is written with `levelname` `DEBUG`.
+//! know. Rust's `WARN`, `TRACE` and `OFF` are understood too. As Python has nothing below `DEBUG`,
+//! a trace record is written with `levelname` `DEBUG`. `OFF` is `CRITICAL`: what says that the
+//! service cannot go on is always written.
 //!
 //! # Invariants
 //!
@@ -80,6 +81,7 @@ impl Level {
                 ("WARN", Self::Warning),
                 ("ERROR", Self::Error),
                 ("CRITICAL", Self::Critical),
+                ("OFF", Self::Critical),
             ],
         )
     }
@@ -152,7 +154,8 @@ impl fmt::Display for LogLevels {
 }
 
 impl FromSetting for LogLevels {
-    const EXPECTED: &'static str = "DEBUG, INFO, WARNING, ERROR or CRITICAL, also per target";
+    const EXPECTED: &'static str =
+        "TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or OFF, also per target";
     const EXAMPLE: &'static str = "INFO,sqlx=WARNING";
 
     fn parse(text: &str) -> Result<Self, Mismatch> {
@@ -231,6 +234,7 @@ mod tests {
         check("ERROR", Level::Error, "ERROR");
         check("critical", Level::Critical, "CRITICAL");
         check("trace", Level::Trace, "TRACE");
+        check("off", Level::Critical, "CRITICAL");
         check("INFO,", Level::Info, "INFO");
     }
 

@@ -1,0 +1,60 @@
+//! What a process has only once: the subscriber of `tracing`, the bridge from `log`, the panic hook.
+
+use tracing::{Subscriber, subscriber::set_global_default};
+use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _, registry::LookupSpan};
+
+use super::exit::Failure;
+use crate::{
+    config::Level,
+    otlp::Tracer,
+    telemetry::{Log, install_panic_hook},
+};
+
+/// A layer of the program's own ([`Service::tracing_layer`](super::Service::tracing_layer)).
+pub(super) type TracingLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Installs all of it, with the layers of the program.
+///
+/// # Errors
+///
+/// If there is a subscriber already. Events would go there and not into this log (contract LOG-1).
+pub(super) fn install(
+    log: &Log,
+    tracer: &Tracer,
+    layers: Vec<TracingLayer>,
+) -> Result<(), Failure> {
+    install_panic_hook(log);
+    let registry = tracing_subscriber::registry();
+    // Without layers the subscriber stays free of dynamic calls.
+    if layers.is_empty() {
+        subscribe(registry, log, tracer)?;
+    } else {
+        subscribe(registry.with(layers), log, tracer)?;
+    }
+    if tracing_log::LogTracer::init().is_err() {
+        log.infra(Level::Warning, "logger_foreign", |record| {
+            record.str(
+                "hint",
+                "a logger of the crate `log` was installed before `Service::run`, and records of \
+                 `log` go there: remove it, such as `env_logger::init()`",
+            );
+        });
+    }
+    Ok(())
+}
+
+/// Makes records of events, and spans where there are traces.
+fn subscribe<S>(base: S, log: &Log, tracer: &Tracer) -> Result<(), Failure>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let events = base.with(log.layer().filtered());
+    #[cfg(feature = "otlp")]
+    // A layer that has nothing to do would be asked all the same.
+    if let Some(spans) = tracer.layer() {
+        return set_global_default(events.with(spans)).map_err(|_| Failure::ForeignSubscriber);
+    }
+    #[cfg(not(feature = "otlp"))]
+    let _ = tracer;
+    set_global_default(events).map_err(|_| Failure::ForeignSubscriber)
+}
