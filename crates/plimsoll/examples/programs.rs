@@ -21,6 +21,7 @@ fn main() -> Exit {
     match arguments.as_slice() {
         ["inside_runtime"] => inside_runtime(),
         ["two_setups"] => two_setups(),
+        ["not_ready"] => not_ready(),
         ["foreign_subscriber"] => foreign_subscriber(),
         ["foreign_logger"] => foreign_logger(),
         ["layers"] => layers(),
@@ -54,6 +55,18 @@ fn inside_runtime() -> Exit {
 fn two_setups() -> Exit {
     Service::new(build_info!())
         .setup(set_up)
+        .setup(set_up)
+        .arguments(&[])
+        .run()
+}
+
+/// A program that wants no traffic yet when it starts.
+fn not_ready() -> Exit {
+    let set_up = |handle: Handle| async move {
+        handle.readiness().set(false, "the cache is cold");
+        Ok::<_, SetupError>(hello())
+    };
+    Service::new(build_info!())
         .setup(set_up)
         .arguments(&[])
         .run()

@@ -50,17 +50,18 @@
 mod chassis;
 mod definition;
 mod env_file;
+mod file;
 mod manager;
 mod notes;
 mod problem;
 mod reader;
 mod render;
 mod source;
+mod standard;
 mod value;
 
 #[cfg(feature = "otlp")]
 pub(crate) use self::chassis::{Sampler, Traces};
-pub(crate) use self::manager::{Manager, Sockets};
 pub use self::{
     chassis::{Config, MissingSecretKey, TlsFiles},
     definition::{Definition, Fallback, Ignored, Origin, Owner},
@@ -73,6 +74,10 @@ pub use self::{
         ByteSize, DurationOrOff, ForwardedHeader, FromSetting, InfraEndpoints, Level, ListenAddr,
         LogFormat, LogLevels, Mismatch, Secret, TrustedProxies, duration_text, one_of, within,
     },
+};
+pub(crate) use self::{
+    file::{FileError, MAX_FILE, read_file},
+    manager::{Manager, Sockets},
 };
 use crate::BuildInfo;
 

@@ -9,7 +9,8 @@
 //! A name of at least [`MIN_CHARS`] characters that is at most [`MAX_EDITS`] edits from a known
 //! one. An edit is a character added, left out or exchanged, or two neighbours swapped
 //! (optimal string alignment: no character is edited twice).
-//! Shorter names are left alone: two edits turn `PORT` into `PATH`.
+//! Shorter names are left alone: two edits turn `PORT` into `PATH`. So are the variables of
+//! OpenSSL, OpenTelemetry, Rust and Kubernetes (`standard.rs`).
 //!
 //! # Security
 //!
@@ -17,7 +18,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::problem::escaped;
+use super::{problem::escaped, standard::is_standard};
 
 /// Names shorter than this are never taken for a slip.
 const MIN_CHARS: usize = 6;
@@ -79,7 +80,7 @@ pub(super) fn typos<'a>(
     };
     let mut typos: Vec<Typo> = set
         .into_iter()
-        .filter(|name| name.chars().count() >= MIN_CHARS)
+        .filter(|name| name.chars().count() >= MIN_CHARS && !is_standard(name))
         .filter_map(|unknown| match nearest(unknown)? {
             (0, _) => None,
             (_, nearest) => Some(Typo {

@@ -27,7 +27,12 @@
 
 mod setting;
 
-use std::{borrow::Cow, collections::BTreeMap, fmt, path::Path};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
 
 use super::{
     definition::{Definition, Ignored, Origin, Owner, Reading, Shown, secret_file_name},
@@ -35,10 +40,18 @@ use super::{
     notes::{self, Notes},
     problem::{Held, Problem},
     source::{Environment, Sources, read_secret},
+    standard::is_open_telemetry,
     value::Mismatch,
 };
 
 pub use self::setting::Setting;
+
+/// Of a variable of OpenTelemetry that is no setting.
+const NO_EFFECT: &str = if cfg!(feature = "otlp") {
+    "it has no effect here"
+} else {
+    "it has no effect without the feature `otlp`"
+};
 
 /// Gives settings their values, out of an [`Environment`].
 ///
@@ -174,7 +187,7 @@ impl<'e> Reader<'e> {
             ignored,
             claimed,
             mut problems,
-            notes,
+            mut notes,
         } = self;
         let is_setting = |name| readings.iter().any(|it| it.definition.name == name);
         let unknown = sources.environment().defaulted();
@@ -183,6 +196,12 @@ impl<'e> Reader<'e> {
                 .found_in(Origin::Code.place())
         }));
         let known: Vec<_> = claimed.into_keys().collect();
+        // A platform may expect signals from them that this build does not send.
+        let standard: BTreeSet<_> = sources.names().filter(|it| is_open_telemetry(it)).collect();
+        let ignored_standard = standard
+            .into_iter()
+            .filter(|name| !known.iter().any(|it| it == name) && sources.get(name).is_some());
+        notes.extend(ignored_standard.map(|name| format!("{name}: {NO_EFFECT}")));
         let notes = Notes {
             typos: notes::typos(sources.names(), &known),
             aliases: notes,

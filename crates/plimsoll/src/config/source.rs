@@ -19,21 +19,21 @@
 //! # Invariants
 //!
 //! * No other file of the chassis reads the environment.
-//! * A file that never ends cannot hold up the start: at most 1 MiB of it is read.
+//! * No file holds up the start: see `file.rs`.
 //! * `Debug` shows no values, for some of them are secrets.
 
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fmt,
-    fs::File,
-    io::{self, IsTerminal, Read},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
 };
 
 use super::{
     definition::Origin,
     env_file,
+    file::{FileError, read_file},
     problem::{Held, Problem},
 };
 
@@ -42,10 +42,6 @@ pub(super) const ENV_FILE: &str = "ENV_FILE";
 
 /// The flag that names the profile, and wins over [`ENV_FILE`].
 const ENV_FILE_FLAG: &str = "--env-file";
-
-/// Bytes of a profile or a secret's file that are read. Far beyond any real one; it only keeps
-/// a wrong path (`/dev/zero`) from eating the memory.
-const MAX_FILE: u64 = 1 << 20;
 
 /// Wrong lines of a profile that are reported one by one. A file of another kind has thousands.
 const MAX_BAD_LINES: usize = 20;
@@ -104,9 +100,7 @@ struct Profile {
 
 /// Why a file gives no text.
 enum Unreadable {
-    Io(io::Error),
-    NoFile,
-    TooLong,
+    File(FileError),
     NotUtf8 { line: usize },
 }
 
@@ -329,9 +323,7 @@ impl Profile {
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => error.fmt(f),
-            Self::NoFile => f.write_str("it is not a regular file"),
-            Self::TooLong => write!(f, "it is longer than {MAX_FILE} bytes"),
+            Self::File(error) => error.fmt(f),
             Self::NotUtf8 { line } => write!(f, "line {line} is not UTF-8"),
         }
     }
@@ -355,19 +347,7 @@ pub(super) fn read_secret(path: &Path) -> Result<String, String> {
 }
 
 fn read_text(path: &Path) -> Result<String, Unreadable> {
-    // Opening a pipe waits for somebody who writes to it, and nobody may ever come.
-    match std::fs::metadata(path) {
-        Ok(file) if !file.is_file() => return Err(Unreadable::NoFile),
-        _ => {}
-    }
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
-        .map_err(Unreadable::Io)
-        .and_then(|read| match u64::try_from(read) {
-            Ok(0..=MAX_FILE) => Ok(()),
-            _ => Err(Unreadable::TooLong),
-        })?;
+    let bytes = read_file(path).map_err(Unreadable::File)?;
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let feeds = error.as_bytes()[..good]

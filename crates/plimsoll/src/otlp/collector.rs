@@ -10,15 +10,19 @@ use hyper::{
     client::conn::http1::{SendRequest, handshake},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
-use rustls_native_certs::{load_certs_from_paths, load_native_certs};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use rustls_native_certs::load_native_certs;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
 
-use crate::config::Traces;
+use crate::config::{Traces, read_file};
 
 /// The most of an answer that is read: a few words on what was wrong.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -154,17 +158,28 @@ async fn read(answer: Response<Incoming>) -> Result<Answer, SendError> {
 /// Verifies with the authorities of a file, or else with those of the system.
 fn connector(authorities: Option<&Path>) -> io::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
-    let found = match authorities {
-        Some(file) => load_certs_from_paths(Some(file), None),
-        None => load_native_certs(),
+    let problem = match authorities {
+        Some(path) => {
+            let problem = match authorities_of(path) {
+                Ok(certificates) => {
+                    roots.add_parsable_certificates(certificates);
+                    "it holds no certificate".to_owned()
+                }
+                Err(problem) => problem,
+            };
+            format!("SSL_CERT_FILE={}: {problem}", path.display())
+        }
+        None => {
+            let found = load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            let cause = found.errors.first();
+            cause.map_or_else(|| "the system has none".to_owned(), ToString::to_string)
+        }
     };
-    roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
-        let why = "there are no certificates of authorities to verify an https endpoint with";
-        let cause = found.errors.first().map(|error| format!(": {error}"));
-        return Err(io::Error::other(
-            why.to_owned() + &cause.unwrap_or_default(),
-        ));
+        return Err(io::Error::other(format!(
+            "there are no certificates of authorities to verify an https endpoint with: {problem}"
+        )));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -172,6 +187,14 @@ fn connector(authorities: Option<&Path>) -> io::Result<TlsConnector> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The certificates in a file, or why there are none.
+fn authorities_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = read_file(path).map_err(|error| error.to_string())?;
+    CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "it is no PEM".to_owned())
 }
 
 impl fmt::Debug for Collector {

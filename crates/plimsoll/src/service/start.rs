@@ -152,6 +152,7 @@ impl<S: Settings> Prepared<S> {
             record.str("address", &address);
             record.number("workers", config.workers);
         });
+        readiness.log_start();
         Ok(Running {
             #[cfg(feature = "testing")]
             local_addr,

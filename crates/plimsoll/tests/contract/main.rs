@@ -8,6 +8,7 @@ mod admin;
 mod background;
 mod catalogue;
 mod cfg;
+mod check;
 mod embedded;
 mod engine;
 mod farewell;

@@ -76,6 +76,25 @@ fn bad_default_of_the_program_fails_the_start() {
     );
 }
 
+/// HTTP-4
+#[test]
+fn start_without_readiness_logs_the_reason() {
+    let service = Process::spawn_with(example("programs"), &["not_ready"], &[]);
+    service.wait_until_ready();
+    assert_eq!(service.get("/ready").status, 503);
+    let ended = service.terminate();
+    let records = ended.records();
+    let at = records
+        .iter()
+        .position(|it| it["message"] == "infra_app_ready");
+    let next = &records[at.unwrap() + 1];
+    assert_eq!(next["message"], "readiness_changed");
+    assert_eq!(
+        (&next["ready"], &next["reason"]),
+        (&false.into(), &"the cache is cold".into())
+    );
+}
+
 /// LOG-15
 #[test]
 fn layers_of_the_program_stand_beside_the_log() {

@@ -215,6 +215,8 @@ impl Config {
                 "Time that a kept-alive connection may wait for a request.",
             )
             .alias("GUNICORN_KEEPALIVE")
+            // There it closes each connection after one response.
+            .alias_zero("1s")
             .default(DEFAULT_IDLE_TIMEOUT)
             .read::<Duration>();
         let write_timeout = from
@@ -239,6 +241,7 @@ impl Config {
                 "Time for requests in flight to finish once the listener is closed.",
             )
             .alias("GUNICORN_GRACEFUL_TIMEOUT")
+            .alias_zero("1ms")
             .default(DEFAULT_SHUTDOWN_TIMEOUT)
             .read::<Duration>();
         let drain_delay = from.is_set("KUBERNETES_SERVICE_HOST");
@@ -330,7 +333,6 @@ impl Config {
             )
             .example(".env.int")
             .read_optional::<PathBuf>();
-        env_file?;
         let listen = host.and_then(|host| Ok(host.with_port(port?)));
         // All rules are looked at before the first `?`, likewise.
         let tls = rules::tls(from, certificate, key, client_ca);
@@ -338,6 +340,7 @@ impl Config {
         let trusted_proxies = trusted_proxies.map(Option::unwrap_or_default);
         let proxy_protocol = rules::proxy_protocol(from, proxy_protocol, &trusted_proxies);
         let (admin_addr, infra_endpoints) = admin?;
+        env_file?;
 
         let debug = debug?;
         // The report still says that the key is unset: what it shows is what was configured.

@@ -41,6 +41,25 @@ fn defaults_are_the_documented_ones() {
 }
 
 #[test]
+fn bad_env_file_hides_no_other_mistake() {
+    use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+
+    let pairs = [
+        ("ENV_FILE", OsString::from_vec(vec![0xff])),
+        ("ADMIN_ADDR", "0.0.0.0:8080".into()),
+        ("TLS_CERT_FILE", "/tls.crt".into()),
+        ("PROXY_PROTOCOL", "on".into()),
+    ];
+    let errors = load::<()>(&BUILD, &Environment::from_pairs(pairs)).unwrap_err();
+    let mut names: Vec<_> = errors.problems().iter().map(|it| it.variable()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        ["ADMIN_ADDR", "ENV_FILE", "PROXY_PROTOCOL", "TLS_CERT_FILE"]
+    );
+}
+
+#[test]
 fn every_setting_is_taken_from_its_variable() {
     let config = with(&[
         ("SERVICE_NAME", "other"),

@@ -27,6 +27,7 @@ pub struct Setting<'r, 'e> {
     name: &'static str,
     meaning: &'static str,
     aliases: Vec<&'static str>,
+    alias_zero: Option<&'static str>,
     default: Option<Default>,
     example: Option<&'static str>,
     secret: bool,
@@ -58,6 +59,7 @@ impl<'r, 'e> Setting<'r, 'e> {
             name,
             meaning,
             aliases: Vec::new(),
+            alias_zero: None,
             default: None,
             example: None,
             secret: false,
@@ -68,6 +70,12 @@ impl<'r, 'e> Setting<'r, 'e> {
     /// wins, then the aliases in their order.
     pub fn alias(mut self, name: &'static str) -> Self {
         self.aliases.push(name);
+        self
+    }
+
+    /// Takes a 0 under an alias for `text`, where 0 is legal under that name and not here.
+    pub(in crate::config) const fn alias_zero(mut self, text: &'static str) -> Self {
+        self.alias_zero = Some(text);
         self
     }
 
@@ -173,6 +181,7 @@ impl<'r, 'e> Setting<'r, 'e> {
             name,
             meaning,
             aliases,
+            alias_zero,
             default,
             example,
             secret,
@@ -219,6 +228,14 @@ impl<'r, 'e> Setting<'r, 'e> {
             text,
             origin,
         } = given;
+        let text = match (&origin, alias_zero) {
+            (Origin::Alias { .. }, Some(least)) if text == "0" => {
+                let note = format!("{variable}: 0 counts as {least} here");
+                reader.notes.push(note);
+                least.to_owned()
+            }
+            _ => text,
+        };
         match (kind.parse)(&text) {
             Ok(value) => {
                 let reading = &mut reader.readings[index];

@@ -12,7 +12,7 @@ use std::{
 
 use rustls::{pki_types::pem, server::VerifierBuilderError};
 
-use super::files::MAX_SIZE;
+use crate::config::MAX_FILE;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub(super) enum Problem {
     Unreadable(#[source] io::Error),
     #[error("is not a regular file; expected one, or a link to one")]
     NotAFile,
-    #[error("is too large; expected at most {MAX_SIZE} bytes")]
+    #[error("is too large; expected at most {MAX_FILE} bytes")]
     TooLarge,
     #[error("is empty; expected PEM")]
     Empty,

@@ -13,8 +13,7 @@
 //! files had been at rest for a while when it was made, and is otherwise taken for a change once.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read as _},
+    fs,
     os::unix::fs::MetadataExt as _,
     path::Path,
     time::{Duration, SystemTime},
@@ -23,10 +22,7 @@ use std::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::error::{Problem, Role, TlsError};
-use crate::config::TlsFiles;
-
-/// The largest file that is read: a bundle of all public authorities is a quarter of it.
-pub(super) const MAX_SIZE: u64 = 1024 * 1024;
+use crate::config::{self, FileError, TlsFiles};
 
 /// The coarsest clock of a file system in use, that of FAT; most tick every 10 ms or faster.
 const TICK: Duration = Duration::from_secs(2);
@@ -91,18 +87,12 @@ impl TlsFiles {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
-    // Opening a pipe would wait for whoever writes to it, and it could be read only once.
-    if !fs::metadata(path).map_err(Problem::Unreadable)?.is_file() {
-        return Err(Problem::NotAFile);
-    }
-    let mut bytes = Vec::new();
-    let read = |bytes: &mut Vec<u8>| -> io::Result<usize> {
-        File::open(path)?.take(MAX_SIZE + 1).read_to_end(bytes)
-    };
-    match read(&mut bytes).map_err(Problem::Unreadable)? {
-        0 => Err(Problem::Empty),
-        read if read as u64 > MAX_SIZE => Err(Problem::TooLarge),
-        _ => Ok(bytes),
+    match config::read_file(path) {
+        Ok(bytes) if bytes.is_empty() => Err(Problem::Empty),
+        Ok(bytes) => Ok(bytes),
+        Err(FileError::Io(error)) => Err(Problem::Unreadable(error)),
+        Err(FileError::NotRegular) => Err(Problem::NotAFile),
+        Err(FileError::TooLong) => Err(Problem::TooLarge),
     }
 }
 

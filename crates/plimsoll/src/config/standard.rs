@@ -1,0 +1,145 @@
+//! Variables of others that have a fixed meaning: never a misspelt setting, however near its name.
+//!
+//! OpenSSL, OpenTelemetry, Rust and Kubernetes define them, platforms set them, and most of them
+//! mean nothing to this process.
+
+/// What the specification of OpenTelemetry names for all exporters of one signal, after the prefix.
+const OTLP: [&str; 9] = [
+    "ENDPOINT",
+    "INSECURE",
+    "CERTIFICATE",
+    "CLIENT_KEY",
+    "CLIENT_CERTIFICATE",
+    "HEADERS",
+    "COMPRESSION",
+    "TIMEOUT",
+    "PROTOCOL",
+];
+
+/// What it names for a batching processor, after the prefix.
+const BATCH: [&str; 4] = [
+    "SCHEDULE_DELAY",
+    "EXPORT_TIMEOUT",
+    "MAX_QUEUE_SIZE",
+    "MAX_EXPORT_BATCH_SIZE",
+];
+
+/// All others of it, after `OTEL_`.
+const OPEN_TELEMETRY: [&str; 30] = [
+    "SDK_DISABLED",
+    "ENTITIES",
+    "RESOURCE_ATTRIBUTES",
+    "SERVICE_NAME",
+    "LOG_LEVEL",
+    "PROPAGATORS",
+    "TRACES_SAMPLER",
+    "TRACES_SAMPLER_ARG",
+    "TRACES_EXPORTER",
+    "METRICS_EXPORTER",
+    "LOGS_EXPORTER",
+    "METRICS_EXEMPLAR_FILTER",
+    "METRIC_EXPORT_INTERVAL",
+    "METRIC_EXPORT_TIMEOUT",
+    "ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "ATTRIBUTE_COUNT_LIMIT",
+    "SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "SPAN_EVENT_COUNT_LIMIT",
+    "SPAN_LINK_COUNT_LIMIT",
+    "EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "LINK_ATTRIBUTE_COUNT_LIMIT",
+    "LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "EXPORTER_ZIPKIN_ENDPOINT",
+    "EXPORTER_ZIPKIN_TIMEOUT",
+    "EXPORTER_PROMETHEUS_HOST",
+    "EXPORTER_PROMETHEUS_PORT",
+    "CONFIG_FILE",
+    "EXPERIMENTAL_CONFIG_FILE",
+];
+
+/// Variables of OpenSSL and of Rust's tools.
+const OTHERS: [&str; 12] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSLKEYLOGFILE",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+    "OPENSSL_ENGINES",
+    "RUST_LOG",
+    "RUST_LOG_STYLE",
+    "RUST_BACKTRACE",
+    "RUST_LIB_BACKTRACE",
+    "RUST_MIN_STACK",
+    "RUSTFLAGS",
+];
+
+/// Whether the variable is one of a standard.
+pub(super) fn is_standard(name: &str) -> bool {
+    OTHERS.contains(&name)
+        || name.starts_with("CARGO_")
+        || is_open_telemetry(name)
+        || is_of_kubernetes(name)
+}
+
+/// Whether the specification of OpenTelemetry names the variable.
+pub(super) fn is_open_telemetry(name: &str) -> bool {
+    let Some(name) = name.strip_prefix("OTEL_") else {
+        return false;
+    };
+    if let Some(name) = name.strip_prefix("EXPORTER_OTLP_") {
+        let signals = ["TRACES_", "METRICS_", "LOGS_"];
+        let of_signal = signals.iter().find_map(|it| name.strip_prefix(it));
+        return OTLP.contains(&of_signal.unwrap_or(name))
+            || [
+                "METRICS_TEMPORALITY_PREFERENCE",
+                "METRICS_DEFAULT_HISTOGRAM_AGGREGATION",
+            ]
+            .contains(&name);
+    }
+    let processors = ["BSP_", "BLRP_"];
+    match processors.iter().find_map(|it| name.strip_prefix(it)) {
+        Some(name) => BATCH.contains(&name),
+        None => OPEN_TELEMETRY.contains(&name),
+    }
+}
+
+/// Whether Kubernetes makes such a variable for each service that a pod finds, as Docker's links
+/// were: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_PORT`, `NAME_PORT_80_TCP_ADDR`.
+fn is_of_kubernetes(name: &str) -> bool {
+    let of_service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"];
+    of_service.iter().any(|end| name.ends_with(end))
+        || name.contains("_SERVICE_PORT_")
+        || name.contains("_PORT_") && (name.contains("_TCP") || name.contains("_UDP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_variables_are_known_and_their_misspellings_are_not() {
+        for name in [
+            "SSL_CERT_FILE",
+            "RUST_BACKTRACE",
+            "OTEL_BLRP_SCHEDULE_DELAY",
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+            "OTEL_METRICS_EXPORTER",
+            "KUBERNETES_SERVICE_HOST",
+            "REDIS_PORT_6379_TCP_ADDR",
+            "ADMIN_PORT",
+        ] {
+            assert!(is_standard(name), "{name}");
+        }
+        for name in [
+            "SSL_CERT_FILES",
+            "OTEL_EXPORTER_OTLP_ENDPONT",
+            "OTEL_BSP_SCHEDULE_DELAYS",
+            "TLS_CERTFILE",
+            "READ_TIMEOT",
+        ] {
+            assert!(!is_standard(name), "{name}");
+        }
+    }
+}
