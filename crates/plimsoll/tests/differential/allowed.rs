@@ -1,0 +1,287 @@
+//! The differences that the contract allows: each is recognised, counted and taken out of both
+//! responses before these are compared.
+
+use std::collections::BTreeSet;
+
+use super::{
+    answer::Answer,
+    compare::Pair,
+    generate_requests::RESERVED,
+    requests::{Mode, Sent},
+};
+
+/// An allowed difference. Each is a row of `docs/contract.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Difference {
+    RequestId,
+    SecurityHeaders,
+    Problem,
+    Panic,
+    Malformed,
+    ConnectionEnd,
+    ForbiddenBody,
+    NoContent,
+    Cookies,
+    Reserved,
+}
+
+impl Difference {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::RequestId,
+        Self::SecurityHeaders,
+        Self::Problem,
+        Self::Panic,
+        Self::Malformed,
+        Self::ConnectionEnd,
+        Self::ForbiddenBody,
+        Self::NoContent,
+        Self::Cookies,
+        Self::Reserved,
+    ];
+
+    /// The id of its row.
+    pub(crate) fn id(self) -> String {
+        format!("DIF-{}", self as usize + 1)
+    }
+}
+
+/// The headers that the chassis adds where the application has set none (contract HTTP-9).
+const SECURITY: [(&str, &[u8]); 3] = [
+    ("x-content-type-options", b"nosniff"),
+    ("referrer-policy", b"same-origin"),
+    ("cross-origin-opener-policy", b"same-origin"),
+];
+
+impl Pair<'_> {
+    /// Whether the chassis answers in place of the router: malformed requests and reserved paths.
+    pub(crate) fn is_answered_by_chassis(
+        &self,
+        chassis: &Answer,
+        found: &mut BTreeSet<Difference>,
+    ) -> bool {
+        if self.request.is_malformed && chassis.status == 400 && chassis.closes {
+            found.insert(Difference::Malformed);
+            return true;
+        }
+        let path = self.request.path();
+        let is_reserved = RESERVED.contains(&path) && chassis.status == 200;
+        if is_reserved {
+            found.insert(Difference::Reserved);
+        }
+        is_reserved
+    }
+
+    /// Takes all allowed differences out of both responses.
+    ///
+    /// # Errors
+    ///
+    /// If what the chassis adds is not what the contract says.
+    pub(crate) fn take_allowed(
+        &self,
+        bare: &mut Answer,
+        chassis: &mut Answer,
+        found: &mut BTreeSet<Difference>,
+    ) -> Result<(), String> {
+        // What the parser answers knows of no request (contract RID-4).
+        let by_parser = bare.headers.len() <= 3 && matches!(bare.status, 400 | 414 | 431);
+        if !by_parser || chassis.has("x-request-id") {
+            take_additions(self.request, Some(bare), chassis, found)?;
+        }
+        self.take_reset(bare, chassis, found);
+        self.take_connection_end(bare, chassis, found);
+        if self.is_unanswered(bare) && is_problem(chassis, bare.status, self.request) {
+            found.insert(Difference::Problem);
+            fill(bare, chassis);
+        }
+        self.take_forbidden_body(bare, chassis, found);
+        if bare.status == 204 && bare.has("content-length") && !chassis.has("content-length") {
+            found.insert(Difference::NoContent);
+            bare.remove("content-length");
+        }
+        self.take_cookies(bare, chassis, found);
+        take_dates(bare, chassis);
+        Ok(())
+    }
+
+    /// Whether it is an answer of axum's own: 404 or 405, and nothing else.
+    fn is_unanswered(&self, bare: &Answer) -> bool {
+        matches!(bare.status, 404 | 405)
+            && !self.was_handled
+            && bare.body.is_empty()
+            && !bare.has("content-type")
+    }
+
+    /// Over HTTP/2 axum sends a body where there must be none, if the application makes one.
+    fn take_forbidden_body(
+        &self,
+        bare: &mut Answer,
+        chassis: &mut Answer,
+        found: &mut BTreeSet<Difference>,
+    ) {
+        let is_forbidden = self.request.method == "HEAD" || matches!(bare.status, 204 | 304);
+        let is_sent = !bare.body.is_empty() || bare.is_cut;
+        if self.mode == Mode::Http2 && is_forbidden && is_sent && !chassis.is_cut {
+            found.insert(Difference::ForbiddenBody);
+            bare.is_cut = false;
+            bare.body.clear();
+            bare.trailers.clear();
+            if !chassis.has("content-length") {
+                bare.remove("content-length");
+            }
+        }
+    }
+
+    /// Over HTTP/2 a cookie that comes in pieces is one header to the handlers of the chassis.
+    fn take_cookies(
+        &self,
+        bare: &mut Answer,
+        chassis: &mut Answer,
+        found: &mut BTreeSet<Difference>,
+    ) {
+        let cookies = self
+            .request
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "cookie");
+        if self.mode == Mode::Http2 && cookies.count() > 1 && bare.body != chassis.body {
+            // As `Handler::Echo` writes headers.
+            let joined =
+                |body: &[u8]| String::from_utf8_lossy(body).replace("\"\ncookie: \"", "; ");
+            if joined(&bare.body) == joined(&chassis.body) {
+                found.insert(Difference::Cookies);
+                bare.body.clone_from(&chassis.body);
+                bare.remove("content-length");
+                chassis.remove("content-length");
+            }
+        }
+    }
+
+    /// At an unread request body axum resets the connection, with what has not been sent yet.
+    fn take_reset(
+        &self,
+        bare: &mut Answer,
+        chassis: &mut Answer,
+        found: &mut BTreeSet<Difference>,
+    ) {
+        if self.mode != Mode::Http2 && self.is_before_body && bare.is_cut && !chassis.is_cut {
+            found.insert(Difference::ConnectionEnd);
+            bare.is_cut = false;
+            bare.body.clone_from(&chassis.body);
+            bare.trailers.clone_from(&chassis.trailers);
+        }
+    }
+
+    /// With a request body, the two may end the connection in different ways.
+    fn take_connection_end(
+        &self,
+        bare: &mut Answer,
+        chassis: &mut Answer,
+        found: &mut BTreeSet<Difference>,
+    ) {
+        let end = |answer: &Answer| {
+            let announced = answer.values("connection").map(<[u8]>::to_vec);
+            let announced = announced.collect::<Vec<_>>();
+            (announced, answer.closes, answer.ended_silently)
+        };
+        if end(bare) == end(chassis) || (self.request.body.is_none() && !self.request.is_malformed)
+        {
+            return;
+        }
+        found.insert(Difference::ConnectionEnd);
+        for answer in [bare, chassis] {
+            answer.remove("connection");
+            answer.closes = false;
+            answer.ended_silently = false;
+        }
+    }
+}
+
+/// Checks and removes what the chassis adds to every answer.
+pub(crate) fn take_additions(
+    request: &Sent,
+    bare: Option<&mut Answer>,
+    chassis: &mut Answer,
+    found: &mut BTreeSet<Difference>,
+) -> Result<(), String> {
+    let ids: Vec<_> = chassis.values("x-request-id").collect();
+    let [id] = ids[..] else {
+        return Err(format!("{} request ids", ids.len()));
+    };
+    let sent: Vec<_> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| *name == "x-request-id")
+        .collect();
+    if let [(_, sent)] = sent[..]
+        && is_valid_id(sent.as_bytes())
+        && sent.as_bytes() != id
+    {
+        return Err("the request id is not that of the request".to_owned());
+    }
+    if !is_valid_id(id) {
+        return Err("the request id is malformed".to_owned());
+    }
+    found.insert(Difference::RequestId);
+    chassis.remove("x-request-id");
+    let mut none = Answer::default();
+    let bare = bare.unwrap_or(&mut none);
+    bare.remove("x-request-id");
+    for (name, value) in SECURITY {
+        if !bare.has(name) {
+            let given: Vec<_> = chassis.values(name).collect();
+            if given != [value] {
+                return Err(format!("{name} is not added once"));
+            }
+            found.insert(Difference::SecurityHeaders);
+            chassis.remove(name);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an id may be kept (contract RID-2).
+fn is_valid_id(id: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(byte);
+    (1..=128).contains(&id.len()) && id.iter().all(is_allowed)
+}
+
+/// Whether an answer is the problem of a status, whatever other headers it has.
+pub(crate) fn is_problem(answer: &Answer, status: u16, request: &Sent) -> bool {
+    let start = format!("\"status\":{status},\"request_id\":\"");
+    let body = String::from_utf8_lossy(&answer.body);
+    let is_whole =
+        body.starts_with("{\"title\":\"") && body.contains(&start) && body.ends_with("\"}\n");
+    answer.status == status
+        && answer
+            .values("content-type")
+            .eq([&b"application/problem+json"[..]])
+        && (is_whole || (request.method == "HEAD" && body.is_empty()))
+}
+
+/// Gives an answer of axum's own what the chassis adds to it.
+fn fill(bare: &mut Answer, chassis: &Answer) {
+    bare.body.clone_from(&chassis.body);
+    bare.set("content-type", b"application/problem+json");
+    if !bare.has("cache-control") {
+        bare.set("cache-control", b"no-store");
+    }
+    let length: Vec<_> = chassis
+        .values("content-length")
+        .map(<[u8]>::to_vec)
+        .collect();
+    // One length, and the true one where there is a body.
+    if let [length] = &length[..]
+        && (chassis.body.is_empty() || *length == chassis.body.len().to_string().as_bytes())
+    {
+        bare.set("content-length", length);
+    }
+}
+
+/// Removes the dates that hyper has added; those of handlers stay.
+fn take_dates(bare: &mut Answer, chassis: &mut Answer) {
+    let is_made = |answer: &Answer| answer.values("date").all(|date| date.ends_with(b" GMT"));
+    if bare.has("date") && chassis.has("date") && is_made(bare) && is_made(chassis) {
+        bare.remove("date");
+        chassis.remove("date");
+    }
+}

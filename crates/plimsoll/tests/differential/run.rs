@@ -1,0 +1,284 @@
+//! Runs cases: serves a router twice, sends the requests to both, compares, and reduces what fails.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    panic::{self, AssertUnwindSafe, catch_unwind},
+    sync::Once,
+    time::Duration,
+};
+
+use axum::Router;
+use plimsoll::{Service, build_info, testing::TestService};
+use tokio::{net::TcpListener, time::Instant};
+
+use super::{
+    allowed::Difference,
+    answer::Outcome,
+    build,
+    compare::Pair,
+    files::Files,
+    generate,
+    handlers::{Site, THROWN},
+    http1, http2,
+    plan::Plan,
+    requests::{Case, Connection, Mode},
+};
+
+/// How long a failing case is reduced.
+const REDUCING: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// Panics of axum on this thread are part of the trial of a router.
+    static IS_TRYING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps the panics of generated handlers, and those of axum at routers that it refuses, off stderr.
+pub(crate) fn silence_expected_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(install_hook);
+}
+
+fn install_hook() {
+    let printing = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let is_thrown = info
+            .payload_as_str()
+            .is_some_and(|text| text.contains(THROWN));
+        if !is_thrown && !IS_TRYING.get() {
+            printing(info);
+        }
+    }));
+}
+
+/// Does something whose panics are expected.
+fn trying<T>(action: impl FnOnce() -> T) -> Option<T> {
+    IS_TRYING.set(true);
+    let result = catch_unwind(AssertUnwindSafe(action));
+    IS_TRYING.set(false);
+    result.ok()
+}
+
+/// What was compared, and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) routers: usize,
+    pub(crate) requests: usize,
+    pub(crate) comparisons: usize,
+    pub(crate) allowed: BTreeMap<Difference, usize>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// A reduced case with a difference that is not allowed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) seed: u64,
+    pub(crate) what: String,
+    pub(crate) case: Case,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "PLIMSOLL_SEED={}: {}", self.seed, self.what)?;
+        write!(f, "{}", self.case)
+    }
+}
+
+// === impl Figures ===
+
+impl Figures {
+    pub(crate) fn add(mut self, other: Self) -> Self {
+        self.routers += other.routers;
+        self.requests += other.requests;
+        self.comparisons += other.comparisons;
+        for (difference, count) in other.allowed {
+            *self.allowed.entry(difference).or_default() += count;
+        }
+        self.failures.extend(other.failures);
+        self
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} routers, {} requests, {} comparisons, {} differences that are not allowed; allowed:",
+            self.routers,
+            self.requests,
+            self.comparisons,
+            self.failures.len()
+        )?;
+        for (difference, count) in &self.allowed {
+            write!(f, " {} {count}", difference.id())?;
+        }
+        Ok(())
+    }
+}
+
+/// A change of a router.
+pub(crate) type Fault = fn(Router) -> Router;
+
+/// Runs one case after the other.
+pub(crate) struct Runner {
+    files: Files,
+    /// What makes the router of the chassis another one, for tests of the comparison itself.
+    fault: Fault,
+    pub(crate) figures: Figures,
+}
+
+/// The outcomes of a case, with the first difference that is not allowed.
+struct Compared {
+    comparisons: usize,
+    allowed: Vec<Difference>,
+    failure: Option<String>,
+}
+
+// === impl Runner ===
+
+impl Runner {
+    pub(crate) fn new(files: Files) -> Self {
+        Self {
+            files,
+            fault: |router| router,
+            figures: Figures::default(),
+        }
+    }
+
+    /// A runner whose chassis serves a router that is broken on purpose.
+    pub(crate) fn with_fault(files: Files, fault: Fault) -> Self {
+        Self {
+            fault,
+            ..Self::new(files)
+        }
+    }
+
+    /// Runs the case of a seed.
+    pub(crate) fn run(&mut self, seed: u64) {
+        let case = generate::case(seed, &|plan| self.builds(plan));
+        let compared = self.compare(&case);
+        self.figures.routers += 1;
+        self.figures.comparisons += compared.comparisons;
+        self.figures.requests += 2 * compared.comparisons;
+        for difference in compared.allowed {
+            *self.figures.allowed.entry(difference).or_default() += 1;
+        }
+        if let Some(failure) = compared.failure {
+            let (case, what) = self.reduce(case, failure);
+            let failure = Failure { seed, what, case };
+            self.figures.failures.push(failure);
+        }
+    }
+
+    fn router(&self, plan: &Plan, site: &Site) -> Router {
+        build::router(plan, site, &self.files)
+    }
+
+    fn builds(&self, plan: &Plan) -> bool {
+        trying(|| self.router(plan, &Site::default())).is_some()
+    }
+
+    /// The smallest case that still fails.
+    fn reduce(&self, mut case: Case, mut failure: String) -> (Case, String) {
+        let started = Instant::now();
+        'smaller: loop {
+            for reduced in case.reductions() {
+                if started.elapsed() > REDUCING {
+                    return (case, failure);
+                }
+                if !self.builds(&reduced.plan) {
+                    continue;
+                }
+                if let Some(found) = self.compare(&reduced).failure {
+                    (case, failure) = (reduced, found);
+                    continue 'smaller;
+                }
+            }
+            return (case, failure);
+        }
+    }
+
+    /// Serves the router of a case twice, and compares all outcomes.
+    fn compare(&self, case: &Case) -> Compared {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let compared = runtime.block_on(self.serve_and_compare(case));
+        compared.unwrap_or_else(|error| Compared {
+            comparisons: 0,
+            allowed: Vec::new(),
+            failure: Some(error.to_string()),
+        })
+    }
+
+    async fn serve_and_compare(&self, case: &Case) -> io::Result<Compared> {
+        let site = Site::default();
+        let bare = serve_bare(self.router(&case.plan, &site)).await?;
+        let router = (self.fault)(self.router(&case.plan, &Site::default()));
+        let chassis = serve_chassis(router).await;
+        let mut compared = Compared {
+            comparisons: 0,
+            allowed: Vec::new(),
+            failure: None,
+        };
+        for connection in &case.connections {
+            let of =
+                |server: &'static str| move |error| io::Error::other(format!("{server}: {error}"));
+            let by_bare = exchange(bare, connection).await.map_err(of("axum"))?;
+            let by_chassis = exchange(chassis.addr(), connection).await;
+            let by_chassis = by_chassis.map_err(of("chassis"))?;
+            let outcomes = by_bare.iter().zip(&by_chassis);
+            for (index, (bare, chassis)) in outcomes.enumerate() {
+                let rest = &connection.requests[index..];
+                let request = &rest[0];
+                compared.comparisons += 1;
+                let pair = Pair {
+                    request,
+                    mode: connection.mode,
+                    is_before_body: rest.iter().any(|request| !request.body.is_none()),
+                    was_handled: site.was_handled(request.sequence),
+                    bare,
+                    chassis,
+                };
+                match pair.differences() {
+                    Ok(allowed) => compared.allowed.extend(allowed),
+                    Err(what) if compared.failure.is_none() => {
+                        let sequence = request.sequence;
+                        compared.failure = Some(format!(
+                            "request {sequence}: {what}\n  axum: {bare:?}\n  chassis: {chassis:?}"
+                        ));
+                    }
+                    Err(_) => {}
+                }
+            }
+        }
+        Ok(compared)
+    }
+}
+
+async fn serve_bare(router: Router) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let addr = listener.local_addr()?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    Ok(addr)
+}
+
+/// The service ends with the runtime of its case.
+async fn serve_chassis(router: Router) -> TestService {
+    IS_TRYING.set(true);
+    let service = Service::new(build_info!()).router(router);
+    let service = TestService::start(service, &[("HTTP2_CLEARTEXT", "true")]).await;
+    IS_TRYING.set(false);
+    service
+}
+
+async fn exchange(addr: SocketAddr, connection: &Connection) -> io::Result<Vec<Outcome>> {
+    match connection.mode {
+        Mode::Http2 => http2::exchange(addr, connection).await,
+        Mode::InTurn | Mode::Pipelined => http1::exchange(addr, connection).await,
+    }
+}
