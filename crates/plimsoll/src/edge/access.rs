@@ -104,8 +104,14 @@ impl AccessLog {
         let method = account.method.as_str().as_bytes();
         record.escaped(key!("method"), |out| escape_cut(out, method, MAX_METHOD));
         record.str(key!("path"), pattern);
-        let path = account.uri.path().as_bytes();
-        record.escaped(key!("rawPath"), |out| escape_cut(out, path, MAX_TEXT));
+        let path = match account.uri.path() {
+            // The target of CONNECT is an authority.
+            "" => account.uri.authority().map_or("", |it| it.as_str()),
+            path => path,
+        };
+        record.escaped(key!("rawPath"), |out| {
+            escape_cut(out, path.as_bytes(), MAX_TEXT);
+        });
         let query = redact(account.uri.query().unwrap_or_default());
         record.escaped(key!("query"), |out| {
             escape_cut(out, query.as_bytes(), MAX_TEXT)

@@ -85,6 +85,8 @@ pub(crate) struct ConnectionState {
     left: Mutex<Option<Stream>>,
     /// The framing of requests over HTTP/1.
     http1: Http1State,
+    /// A byte has come behind a PROXY header, if there is one.
+    spoken: AtomicBool,
 }
 
 /// For the next request: not a byte of it is there.
@@ -118,7 +120,18 @@ impl ConnectionState {
             heard: AtomicU64::new(0),
             left: Mutex::new(None),
             http1: Http1State::new(),
+            spoken: AtomicBool::new(false),
         }
+    }
+
+    /// The client has sent its first byte of TLS or HTTP.
+    pub(super) fn set_spoken(&self) {
+        self.spoken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has sent a byte of TLS or HTTP.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.spoken.load(Ordering::Relaxed)
     }
 
     /// The framing of requests over HTTP/1.

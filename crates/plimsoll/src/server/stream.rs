@@ -34,6 +34,8 @@ pub(super) struct Raw {
     /// What was read behind a PROXY header and belongs to the next layer.
     ahead: Bytes,
     state: Arc<ConnectionState>,
+    /// No byte has come.
+    is_silent: bool,
 }
 
 impl Raw {
@@ -42,6 +44,7 @@ impl Raw {
             socket,
             ahead,
             state,
+            is_silent: true,
         }
     }
 
@@ -67,12 +70,19 @@ impl AsyncRead for Raw {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let mut poll = Poll::Ready(Ok(()));
         if self.ahead.is_empty() {
-            return Pin::new(&mut self.socket).poll_read(cx, buf);
+            poll = Pin::new(&mut self.socket).poll_read(cx, buf);
+        } else {
+            let count = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead.split_to(count));
         }
-        let count = self.ahead.len().min(buf.remaining());
-        buf.put_slice(&self.ahead.split_to(count));
-        Poll::Ready(Ok(()))
+        if self.is_silent && buf.filled().len() > before {
+            self.is_silent = false;
+            self.state.set_spoken();
+        }
+        poll
     }
 }
 

@@ -80,6 +80,44 @@ const fn is_plain(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\'
 }
 
+/// Escapes what a terminal does not show, or shows in another order, in a line that begins at
+/// `start`. If the line would grow beyond `max` bytes, these characters become `?`.
+pub(super) fn escape_invisible(out: &mut Vec<u8>, start: usize, max: usize) {
+    if out[start..].is_ascii() {
+        return;
+    }
+    let line = String::from_utf8_lossy(&out[start..]).into_owned();
+    let count = line.chars().filter(|&c| is_invisible(c)).count();
+    if count == 0 {
+        return;
+    }
+    // An escape has six bytes, and stands for two bytes or more.
+    let is_long = line.len() + 4 * count > max;
+    out.truncate(start);
+    let mut utf8 = [0; 4];
+    for c in line.chars() {
+        match c {
+            c if !is_invisible(c) => out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()),
+            _ if is_long => out.push(b'?'),
+            c => unicode_escape(out, c),
+        }
+    }
+}
+
+/// Characters of no width, and those that change the direction of a text.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
 /// `\u00XX` and the like; every character that comes here is in the basic plane.
 fn unicode_escape(out: &mut Vec<u8>, c: char) {
     const HEX: &[u8; 16] = b"0123456789abcdef";

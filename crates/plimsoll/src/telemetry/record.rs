@@ -5,7 +5,7 @@ mod members;
 use std::time::SystemTime;
 
 use super::{
-    escape::{json_string, json_text},
+    escape::{escape_invisible, json_string, json_text},
     thread::{push_asctime, push_thread_name},
 };
 use crate::{
@@ -374,10 +374,13 @@ impl<'a> Record<'a> {
 
     /// Ends the line.
     pub(crate) fn end(self) {
-        self.out.extend_from_slice(match self.format {
-            LogFormat::Json => b"}\n",
-            LogFormat::Pretty => b"\n",
-        });
+        match self.format {
+            LogFormat::Json => self.out.extend_from_slice(b"}\n"),
+            LogFormat::Pretty => {
+                escape_invisible(self.out, self.start, MAX_LINE - 1);
+                self.out.push(b'\n');
+            }
+        }
     }
 }
 
@@ -491,5 +494,25 @@ mod tests {
             line.contains("a\\nb") && line.contains("\\u001b]0;owned\\u0007"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn pretty_lines_have_no_invisible_characters() {
+        let line = |agent: &str| {
+            let mut out = b"before ".to_vec();
+            let format = LogFormat::Pretty;
+            let mut record = Record::begin(&mut out, format, Level::Info, "http", "a", "id-1");
+            record.str("agent", agent);
+            record.end();
+            assert!(out.len() <= MAX_LINE);
+            String::from_utf8(out).unwrap()
+        };
+        let short = line("\u{202e}cod\u{200b}.\u{e9}\u{feff}");
+        assert!(
+            short.contains("\\u202ecod\\u200b.\u{e9}\\ufeff\n"),
+            "{short}"
+        );
+        let long = line(&"\u{2066}".repeat(MAX_LINE));
+        assert!(!long.contains('\u{2066}') && long.contains("???"));
     }
 }

@@ -87,14 +87,47 @@ fn http2_without_tls_is_refused_unless_it_is_switched_on() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    let said = connection.read_to_end();
-    assert!(
-        said.starts_with(b"HTTP/1.1 4") || said.is_empty(),
-        "{said:?}"
-    );
+    // What is recorded has been sent.
+    assert_eq!(connection.read().status, 400);
+    assert_eq!(connection.read_to_end(), b"");
     eventually("it is counted", || {
         (service.metrics().sum("http_protocol_errors_total", &[]) == 1.0).then_some(())
     });
+    let records = service.terminate().records_with("http_request");
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["status"], 400);
+    assert_eq!(records[0]["protocolError"], "malformed");
+}
+
+/// LOG-13: the setting changes nothing for a preface that does not become complete.
+#[test]
+fn half_a_preface_is_counted_with_and_without_http2() {
+    for env in [
+        &[ON, ("READ_TIMEOUT", "300ms")][..],
+        &[("READ_TIMEOUT", "300ms")],
+    ] {
+        let service = start(env);
+        let half = "PRI * HTTP/2.0\r\n";
+        let mut silent = service.connect();
+        silent.send(half);
+        assert!(silent.ends_within(ms(3000)));
+        let mut closed = service.connect();
+        closed.send(half);
+        closed.finish_sending();
+        closed.read_to_end();
+        // Without a byte nothing is counted.
+        service.connect().finish_sending();
+        assert!(service.connect().ends_within(ms(3000)));
+        for kind in ["head_timeout", "incomplete"] {
+            eventually("half a preface is counted", || {
+                let kind = [("kind", kind)];
+                let count = service.metrics().sum("http_protocol_errors_total", &kind);
+                (count == 1.0).then_some(())
+            });
+        }
+        let all = service.metrics().sum("http_protocol_errors_total", &[]);
+        assert_eq!(all, 2.0, "{env:?}");
+    }
 }
 
 /// SRV-1: from the first moment, also while it is unknown what is spoken.

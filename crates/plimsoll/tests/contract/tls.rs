@@ -168,6 +168,32 @@ fn plain_and_silent_clients_are_let_go_and_counted() {
     identity.remove();
 }
 
+/// LOG-13: load balancers check a port so.
+#[test]
+fn connect_and_close_is_no_failed_handshake() {
+    let identity = Identity::new("checked");
+    let service = identity.service(&[]);
+    for _ in 0..5 {
+        let mut check = service.connect();
+        check.finish_sending();
+        check.read_to_end();
+        service.connect().reset();
+    }
+    // One that is counted, behind all that are not.
+    let mut plain = service.connect();
+    plain.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    plain.read_to_end();
+    eventually("the connections are over, and one is counted", || {
+        let metrics = get(&service, &identity.der, "/metrics").ok()?;
+        let is_over = metrics.contains("http_connections_open 1\n");
+        let count = metrics
+            .lines()
+            .find(|line| line.starts_with("http_protocol_errors_total{kind=\"tls_handshake\"}"))?;
+        (is_over && count.ends_with(" 1")).then_some(())
+    });
+    identity.remove();
+}
+
 /// SIG-2, TLS-4, TLS-5
 #[test]
 fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {

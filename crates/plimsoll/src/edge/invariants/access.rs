@@ -113,7 +113,7 @@ pub(crate) fn access(format: LogFormat, number: u64, [method, target, agent, id]
         status.into(),
         cut(request.method().as_str().as_bytes(), 32).into(),
         "/users/{id}".into(),
-        cut(request.uri().path().as_bytes(), 1024).into(),
+        cut(raw_path(request.uri()).as_bytes(), 1024).into(),
         cut(
             redacted(request.uri().query().unwrap_or("")).as_bytes(),
             1024,
@@ -149,6 +149,14 @@ pub(crate) fn access(format: LogFormat, number: u64, [method, target, agent, id]
         } else {
             assert_eq!(value, expected, "{name}");
         }
+    }
+}
+
+/// The path, or the authority that `CONNECT` has in its place.
+fn raw_path(uri: &Uri) -> &str {
+    match uri.authority() {
+        Some(authority) if uri.path().is_empty() => authority.as_str(),
+        _ => uri.path(),
     }
 }
 

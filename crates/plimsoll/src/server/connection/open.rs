@@ -61,7 +61,18 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
             match before_http(asked, &connections, &state, patience).await? {
                 Ok(true) => version = Version::HTTP_2,
                 Ok(false) => {}
-                Err(_) => return None,
+                // The same as of a head that HTTP/1 would wait for.
+                Err(early) => {
+                    let fault = match early {
+                        Early::Late => ProtocolError::HeadTimeout,
+                        Early::Failed(_) => ProtocolError::Incomplete,
+                    };
+                    if state.has_spoken() {
+                        let edge = &accepted.edge;
+                        edge.refused(fault, accepted.peer, state.waited());
+                    }
+                    return None;
+                }
             }
         }
         return Some((Stream::Left(raw), version));
@@ -72,6 +83,8 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
             let version = agreed_version(&stream);
             Some((Stream::Right(Box::new(stream)), version))
         }
+        // A balancer's check of the port, which closes without a byte.
+        Err(Early::Failed(_)) if !state.has_spoken() => None,
         Err(_) => {
             let fault = ProtocolError::TlsHandshake;
             accepted.edge.refused(fault, accepted.peer, state.waited());

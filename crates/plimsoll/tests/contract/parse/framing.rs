@@ -153,3 +153,14 @@ fn pipelined_bodies_of_every_framing_stay_in_step() {
     let expected = [[200, 200, 200, 404].repeat(200), vec![200]].concat();
     assert_eq!(statuses, expected);
 }
+
+/// LOG-3: an authority has no path.
+#[test]
+fn connect_is_recorded_with_its_authority() {
+    let service = start(&[]);
+    let mut connection = service.connect();
+    connection.send("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(connection.read().status >= 400);
+    let record = crate::support::access_record(&service, "localhost:80");
+    assert_eq!(record["method"], "CONNECT");
+}
