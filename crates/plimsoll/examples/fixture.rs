@@ -182,6 +182,7 @@ fn routes() -> Router<App> {
         .route("/panic", get(panics))
         .route("/panic-body", get(panic_body))
         .route("/stream", get(stream))
+        .route("/endless", get(endless))
         .route("/sse", get(sse))
         .route("/upload", post(upload))
         .route("/upload-stream", post(upload_stream))
@@ -421,6 +422,12 @@ async fn stream(Query(timing): Query<Timing>) -> Response {
     chunked(timing.chunks, timing.pause(), |_| {
         Bytes::from_static(&[b'x'; 1024])
     })
+}
+
+/// A body that always has more to give.
+async fn endless() -> Response {
+    let frames = stream_of(|| Some(Bytes::from_static(&[b'x'; 1024])));
+    Response::new(Body::new(StreamBody::new(frames)))
 }
 
 async fn sse() -> Response {

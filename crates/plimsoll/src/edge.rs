@@ -38,6 +38,7 @@ mod origin;
 mod problem;
 mod route;
 mod span;
+mod stalled;
 mod strict;
 mod tracked;
 mod upload;
@@ -64,8 +65,14 @@ use self::{
     upload::Upload,
 };
 pub(crate) use self::{
-    address::Peer, endpoints::PATHS as ENDPOINT_PATHS, id::HEADER as REQUEST_ID, origin::Way,
-    route::Routes, strict::MAX_HEAD, upload::BodyControl,
+    address::Peer,
+    endpoints::PATHS as ENDPOINT_PATHS,
+    id::HEADER as REQUEST_ID,
+    origin::Way,
+    route::Routes,
+    stalled::{STALL, Stalled, StalledResponses},
+    strict::MAX_HEAD,
+    upload::BodyControl,
 };
 pub use self::{
     client::{ClientIp, OutsideRequest},

@@ -39,6 +39,8 @@ mod nginx;
 mod overload;
 #[path = "peers/proxied.rs"]
 mod proxied;
+#[path = "peers/readers.rs"]
+mod readers;
 #[path = "peers/rig.rs"]
 mod rig;
 #[path = "peers/slowhttptest.rs"]

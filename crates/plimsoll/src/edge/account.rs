@@ -129,6 +129,20 @@ impl Account {
         self.slot = None;
     }
 
+    /// The response waits for its client, and holds no slot meanwhile (SRV-4).
+    pub(super) fn suspend_slot(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            slot.suspend();
+        }
+    }
+
+    /// The client waits for the response.
+    pub(super) fn resume_slot(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            slot.resume();
+        }
+    }
+
     /// The last byte of the answer has been handed to the connection.
     pub(super) fn complete(mut self: Box<Self>) {
         self.close(false);

@@ -3,7 +3,12 @@
 //! A request that finds no slot is answered at once. Letting it wait would not make the handlers
 //! faster: it would be answered when its client has given up, and so would all behind it.
 //!
-//! A slot is for work. A handler that waits for its client's next bytes does none, and a crowd of
+//! A slot is for work. A response that waits for its client to accept it holds none: its slot is
+//! suspended from the head on, and resumed while the body makes its client wait. There may be twice as
+//! many suspended slots as there are slots; at that limit a stalled response is given up for each
+//! request that comes ([`StalledResponses`]).
+//!
+//! A handler that waits for its client's next bytes does no work either, and a crowd of
 //! clients that send next to nothing of their bodies could take all slots. So where there is none left,
 //! whoever has waited for longest is told to go, and is answered as if its body had stalled (408), when
 //! it next looks at its body. A byte now and then does not make a wait a new one.
@@ -12,7 +17,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Waker,
     time::Duration,
@@ -20,24 +25,36 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::upload::BodyControl;
+use super::{stalled::StalledResponses, upload::BodyControl};
 
 /// A pause that an honest client makes between two pieces of a body: nobody has to go for that.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// A slot that is taken, in [`Admission::load`].
+const TAKEN: u64 = 1;
+/// A slot that is suspended, likewise.
+const SUSPENDED: u64 = 1 << 32;
 
 /// The slots of one service.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// 0 is no limit.
     limit: usize,
-    taken: AtomicUsize,
+    /// How many slots are taken, and above [`SUSPENDED`] how many are suspended: one number, so that a
+    /// slot changes sides in one step.
+    load: AtomicU64,
+    stalled: Arc<StalledResponses>,
     waits: AtomicU64,
     waiting: Mutex<BTreeMap<Wait, (Arc<BodyControl>, Waker)>>,
 }
 
 /// The right to be handled, given back by the drop.
 #[derive(Debug)]
-pub(super) struct Slot(Option<Arc<Admission>>);
+pub(super) struct Slot {
+    /// `None` if there is no limit.
+    admission: Option<Arc<Admission>>,
+    is_suspended: bool,
+}
 
 /// A handler's wait for its client: since when, and a number that makes it unlike any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +64,8 @@ impl Admission {
     pub(super) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
-            taken: AtomicUsize::new(0),
+            load: AtomicU64::new(0),
+            stalled: StalledResponses::new(limit),
             waits: AtomicU64::new(0),
             waiting: Mutex::default(),
         })
@@ -55,21 +73,34 @@ impl Admission {
 
     /// Takes a slot, if there is one or somebody can be told to give theirs back.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
+        let mut slot = Slot {
+            admission: None,
+            is_suspended: false,
+        };
         if self.limit == 0 {
-            return Some(Slot(None));
+            return Some(slot);
         }
         // More may be taken for a moment than there are: by those who are about to find that out,
         // and for those who have been told to go and have not gone yet.
-        if self.taken.fetch_add(1, Ordering::Relaxed) >= self.limit && !self.make_room() {
-            self.taken.fetch_sub(1, Ordering::Relaxed);
+        let (taken, suspended) = split(self.load.fetch_add(TAKEN, Ordering::Relaxed));
+        let has_room = (taken < self.limit || self.make_room())
+            && (suspended < self.limit.saturating_mul(2) || self.stalled.evict_longest());
+        if !has_room {
+            self.load.fetch_sub(TAKEN, Ordering::Relaxed);
             return None;
         }
-        Some(Slot(Some(Arc::clone(self))))
+        slot.admission = Some(Arc::clone(self));
+        Some(slot)
+    }
+
+    /// The responses whose clients accept nothing.
+    pub(super) fn stalled(&self) -> &Arc<StalledResponses> {
+        &self.stalled
     }
 
     /// How many slots there are and how many of them are taken, if there is a limit.
     pub(super) fn slots(&self) -> Option<(usize, usize)> {
-        let taken = || self.taken.load(Ordering::Relaxed).min(self.limit);
+        let taken = || split(self.load.load(Ordering::Relaxed)).0.min(self.limit);
         (self.limit > 0).then(|| (self.limit, taken()))
     }
 
@@ -127,10 +158,41 @@ impl Admission {
     }
 }
 
+/// How many slots are taken, and how many are suspended.
+fn split(load: u64) -> (usize, usize) {
+    let part = |load: u64| usize::try_from(load & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+    (part(load), part(load >> 32))
+}
+
+impl Slot {
+    /// The request waits for its client to accept the response: another may have the slot.
+    pub(super) fn suspend(&mut self) {
+        if !std::mem::replace(&mut self.is_suspended, true)
+            && let Some(admission) = &self.admission
+        {
+            admission
+                .load
+                .fetch_add(SUSPENDED - TAKEN, Ordering::Relaxed);
+        }
+    }
+
+    /// The service makes the client wait. That is work that was admitted, so it is never refused.
+    pub(super) fn resume(&mut self) {
+        if std::mem::replace(&mut self.is_suspended, false)
+            && let Some(admission) = &self.admission
+        {
+            admission
+                .load
+                .fetch_sub(SUSPENDED - TAKEN, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(admission) = &self.0 {
-            admission.taken.fetch_sub(1, Ordering::Relaxed);
+        if let Some(admission) = &self.admission {
+            let held = if self.is_suspended { SUSPENDED } else { TAKEN };
+            admission.load.fetch_sub(held, Ordering::Relaxed);
         }
     }
 }
@@ -150,6 +212,28 @@ mod tests {
         drop(first);
         let third = admission.enter();
         assert!(third.is_some() && admission.enter().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn suspended_slots_are_free_for_others_up_to_their_own_limit() {
+        let admission = Admission::new(1);
+        let mut slots: Vec<_> = (0..2).filter_map(|_| suspended(&admission)).collect();
+        assert_eq!(slots.len(), 2);
+        assert!(admission.enter().is_none(), "nothing has stalled yet");
+        let stalled = admission.stalled().register(Instant::now(), Waker::noop());
+        assert!(admission.enter().is_some() && stalled.is_evicted());
+        slots.pop();
+        slots[0].resume();
+        assert_eq!(admission.slots(), Some((1, 1)));
+        assert!(admission.enter().is_none());
+        slots.clear();
+        assert_eq!(admission.load.load(Ordering::Relaxed), 0);
+    }
+
+    fn suspended(admission: &Arc<Admission>) -> Option<Slot> {
+        let mut slot = admission.enter()?;
+        slot.suspend();
+        Some(slot)
     }
 
     #[tokio::test(start_paused = true)]

@@ -265,6 +265,7 @@ fn is_interim(status: StatusCode) -> bool {
 /// Puts on every answer what every answer carries.
 fn finish_head(account: &mut Account, status: StatusCode, headers: &mut HeaderMap, close: bool) {
     account.status = Some(status.as_u16());
+    account.suspend_slot();
     headers.insert(id::HEADER, account.request_id.header());
     for (name, value) in SECURITY {
         headers.entry(name).or_insert(value);

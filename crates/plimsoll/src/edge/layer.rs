@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{EdgeFuture, Ours, Peer, Scheme, Shared, Tracked};
+use super::{EdgeFuture, Ours, Peer, Scheme, Shared, StalledResponses, Tracked};
 use crate::server::ConnectionState;
 
 /// The handling of requests without the server: ids, access records, metrics, client addresses,
@@ -67,6 +67,11 @@ impl<S> Edge<S> {
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
+    }
+
+    /// The responses whose clients accept nothing.
+    pub(crate) fn stalled(&self) -> &Arc<StalledResponses> {
+        self.shared.admission.stalled()
     }
 
     /// Handles a request that came over a connection of the chassis's own server.

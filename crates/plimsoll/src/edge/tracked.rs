@@ -171,7 +171,15 @@ where
             }
             ContentProjection::Theirs { body } => {
                 match guard(this.context, || body.poll_frame(cx).map_err(Into::into)) {
-                    Ok(poll) => poll,
+                    Ok(poll) => {
+                        if let Some(account) = this.account.as_mut() {
+                            match &poll {
+                                Poll::Pending => account.resume_slot(),
+                                Poll::Ready(_) => account.suspend_slot(),
+                            }
+                        }
+                        poll
+                    }
                     Err(caught) => {
                         if let Some(account) = this.account.as_ref() {
                             account.count_panic(&caught);

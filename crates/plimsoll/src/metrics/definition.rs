@@ -75,7 +75,7 @@ families! {
     SLOTS: Gauge "http_request_slots" []
         "Requests that may be handled at a time, MAX_IN_FLIGHT. Only with that limit.";
     SLOTS_TAKEN: Gauge "http_request_slots_taken" []
-        "Requests that count against that limit: those in flight without event streams and upgraded connections.";
+        "Requests that count against that limit: those in flight without event streams, upgraded connections and responses that wait for their clients.";
     CONNECTIONS_OPEN: Gauge "http_connections_open" []
         "Connections that are open now.";
     CONNECTIONS: Counter "http_connections" []

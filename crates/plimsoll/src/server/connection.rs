@@ -159,6 +159,7 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
         Arc::clone(&accepted.connections),
         Arc::clone(state),
         accepted.patience.write,
+        Arc::clone(accepted.edge.stalled()),
     );
     let _ended_with_the_connection = streams.guard();
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());

@@ -29,7 +29,7 @@ pub(super) use self::{
     pace::Flow,
 };
 use super::{state::ConnectionState, stream::Raw};
-use crate::lifecycle::Connections;
+use crate::{edge::StalledResponses, lifecycle::Connections};
 
 /// What a client begins with (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -99,6 +99,7 @@ pub(super) struct Streams {
     state: Arc<ConnectionState>,
     /// `WRITE_TIMEOUT`, for a client that opens no window.
     patience: Duration,
+    stalled: Arc<StalledResponses>,
     /// Ends them all.
     over: CancellationToken,
 }
@@ -108,11 +109,13 @@ impl Streams {
         connections: Arc<Connections>,
         state: Arc<ConnectionState>,
         patience: Duration,
+        stalled: Arc<StalledResponses>,
     ) -> Self {
         Self {
             connections,
             state,
             patience,
+            stalled,
             over: CancellationToken::new(),
         }
     }
@@ -129,7 +132,7 @@ where
 {
     fn execute(&self, stream: F) {
         let open = Open::new(Arc::clone(&self.state));
-        let stream = Paced::new(stream, self.patience, open);
+        let stream = Paced::new(stream, self.patience, Arc::clone(&self.stalled), open);
         let over = self.over.clone();
         self.connections.spawn(async move {
             over.run_until_cancelled(stream).await;

@@ -324,6 +324,12 @@ impl ConnectionState {
         self.reading_deadline(patience)
     }
 
+    /// Since when the client has taken nothing of what is being sent.
+    pub(super) fn stuck_since(&self) -> Option<Instant> {
+        let stuck = self.stuck.load(Ordering::Relaxed);
+        (stuck > 0).then(|| self.at(stuck))
+    }
+
     /// Whether an answer has been handed over, and its client has not taken all of it.
     pub(super) fn is_sending(&self) -> bool {
         !self.is_busy() && self.stuck.load(Ordering::Relaxed) > 0

@@ -8,6 +8,7 @@ mod drain;
 use http::StatusCode;
 use plimsoll::testing::{Process, Signal, eventually};
 
+use self::bare::{Bare, RST_STREAM, get};
 use self::client::{Client, block_on};
 use crate::support::{END, access_record, ms, start};
 
@@ -222,16 +223,17 @@ fn a_stream_that_its_client_resets_is_a_499_and_others_go_on() {
 /// SRV-1, SRV-4, H2-4: a request lasts until its client has taken the answer, and a client that
 /// takes nothing is given up.
 #[test]
-fn a_client_that_opens_no_window_keeps_its_slot_for_the_write_timeout_and_no_longer() {
+fn closed_window_holds_no_slot_and_ends_at_write_timeout() {
     let service = start(&[ON, ("WRITE_TIMEOUT", "1500ms"), ("MAX_IN_FLIGHT", "1")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
         let stalled = client.begin("/big").await;
-        eventually("it has the slot", || {
+        eventually("it is in flight", || {
             (gauge(&service, "http_requests_in_flight") == 1.0).then_some(())
         });
-        let other = Client::connect(service.addr()).await.get("/hello").await;
-        assert_eq!(other.status, StatusCode::SERVICE_UNAVAILABLE);
+        eventually("its slot is free", || {
+            (service.get("/hello").status == 200).then_some(())
+        });
         let record = access_record(&service, "/big");
         assert_eq!(
             (&record["status"], &record["aborted"]),
@@ -242,6 +244,45 @@ fn a_client_that_opens_no_window_keeps_its_slot_for_the_write_timeout_and_no_lon
         drop(stalled);
         assert_eq!(client.get("/hello").await.status, StatusCode::OK);
     });
+}
+
+/// SRV-4
+#[test]
+fn unread_http2_responses_hold_no_slot() {
+    let service = start(&[ON, ("MAX_IN_FLIGHT", "4")]);
+    let _client = stall(&service, &[1, 3, 5, 7, 9, 11, 13]);
+    for _ in 0..50 {
+        assert_eq!(service.get("/hello").status, 200);
+    }
+    assert_eq!(gauge(&service, "http_requests_in_flight"), 7.0);
+}
+
+/// A client that asks on each of the streams and opens no window.
+fn stall(service: &Process, streams: &[u32]) -> Bare {
+    let mut client = Bare::connect(service.addr());
+    client.polite = false;
+    for stream in streams {
+        client.send(get(*stream, "/large"));
+        let head = client.until(|next| next.stream == *stream && next.status() == Some(200));
+        assert!(head.is_some());
+    }
+    client
+}
+
+/// SRV-4: no more responses may stall than there are slots.
+#[test]
+fn stalled_http2_responses_are_reset_above_the_limit() {
+    let service = start(&[ON, ("MAX_IN_FLIGHT", "2")]);
+    let mut client = stall(&service, &[1, 3, 5, 7]);
+    let mut resets = Vec::new();
+    while resets.len() < 2 {
+        let reset = client.until(|next| next.kind == RST_STREAM);
+        resets.push(reset.expect("the connection goes on").stream);
+    }
+    eventually("the others are in flight", || {
+        (gauge(&service, "http_requests_in_flight") == 2.0).then_some(())
+    });
+    assert_eq!(service.get("/hello").status, 200);
 }
 
 /// LOG-9, H2-2

@@ -23,6 +23,7 @@ mod met;
 mod outgoing;
 mod parse;
 mod programs;
+mod readers;
 mod restart;
 mod rid;
 mod srv;

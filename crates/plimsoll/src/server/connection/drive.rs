@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Accepted, HALF_A_HEAD};
 use crate::{
-    edge::Tracked,
+    edge::{STALL, Stalled, Tracked},
     lifecycle::Stage,
     metrics::ProtocolError,
     server::{
@@ -92,6 +92,7 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
     let mut told = false;
     let mut left = false;
     let mut give_up: Option<Instant> = None;
+    let mut stalled: Option<Stalled> = None;
 
     poll_fn(|cx| {
         loop {
@@ -112,6 +113,15 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             if !listening {
                 // Before the look: whoever tells us to go afterwards finds somebody to wake.
                 state.set_waker(cx.waker());
+            }
+            let stuck = state.stuck_since();
+            if stalled.as_ref().is_some_and(Stalled::is_evicted) {
+                // Nobody reads what could be said to the client.
+                state.set_heard();
+                return Poll::Ready(None);
+            }
+            if stalled.as_ref().map(Stalled::since) != stuck {
+                stalled = None;
             }
             if state.is_evicted() && !state.is_busy() && !state.is_sending() {
                 return Poll::Ready(None);
@@ -154,9 +164,14 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             {
                 deadline = deadline.min(give_up.max(state.quiet_since() + H::GRACE));
             }
-            if armed.is_none_or(|armed| deadline < armed) {
-                timer.as_mut().reset(deadline);
-                armed = Some(deadline);
+            // Before `WRITE_TIMEOUT`, the response becomes one that others may take the place of.
+            let stalls = stuck
+                .filter(|_| stalled.is_none())
+                .map(|since| (since, since + STALL));
+            let due = stalls.map_or(deadline, |(_, at)| deadline.min(at));
+            if armed.is_none_or(|armed| due < armed) {
+                timer.as_mut().reset(due);
+                armed = Some(due);
             }
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
@@ -169,6 +184,11 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                     state.set_heard();
                 }
                 return Poll::Ready(late.then_some(ProtocolError::HeadTimeout));
+            }
+            if let Some((since, at)) = stalls
+                && Instant::now() >= at
+            {
+                stalled = Some(accepted.edge.stalled().register(since, cx.waker()));
             }
         }
     })

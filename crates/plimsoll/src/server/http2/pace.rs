@@ -2,12 +2,14 @@
 //!
 //! On a connection of HTTP/1 that shows on the socket. Here one client may keep a stream's window
 //! shut while it reads others, or keep them all shut: nothing is written then, and the socket is
-//! never full. What shows instead is that hyper holds a piece of a body and asks for no other.
+//! never full. What shows instead is that hyper holds a piece of a body and asks for no other. After a
+//! second of that the response counts as stalled, and may be reset to make room for others.
 
 use std::{
     cell::Cell,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -15,6 +17,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::edge::{STALL, Stalled, StalledResponses};
 
 /// What the body of a stream's answer did while the stream was polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +76,8 @@ impl<B: Body<Data = Bytes>> Body for Flow<B> {
 }
 
 pin_project! {
-    /// A stream that is given up when its client has taken nothing for too long. That resets it,
-    /// and ends its request as aborted.
+    /// A stream that is given up when its client has taken nothing for too long, or for long enough
+    /// while others need its place. That resets it, and ends its request as aborted.
     pub(super) struct Paced<F, O> {
         // Dropped before the stream, whose drop wakes the connection: that must see it ended.
         open: O,
@@ -82,16 +86,20 @@ pin_project! {
         #[pin]
         timer: Option<Sleep>,
         patience: Duration,
+        all: Arc<StalledResponses>,
+        stalled: Option<Stalled>,
     }
 }
 
 impl<F, O> Paced<F, O> {
-    pub(super) fn new(stream: F, patience: Duration, open: O) -> Self {
+    pub(super) fn new(stream: F, patience: Duration, all: Arc<StalledResponses>, open: O) -> Self {
         Self {
             open,
             stream,
             timer: None,
             patience,
+            all,
+            stalled: None,
         }
     }
 }
@@ -105,18 +113,38 @@ impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
         if this.stream.poll(cx).is_ready() {
             return Poll::Ready(());
         }
+        let first = STALL.min(*this.patience);
         match DID.get() {
             Did::Nothing => {}
-            Did::Waited => this.timer.set(None),
-            Did::Gave => match this.timer.as_mut().as_pin_mut() {
-                Some(timer) => timer.reset(Instant::now() + *this.patience),
-                None => this.timer.set(Some(sleep(*this.patience))),
-            },
+            Did::Waited => {
+                *this.stalled = None;
+                this.timer.set(None);
+            }
+            Did::Gave => {
+                *this.stalled = None;
+                match this.timer.as_mut().as_pin_mut() {
+                    Some(timer) => timer.reset(Instant::now() + first),
+                    None => this.timer.set(Some(sleep(first))),
+                }
+            }
         }
-        match this.timer.as_pin_mut() {
-            Some(timer) => timer.poll(cx),
-            None => Poll::Pending,
+        if this.stalled.as_ref().is_some_and(Stalled::is_evicted) {
+            return Poll::Ready(());
         }
+        let Some(mut timer) = this.timer.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        ready!(timer.as_mut().poll(cx));
+        if this.stalled.is_some() || *this.patience <= STALL {
+            return Poll::Ready(());
+        }
+        let since = timer.deadline() - first;
+        let stalled = this.stalled.insert(this.all.register(since, cx.waker()));
+        if stalled.is_evicted() {
+            return Poll::Ready(());
+        }
+        timer.as_mut().reset(since + *this.patience);
+        timer.poll(cx)
     }
 }
 
@@ -165,8 +193,27 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up() {
         let body = http_body_util::Full::new(Bytes::from_static(b"all"));
         let began = Instant::now();
-        Paced::new(stream(body, 1), PATIENCE, ()).await;
+        Paced::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ()).await;
         assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stalled_stream_is_evicted_for_another() {
+        let body = || http_body_util::Full::new(Bytes::from_static(b"all"));
+        let all = StalledResponses::new(1);
+        let began = Instant::now();
+        let first = tokio::spawn(Paced::new(
+            stream(body(), 1),
+            PATIENCE,
+            Arc::clone(&all),
+            (),
+        ));
+        sleep(STALL / 2).await;
+        let second = tokio::spawn(Paced::new(stream(body(), 1), PATIENCE, all, ()));
+        first.await.unwrap();
+        assert_eq!(began.elapsed(), STALL + STALL / 2);
+        second.await.unwrap();
+        assert_eq!(began.elapsed(), STALL / 2 + PATIENCE);
     }
 
     #[tokio::test]
@@ -187,6 +234,7 @@ mod tests {
         drop(Paced::new(
             stream,
             PATIENCE,
+            StalledResponses::new(1),
             Told("open", Arc::clone(&order)),
         ));
         assert_eq!(*order.lock().unwrap(), ["open", "stream"]);
@@ -194,13 +242,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_service_that_makes_its_client_wait_is_waited_for() {
-        let paced = Paced::new(stream(Silent, 1), PATIENCE, ());
+        let paced = Paced::new(stream(Silent, 1), PATIENCE, StalledResponses::new(1), ());
         assert!(timeout(PATIENCE * 100, paced).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_has_not_answered_is_not_its_clients_fault() {
-        let paced = Paced::new(std::future::pending(), PATIENCE, ());
+        let paced = Paced::new(
+            std::future::pending(),
+            PATIENCE,
+            StalledResponses::new(1),
+            (),
+        );
         assert!(timeout(PATIENCE * 100, paced).await.is_err());
     }
 }

@@ -1,0 +1,134 @@
+//! Responses whose clients accept nothing (contract SRV-4).
+//!
+//! Such a response holds no slot, but it holds memory. So there may be as many of them as there are
+//! slots; beyond that, the one that has stalled for longest is given up.
+//!
+//! A response is registered only when its client has accepted nothing for [`STALL`], by the timer that
+//! limits the wait anyway. A response that makes progress costs nothing here.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::Waker,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How long a client accepts nothing before its response counts as stalled. A client that reads at
+/// all accepts something within this time, unless its network has failed.
+pub(crate) const STALL: Duration = Duration::from_secs(1);
+
+/// The stalled responses of one service.
+#[derive(Debug)]
+pub(crate) struct StalledResponses {
+    /// 0 is no limit.
+    limit: usize,
+    registered: AtomicU64,
+    longest_first: Mutex<BTreeMap<Key, Eviction>>,
+}
+
+/// Since when, and a number that makes it unique.
+type Key = (Instant, u64);
+
+#[derive(Debug)]
+struct Eviction {
+    evicted: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+/// A stalled response, until it makes progress or ends.
+#[derive(Debug)]
+pub(crate) struct Stalled {
+    all: Arc<StalledResponses>,
+    key: Key,
+    evicted: Arc<AtomicBool>,
+}
+
+impl StalledResponses {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            registered: AtomicU64::new(0),
+            longest_first: Mutex::default(),
+        })
+    }
+
+    /// Registers a response that has stalled since `since`, for the task of `waker`.
+    pub(crate) fn register(self: &Arc<Self>, since: Instant, waker: &Waker) -> Stalled {
+        let key = (since, self.registered.fetch_add(1, Ordering::Relaxed));
+        let evicted = Arc::new(AtomicBool::new(false));
+        let eviction = Eviction {
+            evicted: Arc::clone(&evicted),
+            waker: waker.clone(),
+        };
+        let is_full = {
+            let mut stalled = self.lock();
+            stalled.insert(key, eviction);
+            self.limit > 0 && stalled.len() > self.limit
+        };
+        if is_full {
+            self.evict_longest();
+        }
+        Stalled {
+            all: Arc::clone(self),
+            key,
+            evicted,
+        }
+    }
+
+    /// Gives up the response that has stalled for longest. Returns false if there is none.
+    pub(super) fn evict_longest(&self) -> bool {
+        let Some((_, eviction)) = self.lock().pop_first() else {
+            return false;
+        };
+        eviction.evicted.store(true, Ordering::Release);
+        eviction.waker.wake();
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Eviction>> {
+        self.longest_first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stalled {
+    pub(crate) fn since(&self) -> Instant {
+        self.key.0
+    }
+
+    /// Whether the response must end, to make room for others.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn longest_stalled_response_is_evicted_above_the_limit() {
+        let all = StalledResponses::new(2);
+        let now = Instant::now();
+        let register = |seconds| all.register(now + Duration::from_secs(seconds), Waker::noop());
+        let (second, first) = (register(2), register(1));
+        assert!(!first.is_evicted() && !second.is_evicted());
+        let third = register(3);
+        assert!(first.is_evicted() && !second.is_evicted() && !third.is_evicted());
+        assert!(all.evict_longest() && second.is_evicted());
+        drop(third);
+        assert!(!all.evict_longest(), "it has made progress");
+    }
+}
