@@ -7,6 +7,7 @@ use super::{
     answer::Answer,
     compare::Pair,
     generate_requests::RESERVED,
+    handlers::SEEN_ID,
     requests::{Mode, Sent},
 };
 
@@ -221,11 +222,16 @@ pub(crate) fn take_additions(
     if !is_valid_id(id) {
         return Err("the request id is malformed".to_owned());
     }
+    if chassis.values(SEEN_ID).any(|seen| seen != id) {
+        return Err("a handler has seen another request id".to_owned());
+    }
     found.insert(Difference::RequestId);
     chassis.remove("x-request-id");
+    chassis.remove(SEEN_ID);
     let mut none = Answer::default();
     let bare = bare.unwrap_or(&mut none);
     bare.remove("x-request-id");
+    bare.remove(SEEN_ID);
     for (name, value) in SECURITY {
         if !bare.has(name) {
             let given: Vec<_> = chassis.values(name).collect();

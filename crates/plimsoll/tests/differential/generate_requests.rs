@@ -50,6 +50,17 @@ fn request(random: &mut Random, mode: Mode, targets: &[String], sequence: usize)
         // The absolute form, which servers must accept (RFC 9112, 3.2.2).
         sent.target.insert_str(0, "http://localhost");
     }
+    if mode != Mode::Http2 && random.chance(1) {
+        (sent.method, sent.target) = random.pick(&[
+            ("OPTIONS", "*".to_owned()),
+            ("CONNECT", "localhost:80".to_owned()),
+        ]);
+    }
+    if mode == Mode::InTurn && random.chance(2) {
+        let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+        sent.headers
+            .extend(upgrade.map(|(name, value)| (name, value.to_owned())));
+    }
     if random.chance(1) {
         sent.method = "GET";
         sent.target = random.pick(&RESERVED).to_owned();
@@ -193,6 +204,11 @@ fn body(random: &mut Random, sent: &mut Sent) {
             sent.headers.push(("content-encoding", "gzip".to_owned()));
             ("text/plain", GZIP.to_vec())
         }
+        8 if random.chance(30) => {
+            // Around axum's default limit, which is that of `MAX_BODY_BYTES` too.
+            let size = 2_097_152 - 1 + random.below(3);
+            ("text/plain", vec![b'x'; size])
+        }
         _ => {
             let sizes = [0, 1, 9, 10, 11, 999, 1000, 1001, 5000, 40_000];
             ("text/plain", vec![b'x'; random.pick(&sizes)])
@@ -225,6 +241,10 @@ pub(crate) const RESERVED: [&str; 7] = [
 /// Makes a request that must not be handled (contract SRV-3).
 fn malform(random: &mut Random, sent: &mut Sent) {
     sent.is_malformed = true;
+    if random.chance(20) {
+        sent.target.push_str("#fragment");
+        return;
+    }
     let (name, value) = random.pick(&[
         ("host", ""),
         ("host", "a b"),

@@ -30,6 +30,9 @@ use super::plan::Handler;
 /// The header that numbers a request within its case.
 pub(crate) const SEQUENCE: &str = "x-sequence";
 
+/// The header in which a handler returns the request id that it has seen.
+pub(crate) const SEEN_ID: &str = "x-seen-id";
+
 /// What a handler that panics says.
 pub(crate) const THROWN: &str = "thrown by a generated handler";
 
@@ -152,8 +155,9 @@ async fn answer(handler: Handler, mut request: Request) -> Response {
             user.map_or("no session", |it| it.0).into_response()
         }
         Handler::RequestId => {
-            let id = request.headers().contains_key("x-request-id");
-            format!("{id}\n").into_response()
+            let id = request.headers_mut().remove("x-request-id");
+            let id = id.unwrap_or(HeaderValue::from_static("none"));
+            ([(SEEN_ID, id)], "seen\n").into_response()
         }
         _ => produced(handler),
     }
