@@ -54,7 +54,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 #[cfg(all(feature = "client", feature = "otlp"))]
-pub(crate) use self::access::{MAX_METHOD, redact};
+pub(crate) use self::access::MAX_METHOD;
 use self::{
     access::AccessLog,
     account::Account,
@@ -129,7 +129,7 @@ impl Shared {
         tracer: Tracer,
     ) -> Arc<Self> {
         Arc::new(Self {
-            access: AccessLog::new(&config.build, &log),
+            access: AccessLog::new(&config.build, &log, &config.redact_query),
             endpoints: Endpoints::new(&registry.http),
             registry,
             lifecycle,

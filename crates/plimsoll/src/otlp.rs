@@ -34,7 +34,7 @@ mod queue;
 mod sampler;
 mod span;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{borrow::Cow, io, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
@@ -44,7 +44,7 @@ use self::{exporter::Exporter, queue::Queue, sampler::Decision};
 use crate::{
     config::Config,
     metrics::SpanTotals,
-    telemetry::Log,
+    telemetry::{Log, Redaction},
     trace::{Parent, Recording, RequestTrace, SpanContext, new_span_id, new_trace_id},
 };
 
@@ -58,6 +58,7 @@ struct On {
     decision: Decision,
     queue: Arc<Queue>,
     exporter: Exporter,
+    redaction: Redaction,
 }
 
 impl Tracer {
@@ -76,6 +77,7 @@ impl Tracer {
             decision: Decision::new(traces.sampler),
             queue,
             exporter,
+            redaction: Redaction::new(&config.redact_query),
         }))))
     }
 
@@ -139,6 +141,15 @@ impl Tracer {
     pub(crate) fn submit(&self, build: impl FnOnce() -> Span) {
         if let Some(on) = &self.0 {
             on.queue.push(build);
+        }
+    }
+
+    /// A query without the values of secret parameters. If traces are off, there is no span to
+    /// show it.
+    pub(crate) fn redact<'query>(&self, query: &'query str) -> Cow<'query, str> {
+        match &self.0 {
+            Some(on) => on.redaction.apply(query),
+            None => Cow::Borrowed(""),
         }
     }
 

@@ -32,6 +32,7 @@ mod mask;
 mod panic;
 mod pipe;
 mod record;
+mod redact;
 mod spans;
 mod thread;
 
@@ -43,6 +44,7 @@ pub(crate) use self::{
     panic::{Caught, catch, count_hooked_panics, quietly},
     pipe::Priority,
     record::{Head, Key, Record, key},
+    redact::Redaction,
     thread::thread_index,
 };
 pub use self::{

@@ -8,6 +8,7 @@
 //! * A `Config` is valid as a whole: nothing in it is checked again later.
 //! * A setting that has no effect yet is not here. A knob that does nothing is worse than none.
 
+mod logging;
 mod read;
 mod rules;
 #[cfg(feature = "otlp")]
@@ -64,6 +65,10 @@ pub struct Config {
     /// `LOG_FORMAT`: JSON for machines or coloured lines for a person. Default: `json`; `pretty`
     /// if [`debug`](Self::debug) is on and stdout is a terminal.
     pub log_format: LogFormat,
+
+    /// `REDACT_QUERY`: names of query parameters whose values are not logged, beside the built-in
+    /// ones. Default: none.
+    pub redact_query: Vec<String>,
 
     /// `DEBUG`: details in answers to failed requests. Default: `false`. Not for production.
     pub debug: bool,

@@ -66,7 +66,7 @@ mod on {
 
     use super::{Account, Shared};
     use crate::{
-        edge::access::{MAX_METHOD, redact},
+        edge::access::MAX_METHOD,
         metrics::method_label,
         otlp::{Kind, Span, Value},
         trace::{Recording, SpanContext},
@@ -127,7 +127,10 @@ mod on {
         all.push(("url.scheme", fixed(recording.scheme)));
         all.push(("url.path", Value::text(account.uri.path())));
         if let Some(query) = account.uri.query() {
-            all.push(("url.query", Value::text(&redact(query))));
+            all.push((
+                "url.query",
+                Value::text(&account.shared.tracer.redact(query)),
+            ));
         }
         if let Some(route) = route {
             all.push(("http.route", Value::text(route)));

@@ -453,7 +453,7 @@ fn latency_is_in_milliseconds_with_three_decimals_at_most() {
 /// LOG-3
 #[test]
 fn secrets_in_a_query_are_masked() {
-    let service = start(&[]);
+    let service = start(&[("REDACT_QUERY", "code, state")]);
     for (index, (query, logged)) in [
         ("token=abc", "token=***"),
         ("a=1&access_token=abc&b=2", "a=1&access_token=***&b=2"),
@@ -463,6 +463,20 @@ fn secrets_in_a_query_are_masked() {
         ("signature=a=b=c", "signature=***"),
         ("tokens=abc&my_token=abc", "tokens=abc&my_token=abc"),
         ("x=token&token", "x=token&token"),
+        ("a=1;token=abc", "a=1;token=***"),
+        (
+            "token[]=abc&user[password]=x",
+            "token[]=***&user[password]=***",
+        ),
+        (
+            "client_secret=a&refresh_token=b&id_token=c",
+            "client_secret=***&refresh_token=***&id_token=***",
+        ),
+        (
+            "apikey=a&X-Amz-Signature=b&sig=c",
+            "apikey=***&X-Amz-Signature=***&sig=***",
+        ),
+        ("code=a", "code=***"),
     ]
     .into_iter()
     .enumerate()

@@ -13,15 +13,15 @@ use std::{path::PathBuf, thread, time::Duration};
 
 #[cfg(feature = "otlp")]
 use super::traces;
-use super::{Config, DEVELOPMENT_KEY, rules};
+use super::{Config, DEVELOPMENT_KEY, logging::Logging, rules};
 use crate::{
     BuildInfo,
     config::{
         reader::{Invalid, Reader},
         source::ENV_FILE,
         value::{
-            ByteSize, DurationOrOff, ForwardedHeader, Host, InfraEndpoints, ListenAddr, LogFormat,
-            LogLevels, Mismatch, Secret, TrustedProxies, port, within,
+            ByteSize, DurationOrOff, ForwardedHeader, Host, InfraEndpoints, ListenAddr, Mismatch,
+            Secret, TrustedProxies, port, within,
         },
     },
 };
@@ -168,32 +168,7 @@ impl Config {
             )
             .default("false")
             .read::<bool>();
-        let log_level = from
-            .setting(
-                "LOG_LEVEL",
-                "Lowest level that is logged. `INFO,sqlx=WARNING` sets another one for a target \
-                 and everything below it.",
-            )
-            .default("INFO")
-            .example("INFO,sqlx=WARNING")
-            .read::<LogLevels>();
-        from.ignore("RUST_LOG", "it has no effect on this log, LOG_LEVEL has");
-        let pretty = debug == Ok(true) && from.stdout_is_terminal();
-        let log_format = from
-            .setting(
-                "LOG_FORMAT",
-                "JSON for log shippers, or coloured lines for a person.",
-            )
-            .default_from(
-                "json; pretty if DEBUG=true and stdout is a terminal",
-                if pretty {
-                    LogFormat::Pretty
-                } else {
-                    LogFormat::Json
-                }
-                .as_str(),
-            )
-            .read::<LogFormat>();
+        let logging = Logging::read(from, debug);
         let secret_key = from
             .setting(
                 "SECRET_KEY",
@@ -352,8 +327,9 @@ impl Config {
             infra_endpoints,
             tls: tls?,
             http2_cleartext: http2_cleartext?,
-            log_level: log_level?,
-            log_format: log_format?,
+            log_level: logging.level?,
+            log_format: logging.format?,
+            redact_query: logging.redact_query?.unwrap_or_default(),
             debug,
             read_timeout: read_timeout?,
             idle_timeout: idle_timeout?,

@@ -60,6 +60,17 @@ fn bad_env_file_hides_no_other_mistake() {
 }
 
 #[test]
+fn names_of_redacted_parameters_are_a_list() {
+    let names = |text| with(&[("REDACT_QUERY", text)]).redact_query;
+    assert_eq!(names("code"), ["code"]);
+    assert_eq!(names("code, session-key"), ["code", "session-key"]);
+    assert_eq!(with(&[]).redact_query, [""; 0]);
+    for text in [",", "a,", "a=b", "a&b", "a;b"] {
+        assert!(try_with(&[("REDACT_QUERY", text)]).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn every_setting_is_taken_from_its_variable() {
     let config = with(&[
         ("SERVICE_NAME", "other"),

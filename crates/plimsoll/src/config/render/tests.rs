@@ -46,7 +46,7 @@ fn every_output_has_every_setting_and_alias() {
     let definitions = definitions::<Own>(&BUILD);
     assert_eq!(
         definitions.settings().len(),
-        if cfg!(feature = "otlp") { 48 } else { 33 }
+        if cfg!(feature = "otlp") { 49 } else { 34 }
     );
     let outputs = [
         definitions.help("demo", "A service."),

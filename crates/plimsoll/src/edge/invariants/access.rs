@@ -36,13 +36,23 @@ const FIELDS: [&str; 11] = [
     "userAgent",
 ];
 
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 16] = [
     "token",
-    "access_token",
-    "api_key",
+    "access-token",
+    "refresh-token",
+    "id-token",
+    "api-key",
+    "apikey",
     "password",
+    "passwd",
     "secret",
+    "client-secret",
     "signature",
+    "sig",
+    "x-amz-signature",
+    "x-amz-security-token",
+    "x-amz-credential",
+    "x-goog-signature",
 ];
 
 /// A service whose log says nothing by itself.
@@ -174,28 +184,41 @@ fn cut(bytes: &[u8], max: usize) -> String {
 
 /// The query without the values of secrets, whatever their names are disguised as.
 fn redacted(query: &str) -> String {
+    query
+        .split('&')
+        .map(without_secret)
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+/// What stands between two `&`, up to the value of the first secret in it.
+fn without_secret(text: &str) -> String {
+    let mut kept = String::new();
+    for pair in text.split_inclusive(';') {
+        match pair.split_once('=') {
+            Some((name, _)) if is_secret(name) => return format!("{kept}{name}=***"),
+            _ => kept.push_str(pair),
+        }
+    }
+    kept
+}
+
+fn is_secret(name: &str) -> bool {
     let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let pairs = query.split('&').map(|pair| {
-        let Some((name, _)) = pair.split_once('=') else {
-            return pair.to_owned();
-        };
-        let mut plain = String::new();
-        let mut rest = name.as_bytes();
-        while let [byte, behind @ ..] = rest {
-            rest = behind;
-            let mut code = u32::from(*byte);
-            if let (b'%', Some(high), Some(low)) =
-                (byte, digit(behind.first()), digit(behind.get(1)))
-            {
-                code = high * 16 + low;
-                rest = &behind[2..];
-            }
-            plain.extend(char::from_u32(code));
+    let mut plain = String::new();
+    let mut rest = name.as_bytes();
+    while let [byte, behind @ ..] = rest {
+        rest = behind;
+        let mut code = u32::from(*byte);
+        if let (b'%', Some(high), Some(low)) = (byte, digit(behind.first()), digit(behind.get(1))) {
+            code = high * 16 + low;
+            rest = &behind[2..];
         }
-        match SECRETS.contains(&&*plain.to_ascii_lowercase()) {
-            true => format!("{name}=***"),
-            false => pair.to_owned(),
-        }
-    });
-    pairs.collect::<Vec<_>>().join("&")
+        plain.extend(char::from_u32(code));
+    }
+    let plain = plain
+        .to_ascii_lowercase()
+        .replace('_', "-")
+        .replace(']', "[");
+    plain.split('[').any(|part| SECRETS.contains(&part))
 }
