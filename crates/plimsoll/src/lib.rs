@@ -42,6 +42,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod lateness;
 mod lifecycle;
 mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/off.rs")]

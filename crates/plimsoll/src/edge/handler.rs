@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{problem::Problem, upload::Verdict};
 use crate::{
     context::{self, RequestContext},
+    lateness,
     telemetry::{Caught, catch},
 };
 
@@ -29,6 +30,8 @@ pin_project! {
         armed: Option<(Instant, Duration)>,
         context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
+        // The deadline is not extended any more.
+        is_final: bool,
     }
 }
 
@@ -60,6 +63,7 @@ impl<F> Handler<F> {
             armed: None,
             context,
             timeout,
+            is_final: false,
         })
     }
 
@@ -156,12 +160,8 @@ where
                     *this.armed = Some((began, timeout));
                     this.deadline.set(Some(sleep_until(began + timeout)));
                 }
-                match this
-                    .deadline
-                    .as_mut()
-                    .as_pin_mut()
-                    .map(|deadline| deadline.poll(cx))
-                {
+                let deadline = this.deadline.as_mut().as_pin_mut();
+                match deadline.map(|it| lateness::poll_timer(it, this.is_final, cx)) {
                     Some(Poll::Ready(())) => Outcome::Late,
                     _ => return Poll::Pending,
                 }

@@ -27,7 +27,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::admission::{Admission, Wait};
-use crate::{context, server::MalformedFraming};
+use crate::{context, lateness, server::MalformedFraming};
 
 /// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
 const SOMETHING: u64 = 1024;
@@ -208,6 +208,8 @@ pin_project! {
         // Armed only while a reader waits, and then for a whole gap.
         #[pin]
         silence: Option<Sleep>,
+        // That timer is not extended any more.
+        is_final: bool,
         control: Arc<BodyControl>,
         // There while a reader waits.
         wait: Option<Wait>,
@@ -231,6 +233,7 @@ impl<B> Upload<B> {
         Self {
             inner,
             silence: None,
+            is_final: false,
             control,
             wait: None,
             dry: None,
@@ -300,6 +303,7 @@ where
             Poll::Pending => {
                 if this.silence.is_none() {
                     this.silence.set(Some(sleep(this.control.gap)));
+                    *this.is_final = false;
                 }
                 let admission = &this.control.admission;
                 let since = *this.dry.get_or_insert_with(Instant::now);
@@ -307,7 +311,7 @@ where
                 if let Some(silence) = this.silence.as_mut().as_pin_mut()
                     && may_wait
                 {
-                    ready!(silence.poll(cx));
+                    ready!(lateness::poll_timer(silence, this.is_final, cx));
                 }
                 this.control.broken(Fault::Stalled)
             }

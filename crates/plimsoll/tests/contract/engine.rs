@@ -686,3 +686,37 @@ fn a_paused_process_finds_no_worker_stuck() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.records_with("worker_stuck").is_empty());
 }
+
+/// SRV-1, SRV-2: what has arrived while the process was stopped is read before a deadline counts.
+#[test]
+fn pause_of_the_process_counts_against_no_client() {
+    const EACH: usize = 20;
+    let limits = ["READ_TIMEOUT", "IDLE_TIMEOUT", "REQUEST_TIMEOUT"];
+    let service = start(&limits.map(|limit| (limit, "2s")));
+    let get = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let post = "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nunique";
+    let mut waiting = Vec::new();
+    for (request, sent) in [(get, 10), (post, post.len() - 3), (get, 0)] {
+        for _ in 0..EACH {
+            let mut connection = service.connect();
+            if sent == 0 {
+                // It is idle, and not new.
+                assert_eq!(connection.get("/hello").status, 200);
+            }
+            connection.send(&request[..sent]);
+            waiting.push((connection, &request[sent..]));
+        }
+    }
+    service.signal(plimsoll::testing::Signal::Stop);
+    for (connection, rest) in &mut waiting {
+        connection.send(rest);
+    }
+    // Longer than each of the limits: the pause itself is what is tested.
+    std::thread::sleep(ms(3000));
+    service.signal(plimsoll::testing::Signal::Cont);
+    for (connection, _) in &mut waiting {
+        assert_eq!(connection.read().status, 200);
+    }
+    // What does not come is not waited for.
+    assert!(service.connect().ends_within(ms(6000)));
+}

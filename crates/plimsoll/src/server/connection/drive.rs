@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Accepted, HALF_A_HEAD};
 use crate::{
     edge::{STALL, Stalled, Tracked},
+    lateness,
     lifecycle::Stage,
     metrics::ProtocolError,
     server::{
@@ -93,6 +94,8 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
     let mut left = false;
     let mut give_up: Option<Instant> = None;
     let mut stalled: Option<Stalled> = None;
+    // A deadline that was noticed late, and when it ends instead.
+    let mut extended: Option<(Instant, Instant)> = None;
 
     poll_fn(|cx| {
         loop {
@@ -164,6 +167,10 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             {
                 deadline = deadline.min(give_up.max(state.quiet_since() + H::GRACE));
             }
+            let passes = deadline;
+            if let Some((_, until)) = extended.filter(|(of, _)| *of == passes) {
+                deadline = until;
+            }
             // Before `WRITE_TIMEOUT`, the response becomes one that others may take the place of.
             let stalls = stuck
                 .filter(|_| stalled.is_none())
@@ -178,6 +185,12 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             }
             armed = None;
             if Instant::now() >= deadline {
+                if deadline == passes
+                    && let Some(extension) = lateness::extension(deadline)
+                {
+                    extended = Some((passes, Instant::now() + extension));
+                    continue;
+                }
                 let late = waiting == Waiting::Head && state.is_in_head();
                 if state.waited() > SETTLED {
                     // The client has had the time to read the response.

@@ -4,11 +4,12 @@ use std::{future::Future, sync::Arc};
 
 use bytes::Bytes;
 use http::Version;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{Accepted, HALF_A_HEAD};
 use crate::{
     edge::Peer,
+    lateness,
     lifecycle::{Connections, Stage},
     metrics::ProtocolError,
     server::{
@@ -114,7 +115,7 @@ async fn before_http<T, E>(
     };
     let left = patience.head.saturating_sub(state.waited());
     tokio::select! {
-        done = timeout(left, work) => Some(match done {
+        done = lateness::timeout(left, work) => Some(match done {
             Ok(result) => result.map_err(Early::Failed),
             Err(_) => Err(Early::Late),
         }),

@@ -18,7 +18,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::edge::{STALL, Stalled, StalledResponses};
+use crate::{
+    edge::{STALL, Stalled, StalledResponses},
+    lateness,
+};
 
 /// What the body of a stream's answer did while the stream was polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +88,8 @@ pin_project! {
         stream: F,
         #[pin]
         timer: Option<Sleep>,
+        // That timer is not extended any more.
+        is_final: bool,
         patience: Duration,
         all: Arc<StalledResponses>,
         stalled: Option<Stalled>,
@@ -97,6 +102,7 @@ impl<F, O> Paced<F, O> {
             open,
             stream,
             timer: None,
+            is_final: false,
             patience,
             all,
             stalled: None,
@@ -122,6 +128,7 @@ impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
             }
             Did::Gave => {
                 *this.stalled = None;
+                *this.is_final = false;
                 match this.timer.as_mut().as_pin_mut() {
                     Some(timer) => timer.reset(Instant::now() + first),
                     None => this.timer.set(Some(sleep(first))),
@@ -134,10 +141,10 @@ impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
         let Some(mut timer) = this.timer.as_pin_mut() else {
             return Poll::Pending;
         };
-        ready!(timer.as_mut().poll(cx));
         if this.stalled.is_some() || *this.patience <= STALL {
-            return Poll::Ready(());
+            return lateness::poll_timer(timer, this.is_final, cx);
         }
+        ready!(timer.as_mut().poll(cx));
         let since = timer.deadline() - first;
         let stalled = this.stalled.insert(this.all.register(since, cx.waker()));
         if stalled.is_evicted() {
