@@ -20,17 +20,22 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, Query, Request, State, ws::WebSocketUpgrade},
+    extract::{
+        Path, Query, Request, State,
+        ws::{self, WebSocketUpgrade},
+    },
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::rt::TokioIo;
+use plimsoll::shutdown::keep_open;
 use plimsoll::{
-    BoundedFamily, ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, TraceContext,
-    build_info,
+    BoundedFamily, ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, ShutdownToken,
+    TraceContext, build_info,
     config::{Invalid, Reader, Secret, Settings, within},
     prometheus_client::{
         encoding::{EncodeMetric, MetricEncoder},
@@ -209,6 +214,11 @@ fn routes() -> Router<App> {
         )
         .route("/events", get(events))
         .route("/websocket", get(websocket))
+        .route("/websocket-split", get(websocket_split))
+        .route("/websocket-plain", get(websocket_plain))
+        .route("/websocket-ticks", get(websocket_ticks))
+        .route("/websocket-kept", get(websocket_kept))
+        .route("/sse-kept", get(|| async { keep_open(sse().await) }))
         .route("/upgrade", get(upgrade))
         .route("/spawn", get(spawn))
         .route("/spawn-panic", get(spawn_panic))
@@ -546,6 +556,51 @@ async fn websocket(State(app): State<App>, upgrade: WebSocketUpgrade) -> Respons
             }
         }
     })
+}
+
+/// The same in two halves.
+async fn websocket_split(token: ShutdownToken, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| async move {
+        let (mut sender, mut receiver) = token.close_websocket(socket).split();
+        while let Some(Ok(message)) = receiver.next().await {
+            if sender.send(message).await.is_err() {
+                return;
+            }
+        }
+    })
+}
+
+/// The same, as it is written without the chassis.
+async fn websocket_plain(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|mut socket| async move {
+        while let Some(Ok(message)) = socket.recv().await {
+            if socket.send(message).await.is_err() {
+                break;
+            }
+        }
+        tracing::info!(target: "fixture", "websocket_ended");
+    })
+}
+
+/// A WebSocket whose handler never reads.
+async fn websocket_ticks(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|mut socket| async move {
+        while socket.send(ws::Message::text("tick")).await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        tracing::info!(target: "fixture", "websocket_ended");
+    })
+}
+
+/// A WebSocket that says goodbye by itself, and takes its time.
+async fn websocket_kept(token: ShutdownToken, upgrade: WebSocketUpgrade) -> Response {
+    keep_open(upgrade.on_upgrade(move |mut socket| async move {
+        token.cancelled().await;
+        sleep(Duration::from_millis(500)).await;
+        // An error means that the client has gone already.
+        let _ = socket.send(ws::Message::text("saved")).await;
+        let _ = socket.send(ws::Message::Close(None)).await;
+    }))
 }
 
 /// Switches to a protocol that says what it hears.

@@ -24,7 +24,7 @@ use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use crate::{
-    edge::{BodyControl, Way},
+    edge::{BodyControl, Shared, Way},
     trace::{self, RequestTrace, SpanContext},
 };
 
@@ -99,6 +99,8 @@ impl fmt::Debug for RequestId {
 /// The slot's content.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
+    /// The service, while its handler runs.
+    pub(crate) service: Option<Arc<Shared>>,
     pub(crate) request_id: RequestId,
     pub(crate) client_ip: Option<IpAddr>,
     /// How it came here.
@@ -119,6 +121,7 @@ impl RequestContext {
     /// A context that knows nothing but the id and the trace.
     pub(crate) fn of(request_id: &RequestId, trace: &RequestTrace) -> Self {
         Self {
+            service: None,
             request_id: request_id.clone(),
             client_ip: None,
             way: None,
@@ -217,6 +220,7 @@ pub fn in_request<F: Future>(future: F) -> InRequest<F> {
         // The body and the limits are the handler's: a task that outlives it must not hold them.
         current.as_deref().map(|c| {
             Box::new(RequestContext {
+                service: None,
                 body: None,
                 ..c.clone()
             })

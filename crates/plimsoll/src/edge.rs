@@ -89,6 +89,7 @@ use crate::{
     metrics::Registry,
     otlp::Tracer,
     server::ConnectionState,
+    shutdown::ShutdownToken,
     telemetry::Log,
 };
 
@@ -109,6 +110,7 @@ pub(crate) struct Shared {
     endpoints: Endpoints,
     client_ip: ClientIpResolver,
     admission: Arc<Admission>,
+    pub(crate) shutdown: ShutdownToken,
     tracer: Tracer,
     pulse: Arc<Pulse>,
     /// How long all workers may be silent before the process counts as dead.
@@ -126,6 +128,7 @@ impl Shared {
         lifecycle: Arc<Lifecycle>,
         log: Log,
         pulse: Arc<Pulse>,
+        shutdown: ShutdownToken,
         tracer: Tracer,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -139,6 +142,7 @@ impl Shared {
                 config.forwarded_header,
             ),
             admission: Admission::new(config.max_in_flight),
+            shutdown,
             tracer,
             pulse,
             stall_limit: stall_limit(config.request_timeout),
@@ -231,6 +235,7 @@ impl Shared {
             ))
         };
         let context = Box::new(RequestContext {
+            service: Some(Arc::clone(self)),
             request_id: account.request_id.clone(),
             client_ip,
             way: Some(way),

@@ -34,6 +34,7 @@ mod socket;
 mod state;
 mod stream;
 mod tls;
+mod websocket;
 
 pub(crate) use self::{
     accept::Acceptor,

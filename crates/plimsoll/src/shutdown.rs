@@ -1,8 +1,8 @@
 //! The farewell: how work without an end of its own learns that the service ends.
 //!
-//! A download ends by itself, and the drain waits for it. An event stream, a WebSocket or a consumer
-//! of a queue does not: unless somebody tells it, it is cut off when `SHUTDOWN_TIMEOUT` is over, and
-//! the exit status says so. The token tells, when the drain begins.
+//! A download ends by itself, and the drain waits for it. An event stream or a WebSocket is ended by
+//! default when the drain begins, unless it was [kept open](keep_open). A consumer of a queue, and code
+//! that has a last message to send, waits for the token, which is also an extractor.
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -60,6 +60,7 @@ use std::{
     time::Duration,
 };
 
+use axum::response::{IntoResponse, Response};
 use tokio::time::sleep_until;
 
 pub use self::stream::UntilShutdown;
@@ -70,11 +71,45 @@ use crate::lifecycle::{Connections, Stage};
 /// What the moments of two who wait are apart, as long as there are few.
 const APART: Duration = Duration::from_millis(1);
 
+/// How long code that was told has to end its stream or WebSocket by itself.
+const TURN: Duration = Duration::from_millis(50);
+
+/// A response that the drain does not end. See [`keep_open`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeptOpen;
+
+/// Keeps the drain from ending this event stream or WebSocket.
+///
+/// By default, the body of an event stream ends, complete, when the drain begins, and a WebSocket is
+/// closed with status 1001. A response that was kept open is waited for like any other, within
+/// `SHUTDOWN_TIMEOUT`, and counts as cut off if it has not ended by then. For code that sends a last
+/// message of its own: see [`ShutdownToken::cancelled`].
+///
+/// ```
+/// use axum::{extract::WebSocketUpgrade, response::Response};
+/// use plimsoll::{ShutdownToken, shutdown::keep_open};
+///
+/// async fn updates(token: ShutdownToken, upgrade: WebSocketUpgrade) -> Response {
+///     keep_open(upgrade.on_upgrade(|mut socket| async move {
+///         token.cancelled().await;
+///         // An error means that the client has gone already.
+///         let _ = socket.send("the game is saved".into()).await;
+///     }))
+/// }
+/// ```
+pub fn keep_open(response: impl IntoResponse) -> Response {
+    let mut response = response.into_response();
+    response.extensions_mut().insert(KeptOpen);
+    response
+}
+
 /// Tells when the drain begins. Clones tell the same; see the [module](self).
 #[derive(Clone)]
 pub struct ShutdownToken {
     connections: Arc<Connections>,
     waiting: Arc<Waiting>,
+    /// Event streams and WebSockets that end without code of the service's own.
+    overdue: Arc<Waiting>,
 }
 
 /// Those who wait, and the time over which their moments are spread.
@@ -87,14 +122,10 @@ struct Waiting {
 
 impl ShutdownToken {
     pub(crate) fn new(connections: Arc<Connections>, shutdown_timeout: Duration) -> Self {
-        let waiting = Arc::new(Waiting {
-            now: AtomicUsize::new(0),
-            ever: AtomicU32::new(0),
-            at_most: shutdown_timeout / 2,
-        });
         Self {
             connections,
-            waiting,
+            waiting: Waiting::new(shutdown_timeout / 2),
+            overdue: Waiting::new(shutdown_timeout / 4),
         }
     }
 
@@ -110,6 +141,19 @@ impl ShutdownToken {
         async move {
             connections.reached(Stage::Draining).await;
             sleep_until(connections.draining_since() + place.moment()).await;
+        }
+    }
+
+    /// Waits until everything that waits for [`cancelled`](Self::cancelled) has had its turn, and then
+    /// for a moment of this wait's own.
+    pub(crate) fn overdue(&self) -> impl Future<Output = ()> + Send + use<> {
+        let connections = Arc::clone(&self.connections);
+        let told = Arc::clone(&self.waiting);
+        let place = Place::new(Arc::clone(&self.overdue));
+        async move {
+            connections.reached(Stage::Draining).await;
+            let turn = told.window() + TURN;
+            sleep_until(connections.draining_since() + turn + place.moment()).await;
         }
     }
 
@@ -151,6 +195,22 @@ impl fmt::Debug for ShutdownToken {
     }
 }
 
+impl Waiting {
+    fn new(at_most: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            now: AtomicUsize::new(0),
+            ever: AtomicU32::new(0),
+            at_most,
+        })
+    }
+
+    /// The time over which the moments are spread.
+    fn window(&self) -> Duration {
+        let others = u32::try_from(self.now.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        APART.saturating_mul(others).min(self.at_most)
+    }
+}
+
 /// One who waits.
 struct Place {
     waiting: Arc<Waiting>,
@@ -168,8 +228,7 @@ impl Place {
     fn moment(&self) -> Duration {
         /// The golden ratio as a fraction of 2³²: its multiples fill an interval evenly.
         const STEP: u32 = 2_654_435_769;
-        let others = u32::try_from(self.waiting.now.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        let window = (APART * others).min(self.waiting.at_most);
+        let window = self.waiting.window();
         let share = f64::from(self.number.wrapping_mul(STEP)) / f64::from(u32::MAX);
         window.mul_f64(share)
     }

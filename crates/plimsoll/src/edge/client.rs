@@ -5,7 +5,10 @@ use std::{convert::Infallible, net::IpAddr};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-use crate::context::{self, RequestId};
+use crate::{
+    context::{self, RequestId},
+    shutdown::ShutdownToken,
+};
 
 /// The address of the client, as the trusted proxies tell it (contract IP-1…3).
 ///
@@ -47,6 +50,18 @@ impl<S: Sync> FromRequestParts<S> for ClientIp {
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
         context::with_current(|current| Self(current.client_ip)).ok_or(OutsideRequest)
+    }
+}
+
+/// The token of the service, without wiring.
+impl<S: Sync> FromRequestParts<S> for ShutdownToken {
+    type Rejection = OutsideRequest;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
+        let service = context::with_current(|current| current.service.clone()).flatten();
+        service
+            .map(|service| service.shutdown.clone())
+            .ok_or(OutsideRequest)
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     context::{self, RequestContext},
     metrics::ProtocolError,
+    shutdown::KeptOpen,
     telemetry::Caught,
 };
 
@@ -155,6 +156,7 @@ where
                             account.size_limit = Some(SizeLimit::Default);
                         }
                         finish_head(&mut account, head.status, &mut head.headers, false);
+                        let is_kept_open = head.extensions.get::<KeptOpen>().is_some();
                         if is_endless(head.status, &head.headers) {
                             account.release_slot();
                             handler.release_slot();
@@ -162,10 +164,16 @@ where
                         if is_upgrade(&account, head.status)
                             && let Some(connection) = &account.connection
                         {
-                            connection.set_upgraded();
+                            let ends = !is_kept_open && is_websocket(&head.headers);
+                            connection.set_upgraded(ends);
                         }
                         let context = handler.take_context();
-                        let body = Tracked::theirs(body, &head.headers, account, context);
+                        let told = (!is_kept_open && is_event_stream(&head.headers))
+                            .then(|| account.shared.shutdown.overdue());
+                        let mut body = Tracked::theirs(body, &head.headers, account, context);
+                        if let Some(told) = told {
+                            body.end_when(told);
+                        }
                         return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }
                     Outcome::Refused(problem) => {
@@ -284,9 +292,18 @@ fn finish_head(account: &mut Account, status: StatusCode, headers: &mut HeaderMa
 
 /// Whether an answer goes on for as long as its client likes: event streams and upgrades.
 fn is_endless(status: StatusCode, headers: &HeaderMap) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || is_event_stream(headers)
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
     let event_stream = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
-    status == StatusCode::SWITCHING_PROTOCOLS
-        || headers.get(header::CONTENT_TYPE).is_some_and(event_stream)
+    headers.get(header::CONTENT_TYPE).is_some_and(event_stream)
+}
+
+/// Whether a switch of protocols is to the WebSocket protocol (RFC 6455, 4.2.2).
+fn is_websocket(headers: &HeaderMap) -> bool {
+    let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    headers.get(header::UPGRADE).is_some_and(websocket)
 }
 
 impl Account {

@@ -107,6 +107,7 @@ impl<F> Handler<F> {
         if let Some(context) = &mut context {
             // The limits of the request's body were the handler's business, and it has answered.
             context.body = None;
+            context.service = None;
         }
         context
     }

@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::{EdgeFuture, Ours, Peer, Scheme, Shared, StalledResponses, Tracked};
 use crate::server::ConnectionState;
+use crate::shutdown::ShutdownToken;
 
 /// The handling of requests without the server: ids, access records, metrics, client addresses,
 /// deadline, body limits and panic guard.
@@ -63,6 +64,11 @@ impl<S> Edge<S> {
             shared,
             infra,
         }
+    }
+
+    /// What tells connections of the shutdown.
+    pub(crate) fn shutdown_token(&self) -> &ShutdownToken {
+        &self.shared.shutdown
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -15,6 +15,8 @@ use pin_project_lite::pin_project;
 use super::{account::Account, handler::guard};
 use crate::context::RequestContext;
 
+type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 pin_project! {
     /// A body that keeps the account of its request open until it has been handed over.
     ///
@@ -32,6 +34,8 @@ pin_project! {
         left: Bytes,
         // Nothing of it may be sent, and hyper would.
         unsent: bool,
+        // When the body of an event stream is ended.
+        end: Option<Told>,
     }
 
     impl<B> PinnedDrop for Tracked<B> {
@@ -74,11 +78,17 @@ impl<B: Body> Tracked<B> {
             content,
             at_once: at_once(&account),
             unsent: is_unsent(&account),
+            end: None,
             account: Some(account),
             context,
             remaining,
             left: Bytes::new(),
         }
+    }
+
+    /// Ends the body, complete, as soon as `told` is ready.
+    pub(super) fn end_when(&mut self, told: impl Future<Output = ()> + Send + 'static) {
+        self.end = Some(Box::pin(told));
     }
 
     /// What nobody will read.
@@ -91,6 +101,7 @@ impl<B: Body> Tracked<B> {
             at_once: usize::MAX,
             left: Bytes::new(),
             unsent: false,
+            end: None,
         }
     }
 
@@ -102,6 +113,7 @@ impl<B: Body> Tracked<B> {
             content,
             at_once: at_once(&account),
             unsent: is_unsent(&account),
+            end: None,
             account: Some(account),
             context: None,
             remaining,
@@ -165,6 +177,16 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         let mut this = self.project();
+        if let Some(end) = this.end.as_mut()
+            && end.as_mut().poll(cx).is_ready()
+        {
+            *this.end = None;
+            if let Err(caught) = guard(this.context, || this.content.set(Content::Gone))
+                && let Some(account) = this.account.as_ref()
+            {
+                account.count_panic(&caught);
+            }
+        }
         let poll = match this.content.as_mut().project() {
             _ if !this.left.is_empty() => {
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.left)))))

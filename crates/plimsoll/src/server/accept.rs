@@ -35,6 +35,7 @@ use crate::{
     edge::{EdgeService, Peer, Routes},
     lifecycle::{Connections, Pulse, Stage},
     metrics::{AcceptError, Registry},
+    shutdown::ShutdownToken,
     telemetry::Log,
 };
 
@@ -217,6 +218,7 @@ impl Here {
             ),
             _token: acceptor.connections.token(),
             connections: Arc::clone(&acceptor.connections),
+            shutdown: acceptor.edge.shutdown_token().clone(),
             state: Arc::clone(&state),
         });
         let accepted = Accepted {
@@ -251,14 +253,21 @@ pub(super) struct Held {
     _open: Open,
     _token: TaskTrackerToken,
     connections: Arc<Connections>,
+    shutdown: ShutdownToken,
     state: Arc<ConnectionState>,
+}
+
+impl Held {
+    pub(super) const fn shutdown_token(&self) -> &ShutdownToken {
+        &self.shutdown
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         // HTTP may have left the stream with the state, of which the stream has a share.
         drop(self.state.take_left());
-        if self.state.is_upgraded() {
+        if self.state.outlives_http() {
             self.connections.upgrade_ended();
         }
     }

@@ -95,7 +95,7 @@ pub(super) async fn serve(mut accepted: Accepted) {
         patience,
         ..
     } = &accepted;
-    if state.is_upgraded() {
+    if state.outlives_http() {
         // It is not over: see `Held`, of which the stream has a share.
         connections.upgrade_began();
     }

@@ -75,6 +75,8 @@ pub(crate) struct ConnectionState {
     rest: Mutex<Option<Rest>>,
     /// It speaks something else than HTTP, and whoever took it over waits as they like.
     upgraded: AtomicBool,
+    /// It is a WebSocket that the drain ends.
+    websocket: AtomicBool,
     /// It speaks HTTP/2, whose streams are counted in the place of requests.
     multiplexed: AtomicBool,
     /// Since when a head of HTTP/2 is incomplete, in microseconds after `born`; 0 if none is.
@@ -115,6 +117,7 @@ impl ConnectionState {
             fate: AtomicU8::new(Fate::Keep as u8),
             rest: Mutex::new(None),
             upgraded: AtomicBool::new(false),
+            websocket: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
             partial: AtomicU64::new(0),
             heard: AtomicU64::new(0),
@@ -154,9 +157,20 @@ impl ConnectionState {
         }
     }
 
-    /// HTTP is over, and the connection is not.
-    pub(crate) fn set_upgraded(&self) {
+    /// HTTP is over, and the connection is not. The drain ends a `websocket`, and waits for the rest.
+    pub(crate) fn set_upgraded(&self, websocket: bool) {
+        self.websocket.store(websocket, Ordering::Release);
         self.upgraded.store(true, Ordering::Release);
+    }
+
+    /// Whether it is a WebSocket that the drain ends.
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.load(Ordering::Acquire)
+    }
+
+    /// Whether it is upgraded, and counts as cut off if it is open at the end.
+    pub(super) fn outlives_http(&self) -> bool {
+        self.is_upgraded() && !self.is_websocket()
     }
 
     pub(super) fn is_upgraded(&self) -> bool {

@@ -11,7 +11,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -21,7 +21,12 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use super::{
-    accept::Held, http1::MessageScanner, http2::Frames, socket::Socket, state::ConnectionState,
+    accept::Held,
+    http1::MessageScanner,
+    http2::Frames,
+    socket::Socket,
+    state::ConnectionState,
+    websocket::{MayWrite, WebSocketEnd},
 };
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
@@ -167,8 +172,10 @@ pub(super) struct Watched {
     held_back: Bytes,
     /// Nothing has been read yet.
     is_new: bool,
+    /// Of a WebSocket that the drain ends.
+    websocket: Option<Box<WebSocketEnd>>,
     /// What is given back when the connection is closed, which may be long after HTTP.
-    _held: Arc<Held>,
+    held: Arc<Held>,
 }
 
 impl Watched {
@@ -184,7 +191,8 @@ impl Watched {
             protocol,
             held_back: Bytes::new(),
             is_new: true,
-            _held: held,
+            websocket: None,
+            held,
         }
     }
 }
@@ -193,6 +201,18 @@ impl Watched {
     fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut Stream>> {
         let stream = self.get_mut().stream.as_mut();
         Ok(Pin::new(stream.ok_or(io::ErrorKind::NotConnected)?))
+    }
+
+    /// The end of the WebSocket that this is, and its stream.
+    fn websocket(&mut self) -> Option<(&mut WebSocketEnd, &mut Stream)> {
+        if !self.state.is_websocket() {
+            return None;
+        }
+        let token = self.held.shutdown_token();
+        let end = self
+            .websocket
+            .get_or_insert_with(|| WebSocketEnd::new(token));
+        Some((end, self.stream.as_mut()?))
     }
 
     /// Reads; over HTTP/1 the first byte of all by itself.
@@ -259,6 +279,11 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some((end, stream)) = self.websocket()
+            && end.poll_ended(cx, stream)
+        {
+            return Poll::Ready(Ok(()));
+        }
         if !self.held_back.is_empty() {
             return Poll::Ready(self.read_held_back(buf));
         }
@@ -279,11 +304,19 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, buf)
+        let Some((end, stream)) = self.websocket() else {
+            return self.stream()?.poll_write(cx, buf);
+        };
+        if ready!(end.poll_may_write(cx, stream))? == MayWrite::Discard {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let count = ready!(Pin::new(stream).poll_write(cx, buf))?;
+        end.wrote(&buf[..count]);
+        Poll::Ready(Ok(count))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -299,6 +332,11 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.state.is_websocket() {
+            // The first that has something: frames are followed in one piece.
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return self.poll_write(cx, first.map_or(&[], |buf| buf));
+        }
         self.stream()?.poll_write_vectored(cx, bufs)
     }
 

@@ -163,6 +163,7 @@ impl<S: Settings> Service<S> {
             Arc::clone(&lifecycle),
             handle.log.clone(),
             Arc::clone(&pulse),
+            handle.shutdown.clone(),
             tracer.clone(),
         );
         Prepared {

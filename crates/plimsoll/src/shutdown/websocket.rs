@@ -1,14 +1,23 @@
-//! WebSockets that are closed when it is time to go.
+//! WebSockets that are closed when the drain begins.
 
-use std::{fmt, pin::Pin, time::Duration};
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{
     Error,
     extract::ws::{CloseFrame, Message, WebSocket, close_code},
 };
-use tokio::time::timeout;
+use futures_core::Stream;
+use futures_sink::Sink;
+use tokio::time::{Sleep, sleep};
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Answer = Pin<Box<Sleep>>;
 
 /// How long the client has to answer the close, and to take what was sent before.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -17,10 +26,10 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// [`ShutdownToken::close_websocket`](super::ShutdownToken::close_websocket).
 ///
 /// ```
-/// use axum::{extract::{State, WebSocketUpgrade}, response::Response};
+/// use axum::{extract::WebSocketUpgrade, response::Response};
 /// use plimsoll::ShutdownToken;
 ///
-/// async fn echo(State(token): State<ShutdownToken>, upgrade: WebSocketUpgrade) -> Response {
+/// async fn echo(token: ShutdownToken, upgrade: WebSocketUpgrade) -> Response {
 ///     upgrade.on_upgrade(move |socket| async move {
 ///         let mut socket = token.close_websocket(socket);
 ///         while let Some(Ok(message)) = socket.recv().await {
@@ -32,24 +41,47 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// }
 /// ```
 ///
-/// Somebody must be in [`recv`](Self::recv) for it to be closed: whoever only sends waits for
+/// It is a [`Stream`] of messages and a [`Sink`] for them, as [`WebSocket`] is, so `split()` works:
+///
+/// ```
+/// use axum::extract::ws::WebSocket;
+/// use futures_util::StreamExt as _;
+/// use plimsoll::ShutdownToken;
+///
+/// async fn chat(token: ShutdownToken, socket: WebSocket) {
+///     let (sender, mut receiver) = token.close_websocket(socket).split();
+///     while let Some(Ok(message)) = receiver.next().await { /* … */ }
+/// #   drop(sender);
+/// }
+/// ```
+///
+/// It is closed by whoever reads: code that only sends waits for
 /// [`cancelled`](super::ShutdownToken::cancelled).
 pub struct ClosingWebSocket {
     socket: WebSocket,
-    // Gone when it has told.
-    told: Option<Told>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The drain has not begun.
+    Open(Told),
+    /// The Close frame is to be sent, if it is still here, and flushed.
+    Closing(Option<Message>, Answer),
+    /// The client may answer.
+    Closed(Answer),
+    Over,
 }
 
 impl ClosingWebSocket {
     pub(super) fn new(socket: WebSocket, told: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
             socket,
-            told: Some(Box::pin(told)),
+            stage: Stage::Open(Box::pin(told)),
         }
     }
 
-    /// The next message, or nothing when the connection has ended or it is time to go. Then the
-    /// client has been told, and has had a second to say goodbye.
+    /// Returns the next message, or nothing when the connection has ended or the drain has begun. Then
+    /// the client has got a Close frame, and has had a second to answer it.
     ///
     /// # Errors
     ///
@@ -57,27 +89,9 @@ impl ClosingWebSocket {
     ///
     /// # Cancel safety
     ///
-    /// A message is not lost by dropping the future. A farewell is cut short by it.
+    /// Dropping the future loses no message.
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
-        let told = self.told.as_mut()?;
-        tokio::select! {
-            biased;
-            () = told => {}
-            message = self.socket.recv() => return message,
-        }
-        self.told = None;
-        let farewell = Message::Close(Some(CloseFrame {
-            code: close_code::AWAY,
-            reason: "the service ends".into(),
-        }));
-        // Whoever does not take it or does not answer has gone, or is let go.
-        let _ = timeout(ANSWER, async {
-            self.socket.send(farewell).await?;
-            while let Some(Ok(_)) = self.socket.recv().await {}
-            Ok::<_, Error>(())
-        })
-        .await;
-        None
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// Sends a message.
@@ -89,17 +103,99 @@ impl ClosingWebSocket {
         self.socket.send(message).await
     }
 
-    /// The socket as it was, which nobody closes any more.
+    /// Returns the socket as it was. Nothing closes it any more but the default at the end of a drain,
+    /// see [`keep_open`](super::keep_open).
     #[must_use]
     pub fn into_inner(self) -> WebSocket {
         self.socket
+    }
+
+    /// Sends the Close frame and reads what the client still sends. An error of the connection is an
+    /// end like any other.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut socket = Pin::new(&mut self.socket);
+            let (answer, step) = match &mut self.stage {
+                Stage::Open(_) | Stage::Over => return Poll::Ready(()),
+                Stage::Closing(frame, answer) => {
+                    let step = match socket.as_mut().poll_ready(cx) {
+                        Poll::Ready(Ok(())) => match frame.take() {
+                            Some(frame) => socket.as_mut().start_send(frame).map(|()| false).into(),
+                            None => socket.poll_flush(cx).map_ok(|()| true),
+                        },
+                        other => other.map_ok(|()| false),
+                    };
+                    (answer, step)
+                }
+                Stage::Closed(answer) => {
+                    let step = socket.poll_next(cx).map(|message| match message {
+                        Some(Ok(_)) => Ok(false),
+                        Some(Err(error)) => Err(error),
+                        None => Ok(true),
+                    });
+                    (answer, step)
+                }
+            };
+            match step {
+                Poll::Ready(Ok(false)) => {}
+                Poll::Ready(Ok(true)) => {
+                    self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+                        Stage::Closing(_, answer) => Stage::Closed(answer),
+                        _ => Stage::Over,
+                    };
+                }
+                Poll::Ready(Err(_)) => self.stage = Stage::Over,
+                Poll::Pending if answer.as_mut().poll(cx).is_ready() => self.stage = Stage::Over,
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+impl Stream for ClosingWebSocket {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let Stage::Open(told) = &mut this.stage {
+            // First, since the client may always have a message.
+            if told.as_mut().poll(cx).is_pending() {
+                return Pin::new(&mut this.socket).poll_next(cx);
+            }
+            let farewell = Message::Close(Some(CloseFrame {
+                code: close_code::AWAY,
+                reason: "the service ends".into(),
+            }));
+            this.stage = Stage::Closing(Some(farewell), Box::pin(sleep(ANSWER)));
+        }
+        this.poll_farewell(cx).map(|()| None)
+    }
+}
+
+impl Sink<Message> for ClosingWebSocket {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.socket).poll_ready(cx)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        Pin::new(&mut self.socket).start_send(message)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.socket).poll_close(cx)
     }
 }
 
 impl fmt::Debug for ClosingWebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClosingWebSocket")
-            .field("told", &self.told.is_none())
+            .field("is_open", &matches!(self.stage, Stage::Open(_)))
             .finish_non_exhaustive()
     }
 }

@@ -22,8 +22,12 @@ fn upgrade(path: &str, protocol: &str) -> String {
 }
 
 fn websocket(service: &Process) -> Connection {
+    websocket_at(service, "/websocket")
+}
+
+fn websocket_at(service: &Process, path: &str) -> Connection {
     let mut connection = service.connect();
-    connection.send(upgrade("/websocket", "websocket"));
+    connection.send(upgrade(path, "websocket"));
     assert_eq!(connection.read_head().status, 101);
     connection
 }
@@ -125,4 +129,107 @@ fn an_upgraded_connection_is_open_until_it_is_closed() {
     drop(socket);
     eventually("it is closed", || (open() == Some(1.0)).then_some(()));
     assert_eq!(service.terminate().code, Some(0));
+}
+
+/// The answer of a client to a Close frame.
+fn close_frame() -> Vec<u8> {
+    frame(0x88, &1001_u16.to_be_bytes())
+}
+
+/// A Close frame of a server with status 1001 and no reason.
+const AWAY: &[u8] = b"\x88\x02\x03\xE9";
+
+/// LIFE-9: the usual halves of a socket.
+#[test]
+fn split_websocket_is_closed_with_a_farewell() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut socket = websocket_at(&service, "/websocket-split");
+    socket.send(frame(OPCODE_TEXT, b"hello"));
+    socket.wait_for_bytes();
+    service.signal(Signal::Term);
+    let said = socket.read_to_end();
+    assert!(said.starts_with(b"\x81\x05hello\x88"), "{said:?}");
+    assert_eq!(said[9..11], 1001_u16.to_be_bytes());
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < ms(10_000), "{:?}", ended.took);
+}
+
+/// LIFE-9
+#[test]
+fn websocket_without_wiring_is_closed_by_the_drain() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut polite = websocket_at(&service, "/websocket-plain");
+    let mut silent = websocket_at(&service, "/websocket-plain");
+    let mut ticking = websocket_at(&service, "/websocket-ticks");
+    for socket in [&mut polite, &mut silent] {
+        socket.send(frame(OPCODE_TEXT, b"hello"));
+        socket.wait_for_bytes();
+    }
+    ticking.wait_for_bytes();
+    service.signal(Signal::Term);
+    // One client answers the Close frame; the other is let go after a second.
+    assert!(!polite.ends_within(ms(400)));
+    polite.send(close_frame());
+    for socket in [&mut polite, &mut silent] {
+        let said = socket.read_to_end();
+        assert_eq!(said, [b"\x81\x05hello", AWAY].concat(), "nothing follows");
+    }
+    // Whole frames, then the Close frame.
+    let said = ticking.read_to_end();
+    let ticks = said.strip_suffix(AWAY).expect("it is told");
+    assert!(
+        ticks.chunks(6).all(|tick| tick == b"\x81\x04tick"),
+        "{said:?}"
+    );
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < ms(10_000), "{:?}", ended.took);
+    assert_eq!(
+        ended.records_with("websocket_ended").len(),
+        3,
+        "no handler is left"
+    );
+    assert_eq!(
+        ended.records_with("shutdown_complete")[0]["requestsCutOff"],
+        0
+    );
+}
+
+/// LIFE-9
+#[test]
+fn event_stream_without_wiring_ends_complete() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut stream = service.connect();
+    stream.send(request("GET", "/sse", ""));
+    assert_eq!(stream.read_head().status, 200);
+    stream.wait_for_bytes();
+    service.signal(Signal::Term);
+    let said = stream.read_to_end();
+    assert!(said.ends_with(b"\r\n0\r\n\r\n"), "the last chunk is there");
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < ms(10_000), "{:?}", ended.took);
+    assert!(ended.records_with("http_request")[0]["aborted"].is_null());
+}
+
+/// LIFE-9
+#[test]
+fn response_that_is_kept_open_is_waited_for() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "2s")]);
+    let mut socket = websocket_at(&service, "/websocket-kept");
+    let mut stream = service.connect();
+    stream.send(request("GET", "/sse-kept", ""));
+    assert_eq!(stream.read_head().status, 200);
+    service.signal(Signal::Term);
+    assert_eq!(socket.read_to_end(), b"\x81\x05saved\x88\x00");
+    // It never ends by itself.
+    let said = stream.read_to_end();
+    assert!(!said.ends_with(b"\r\n0\r\n\r\n"), "it was cut off");
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(3));
+    assert_eq!(
+        ended.records_with("shutdown_complete")[0]["requestsCutOff"],
+        1
+    );
 }

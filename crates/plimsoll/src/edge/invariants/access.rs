@@ -16,6 +16,7 @@ use crate::{
     lifecycle::{Lifecycle, Pulse},
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,
+    shutdown::ShutdownToken,
     telemetry::{
         Log, Output, Record,
         invariants::{json_line, pretty_line},
@@ -62,12 +63,16 @@ static SHARED: LazyLock<Arc<Shared>> = LazyLock::new(|| {
     let config = loaded.expect("the settings are right").config;
     let levels = LogLevels::all(Level::Critical);
     let log = Log::start(Output::to(std::io::sink()), LogFormat::Json, levels, 1);
+    let lifecycle = Arc::new(Lifecycle::new());
+    let connections = Arc::clone(&lifecycle.connections);
+    let shutdown = ShutdownToken::new(connections, config.shutdown_timeout);
     Shared::new(
         &config,
         Registry::new(build, 1, Vec::new()),
-        Arc::new(Lifecycle::new()),
+        lifecycle,
         log.expect("a thread"),
         Pulse::start(&[]),
+        shutdown,
         Tracer::default(),
     )
 });

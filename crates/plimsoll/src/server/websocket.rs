@@ -1,0 +1,324 @@
+//! WebSockets that no code closes when the service ends.
+//!
+//! A handler that knows nothing of the shutdown reads until its client closes. When the drain has
+//! begun, and code that the shutdown token tells has had its turn, the connection itself closes the
+//! WebSocket: a Close frame with status 1001 between two frames of the handler (RFC 6455, 5.5.1), a
+//! second for the client's answer, which the handler reads as usual, then the end of the stream.
+//!
+//! What the handler writes behind the Close frame is thrown away, as the protocol demands.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, Sleep, sleep},
+};
+
+use super::stream::Stream;
+use crate::shutdown::ShutdownToken;
+
+type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A Close frame of a server: no mask, two bytes of payload, status 1001.
+const CLOSE_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
+
+const OPCODE_CLOSE: u8 = 8;
+
+/// How long the client has to answer the Close frame.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// The end of one WebSocket.
+pub(super) struct WebSocketEnd {
+    token: ShutdownToken,
+    /// Wakes the task that reads.
+    reader: Told,
+    /// Wakes the task that writes, if there is one of its own.
+    writer: Option<Told>,
+    sent: FrameTracker,
+    stage: Stage,
+}
+
+enum Stage {
+    Open,
+    /// These bytes of the Close frame are to be written.
+    Closing(usize, Pin<Box<Sleep>>),
+    /// The Close frame is out, ours or the handler's.
+    Closed(Pin<Box<Sleep>>),
+    Over,
+}
+
+impl WebSocketEnd {
+    pub(super) fn new(token: &ShutdownToken) -> Box<Self> {
+        Box::new(Self {
+            token: token.clone(),
+            reader: Box::pin(token.overdue()),
+            writer: None,
+            sent: FrameTracker::new(),
+            stage: Stage::Open,
+        })
+    }
+
+    /// To be asked before each read. Returns whether the stream has ended.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> bool {
+        if matches!(self.stage, Stage::Open) && self.reader.as_mut().poll(cx).is_ready() {
+            self.begin();
+        }
+        let failed = matches!(self.poll_close(cx, stream), Poll::Ready(Err(_)));
+        let late = match &mut self.stage {
+            Stage::Closing(_, answer) | Stage::Closed(answer) => {
+                answer.as_mut().poll(cx).is_ready()
+            }
+            Stage::Open | Stage::Over => false,
+        };
+        if failed || late {
+            self.stage = Stage::Over;
+        }
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// To be asked before each write. Pending while the Close frame is being written.
+    pub(super) fn poll_may_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+    ) -> Poll<io::Result<MayWrite>> {
+        if matches!(self.stage, Stage::Open) && self.token.is_cancelled() {
+            let token = &self.token;
+            let writer = self.writer.get_or_insert_with(|| Box::pin(token.overdue()));
+            if writer.as_mut().poll(cx).is_ready() {
+                self.begin();
+            }
+        }
+        ready!(self.poll_close(cx, stream))?;
+        // Only a look at the clock: the timer wakes the task that reads.
+        if let Stage::Closed(answer) = &self.stage
+            && answer.deadline() <= Instant::now()
+        {
+            self.stage = Stage::Over;
+        }
+        Poll::Ready(Ok(match self.stage {
+            Stage::Open | Stage::Closing(..) => MayWrite::Yes,
+            Stage::Closed(_) => MayWrite::Discard,
+            Stage::Over => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }))
+    }
+
+    /// The handler has written these bytes.
+    pub(super) fn wrote(&mut self, bytes: &[u8]) {
+        self.sent.see(bytes);
+    }
+
+    fn begin(&mut self) {
+        let answer = Box::pin(sleep(ANSWER));
+        self.stage = if self.sent.has_closed {
+            Stage::Closed(answer)
+        } else {
+            Stage::Closing(0, answer)
+        };
+    }
+
+    /// Writes the Close frame as soon as the frame before it is complete.
+    fn poll_close(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
+        let Stage::Closing(written, _) = &mut self.stage else {
+            return Poll::Ready(Ok(()));
+        };
+        if *written == 0 && !self.sent.is_between_frames() {
+            return Poll::Ready(Ok(()));
+        }
+        while *written < CLOSE_AWAY.len() {
+            let rest = &CLOSE_AWAY[*written..];
+            let count = ready!(Pin::new(&mut *stream).poll_write(cx, rest))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *written += count;
+        }
+        ready!(Pin::new(stream).poll_flush(cx))?;
+        if let Stage::Closing(_, answer) = std::mem::replace(&mut self.stage, Stage::Over) {
+            self.stage = Stage::Closed(answer);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What becomes of bytes that the handler writes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum MayWrite {
+    Yes,
+    Discard,
+}
+
+impl fmt::Debug for WebSocketEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketEnd")
+            .field("sent", &self.sent)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Follows the frames that a server writes behind its 101 (RFC 6455, 5.2).
+#[derive(Debug)]
+struct FrameTracker {
+    at: At,
+    has_closed: bool,
+}
+
+#[derive(Debug)]
+enum At {
+    /// Nothing has been written yet.
+    Start,
+    /// In the head of the 101; so many bytes of its end have come.
+    Head(usize),
+    /// In a frame's header, of which these bytes have come.
+    Header([u8; 10], usize),
+    /// In a payload that has so many bytes left.
+    Payload(u64),
+    /// The first bytes were those of another answer.
+    Unknown,
+}
+
+impl FrameTracker {
+    const fn new() -> Self {
+        Self {
+            at: At::Start,
+            has_closed: false,
+        }
+    }
+
+    const fn is_between_frames(&self) -> bool {
+        matches!(self.at, At::Header(_, 0))
+    }
+
+    fn see(&mut self, mut bytes: &[u8]) {
+        const HEAD_END: &[u8; 4] = b"\r\n\r\n";
+        while let Some((&byte, rest)) = bytes.split_first() {
+            match &mut self.at {
+                At::Start => {
+                    let is_switch = bytes.starts_with(b"HTTP/1.1 101 ");
+                    self.at = if is_switch { At::Head(0) } else { At::Unknown };
+                    continue;
+                }
+                At::Head(matched) => {
+                    *matched = match byte {
+                        _ if byte == HEAD_END[*matched] => *matched + 1,
+                        b'\r' => 1,
+                        _ => 0,
+                    };
+                    if *matched == HEAD_END.len() {
+                        self.at = At::Header([0; 10], 0);
+                    }
+                    bytes = rest;
+                }
+                At::Header(header, have) => {
+                    header[*have] = byte;
+                    *have += 1;
+                    if let Some(payload) = payload_length(&header[..*have]) {
+                        self.has_closed |= header[0] & 0x0F == OPCODE_CLOSE;
+                        self.at = At::Payload(payload);
+                        self.skip_empty();
+                    }
+                    bytes = rest;
+                }
+                At::Payload(left) => {
+                    let count =
+                        usize::try_from(*left).map_or(bytes.len(), |it| it.min(bytes.len()));
+                    *left -= count as u64;
+                    bytes = &bytes[count..];
+                    self.skip_empty();
+                }
+                At::Unknown => return,
+            }
+        }
+    }
+
+    fn skip_empty(&mut self) {
+        if matches!(self.at, At::Payload(0)) {
+            self.at = At::Header([0; 10], 0);
+        }
+    }
+}
+
+/// The length of a payload, once the header before it is complete. A server masks nothing.
+fn payload_length(header: &[u8]) -> Option<u64> {
+    let length = header.get(1)? & 0x7F;
+    match length {
+        126 => Some(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?).into()),
+        127 => Some(u64::from_be_bytes(header.get(2..10)?.try_into().ok()?)),
+        _ => Some(length.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
+
+    fn frame(opcode: u8, length: usize) -> Vec<u8> {
+        let mut frame = vec![0x80 | opcode];
+        match length {
+            0..=125 => frame.push(u8::try_from(length).unwrap()),
+            126..=0xFFFF => {
+                frame.push(126);
+                frame.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            _ => {
+                frame.push(127);
+                frame.extend((length as u64).to_be_bytes());
+            }
+        }
+        frame.resize(frame.len() + length, 0x88);
+        frame
+    }
+
+    #[test]
+    fn answer_before_the_switch_makes_frames_unknown() {
+        let mut tracker = FrameTracker::new();
+        tracker.see(b"HTTP/1.1 200 OK\r\n\r\n");
+        tracker.see(SWITCH);
+        assert!(!tracker.is_between_frames());
+    }
+
+    #[test]
+    fn close_frame_of_the_handler_is_seen() {
+        let mut tracker = FrameTracker::new();
+        tracker.see(SWITCH);
+        tracker.see(&frame(1, 300));
+        assert!(tracker.is_between_frames() && !tracker.has_closed);
+        tracker.see(&frame(OPCODE_CLOSE, 2));
+        assert!(tracker.is_between_frames() && tracker.has_closed);
+    }
+
+    proptest! {
+        #[test]
+        fn frames_end_where_they_end(
+            lengths in proptest::collection::vec(prop_oneof![0_usize..130, 65_530_usize..65_540], 1..5),
+            pieces in proptest::collection::vec(1_usize..70_000, 1..20),
+        ) {
+            let mut bytes = SWITCH.to_vec();
+            let mut ends = vec![bytes.len()];
+            for length in lengths {
+                bytes.extend(frame(2, length));
+                ends.push(bytes.len());
+            }
+            let mut tracker = FrameTracker::new();
+            // Whatever the first piece is, it has the status line.
+            let (mut at, mut pieces) = (20, pieces.into_iter());
+            tracker.see(&bytes[..at]);
+            while at < bytes.len() {
+                let end = (at + pieces.next().unwrap_or(usize::MAX - at)).min(bytes.len());
+                tracker.see(&bytes[at..end]);
+                at = end;
+                prop_assert_eq!(tracker.is_between_frames(), ends.contains(&at));
+            }
+            prop_assert!(!tracker.has_closed);
+        }
+    }
+}
