@@ -52,6 +52,7 @@ fn notes(process: &Process) -> Vec<(&'static str, Answer)> {
         send("removed", request("DELETE", "/notes/2", &[], b"")),
         send("missing", get("/notes/2")),
         send("bad id", get("/notes/two")),
+        send("wrong method", request("PATCH", "/notes/1", &[], b"")),
     ]
 }
 
@@ -59,6 +60,23 @@ fn notes(process: &Process) -> Vec<(&'static str, Answer)> {
 fn notes_are_the_same() {
     psql("CREATE SCHEMA IF NOT EXISTS compare");
     rest("compare").compare_with(notes);
+}
+
+#[test]
+fn cors_answers_are_the_same() {
+    let origin = ("Origin", "https://page.example");
+    let preflight = &[origin, ("Access-Control-Request-Method", "POST")];
+    psql("CREATE SCHEMA IF NOT EXISTS cors");
+    rest("cors").compare(&[
+        ("preflight", request("OPTIONS", "/notes", preflight, b"")),
+        (
+            "preflight elsewhere",
+            request("OPTIONS", "/none", preflight, b""),
+        ),
+        ("simple", request("GET", "/notes", &[origin], b"")),
+        ("missing", request("GET", "/none", &[origin], b"")),
+        ("wrong method", request("PATCH", "/notes/1", &[origin], b"")),
+    ]);
 }
 
 #[test]

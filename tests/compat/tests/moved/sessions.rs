@@ -37,6 +37,15 @@ fn sessions_are_the_same() {
 }
 
 #[test]
+fn layers_run_where_no_route_is() {
+    sessions().compare(&[
+        ("redirect without a route", get("/old")),
+        ("cookie of a 404", get("/nothing")),
+        ("cookie of a 405", request("POST", "/visits", &[], b"")),
+    ]);
+}
+
+#[test]
 fn sessions_under_sigterm_are_not_lost() {
     let process = sessions().start_moved();
     let target = Target::from(&process);
