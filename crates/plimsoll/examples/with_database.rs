@@ -54,8 +54,17 @@ impl Settings for Own {
 }
 
 async fn set_up(handle: Handle<Own>) -> Result<Router, SetupError> {
-    let config = handle.settings().database_url.expose().parse()?;
-    let database = Database::connect(config).await?;
+    let config: Config = handle.settings().database_url.expose().parse()?;
+    let config = Arc::new(config);
+    // A database that starts later than the service is waited for; each failed attempt is logged.
+    let address = Arc::clone(&config);
+    let client = handle
+        .connect("database", move || connect(Arc::clone(&address)))
+        .await?;
+    let database = Database {
+        config,
+        client: Arc::new(Mutex::new(Arc::new(client))),
+    };
     database.client().await?.batch_execute(SCHEMA).await?;
     Ok(Router::new()
         .route("/visits/{guest}", post(visit))
@@ -71,20 +80,12 @@ struct Database {
 }
 
 impl Database {
-    async fn connect(config: Config) -> Result<Self, tokio_postgres::Error> {
-        let client = connect(&config).await?;
-        Ok(Self {
-            config: Arc::new(config),
-            client: Arc::new(Mutex::new(Arc::new(client))),
-        })
-    }
-
     /// The connection, opened again if it was lost.
     async fn client(&self) -> Result<Arc<Client>, tokio_postgres::Error> {
         // The lock is held while a connection opens, so that requests open one and not many.
         let mut client = self.client.lock().await;
         if client.is_closed() {
-            *client = Arc::new(connect(&self.config).await?);
+            *client = Arc::new(connect(Arc::clone(&self.config)).await?);
             tracing::info!("database_connected_again");
         }
         Ok(Arc::clone(&client))
@@ -92,7 +93,7 @@ impl Database {
 }
 
 /// Opens a connection. A task drives it until the client is dropped or the connection is lost.
-async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+async fn connect(config: Arc<Config>) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -60,6 +60,22 @@ fn lost_database_connection_is_opened_again() {
 }
 
 #[test]
+fn service_waits_for_a_database_that_starts_later() {
+    let Some(mut server) = Server::prepared() else {
+        return;
+    };
+    let env = [("DATABASE_URL", &*server.url())];
+    let service = Process::spawn(example("with_database"), &env);
+    service.wait_for_record(|record| record["message"] == "connect_failed");
+    assert!(service.try_connect().is_err());
+
+    server.start();
+    service.wait_until_ready();
+    assert_eq!(service.get("/visits").text(), "0\n");
+    assert_eq!(service.terminate().code, Some(0));
+}
+
+#[test]
 fn service_without_database_settings_does_not_start() {
     let ended = Process::spawn(example("with_database"), &[]).wait(END);
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);

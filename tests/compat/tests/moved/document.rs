@@ -1,4 +1,5 @@
-//! Holds the table of `docs/compatibility.md` to the applications, their tests and `Cargo.lock`.
+//! Holds the table of `docs/compatibility.md` to the applications, their tests and `Cargo.lock`, and
+//! the diff in `docs/moving.md` to its application.
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -113,6 +114,27 @@ fn table_has_the_lines_that_changed() {
             row.application
         );
     }
+}
+
+/// The lines of the guide's diff that stand on one side of it.
+fn side(diff: &str, mark: char) -> String {
+    let lines = diff.lines().filter_map(|line| {
+        if line.is_empty() {
+            return Some("");
+        }
+        line.strip_prefix(mark).or_else(|| line.strip_prefix(' '))
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn guide_shows_the_diff_of_an_application() {
+    let guide = read("../../docs/moving.md");
+    let (_, diff) = guide.split_once("```diff\n").expect("there is a diff");
+    let (diff, _) = diff.split_once("```").expect("it ends");
+    let source = |kind: &str| read(&format!("services/openapi/{kind}.rs"));
+    assert_eq!(side(diff, '-'), source("plain"));
+    assert_eq!(side(diff, '+'), source("moved"));
 }
 
 #[test]

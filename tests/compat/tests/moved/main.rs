@@ -5,6 +5,7 @@
 //! requests that got no answer.
 
 mod chat;
+mod cli;
 mod document;
 mod files;
 mod grpc;

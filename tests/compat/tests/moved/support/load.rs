@@ -3,6 +3,10 @@
 //! A request is lost if it was sent and has no whole answer. A connection that was closed before a
 //! request was sent on it costs no request: the client opens another. A refused connect is a lost
 //! request too, until [`DRAIN_DELAY`] after the signal.
+//!
+//! The drain closes idle connections. A client that sent nothing for all of [`DRAIN_DELAY`] got no
+//! response that announces the close, so what it sends afterwards is late and not lost (RFC 9112,
+//! section 9.5). Late requests are counted apart.
 
 use std::{
     io::{self, ErrorKind},
@@ -80,6 +84,7 @@ impl From<&Process> for Target {
 #[derive(Default)]
 pub struct Tally {
     answered: AtomicU64,
+    late: AtomicU64,
     lost: Mutex<Vec<String>>,
     refusals_from: OnceLock<Instant>,
 }
@@ -93,7 +98,7 @@ impl Tally {
         self.lost.lock().unwrap().push(what);
     }
 
-    /// Whether the listener may be closed by now.
+    /// Whether the listener and idle connections may be closed by now.
     pub fn may_refuse(&self) -> bool {
         let from = self.refusals_from.get();
         from.is_some_and(|from| Instant::now() >= *from)
@@ -181,8 +186,9 @@ impl Load {
         let before = self.before.get().copied().unwrap_or(answered);
         assert!(answered > before, "answers after the signal");
         println!(
-            "{answered} requests answered, {} of them after the signal, 0 lost",
-            answered - before
+            "{answered} requests answered, {} of them after the signal, 0 lost, {} late",
+            answered - before,
+            self.tally.late.load(Ordering::Relaxed)
         );
     }
 }
@@ -206,9 +212,12 @@ async fn client(
                 return;
             }
         };
+        let mut is_reused = false;
         loop {
             turn += 1;
             let work = &work[turn % work.len()];
+            let is_late = is_reused && tally.may_refuse();
+            is_reused = true;
             match exchange(&mut sender, work, keeps).await {
                 Outcome::Answered => tally.count_answer(),
                 Outcome::Closing => {
@@ -216,6 +225,10 @@ async fn client(
                     break;
                 }
                 Outcome::NotSent => break,
+                Outcome::Lost(_) if is_late => {
+                    tally.late.fetch_add(1, Ordering::Relaxed);
+                    break;
+                }
                 Outcome::Lost(error) => {
                     tally.count_lost(format!("{} {}: {error}", work.method, work.path));
                     break;

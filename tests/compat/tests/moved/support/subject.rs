@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use plimsoll::testing::{Answer, Ended, Process, Signal, eventually_within};
 
 use super::{
-    assert_same,
+    assert_same, get,
     load::{DRAIN_DELAY, DRAIN_DELAY_TEXT, Load, Target, Work},
 };
 
@@ -15,6 +15,7 @@ pub struct Subject {
     plain: &'static str,
     moved: &'static str,
     env: Vec<(&'static str, String)>,
+    shell: &'static str,
 }
 
 impl Subject {
@@ -24,6 +25,7 @@ impl Subject {
             plain,
             moved,
             env: Vec::new(),
+            shell: "exec \"$0\"",
         }
     }
 
@@ -31,6 +33,22 @@ impl Subject {
     pub fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.env.push((name, value.into()));
         self
+    }
+
+    /// Starts both by another line of a shell, in which `$0` is the program.
+    pub fn shell(mut self, line: &'static str) -> Self {
+        self.shell = line;
+        self
+    }
+
+    /// The program in plain axum.
+    pub fn plain(&self) -> &'static str {
+        self.plain
+    }
+
+    /// The moved program.
+    pub fn moved(&self) -> &'static str {
+        self.moved
     }
 
     /// A folder of this test run for the application's files, empty.
@@ -46,11 +64,14 @@ impl Subject {
     /// Starts the application in plain axum.
     #[track_caller]
     pub fn start_plain(&self) -> Process {
-        let process = Process::spawn(self.plain, &self.variables());
+        let arguments = ["-c", self.shell, self.plain];
+        let process = Process::spawn_with("/bin/sh", &arguments, &self.variables());
         let up = eventually_within(Duration::from_secs(30), || {
             (!process.is_alive() || process.try_connect().is_ok()).then_some(())
         });
         assert!(up.is_some() && process.is_alive(), "{}", process.stderr());
+        // It may listen before it is ready, and answers when it is.
+        let _ = process.request(get("/"));
         process
     }
 
@@ -59,7 +80,10 @@ impl Subject {
     pub fn start_moved(&self) -> Process {
         let mut variables = self.variables();
         variables.push(("DRAIN_DELAY", DRAIN_DELAY_TEXT));
-        Process::start(self.moved, &variables)
+        let arguments = ["-c", self.shell, self.moved];
+        let process = Process::spawn_with("/bin/sh", &arguments, &variables);
+        process.wait_until_ready();
+        process
     }
 
     fn variables(&self) -> Vec<(&str, &str)> {
