@@ -24,10 +24,11 @@ pub(crate) enum Difference {
     NoContent,
     Cookies,
     Reserved,
+    Interim,
 }
 
 impl Difference {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::RequestId,
         Self::SecurityHeaders,
         Self::Problem,
@@ -38,6 +39,7 @@ impl Difference {
         Self::NoContent,
         Self::Cookies,
         Self::Reserved,
+        Self::Interim,
     ];
 
     /// The id of its row.
@@ -94,11 +96,17 @@ impl Pair<'_> {
             found.insert(Difference::Problem);
             fill(bare, chassis);
         }
-        self.take_forbidden_body(bare, chassis, found);
+        let is_refused = bare.status == 500 && bare.body.is_empty() && self.may_be_interim;
+        if is_refused && is_problem(chassis, 500, self.request) {
+            found.insert(Difference::Interim);
+            fill(bare, chassis);
+            (bare.closes, bare.ended_silently) = (chassis.closes, chassis.ended_silently);
+        }
         if bare.status == 204 && bare.has("content-length") && !chassis.has("content-length") {
             found.insert(Difference::NoContent);
             bare.remove("content-length");
         }
+        self.take_forbidden_body(bare, chassis, found);
         self.take_cookies(bare, chassis, found);
         take_dates(bare, chassis);
         Ok(())
@@ -126,9 +134,10 @@ impl Pair<'_> {
             bare.is_cut = false;
             bare.body.clear();
             bare.trailers.clear();
-            if !chassis.has("content-length") {
-                bare.remove("content-length");
-            }
+        }
+        // hyper derives it from the body that the chassis has dropped.
+        if self.mode == Mode::Http2 && is_forbidden && !chassis.has("content-length") {
+            bare.remove("content-length");
         }
     }
 
@@ -144,7 +153,9 @@ impl Pair<'_> {
             .headers
             .iter()
             .filter(|(name, _)| *name == "cookie");
-        if self.mode == Mode::Http2 && cookies.count() > 1 && bare.body != chassis.body {
+        let is_head = self.request.method == "HEAD";
+        let is_other = is_head || bare.body != chassis.body;
+        if self.mode == Mode::Http2 && cookies.count() > 1 && is_other {
             // As `Handler::Echo` writes headers.
             let joined =
                 |body: &[u8]| String::from_utf8_lossy(body).replace("\"\ncookie: \"", "; ");

@@ -16,6 +16,8 @@ pub(crate) struct Pair<'a> {
     pub(crate) is_before_body: bool,
     /// The handler of a route was called.
     pub(crate) was_handled: bool,
+    /// A handler of the router answers with a 1xx status.
+    pub(crate) may_be_interim: bool,
     pub(crate) bare: &'a Outcome,
     pub(crate) chassis: &'a Outcome,
 }
@@ -159,6 +161,7 @@ mod tests {
             mode: Mode::InTurn,
             is_before_body: false,
             was_handled,
+            may_be_interim: false,
             bare: &Outcome::Answer(bare),
             chassis: &Outcome::Answer(chassis),
         };

@@ -187,7 +187,12 @@ fn handler(random: &mut Random) -> Handler {
     match random.below(20) {
         0 | 1 => Handler::Status(random.pick(&STATUSES)),
         2 => Handler::StatusText(random.pick(&STATUSES)),
-        3 => random.pick(&[Handler::RequestId, Handler::Close]),
+        3 => random.pick(&[
+            Handler::RequestId,
+            Handler::RequestId,
+            Handler::Close,
+            Handler::Interim(103),
+        ]),
         _ => random.pick(&HANDLERS),
     }
 }

@@ -137,7 +137,7 @@ async fn answer(handler: Handler, mut request: Request) -> Response {
         Handler::Text | Handler::Unread | Handler::State => "text\n".into_response(),
         Handler::Html => Html("<p>text</p>".repeat(50)).into_response(),
         Handler::Empty => ().into_response(),
-        Handler::Status(status) => status_of(status).into_response(),
+        Handler::Status(status) | Handler::Interim(status) => status_of(status).into_response(),
         Handler::StatusText(status) => (status_of(status), "status\n").into_response(),
         Handler::Failure => {
             let failed: Result<(), _> = Err((StatusCode::CONFLICT, "failed\n"));
@@ -238,7 +238,10 @@ async fn described(handler: Handler, mut request: Request) -> Response {
 async fn echo(request: Request) -> Response {
     let (head, body) = request.into_parts();
     let mut text = format!("{} {} {:?}\n", head.method, head.uri, head.version);
-    for (name, value) in &head.headers {
+    // The order of names is that of a hash map: each header that is added or removed changes it.
+    let mut headers: Vec<_> = head.headers.iter().collect();
+    headers.sort_by_key(|(name, _)| name.as_str());
+    for (name, value) in headers {
         // The id is made by the chassis where the client has sent none (contract RID-1).
         if name != "x-request-id" {
             let _ = writeln!(text, "{name}: {value:?}");

@@ -58,7 +58,6 @@ async fn in_turn(
     let (reader, mut writer) = stream.into_split();
     let mut reader = Reader::new(reader);
     for (index, request) in requests.iter().enumerate() {
-        let is_head = request.method == "HEAD";
         let mut bytes = request.head();
         let mut interim = Vec::new();
         let sending = if request.expects_continue() {
@@ -70,7 +69,7 @@ async fn in_turn(
                     // The response may be made of the body. Whether the connection goes on is left
                     // open by RFC 9110, 10.1.1, so this is its last request.
                     let sending = send(writer, request.body.framed());
-                    outcomes.push(reader.rest_of(head, is_head, interim).await?);
+                    outcomes.push(reader.rest_of(head, request.method, interim).await?);
                     sending.abort();
                     return Ok(());
                 }
@@ -88,7 +87,7 @@ async fn in_turn(
             note_silent_end(index, outcomes);
             return Ok(());
         };
-        let outcome = reader.rest_of(head, is_head, interim).await?;
+        let outcome = reader.rest_of(head, request.method, interim).await?;
         let is_last = outcome.is_last();
         outcomes.push(outcome);
         if is_last {
@@ -119,9 +118,7 @@ async fn pipeline(
             note_silent_end(index, outcomes);
             break;
         };
-        let outcome = reader
-            .rest_of(head, request.method == "HEAD", interim)
-            .await?;
+        let outcome = reader.rest_of(head, request.method, interim).await?;
         let is_last = outcome.is_last();
         outcomes.push(outcome);
         if is_last {
@@ -237,12 +234,14 @@ impl Reader {
     async fn rest_of(
         &mut self,
         head: Head,
-        is_head: bool,
+        method: &str,
         interim: Vec<u16>,
     ) -> io::Result<Outcome> {
         let mut trailers = Vec::new();
+        // What follows on the connection is not HTTP any more.
+        let is_tunnel = method == "CONNECT" && head.status < 300;
         let length = head.values("content-length").next();
-        let body = if is_head || matches!(head.status, 204 | 304) {
+        let body = if method == "HEAD" || is_tunnel || matches!(head.status, 204 | 304) {
             Some(Vec::new())
         } else if head.has_token("transfer-encoding", b"chunked") {
             self.chunks(&mut trailers).await?
@@ -256,7 +255,8 @@ impl Reader {
             Some(std::mem::take(&mut self.buffer))
         };
         let keeps = head.has_token("connection", b"keep-alive");
-        let closes = head.has_token("connection", b"close") || (head.is_http_10 && !keeps);
+        let closes =
+            head.has_token("connection", b"close") || (head.is_http_10 && !keeps) || is_tunnel;
         Ok(Outcome::Answer(Answer {
             interim,
             status: head.status,

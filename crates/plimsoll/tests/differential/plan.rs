@@ -56,6 +56,8 @@ pub(crate) enum Handler {
     Empty,
     Status(u16),
     StatusText(u16),
+    /// A 1xx status, which no response can end with.
+    Interim(u16),
     Json,
     Form,
     Query,
