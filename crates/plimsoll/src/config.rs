@@ -52,6 +52,7 @@ mod definition;
 mod env_file;
 mod file;
 mod manager;
+mod memory;
 mod notes;
 mod problem;
 mod reader;
@@ -78,6 +79,7 @@ pub use self::{
 pub(crate) use self::{
     file::{FileError, MAX_FILE, read_file},
     manager::{Manager, Sockets},
+    memory::BodyMemory,
 };
 use crate::BuildInfo;
 

@@ -40,7 +40,7 @@ use http::HeaderMap;
 
 pub use self::layer::TraceLayer;
 pub(crate) use self::span::{Kind, Span, Value};
-use self::{exporter::Exporter, queue::Queue, sampler::Decision};
+use self::{collector::Collector, exporter::Exporter, queue::Queue, sampler::Decision};
 use crate::{
     config::Config,
     metrics::SpanTotals,
@@ -79,6 +79,17 @@ impl Tracer {
             exporter,
             redaction: Redaction::new(&config.redact_query),
         }))))
+    }
+
+    /// Checks what a start would reject, and starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is nothing to verify `https` with.
+    pub(crate) fn check(config: &Config) -> io::Result<()> {
+        config
+            .traces()
+            .map_or(Ok(()), |traces| Collector::new(traces).map(drop))
     }
 
     /// Decides on a request with these headers, whose peer is trusted or not. `recording` is asked

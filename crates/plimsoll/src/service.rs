@@ -19,6 +19,7 @@
 //! This is the only module that knows every part.
 
 mod admin;
+mod check;
 mod cli;
 mod connect;
 mod exit;

@@ -3,12 +3,13 @@
 //! Signals and the end are watched from the main thread, on a runtime of its own, so that neither a
 //! handler that blocks nor a worker that is stuck can keep the process from ending in time.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{runtime::Builder, time::timeout};
 
 use super::{
     Exit, Service, StartError,
+    check::check,
     cli::{self, Command},
     exit::Failure,
     healthcheck,
@@ -19,7 +20,6 @@ use super::{
 use crate::{
     config::{
         self, ConfigErrors, Environment, Level, LogFormat, LogLevels, Manager, Settings, Sockets,
-        duration_text,
     },
     error::chain,
     lifecycle::{Notify, Report, Signals, SignsOfLife, Stop, Watchdog, hard_limit, stall_limit},
@@ -75,21 +75,7 @@ impl<S: Settings> Service<S> {
                 say(io::stdout(), &line);
                 Exit::SUCCESS
             }
-            Command::CheckConfig { env_file } => {
-                let environment = self.take_environment(env_file);
-                match config::load::<S>(&self.build, &environment) {
-                    Ok(loaded) => {
-                        let limit = hard_limit(&loaded.config, self.extra_hook_time);
-                        let limit = format!("# hard limit: {}\n", duration_text(limit));
-                        say(io::stdout(), &(loaded.report.check_report() + &limit));
-                        Exit::SUCCESS
-                    }
-                    Err(errors) => {
-                        say(io::stderr(), &format!("{errors}\n"));
-                        Exit(StartError::from(Failure::Config(errors)).exit_status())
-                    }
-                }
-            }
+            Command::CheckConfig { env_file } => self.check_config(env_file),
             Command::HealthCheck { env_file } => {
                 let environment = self.take_environment(env_file);
                 match healthcheck::run(config::load::<S>(&self.build, &environment)) {
@@ -104,7 +90,7 @@ impl<S: Settings> Service<S> {
         }
     }
 
-    fn run_service(mut self, env_file: Option<std::path::PathBuf>) -> Exit {
+    fn run_service(mut self, env_file: Option<PathBuf>) -> Exit {
         if let Err(error) = self.check_program() {
             say(io::stderr(), &format!("{error}\n"));
             return Exit::FAILURE;
@@ -230,6 +216,31 @@ impl<S: Settings> Service<S> {
                 Exit::SUCCESS
             }
             Err(error) => failed(&log, &error),
+        }
+    }
+
+    /// Writes what a start would do with the settings, and starts nothing (contract CFG-6).
+    fn check_config(mut self, env_file: Option<PathBuf>) -> Exit {
+        if let Err(error) = self.check_program() {
+            say(io::stderr(), &format!("{error}\n"));
+            return Exit::FAILURE;
+        }
+        let environment = self.take_environment(env_file);
+        match config::load::<S>(&self.build, &environment) {
+            Ok(loaded) => {
+                let found = check(&loaded, hard_limit(&loaded.config, self.extra_hook_time));
+                say(io::stdout(), &found.report);
+                say(io::stderr(), &(found.problems.clone() + &found.notes));
+                if found.problems.is_empty() {
+                    Exit::SUCCESS
+                } else {
+                    Exit(ConfigErrors::EXIT_STATUS)
+                }
+            }
+            Err(errors) => {
+                say(io::stderr(), &format!("{errors}\n"));
+                Exit(ConfigErrors::EXIT_STATUS)
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::{
 use super::{Handle, Prepared, StartError, admin::Admin, exit::Failure, router, tls};
 use crate::{
     background::Supervision,
-    config::{InfraEndpoints, Level, Notes, Settings},
+    config::{BodyMemory, Config, InfraEndpoints, Level, Notes, Settings},
     edge::EdgeService,
     lifecycle::{Drain, Ended, Force, Hooks, Lifecycle, Report, Stop},
     metrics::Registry,
@@ -94,7 +94,7 @@ impl<S: Settings> Prepared<S> {
             shutdown,
             ..
         } = handle.clone();
-        tell_notes(&log, &notes, config.debug);
+        tell_notes(&log, &notes, &config);
         let tls = tls::load(&config, &registry)?;
         let router = match setup.0 {
             // A task of its own, so that a panic is an error like any other.
@@ -170,12 +170,24 @@ impl<S: Settings> Prepared<S> {
 }
 
 /// Says what is odd about the settings, without being wrong.
-fn tell_notes(log: &Log, notes: &Notes, debug: bool) {
-    if debug {
+fn tell_notes(log: &Log, notes: &Notes, config: &Config) {
+    if config.debug {
         log.infra(Level::Warning, "debug_enabled", |record| {
             record.str(
                 "hint",
                 "answers show internals: never expose this to clients",
+            );
+        });
+    }
+    let memory = BodyMemory::of(config);
+    if let (true, Some(limit)) = (memory.exceeds_limit(), memory.limit) {
+        log.infra(Level::Warning, "bodies_exceed_memory", |record| {
+            record.number("maxInFlight", memory.max_in_flight);
+            record.number("maxBodyBytes", memory.max_body_bytes);
+            record.number("memoryLimit", limit);
+            record.str(
+                "hint",
+                "request bodies alone can exceed the memory: lower MAX_IN_FLIGHT or MAX_BODY_BYTES",
             );
         });
     }

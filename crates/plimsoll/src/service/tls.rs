@@ -31,6 +31,14 @@ pub(super) fn load(config: &Config, registry: &Registry) -> Result<Option<Arc<Tl
     Ok(Some(tls))
 }
 
+/// Reads the files as a start would, and keeps nothing.
+pub(super) fn check(config: &Config) -> Result<(), Failure> {
+    match config.tls.clone() {
+        Some(files) => Tls::load(files, ALPN).map(drop).map_err(Failure::Tls),
+        None => Ok(()),
+    }
+}
+
 /// Watches the files on the present runtime, for as long as that lives.
 pub(super) fn keep_fresh(tls: &Arc<Tls>, reload: Arc<Notify>, registry: Arc<Registry>, log: Log) {
     let told = move |event: TlsEvent| match event {

@@ -79,6 +79,72 @@ fn authorities_without_certificates_are_named() {
     assert!(ended.stderr.contains(&empty), "{}", ended.stderr);
 }
 
+/// CFG-6
+#[test]
+fn check_config_rejects_what_a_start_rejects() {
+    let env = [
+        ("TLS_CERT_FILE", "/no/such/tls.crt"),
+        ("TLS_KEY_FILE", "/no/such/tls.key"),
+        ("SSL_CERT_FILE", "/no/such/authorities.pem"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1"),
+    ];
+    assert_eq!(run(&[], &env).code, Some(1));
+    let ended = run(&["--check-config"], &env);
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    for file in ["/no/such/tls.crt", "/no/such/authorities.pem"] {
+        assert!(ended.stderr.contains(file), "{}", ended.stderr);
+    }
+    assert_eq!(
+        reported(&ended, "TLS_CERT_FILE"),
+        "TLS_CERT_FILE=/no/such/tls.crt"
+    );
+}
+
+/// CFG-6
+#[test]
+fn check_config_names_warnings_and_notes_of_a_start() {
+    let ended = run(
+        &["--check-config"],
+        &[
+            ("READ_TIMEOT", "1s"),
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("RUST_LOG", "debug"),
+            ("DEBUG", "true"),
+            ("MAX_IN_FLIGHT", "0"),
+        ],
+    );
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for line in [
+        "warning: READ_TIMEOT is not known, the nearest name is READ_TIMEOUT",
+        "note: OTEL_METRICS_EXPORTER: it has no effect here",
+        "note: RUST_LOG: ",
+        "warning: DEBUG=true: ",
+        "warning: request bodies: no limit (MAX_IN_FLIGHT=0); memory limit: ",
+    ] {
+        let is_there = ended.stderr.lines().any(|it| it.starts_with(line));
+        assert!(is_there, "{line}: {}", ended.stderr);
+    }
+    assert_eq!(ended.stderr.lines().count(), 5, "{}", ended.stderr);
+}
+
+/// CFG-11
+#[test]
+fn bodies_beyond_the_memory_are_reported_and_warned_about() {
+    let small = [("MAX_IN_FLIGHT", "16"), ("MAX_BODY_BYTES", "64KiB")];
+    let report = run(&["--check-config"], &small).stdout;
+    let line = "# request bodies: at most 1 MiB (MAX_IN_FLIGHT × MAX_BODY_BYTES); memory limit: ";
+    assert!(report.lines().any(|it| it.starts_with(line)), "{report}");
+    let ended = start(&small).terminate();
+    assert_eq!(ended.records_with("bodies_exceed_memory").len(), 0);
+
+    let ended = start(&[("MAX_BODY_BYTES", "1048576GiB")]).terminate();
+    let warnings = ended.records_with("bodies_exceed_memory");
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0]["levelname"], "WARNING");
+    assert_eq!(warnings[0]["maxInFlight"], 1024);
+    assert!(warnings[0]["memoryLimit"].as_u64().is_some_and(|it| it > 0));
+}
+
 /// CFG-7
 #[test]
 fn zero_that_is_legal_for_gunicorn_is_taken_for_the_least() {

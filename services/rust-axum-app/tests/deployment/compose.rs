@@ -54,7 +54,7 @@ fn no_container_is_killed_before_its_drain_can_be_over() {
 }
 
 #[test]
-fn connections_fit_into_the_memory_of_a_container() {
+fn connections_and_bodies_fit_into_the_memory_of_a_container() {
     for file in ["compose.prod.yml", "stack.yml"] {
         let (app, settings) = app(file);
         let limits = [
@@ -64,7 +64,7 @@ fn connections_fit_into_the_memory_of_a_container() {
         let limit = limits.into_iter().find_map(Yaml::as_str);
         let limit = limit.expect("there is a limit of memory");
         assert!(
-            bytes(limit) > settings.connections_memory(),
+            bytes(limit) > settings.connections_memory() + settings.bodies_memory(),
             "{file}: {limit}"
         );
     }

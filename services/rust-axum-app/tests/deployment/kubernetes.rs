@@ -94,12 +94,12 @@ fn no_pod_is_killed_before_its_drain_can_be_over() {
 }
 
 #[test]
-fn connections_fit_into_the_memory_of_a_pod() {
+fn connections_and_bodies_fit_into_the_memory_of_a_pod() {
     for overlay in OVERLAYS {
         let pod = Pod::of(overlay);
         let limit = string(&pod.container()["resources"]["limits"]["memory"]);
         assert!(
-            bytes(limit) > pod.settings.connections_memory(),
+            bytes(limit) > pod.settings.connections_memory() + pod.settings.bodies_memory(),
             "{overlay}: {limit}"
         );
     }

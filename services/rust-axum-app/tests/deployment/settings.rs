@@ -89,6 +89,21 @@ impl Settings {
         self.number("MAX_CONNECTIONS") * HALF_A_HEAD
     }
 
+    /// The most memory that request bodies take, in bytes: one in each slot.
+    #[track_caller]
+    pub(crate) fn bodies_memory(&self) -> i64 {
+        let text = self.text("MAX_BODY_BYTES");
+        let body = match text.strip_suffix("KiB") {
+            Some(kibibytes) => kibibytes.parse::<i64>().map(|it| it << 10),
+            None => text
+                .trim_end_matches("MiB")
+                .parse::<i64>()
+                .map(|it| it << 20),
+        };
+        let body = body.unwrap_or_else(|error| panic!("MAX_BODY_BYTES={text}: {error}"));
+        self.number("MAX_IN_FLIGHT") * body
+    }
+
     /// The port of the admin listener.
     #[track_caller]
     pub(crate) fn admin_port(&self) -> i64 {

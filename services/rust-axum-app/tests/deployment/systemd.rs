@@ -1,22 +1,24 @@
 //! systemd: the unit and its socket.
 
 use crate::files::{directive, path, text};
-use crate::settings::{Settings, bytes, seconds};
+use crate::settings::{Environment, Settings, bytes, seconds};
 
-/// The one setting that the unit itself has a value for.
-fn max_connections() -> (String, String) {
+/// The settings that the unit itself has a value for.
+fn environment() -> Environment {
     let unit = text("deploy/systemd/rust-axum-app.service");
-    let line = "Environment=MAX_CONNECTIONS=";
-    let value = unit.lines().find_map(|it| it.strip_prefix(line));
-    let value = value.expect("the unit says how many connections there may be");
-    ("MAX_CONNECTIONS".to_owned(), value.to_owned())
+    let lines = unit
+        .lines()
+        .filter_map(|it| it.strip_prefix("Environment="));
+    lines
+        .map(|line| {
+            let (name, value) = line.split_once('=').expect("a name and a value");
+            (name.to_owned(), value.to_owned())
+        })
+        .collect()
 }
 
 fn settings() -> Settings {
-    Settings::of(
-        &path("services/rust-axum-app/.env.prod"),
-        &[max_connections()].into(),
-    )
+    Settings::of(&path("services/rust-axum-app/.env.prod"), &environment())
 }
 
 #[test]
@@ -45,7 +47,9 @@ fn a_unit_may_open_a_file_for_each_connection() {
 }
 
 #[test]
-fn connections_fit_into_the_memory_of_the_unit() {
+fn connections_and_bodies_fit_into_the_memory_of_the_unit() {
     let unit = text("deploy/systemd/rust-axum-app.service");
-    assert!(bytes(directive(&unit, "MemoryMax")) > settings().connections_memory());
+    let settings = settings();
+    let most = settings.connections_memory() + settings.bodies_memory();
+    assert!(bytes(directive(&unit, "MemoryMax")) > most);
 }
