@@ -75,6 +75,7 @@ pub use self::{
     lifecycle::Report,
     metrics::{BoundedFamily, Buckets, Exposition, Labels, MetricError, Metrics},
     outgoing::propagate,
+    server::UdsConnectInfo,
     service::{Connect, ConnectError, Exit, Handle, Prepared, Service, SetupError, StartError},
     shutdown::ShutdownToken,
     telemetry::Log,

@@ -34,8 +34,10 @@ mod socket;
 mod state;
 mod stream;
 mod tls;
+mod unix_peer;
 mod websocket;
 
+pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{
     accept::Acceptor,
     http1::Malformed as MalformedFraming,

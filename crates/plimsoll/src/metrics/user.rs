@@ -16,7 +16,10 @@ use prometheus_client::{
 };
 
 pub use self::make::{Buckets, Labels};
-use super::definition::{FAMILIES, Kind, plain_name};
+use super::{
+    bounded::MOST_VALUES,
+    definition::{FAMILIES, Kind, plain_name},
+};
 use crate::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -87,7 +90,7 @@ pub enum MetricError {
     #[error("the bounds of a histogram's buckets must be finite numbers that grow, one at least")]
     Buckets,
     /// A label would have too many values.
-    #[error("a label can have 10000 values with series of their own at most, not {0}")]
+    #[error("a label can have {most} values with series of their own at most, not {0}", most = MOST_VALUES)]
     TooManyValues(usize),
 }
 

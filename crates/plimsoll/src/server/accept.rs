@@ -29,6 +29,7 @@ use super::{
     listener::Listener,
     socket::{Socket, StdSocket},
     state::{ConnectionState, Patience},
+    unix_peer::UdsConnectInfo,
 };
 use crate::{
     config::{Level, TrustedProxies},
@@ -221,6 +222,10 @@ impl Here {
             shutdown: acceptor.edge.shutdown_token().clone(),
             state: Arc::clone(&state),
         });
+        let unix_peer = match &stream {
+            Socket::Left(_) => None,
+            Socket::Right(stream) => stream.peer_cred().ok().map(UdsConnectInfo::new),
+        };
         let accepted = Accepted {
             proxied,
             tls: acceptor.tls.clone(),
@@ -230,6 +235,7 @@ impl Here {
             state,
             peer: peer.map_or(Peer::Unix, |addr| Peer::Ip(addr.ip())),
             addr: peer,
+            unix_peer,
             edge: acceptor.edge.clone(),
             connections: Arc::clone(&acceptor.connections),
             patience: Patience {

@@ -25,6 +25,7 @@ use super::{
     state::{ConnectionState, Patience},
     stream::{Protocol, Stream, Watched},
     tls::Tls,
+    unix_peer::UdsConnectInfo,
 };
 use crate::{
     edge::{EdgeService, MAX_HEAD, Peer, Routes, Scheme},
@@ -50,6 +51,8 @@ pub(super) struct Accepted {
     pub(super) peer: Peer,
     /// The peer's address for those who ask axum for it.
     pub(super) addr: Option<SocketAddr>,
+    /// The peer's credentials on a unix socket, likewise.
+    pub(super) unix_peer: Option<UdsConnectInfo>,
     pub(super) edge: EdgeService<Routes>,
     pub(super) connections: Arc<Connections>,
     pub(super) patience: Patience,
@@ -67,6 +70,7 @@ impl Accepted {
         Asked {
             peer: self.peer,
             addr: self.addr,
+            unix_peer: self.unix_peer,
             scheme: match self.tls {
                 Some(_) => Scheme::Https,
                 None => Scheme::Http,
@@ -185,6 +189,7 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
 struct Asked {
     peer: Peer,
     addr: Option<SocketAddr>,
+    unix_peer: Option<UdsConnectInfo>,
     scheme: Scheme,
     state: Arc<ConnectionState>,
 }
@@ -193,6 +198,9 @@ impl Asked {
     fn by(&self, mut request: Request<Incoming>) -> Request<Incoming> {
         if let Some(addr) = self.addr {
             request.extensions_mut().insert(ConnectInfo(addr));
+        }
+        if let Some(peer) = self.unix_peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
         }
         request
     }

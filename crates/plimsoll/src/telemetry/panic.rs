@@ -57,9 +57,9 @@ thread_local! {
 
 /// Runs what answers with a panic, without a record of it.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, PanicPlace> {
-    QUIET.set(true);
+    let outer = QUIET.replace(true);
     let result = catch(work);
-    QUIET.set(false);
+    QUIET.set(outer);
     result.map_err(|caught| caught.place)
 }
 
@@ -148,5 +148,20 @@ fn text(payload: &(dyn Any + Send)) -> String {
         text.clone()
     } else {
         "a value that is no text".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_quiet_keeps_the_outer_one_quiet() {
+        let outer = quietly(|| {
+            let inner = quietly(|| panic!("inner"));
+            (inner.map_err(|place| place.message), QUIET.get())
+        });
+        assert_eq!(outer, Ok((Err("inner".to_owned()), true)));
+        assert!(!QUIET.get());
     }
 }

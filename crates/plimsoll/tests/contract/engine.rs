@@ -650,6 +650,22 @@ fn with_few_descriptors_there_are_few_connections_and_probes_are_answered() {
     assert!(service.terminate().records_with("accept_failed").is_empty());
 }
 
+/// SRV-6: workers need descriptors too, which the default of `MAX_CONNECTIONS` leaves.
+#[test]
+fn default_connection_limit_leaves_descriptors_for_workers() {
+    let fixture = crate::support::fixture();
+    for (workers, files) in [("2", 32), ("8", 64), ("16", 128), ("128", 1024)] {
+        let script = format!("ulimit -n {files}; exec '{}'", fixture.display());
+        let env = [("WORKERS", workers)];
+        let service = Process::spawn_with("/bin/sh", &["-c", &script], &env);
+        service.wait_until_ready();
+        let crowd: Vec<_> = (0..2 * files).map(|_| service.connect()).collect();
+        assert_eq!(service.get("/health").status, 200, "{workers} of {files}");
+        drop(crowd);
+        assert_eq!(service.terminate().code, Some(0), "{workers} of {files}");
+    }
+}
+
 /// SRV-7: a worker that a handler blocks is seen within two seconds.
 #[test]
 fn a_stuck_worker_is_named_and_its_recovery_too() {

@@ -1,10 +1,14 @@
 //! IP: the client's address.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use axum::{Router, extract::ConnectInfo, routing::get};
 use plimsoll::testing::Process;
+use plimsoll::{Service, UdsConnectInfo, build_info};
 
+use crate::embedded::Embedded;
 use crate::support::{assert_problem, request, start};
 
 /// Asks the service who the client is, over a connection from 127.0.0.1; the access record must say
@@ -353,4 +357,21 @@ fn two_schemes_in_the_header_of_a_trusted_proxy_are_a_bad_request() {
     let service = start(&[]);
     let headers = "X-Forwarded-Proto: https, http\r\n";
     assert_eq!(origin(&service, headers), "http://own.example:8080");
+}
+
+/// IP-2: what axum's own extractor gives of a unix socket's peer.
+#[tokio::test]
+async fn credentials_of_a_unix_peer_are_extracted() {
+    let who = |ConnectInfo(peer): ConnectInfo<UdsConnectInfo>| async move {
+        format!("{} {:?}", peer.uid(), peer.pid())
+    };
+    let router = Router::new().route("/who", get(who));
+    let service = Embedded::serve(Service::new(build_info!()).router(router), &[]);
+    service.wait_until_ready().await;
+    let (status, text) = service.get("/who").await;
+    assert_eq!(status, 200);
+    // The client is a thread of this process.
+    let uid = fs::metadata("/proc/self").unwrap().uid();
+    assert_eq!(text, format!("{uid} Some({})", std::process::id()));
+    drop(service.stop().report().await);
 }

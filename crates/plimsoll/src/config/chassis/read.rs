@@ -51,6 +51,10 @@ const MAX_WORKERS: usize = 1024;
 const DEFAULT_MAX_IN_FLIGHT: &str = "1024";
 /// More idle connections than a balancer keeps, and memory for each of them.
 const DEFAULT_MAX_CONNECTIONS: u64 = 10_000;
+/// Descriptors of the process itself: standard streams, signals, listeners, the admin listener.
+const PROCESS_DESCRIPTORS: u64 = 16;
+/// Descriptors of each worker: two for its poll, two for signals, its share of the listener.
+const WORKER_DESCRIPTORS: u64 = 5;
 /// Descriptors that are left for files, clients of the service's own, and the reserve, if there are
 /// twice as many.
 const SPARE_DESCRIPTORS: u64 = 256;
@@ -278,7 +282,7 @@ impl Config {
             )
             .default_from(
                 "from the limit of open files, at most 10000",
-                default_max_connections().to_string(),
+                default_max_connections(workers.unwrap_or_else(|_| cpus())).to_string(),
             )
             .example("5000")
             .read_with("a whole number from 1 to 1000000", within(1..=1_000_000));
@@ -358,13 +362,18 @@ pub(super) fn label(text: &str) -> Result<String, Mismatch> {
     Ok(text.to_owned())
 }
 
-/// What the limit of open files leaves for connections; the soft limit is raised to the hard one
-/// when the service starts.
-fn default_max_connections() -> u64 {
+/// What the hard limit of open files leaves for connections; the soft limit is raised to it when the
+/// service starts.
+fn default_max_connections(workers: usize) -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
-    let descriptors = limit.unwrap_or(u64::MAX);
-    let spare = SPARE_DESCRIPTORS.min(descriptors / 2);
-    ((descriptors - spare) / 10 * 9).clamp(1, DEFAULT_MAX_CONNECTIONS)
+    max_connections_of(limit.unwrap_or(u64::MAX), workers as u64)
+}
+
+fn max_connections_of(descriptors: u64, workers: u64) -> u64 {
+    let own = PROCESS_DESCRIPTORS + WORKER_DESCRIPTORS * workers;
+    let left = descriptors.saturating_sub(own);
+    let spare = SPARE_DESCRIPTORS.min(left / 2);
+    ((left - spare) / 10 * 9 + (left - spare) % 10 * 9 / 10).clamp(1, DEFAULT_MAX_CONNECTIONS)
 }
 
 /// The CPUs that the process may use; on Linux that counts affinity and the quota of the control
