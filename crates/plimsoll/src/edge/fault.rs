@@ -3,12 +3,12 @@
 //! They never reach the router, and would leave no trace. What the parser has answered is logged and
 //! counted like an answer of the router's (contract LOG-13); what got no answer is counted by kind.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, sync::Arc, time::Duration};
 
 use http::Method;
 
 use super::{EdgeService, Peer, Shared, id};
-use crate::metrics::ProtocolError;
+use crate::metrics::{ProtocolError, Registry};
 
 impl ProtocolError {
     /// What an error of hyper's says of the head that it was reading.
@@ -45,6 +45,8 @@ impl ProtocolError {
             | Self::ProxyHeader
             | Self::TlsHandshake
             | Self::Http2
+            | Self::RefusedStream
+            | Self::StreamError
             | Self::Incomplete => None,
         }
     }
@@ -62,6 +64,11 @@ impl<S> EdgeService<S> {
     /// Accounts for a head that failed after `took`.
     pub(crate) fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
         self.shared().refused(fault, peer, took);
+    }
+
+    /// Where faults are counted that show in the frames of HTTP/2.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.shared().registry)
     }
 
     /// Counts a fault that has no record of its own.

@@ -19,6 +19,10 @@ causes! {
         TlsHandshake = "tls_handshake",
         /// Not answered but by GOAWAY: the client broke the rules of HTTP/2.
         Http2 = "http2",
+        /// Not answered but by RST_STREAM: more streams at a time than HTTP/2 allows here.
+        RefusedStream = "refused_stream",
+        /// Not answered but by RST_STREAM: a stream broke the rules of HTTP/2.
+        StreamError = "stream_error",
         /// Not answered: the client ended, or reset, the connection in the middle.
         Incomplete = "incomplete",
     }

@@ -19,7 +19,7 @@ use self::{drive::drive, open::open, unread::Settle};
 use super::{
     accept::Held,
     http1::{Framing, MessageScanner},
-    http2::{self, Flow, Frames, Streams},
+    http2::{self, Flow, Follower, Streams},
     linger::Linger,
     socket::Socket,
     state::{ConnectionState, Patience},
@@ -175,7 +175,7 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
     let watched = Watched::new(
         stream,
         Arc::clone(state),
-        Protocol::Http2(Frames::new()),
+        Protocol::Http2(Follower::new(accepted.edge.registry())),
         Arc::clone(&accepted.held),
     );
     let http = http2::builder(streams).serve_connection(TokioIo::new(watched), service);

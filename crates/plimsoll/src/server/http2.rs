@@ -7,6 +7,7 @@
 //! | window of a stream, of a connection | 64 KiB, 1 MiB | what a client may send unasked |
 //! | answer that is buffered for a stream | 64 KiB | what a client that does not read may hold |
 //! | resets by the client, by us | 20 pending, 1024 | h2's own limits (CVE-2023-44487, CVE-2025-8671) |
+//! | control frames at a time | 128, then a pause of 1 ms | a flood of SETTINGS holds no worker |
 //! | silence of the other side | ping after 30 s, 20 s for its answer | half-open connections go |
 //!
 //! A stream is a task of its own, beside that of its connection: [`Streams`] starts it, counts it,
@@ -14,22 +15,31 @@
 
 mod frames;
 mod pace;
+mod resets;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use http::{HeaderValue, Request, header};
 use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder};
 use hyper_util::rt::TokioTimer;
-use tokio::io::AsyncReadExt as _;
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{Sleep, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
-use self::pace::Paced;
 pub(super) use self::{
     frames::{Frames, Head},
     pace::Flow,
 };
+use self::{pace::Paced, resets::Resets};
 use super::{state::ConnectionState, stream::Raw};
-use crate::{edge::StalledResponses, lifecycle::Connections};
+use crate::{edge::StalledResponses, lifecycle::Connections, metrics::Registry};
 
 /// What a client begins with (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -55,6 +65,47 @@ pub(super) fn builder(streams: Streams) -> Builder<Streams> {
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PONG_WITHIN);
     builder
+}
+
+/// What follows both directions of a connection.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) frames: Frames,
+    resets: Resets,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+/// How long a client waits that sends more control frames at a time than one turn has.
+const PAUSE: Duration = Duration::from_millis(1);
+
+impl Follower {
+    pub(super) fn new(registry: Arc<Registry>) -> Box<Self> {
+        Box::new(Self {
+            frames: Frames::new(),
+            resets: Resets::new(registry),
+            pause: None,
+        })
+    }
+
+    /// Waits, if the control frames of this turn have all begun.
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.frames.is_spent() {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+            self.frames.begin_turn();
+        }
+        Poll::Ready(())
+    }
+
+    /// Follows the first `count` bytes of what was to be sent.
+    pub(super) fn sent<'a>(&mut self, bufs: impl IntoIterator<Item = &'a [u8]>, mut count: usize) {
+        for buf in bufs {
+            let sent = &buf[..count.min(buf.len())];
+            self.resets.follow(sent);
+            count -= sent.len();
+        }
+    }
 }
 
 /// Whether a client speaks HTTP/2 without having asked (RFC 9113, 3.3). What it has said stays to

@@ -23,7 +23,7 @@ use tokio_util::either::Either;
 use super::{
     accept::Held,
     http1::MessageScanner,
-    http2::Frames,
+    http2::Follower,
     socket::Socket,
     state::ConnectionState,
     websocket::{MayWrite, WebSocketEnd},
@@ -158,7 +158,7 @@ pub(super) fn agreed_version(stream: &TlsStream<Raw>) -> Version {
 #[derive(Debug)]
 pub(super) enum Protocol {
     Http1(MessageScanner),
-    Http2(Frames),
+    Http2(Box<Follower>),
 }
 
 /// A stream that tells its connection when bytes of HTTP come.
@@ -168,7 +168,8 @@ pub(super) struct Watched {
     stream: Option<Stream>,
     state: Arc<ConnectionState>,
     protocol: Protocol,
-    /// What was read behind the end of a head, whose framing was not known yet.
+    /// What was read behind the end of a head, whose framing was not known yet, or behind the frames
+    /// of one turn.
     held_back: Bytes,
     /// Nothing has been read yet.
     is_new: bool,
@@ -245,10 +246,10 @@ impl Watched {
             Protocol::Http1(scanner) => scanner
                 .scan(came, self.state.http1())
                 .map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?,
-            Protocol::Http2(frames) => {
-                let head = frames.see(came);
+            Protocol::Http2(follower) => {
+                let (head, count) = follower.frames.see(came);
                 self.state.set_head(head);
-                came.len()
+                count
             }
         };
         self.state.bytes_came(count);
@@ -279,6 +280,9 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Protocol::Http2(follower) = &mut self.protocol {
+            ready!(follower.poll_turn(cx));
+        }
         if let Some((end, stream)) = self.websocket()
             && end.poll_ended(cx, stream)
         {
@@ -291,6 +295,9 @@ impl AsyncRead for Watched {
         let poll = self.as_mut().read(cx, buf);
         let came = &buf.filled()[before..];
         if came.is_empty() {
+            if let Protocol::Http2(follower) = &mut self.protocol {
+                follower.frames.begin_turn();
+            }
             return poll;
         }
         let count = self.follow(came)?;
@@ -309,7 +316,12 @@ impl AsyncWrite for Watched {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Some((end, stream)) = self.websocket() else {
-            return self.stream()?.poll_write(cx, buf);
+            let poll = self.as_mut().stream()?.poll_write(cx, buf);
+            if let (Protocol::Http2(follower), Poll::Ready(Ok(count))) = (&mut self.protocol, &poll)
+            {
+                follower.sent([buf], *count);
+            }
+            return poll;
         };
         if ready!(end.poll_may_write(cx, stream))? == MayWrite::Discard {
             return Poll::Ready(Ok(buf.len()));
@@ -328,7 +340,7 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
@@ -337,7 +349,11 @@ impl AsyncWrite for Watched {
             let first = bufs.iter().find(|buf| !buf.is_empty());
             return self.poll_write(cx, first.map_or(&[], |buf| buf));
         }
-        self.stream()?.poll_write_vectored(cx, bufs)
+        let poll = self.as_mut().stream()?.poll_write_vectored(cx, bufs);
+        if let (Protocol::Http2(follower), Poll::Ready(Ok(count))) = (&mut self.protocol, &poll) {
+            follower.sent(bufs.iter().map(|buf| &**buf), *count);
+        }
+        poll
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -4,6 +4,7 @@ mod attacks;
 mod bare;
 pub(crate) mod client;
 mod drain;
+mod refused;
 
 use http::StatusCode;
 use plimsoll::testing::{Process, Signal, eventually};

@@ -3,13 +3,22 @@
 //! hyper has no deadline for that: a client may send half of a HEADERS frame, or HEADERS without the
 //! CONTINUATION that it announces, and stop. So the frames are followed here, without a look at what
 //! is in them (RFC 9113, 4.1 and 6.10).
+//!
+//! h2 handles all frames that it can read in one turn of its task. A flood of control frames, such as
+//! SETTINGS, which have to be acknowledged, would hold the worker. So those of one turn are limited
+//! here, and the stream pauses behind them.
 
 /// Length, type, flags, stream.
 const HEADER: usize = 9;
 
+const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
 const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
+
+/// How many control frames a connection may handle before it pauses. A client that reads an answer
+/// sends about one WINDOW_UPDATE for each 16 KiB.
+const TURN: u32 = 128;
 
 /// What a client is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub(in crate::server) struct Frames {
     part: Option<bool>,
     /// A head has begun in an earlier frame, and goes on.
     goes_on: bool,
+    /// How many control frames may begin in this turn.
+    left: u32,
 }
 
 impl Frames {
@@ -47,17 +58,32 @@ impl Frames {
             payload: 0,
             part: None,
             goes_on: false,
+            left: TURN,
         }
     }
 
-    /// Sees what came.
-    pub(in crate::server) fn see(&mut self, mut bytes: &[u8]) -> Head {
+    /// Whether the control frames of this turn have all begun.
+    pub(in crate::server) fn is_spent(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Begins a turn of the connection's task.
+    pub(in crate::server) fn begin_turn(&mut self) {
+        self.left = TURN;
+    }
+
+    /// Sees what came. Returns how much of it belongs to the frames of this turn, too.
+    pub(in crate::server) fn see(&mut self, came: &[u8]) -> (Head, usize) {
+        let mut bytes = came;
         let mut ended = false;
         let skipped = self.preface.min(bytes.len());
         self.preface -= skipped;
         bytes = &bytes[skipped..];
         while !bytes.is_empty() {
             if self.payload == 0 {
+                if self.left == 0 {
+                    break;
+                }
                 let count = (HEADER - self.length).min(bytes.len());
                 self.header[self.length..self.length + count].copy_from_slice(&bytes[..count]);
                 self.length += count;
@@ -75,15 +101,19 @@ impl Frames {
                 ended |= self.end();
             }
         }
-        match self.goes_on || self.part.is_some() {
+        let head = match self.goes_on || self.part.is_some() {
             false => Head::Complete,
             true if ended => Head::Begun,
             true => Head::Incomplete,
-        }
+        };
+        (head, came.len() - bytes.len())
     }
 
     fn begin(&mut self) {
         let [high, middle, low, kind, flags, ..] = self.header;
+        if !matches!(kind, DATA | HEADERS | CONTINUATION) {
+            self.left = self.left.saturating_sub(1);
+        }
         self.length = 0;
         self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         self.part = matches!(kind, HEADERS | CONTINUATION).then_some(flags & END_HEADERS != 0);
@@ -118,7 +148,7 @@ mod tests {
         frames.see(super::super::PREFACE);
         let mut head = Head::Complete;
         for part in parts {
-            head = frames.see(part);
+            (head, _) = frames.see(part);
         }
         head != Head::Complete
     }
@@ -150,11 +180,32 @@ mod tests {
         let whole = frame(HEADERS, END_HEADERS, b"abc");
         let mut frames = Frames::new();
         frames.see(super::super::PREFACE);
-        assert_eq!(frames.see(&whole[..10]), Head::Incomplete);
-        assert_eq!(frames.see(&whole[10..11]), Head::Incomplete);
+        assert_eq!(frames.see(&whole[..10]).0, Head::Incomplete);
+        assert_eq!(frames.see(&whole[10..11]).0, Head::Incomplete);
         let next = [&whole[11..], &whole[..10]].concat();
-        assert_eq!(frames.see(&next), Head::Begun);
-        assert_eq!(frames.see(&whole[10..]), Head::Complete);
+        assert_eq!(frames.see(&next).0, Head::Begun);
+        assert_eq!(frames.see(&whole[10..]).0, Head::Complete);
+    }
+
+    #[test]
+    fn turn_ends_between_two_frames() {
+        let one = frame(4, 0, b"");
+        let flood = one.repeat(300);
+        let mut frames = Frames::new();
+        frames.see(super::super::PREFACE);
+        frames.see(&one[..5]);
+        let mut rest = &flood[5..];
+        let mut turns = 0;
+        while !rest.is_empty() {
+            frames.begin_turn();
+            let (head, count) = frames.see(rest);
+            assert_eq!(head, Head::Complete);
+            assert!(frames.is_spent() || count == rest.len());
+            rest = &rest[count..];
+            assert_eq!(rest.len() % one.len(), 0);
+            turns += 1;
+        }
+        assert_eq!(turns, 3);
     }
 
     proptest! {
@@ -173,9 +224,9 @@ mod tests {
             let mut by_bytes = Frames::new();
             let mut last = Head::Complete;
             for byte in &bytes {
-                last = by_bytes.see(std::slice::from_ref(byte));
+                (last, _) = by_bytes.see(std::slice::from_ref(byte));
             }
-            let once = cut_once.see(&bytes[cut..]) == Head::Complete;
+            let once = cut_once.see(&bytes[cut..]).0 == Head::Complete;
             prop_assert_eq!(once, last == Head::Complete);
         }
     }

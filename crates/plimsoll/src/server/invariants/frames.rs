@@ -20,7 +20,15 @@ pub(crate) fn frames(bytes: &[u8]) {
         let mut frames = Frames::new();
         let mut seen = 0;
         for piece in pieces {
-            let answer = frames.see(piece) != Head::Complete;
+            let mut answer = false;
+            let mut rest = piece;
+            while !rest.is_empty() {
+                let (head, count) = frames.see(rest);
+                answer = head != Head::Complete;
+                rest = &rest[count..];
+                assert!(rest.is_empty() || frames.is_spent(), "stopped in a turn");
+                frames.begin_turn();
+            }
             seen += piece.len();
             if seen == bytes.len() || seen < CLOSELY {
                 let expected = is_incomplete(&bytes[..seen]);
