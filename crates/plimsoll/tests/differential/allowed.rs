@@ -101,6 +101,8 @@ impl Pair<'_> {
             found.insert(Difference::Interim);
             fill(bare, chassis);
             (bare.closes, bare.ended_silently) = (chassis.closes, chassis.ended_silently);
+            bare.remove("connection");
+            chassis.remove("connection");
         }
         if bare.status == 204 && bare.has("content-length") && !chassis.has("content-length") {
             found.insert(Difference::NoContent);
