@@ -646,3 +646,22 @@ fn a_port_that_is_taken_is_a_failure_but_no_mistake_of_configuration() {
         "the first one is not disturbed"
     );
 }
+
+/// LIFE-1
+#[test]
+fn request_that_arrived_before_the_drain_is_answered() {
+    let service = start(&[("WORKERS", "1"), ("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut kept = service.connect();
+    assert_eq!(kept.get("/hello").text(), "hello\n");
+    let mut blocker = service.connect();
+    blocker.send("GET /blocking?ms=4000 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    service.wait_for_record(|record| record["message"] == "worker_stuck");
+
+    // The only worker reads neither the request nor the signal until the handler returns.
+    kept.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let ended = service.terminate();
+    let answer = kept.read();
+    assert_eq!(answer.text(), "hello\n");
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(ended.code, Some(0));
+}

@@ -15,7 +15,10 @@ use hyper::{
     service::HttpService,
 };
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
 
 use super::{Accepted, HALF_A_HEAD};
 use crate::{
@@ -93,6 +96,8 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
     let mut told = false;
     let mut left = false;
     let mut give_up: Option<Instant> = None;
+    // Lets the reactor report bytes that arrived while this worker was busy.
+    let mut reactor_turn = pin!(yield_now());
     let mut stalled: Option<Stalled> = None;
     // A deadline that was noticed late, and when it ends instead.
     let mut extended: Option<(Instant, Instant)> = None;
@@ -152,6 +157,11 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                 }
                 // Somebody who comes late has come to ask something.
                 if told && !left && (give_up.is_some() || state.has_asked()) {
+                    // A request that arrived before the drain is read before hyper closes what
+                    // looks idle: its response announces the close.
+                    if reactor_turn.as_mut().poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
                     left = true;
                     http.as_mut().wind_down(state);
                     continue;
