@@ -46,6 +46,10 @@ impl<S: Settings> Service<S> {
     ///
     /// Call it outside any tokio runtime: a `main` with `#[tokio::main]` ends with status 1 and a
     /// message that says so. A program that brings a runtime calls [`Service::prepare`].
+    ///
+    /// There is one main listener: limits, drain and the report are about its connections. A second
+    /// one, such as for a redirect from port 80, is a server of the program's own: set-up binds it
+    /// and serves it until [`Handle::shutdown_token`](super::Handle::shutdown_token) is cancelled.
     pub fn run(mut self) -> Exit {
         let given = self.arguments.take();
         let arguments = given.unwrap_or_else(|| std::env::args_os().skip(1).collect());
