@@ -11,6 +11,7 @@
 //! * Nothing is kept between scrapes (MET-8).
 
 mod accept_error;
+mod appended;
 mod bounded;
 #[cfg(feature = "client")]
 mod calls;
@@ -23,6 +24,11 @@ mod http;
 mod method;
 mod process;
 mod protocol;
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(unreachable_pub, reason = "public with the feature `testing`")
+)]
+pub(crate) mod reader;
 mod rejection;
 mod restarts;
 mod routes;
@@ -31,6 +37,7 @@ mod text;
 mod user;
 
 use std::{
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -133,8 +140,13 @@ impl Registry {
         })
     }
 
-    /// Renders all metrics as they are now.
-    pub(crate) fn render(&self, exposition: Exposition, gauges: &Gauges) -> String {
+    /// Renders all metrics as they are now. `log` gets why text of another registry is left out.
+    pub(crate) fn render(
+        &self,
+        exposition: Exposition,
+        gauges: &Gauges,
+        log: &dyn Fn(&dyn fmt::Display),
+    ) -> String {
         let mut out = Encoder::new(exposition);
         self.http.render(&mut out, self.build.service());
         #[cfg(feature = "client")]
@@ -150,6 +162,7 @@ impl Registry {
         self.restarts.render(&mut out);
         self.render_folded(&mut out);
         out.append_user(&self.user.render());
+        self.user.render_appended(&mut out, log);
         out.finish()
     }
 

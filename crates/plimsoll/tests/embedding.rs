@@ -506,3 +506,66 @@ async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert_eq!(tunnel, sent);
 }
+
+/// MET-9
+#[tokio::test]
+async fn metrics_of_other_registries_are_in_the_scrape() {
+    let service = Service::new(build_info!()).setup(|handle: Handle| async move {
+        let registry = prometheus::Registry::new();
+        let jobs = prometheus::IntCounter::new("jobs_total", "Jobs done.")?;
+        let size = prometheus::HistogramOpts::new("job_size", "Size of jobs.");
+        let size = prometheus::Histogram::with_opts(size)?;
+        registry.register(Box::new(jobs.clone()))?;
+        registry.register(Box::new(size.clone()))?;
+        jobs.inc();
+        size.observe(0.3);
+        handle.metrics().append_exposition(move |out| {
+            let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather());
+            out.push_str(&text.unwrap());
+        });
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let exporter = recorder.handle();
+        metrics::with_local_recorder(&recorder, || {
+            metrics::describe_gauge!("queue_depth", "Depth of the \"queue\".");
+            metrics::gauge!("queue_depth", "kind" => "a\\b").set(3.5);
+            metrics::counter!("mails").increment(2);
+            metrics::histogram!("mail_bytes").record(100.0);
+        });
+        let metrics = handle.metrics();
+        metrics.append_exposition(move |out| out.push_str(&exporter.render()));
+        metrics.append_exposition(|out| out.push_str("no metric\n"));
+        Ok::<_, SetupError>(Router::new())
+    });
+    let test = TestService::start(service, &[]).await;
+    let metrics = test.metrics().await;
+    assert_eq!(metrics.value("jobs_total", &[]), Some(1.0));
+    assert_eq!(metrics.value("job_size_count", &[]), Some(1.0));
+    assert_eq!(metrics.value("queue_depth", &[("kind", "a\\b")]), Some(3.5));
+    assert_eq!(metrics.value("mails", &[]), Some(2.0));
+    assert_eq!(metrics.value("mail_bytes_count", &[]), Some(1.0));
+    assert!(metrics.value("process_threads", &[]).is_some());
+    assert_eq!(
+        metrics.value("metrics_expositions_dropped_total", &[]),
+        Some(1.0)
+    );
+    assert_eq!(
+        test.metrics()
+            .await
+            .value("metrics_expositions_dropped_total", &[]),
+        Some(2.0)
+    );
+    let records = test.records_with("metrics_exposition_dropped");
+    assert_eq!(records.len(), 1, "once for each source");
+    assert_eq!(records[0]["levelname"], "WARNING");
+
+    let request = Request::get("/metrics").header("accept", "application/openmetrics-text");
+    let answer = test.request(request.body(Bytes::new()).unwrap()).await;
+    let text = str::from_utf8(answer.body()).unwrap();
+    assert!(
+        text.contains("\n# TYPE jobs counter\njobs_total 1\n"),
+        "{text}"
+    );
+    assert!(text.contains("\n# TYPE mails unknown\nmails 2\n"), "{text}");
+    assert_eq!(text.matches("# EOF\n").count(), 1);
+    assert!(text.ends_with("# EOF\n"));
+}

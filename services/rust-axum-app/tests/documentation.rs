@@ -11,7 +11,7 @@ const GROUPS: &[(&str, u32)] = &[
     ("HTTP", 10),
     ("RID", 5),
     ("LOG", 14),
-    ("MET", 8),
+    ("MET", 9),
     ("CFG", 8),
     ("CLI", 3),
     ("IP", 5),

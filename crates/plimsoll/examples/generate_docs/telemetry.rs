@@ -120,6 +120,16 @@ fn traces() -> Vec<Panel> {
 fn scrapes() -> Vec<Panel> {
     vec![
         series(
+            "Expositions dropped",
+            "ops",
+            "Texts of other registries that were left out of a scrape. The record \
+                 metrics_exposition_dropped names the first reason.",
+        )
+        .query(
+            "sum by (instance) (rate(metrics_expositions_dropped_total{@all}[@rate]))",
+            "{{instance}}",
+        ),
+        series(
             "Labels folded",
             "ops",
             "Values beyond the number that a bounded metric of the service's own keeps: \

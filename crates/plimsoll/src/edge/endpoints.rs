@@ -8,6 +8,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use super::{Shared, problem::Problem};
 use crate::{
+    config::Level,
     lifecycle::State,
     metrics::{Exposition, Gauges, HttpMetrics, RouteId},
     telemetry::count_hooked_panics,
@@ -115,7 +116,12 @@ impl Shared {
             slots: self.admission.slots(),
             spans: self.tracer.totals(),
         };
-        self.registry.render(exposition, &gauges)
+        self.registry.render(exposition, &gauges, &|error| {
+            self.log
+                .infra(Level::Warning, "metrics_exposition_dropped", |record| {
+                    record.str("error", &error.to_string());
+                });
+        })
     }
 }
 

@@ -136,4 +136,6 @@ families! {
         "Restarts of background workers, which had panicked or returned. Only with such workers.";
     LABELS_FOLDED: Counter "metrics_labels_folded" ["metric"]
         "How often a value of a label found no series of its own and was counted in `_other`, by metric. Only for the service's bounded metrics.";
+    EXPOSITIONS_DROPPED: Counter "metrics_expositions_dropped" []
+        "How often the text of another registry was left out of a scrape, for its form, its size or a panic. Only with `Metrics::append_exposition`.";
 }

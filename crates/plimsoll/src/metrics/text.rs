@@ -8,7 +8,11 @@ use std::fmt::{Display, Write as _};
 
 use http::{HeaderMap, header};
 
-use super::definition::{Family, Kind};
+use super::{
+    appended::stem,
+    definition::{Family, Kind},
+    reader::Metrics as Read,
+};
 
 /// In which format metrics are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +191,33 @@ impl Encoder {
         }
     }
 
+    /// Appends what another registry has written, once it is read.
+    pub(super) fn append_read(&mut self, read: &Read) {
+        for family in &read.families {
+            let (name, kind) = match self.exposition {
+                Exposition::OpenMetrics => stem(&family.name, family.kind),
+                Exposition::Plain => (&*family.name, family.kind.as_str()),
+            };
+            let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
+            let help = match self.exposition {
+                Exposition::OpenMetrics => help.replace('"', "\\\""),
+                Exposition::Plain => help,
+            };
+            self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+            for sample in &family.samples {
+                let labels = sample.labels.iter();
+                let labels: Vec<_> = labels.map(|(name, value)| (&**name, &**value)).collect();
+                let (name, labels) = (&sample.name, Self::labels(&labels));
+                let value = Number(sample.value);
+                if labels.is_empty() {
+                    self.push(format_args!("{name} {value}\n"));
+                } else {
+                    self.push(format_args!("{name}{{{labels}}} {value}\n"));
+                }
+            }
+        }
+    }
+
     pub(super) fn finish(mut self) -> String {
         if self.exposition == Exposition::OpenMetrics {
             self.out.push_str("# EOF\n");
@@ -197,6 +228,20 @@ impl Encoder {
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
         // Writing to a String fails only if a value's own Display does, and ours do not.
         let _ = self.out.write_fmt(text);
+    }
+}
+
+/// A value as both formats write it.
+struct Number(f64);
+
+impl Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            f64::INFINITY => f.write_str("+Inf"),
+            f64::NEG_INFINITY => f.write_str("-Inf"),
+            // Rust writes NaN as both formats do.
+            value => Display::fmt(&value, f),
+        }
     }
 }
 

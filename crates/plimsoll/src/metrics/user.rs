@@ -17,8 +17,10 @@ use prometheus_client::{
 
 pub use self::make::{Buckets, Labels};
 use super::{
+    appended::Appended,
     bounded::MOST_VALUES,
     definition::{FAMILIES, Kind, plain_name},
+    text::Encoder,
 };
 use crate::sync::{
     Arc,
@@ -60,6 +62,7 @@ use crate::sync::{
 #[derive(Clone, Default)]
 pub struct Metrics {
     inner: Arc<Mutex<Inner>>,
+    appended: Arc<Appended>,
 }
 
 #[derive(Default)]
@@ -102,6 +105,63 @@ impl Metrics {
     /// If the name is not valid, or taken.
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) -> Result<(), MetricError> {
         self.add(name, help, metric, None)
+    }
+
+    /// Appends the metrics of another registry to each scrape.
+    ///
+    /// At each scrape `write` adds text in the plain format of Prometheus (0.0.4) to an empty
+    /// string. It is served in that format and in OpenMetrics; timestamps are left out. In
+    /// OpenMetrics a counter whose name does not end in `_total` is of type `unknown`.
+    ///
+    /// The text is checked: names and labels, the order of lines, histograms, 1 MiB at most. A family
+    /// needs a `TYPE`, and no name of it may belong to another metric of the scrape. Text that does
+    /// not pass, or a panic, costs all of this text and nothing else of the scrape. It is counted in
+    /// `metrics_expositions_dropped_total`, and the first time logged as
+    /// `metrics_exposition_dropped`.
+    ///
+    /// `write` runs on the thread that answers the scrape: it must not block.
+    ///
+    /// The registry of the crate `prometheus`:
+    ///
+    /// ```
+    /// # fn example(metrics: &plimsoll::Metrics) {
+    /// metrics.append_exposition(|out| {
+    ///     let families = prometheus::gather();
+    ///     // What cannot be encoded is missing from this scrape.
+    ///     let _ = prometheus::TextEncoder::new().encode_utf8(&families, out);
+    /// });
+    /// # }
+    /// # example(&plimsoll::Metrics::default());
+    /// ```
+    ///
+    /// The recorder of the crate `metrics`:
+    ///
+    /// ```
+    /// # fn example(metrics: &plimsoll::Metrics) -> Result<(), Box<dyn std::error::Error>> {
+    /// let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    /// let handle = recorder.handle();
+    /// metrics::set_global_recorder(recorder)?;
+    /// // The exporter bounds its memory only if it is asked to.
+    /// metrics.append_exposition(move |out| {
+    ///     handle.run_upkeep();
+    ///     out.push_str(&handle.render());
+    /// });
+    /// # Ok(())
+    /// # }
+    /// # example(&plimsoll::Metrics::default()).unwrap();
+    /// ```
+    pub fn append_exposition(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        self.appended.add(Box::new(write));
+    }
+
+    /// Writes the metrics of other registries.
+    pub(super) fn render_appended(&self, out: &mut Encoder, log: &dyn Fn(&dyn fmt::Display)) {
+        let ours = FAMILIES
+            .iter()
+            .flat_map(|family| shown(family.name, family.kind.as_str()));
+        let mut taken: BTreeSet<String> = ours.collect();
+        taken.extend(self.lock().names.iter().cloned());
+        self.appended.render(out, taken, log);
     }
 
     fn add(
@@ -175,10 +235,11 @@ impl Metrics {
 }
 
 /// All names that a metric shows in either format: no two metrics may share one.
-fn shown(stem: &str, kind: &str) -> Vec<String> {
+pub(super) fn shown(stem: &str, kind: &str) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         "counter" => &["", "_total"],
         "histogram" => &["", "_bucket", "_sum", "_count"],
+        "summary" => &["", "_sum", "_count"],
         "info" => &["", "_info"],
         _ => &[""],
     };

@@ -1,111 +1,11 @@
-//! Reads the Prometheus text format, and forgives nothing.
+//! What a scrape of `/metrics` says, for tests: read strictly, and asked by name and labels.
 //!
-//! A lenient reader hides what a scraper or a dashboard would stumble over later, so everything
-//! that the format or its linter frowns upon is an error with its line number:
-//!
-//! * Every line ends in a line feed, the last one too, and none is empty.
-//! * A family has `HELP` and `TYPE` once each, before its first sample, and its lines stand together.
-//! * Samples have valid names, only the escapes `\\`, `\"` and `\n`, no label twice and no series
-//!   twice.
-//! * Counters are neither negative nor NaN.
-//! * Histograms have, for each series, limits that rise, counts that never fall, a `+Inf` bucket that
-//!   equals `_count`, and `_sum`.
-//! * Summaries have, for each series, `_sum` and `_count`.
-//!
-//! The order of a series' labels means nothing and is forgotten.
-//! OpenMetrics is another format; this reader does not take it.
+//! The rules of the reader are those of `metrics/reader.rs`. OpenMetrics is another format; it is
+//! not read here.
 
-mod reader;
-mod sample;
-
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
-
-use self::reader::Reader;
-
-/// Everything that one scrape said.
-#[derive(Debug, Clone, Default)]
-pub struct Metrics {
-    families: Vec<Family>,
-    /// Sample name and sorted labels → value.
-    series: HashMap<(String, Labels), f64>,
-}
-
-/// A metric with all its series.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Family {
-    /// The name in its `HELP` and `TYPE` lines.
-    pub name: String,
-    /// The text of the `HELP` line, escapes taken off.
-    pub help: String,
-    /// What kind of metric it is.
-    pub kind: Kind,
-    /// The samples, in the order in which they were written.
-    pub samples: Vec<Sample>,
-}
-
-/// One line with a value.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Sample {
-    /// The name, with the suffix that a histogram's lines have.
-    pub name: String,
-    /// Label names and values, sorted.
-    pub labels: Labels,
-    /// The value.
-    pub value: f64,
-}
-
-/// The kinds of metrics that the format knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Only rises, until the process ends.
-    Counter,
-    /// Rises and falls.
-    Gauge,
-    /// Counts by upper limit.
-    Histogram,
-    /// Quantiles.
-    Summary,
-    /// Nothing is said about it.
-    Untyped,
-}
-
-/// What is wrong, and on which line; line 0 is the text as a whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError {
-    line: usize,
-    what: String,
-}
-
-type Labels = BTreeMap<String, String>;
-
-// === impl Metrics ===
+pub use crate::metrics::reader::{Family, Kind, Metrics, ParseError, Sample};
 
 impl Metrics {
-    /// Reads what `/metrics` answered.
-    ///
-    /// # Errors
-    ///
-    /// At the first line that breaks a rule: families without `HELP` or `TYPE` or in pieces, invalid
-    /// names or escapes, series that come twice, histograms that do not add up.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
-        if !text.is_empty() && !text.ends_with('\n') {
-            return Err(ParseError::new(0, "the last line has no line feed"));
-        }
-        let mut reader = Reader::default();
-        for (index, line) in text.split_terminator('\n').enumerate() {
-            reader
-                .line(line)
-                .map_err(|what| ParseError::new(index + 1, what))?;
-        }
-        reader
-            .end_family()
-            .map_err(|what| ParseError::new(text.lines().count(), what))?;
-        Ok(reader.metrics)
-    }
-
     /// The value of one series, given its name and all its labels in any order.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -157,30 +57,13 @@ impl Metrics {
     }
 }
 
-// === impl ParseError ===
-
 impl ParseError {
-    fn new(line: usize, what: impl Into<String>) -> Self {
-        Self {
-            line,
-            what: what.into(),
-        }
-    }
-
     /// The number of the line, from 1; 0 is the text as a whole.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 }
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.what)
-    }
-}
-
-impl std::error::Error for ParseError {}
 
 #[cfg(test)]
 mod tests {

@@ -98,7 +98,7 @@ fn folded_values_are_a_metric_of_the_chassis_once_there_is_a_bounded_one() {
             slots: None,
             spans: None,
         };
-        registry.render(Exposition::Plain, &gauges)
+        registry.render(Exposition::Plain, &gauges, &|_| {})
     };
     assert!(!render().contains("metrics_labels_folded"));
     let hits = registry

@@ -1,16 +1,168 @@
-//! Reads line by line, and holds each against the rules of its family.
+//! Reads the plain text format of Prometheus strictly: metrics of other registries before they are
+//! served, and scrapes in tests.
+//!
+//! A lenient reader hides what a scraper or a dashboard would stumble over later, so everything
+//! that the format or its linter rejects is an error with its line number:
+//!
+//! * Every line ends in a line feed, the last one too, and none is empty.
+//! * A family has `HELP` and `TYPE` once each, before its first sample, and its lines stand together.
+//! * Samples have valid names, only the escapes `\\`, `\"` and `\n`, no label twice and no series
+//!   twice.
+//! * Counters are neither negative nor NaN.
+//! * Histograms have, for each series, limits that rise, counts that never fall, a `+Inf` bucket that
+//!   equals `_count`, and `_sum`.
+//! * Summaries have, for each series, `_sum` and `_count`.
+//!
+//! [`Metrics::parse_other`] accepts two things more, which common exporters write: empty lines, and
+//! families without `HELP`.
+//!
+//! The order of a series' labels is not kept. OpenMetrics is another format, and not read here.
 
-use std::collections::{BTreeMap, HashSet};
+mod sample;
 
-use super::sample::{is_name, parse_sample, parse_value, unescape};
-use super::{Family, Kind, Labels, Metrics, Sample};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
+
+use self::sample::{is_name, parse_sample, parse_value, unescape};
+
+/// Everything that one scrape said.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    pub(crate) families: Vec<Family>,
+    /// Sample name and sorted labels → value.
+    pub(crate) series: HashMap<(String, Labels), f64>,
+}
+
+/// A metric with all its series.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Family {
+    /// The name in its `HELP` and `TYPE` lines.
+    pub name: String,
+    /// The text of the `HELP` line, escapes taken off.
+    pub help: String,
+    /// What kind of metric it is.
+    pub kind: Kind,
+    /// The samples, in the order in which they were written.
+    pub samples: Vec<Sample>,
+}
+
+/// One line with a value.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sample {
+    /// The name, with the suffix that a histogram's lines have.
+    pub name: String,
+    /// Label names and values, sorted.
+    pub labels: Labels,
+    /// The value.
+    pub value: f64,
+}
+
+/// The kinds of metrics that the format knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises, until the process ends.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Counts by upper limit.
+    Histogram,
+    /// Quantiles.
+    Summary,
+    /// Nothing is said about it.
+    Untyped,
+}
+
+impl Kind {
+    /// The word for it in a `TYPE` line.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+            Self::Untyped => "untyped",
+        }
+    }
+}
+
+/// What is wrong, and on which line; line 0 is the text as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    pub(crate) line: usize,
+    what: String,
+}
+
+pub(crate) type Labels = BTreeMap<String, String>;
+
+impl Metrics {
+    /// Reads what `/metrics` answered.
+    ///
+    /// # Errors
+    ///
+    /// At the first line that breaks a rule: families without `HELP` or `TYPE` or in pieces, invalid
+    /// names or escapes, series that come twice, histograms that do not add up.
+    #[cfg(feature = "testing")]
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Self::read(text, Strictness::All)
+    }
+
+    /// Reads what another registry has written: empty lines and a missing `HELP` are no errors.
+    pub(crate) fn parse_other(text: &str) -> Result<Self, ParseError> {
+        Self::read(text, Strictness::OfOthers)
+    }
+
+    fn read(text: &str, strictness: Strictness) -> Result<Self, ParseError> {
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err(ParseError::new(0, "the last line has no line feed"));
+        }
+        let mut reader = Reader::new(strictness);
+        for (index, line) in text.split_terminator('\n').enumerate() {
+            reader
+                .line(line)
+                .map_err(|what| ParseError::new(index + 1, what))?;
+        }
+        reader
+            .end_family()
+            .map_err(|what| ParseError::new(text.lines().count(), what))?;
+        Ok(reader.metrics)
+    }
+}
+
+impl ParseError {
+    fn new(line: usize, what: impl Into<String>) -> Self {
+        Self {
+            line,
+            what: what.into(),
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+impl std::error::Error for ParseError {}
 
 /// The family that is being read, and all before it.
-#[derive(Default)]
-pub(super) struct Reader {
-    pub(super) metrics: Metrics,
+struct Reader {
+    strictness: Strictness,
+    metrics: Metrics,
     current: Option<Open>,
     done: HashSet<String>,
+}
+
+/// What the reader accepts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    #[cfg(feature = "testing")]
+    All,
+    OfOthers,
 }
 
 /// A family whose lines are being read.
@@ -21,10 +173,20 @@ struct Open {
     samples: Vec<Sample>,
 }
 
-// === impl Reader ===
-
 impl Reader {
-    pub(super) fn line(&mut self, line: &str) -> Result<(), String> {
+    fn new(strictness: Strictness) -> Self {
+        Self {
+            strictness,
+            metrics: Metrics::default(),
+            current: None,
+            done: HashSet::new(),
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), String> {
+        if line.is_empty() && self.strictness == Strictness::OfOthers {
+            return Ok(());
+        }
         if line.is_empty() {
             return Err("the line is empty".to_owned());
         }
@@ -68,6 +230,11 @@ impl Reader {
         }
     }
 
+    /// The help of a family, if it may do without.
+    fn default_help(&self) -> Option<String> {
+        (self.strictness == Strictness::OfOthers).then(|| "No description.".to_owned())
+    }
+
     /// The family that a line of this name belongs to, begun if need be.
     fn family(&mut self, name: &str) -> Result<&mut Open, String> {
         if !is_name(name, true) {
@@ -89,6 +256,7 @@ impl Reader {
 
     fn sample(&mut self, line: &str) -> Result<(), String> {
         let sample = parse_sample(line)?;
+        let default_help = self.default_help();
         let Some(family) = self
             .current
             .as_mut()
@@ -99,6 +267,9 @@ impl Reader {
                 sample.name
             ));
         };
+        if family.help.is_none() {
+            family.help = default_help;
+        }
         let (Some(kind), Some(_)) = (family.kind, &family.help) else {
             return Err(format!("{} has no TYPE or no HELP", family.name));
         };
@@ -116,11 +287,12 @@ impl Reader {
     }
 
     /// Checks the family that has been read and puts it with the others.
-    pub(super) fn end_family(&mut self) -> Result<(), String> {
+    fn end_family(&mut self) -> Result<(), String> {
         let Some(open) = self.current.take() else {
             return Ok(());
         };
-        let (Some(kind), Some(help)) = (open.kind, open.help) else {
+        let help = open.help.or_else(|| self.default_help());
+        let (Some(kind), Some(help)) = (open.kind, help) else {
             return Err(format!("{} has no TYPE or no HELP", open.name));
         };
         match kind {
