@@ -21,6 +21,17 @@
 //! It chooses no database, no template engine and no way to authenticate, and it never rewrites what
 //! a handler answers.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `client` | a layer for HTTP clients: id and trace, metrics and spans of calls to other services |
+//! | `otlp` | W3C Trace Context, and spans that are exported over OTLP |
+//! | `testing` | what tests need: a service in the test, child processes, records and metrics |
+//! | `ws` | WebSockets that are closed when the service ends |
+//!
 //! # Where to begin
 //!
 //! * [`Service`] is the builder; [`Service::setup`] is for services that need a pool or a client.

@@ -11,6 +11,7 @@ mod cfg;
 mod check;
 mod embedded;
 mod engine;
+mod examples;
 mod farewell;
 mod findings;
 mod h2;
