@@ -30,7 +30,6 @@ mod handler;
 mod id;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
-mod known;
 mod layer;
 mod limits;
 mod matcher;
@@ -66,8 +65,9 @@ use self::{
 };
 pub(crate) use self::{
     address::Peer,
-    endpoints::PATHS as ENDPOINT_PATHS,
+    endpoints::EndpointSet,
     id::HEADER as REQUEST_ID,
+    matcher::RouteMatcher,
     origin::Way,
     route::Routes,
     stalled::{STALL, Stalled, StalledResponses},
@@ -76,6 +76,7 @@ pub(crate) use self::{
 };
 pub use self::{
     client::{ClientIp, OutsideRequest},
+    endpoints::ProbeAlias,
     future::EdgeFuture,
     layer::{Edge as EdgeService, EdgeLayer},
     limits::{RouteLimits, RouteLimitsService, limits},
@@ -94,10 +95,12 @@ use crate::{
 };
 
 /// What a request has that came over a connection of the chassis's own.
-struct Ours {
+struct Ours<'a> {
     connection: Arc<ConnectionState>,
-    /// Whether probes and metrics are answered there.
-    infra: bool,
+    /// The probes and metrics that are answered there.
+    endpoints: &'a EndpointSet,
+    /// What answers everything else.
+    routes: &'a Routes,
 }
 
 /// What all requests of a service share.
@@ -162,7 +165,7 @@ impl Shared {
         mut request: Request<B>,
         peer: Peer,
         scheme: Scheme,
-        ours: Option<Ours>,
+        ours: Option<Ours<'_>>,
         call: impl FnOnce(Request<Body>) -> S,
     ) -> EdgeFuture<S>
     where
@@ -172,9 +175,10 @@ impl Shared {
         let started = Instant::now();
         let assigned = id::assign(request.headers_mut());
         let Resolved { client_ip, told } = self.client_ip.resolve(peer, request.headers());
-        let is_ours = ours.is_some();
-        let infra = ours.as_ref().is_some_and(|ours| ours.infra);
-        let connection = ours.map(|ours| ours.connection);
+        let (connection, ours) = match ours {
+            Some(ours) => (Some(ours.connection), Some((ours.endpoints, ours.routes))),
+            None => (None, None),
+        };
         let read = connection
             .as_ref()
             .map_or(0, |connection| connection.head_bytes());
@@ -190,7 +194,7 @@ impl Shared {
         account.trace = self.begin_trace(&request, way);
 
         let has_body = !request.body().is_end_stream();
-        if is_ours {
+        if let Some((endpoints, routes)) = ours {
             let has_fragment = account
                 .connection
                 .as_ref()
@@ -199,7 +203,7 @@ impl Shared {
                 let refusal = account.is_refused(fault);
                 return EdgeFuture::answered(account, Err(refusal));
             }
-            if infra && let Some(endpoint) = self.endpoints.find(request.uri().path()) {
+            if let Some(endpoint) = self.endpoints.find(request.uri().path(), endpoints) {
                 account.is_probe(endpoint.route);
                 let answer = self.answer_probe(endpoint, &request);
                 return EdgeFuture::answered(account, answer);
@@ -209,7 +213,7 @@ impl Shared {
                 .as_ref()
                 .is_some_and(|connection| connection.is_reserve())
             {
-                return self.shed(account);
+                return self.shed(account, Some(routes));
             }
         }
         if self.lifecycle.is_ending() && strict::asks_for_websocket(request.headers()) {
@@ -217,11 +221,13 @@ impl Shared {
             return EdgeFuture::answered(account, Err(Problem::overloaded()));
         }
         // As a layer inside a router the edge comes after the match; our own server comes before.
-        if !is_ours && let Some(matched) = request.extensions().get::<MatchedPath>() {
+        if ours.is_none()
+            && let Some(matched) = request.extensions().get::<MatchedPath>()
+        {
             account.route = self.registry.http.route(matched.as_str());
         }
         let Some(slot) = self.admission.enter() else {
-            return self.shed(account);
+            return self.shed(account, ours.map(|(_, routes)| routes));
         };
         account.in_flight(slot);
 
@@ -259,7 +265,10 @@ impl Shared {
 
 impl Shared {
     /// Answers at once that there is too much to do.
-    fn shed<F>(&self, account: Box<Account>) -> EdgeFuture<F> {
+    fn shed<F>(&self, mut account: Box<Account>, routes: Option<&Routes>) -> EdgeFuture<F> {
+        if let Some(routes) = routes {
+            account.route = routes.find(&account.method, &account.uri);
+        }
         self.registry.shed.fetch_add(1, Ordering::Relaxed);
         EdgeFuture::answered(account, Err(Problem::overloaded()))
     }

@@ -80,7 +80,7 @@ pub use self::{
     context::{InRequest, RequestId, in_request, spawn},
     edge::{
         ClientIp, EdgeFuture, EdgeLayer, EdgeService, Origin, OriginRejection, OutsideRequest,
-        RouteLimits, RouteLimitsService, Scheme, Tracked, limits,
+        ProbeAlias, RouteLimits, RouteLimitsService, Scheme, Tracked, limits,
     },
     health::Readiness,
     lifecycle::Report,

@@ -21,6 +21,7 @@ mod definition;
 #[cfg_attr(not(feature = "otlp"), path = "metrics/exemplars/off.rs")]
 mod exemplars;
 mod http;
+mod known;
 mod method;
 mod process;
 mod protocol;
@@ -49,7 +50,6 @@ use std::{
 use self::calls::CallMetrics;
 #[cfg(feature = "client")]
 pub(crate) use self::calls::{CallOutcome, PeerId};
-pub(crate) use self::method::method_slot;
 pub(crate) use self::{
     accept_error::AcceptError,
     causes::{Cause, Counts},
@@ -59,6 +59,7 @@ pub(crate) use self::{
     restarts::Restarts,
     spans::SpanTotals,
 };
+pub(crate) use self::{known::Known, method::method_slot};
 #[cfg(feature = "otlp")]
 pub(crate) use self::{method::method_label, spans::SpanLoss};
 use tokio::runtime::RuntimeMetrics;

@@ -34,11 +34,15 @@ mod tls;
 mod workers;
 
 use std::{
-    error::Error, ffi::OsString, fmt, future::Future, marker::PhantomData, pin::Pin, time::Duration,
+    convert::Infallible, error::Error, ffi::OsString, fmt, future::Future, marker::PhantomData,
+    pin::Pin, time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, extract::Request, response::IntoResponse, routing::Route};
+use tower_layer::Layer as TowerLayer;
 use tracing_subscriber::{Layer, Registry};
+
+use self::router::Layers;
 
 #[cfg(feature = "testing")]
 pub(crate) use self::start::Running;
@@ -52,6 +56,7 @@ pub use self::{
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Settings},
+    edge::{EndpointSet, ProbeAlias},
     telemetry::Output,
 };
 
@@ -67,6 +72,8 @@ pub struct Service<S = ()> {
     build: BuildInfo,
     about: &'static str,
     router: Router,
+    routing_layers: Layers,
+    endpoints: EndpointSet,
     setup: Option<Setup<S>>,
     /// A mistake in the program: the start fails and names it.
     has_two_setups: bool,
@@ -123,6 +130,8 @@ impl Service<()> {
             build,
             about: "",
             router: Router::new(),
+            routing_layers: Layers::default(),
+            endpoints: EndpointSet::ALL,
             setup: None,
             has_two_setups: false,
             defaults: Vec::new(),
@@ -150,6 +159,61 @@ impl<S: Settings> Service<S> {
     /// Like [`Router::merge`], if two routes clash.
     pub fn router(mut self, router: Router) -> Self {
         self.router = self.router.merge(router);
+        self
+    }
+
+    /// Puts a layer around the whole router, routing included: it sees a request before its route is
+    /// looked for, and may change the path. Called again, it puts the next layer around the former.
+    ///
+    /// Request ids, access records, labels and probes of the chassis are outside of it, and stay. A
+    /// layer for what a router has matched is added with [`Router::layer`].
+    ///
+    /// ```
+    /// use axum::{Router, extract::Request, routing::get};
+    /// use plimsoll::{Service, build_info};
+    /// use tower::util::MapRequestLayer;
+    ///
+    /// async fn hello() -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// let service = Service::new(build_info!())
+    ///     .router(Router::new().route("/hello", get(hello)))
+    ///     .layer(MapRequestLayer::new(|mut request: Request| {
+    ///         if request.uri().path() == "/old" {
+    ///             *request.uri_mut() = "/hello".parse().expect("it is a path");
+    ///         }
+    ///         request
+    ///     }));
+    /// # drop(service);
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: TowerLayer<Route> + Clone + Send + Sync + 'static,
+        L::Service: tower_service::Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as tower_service::Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as tower_service::Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as tower_service::Service<Request>>::Future: Send + 'static,
+    {
+        let layer = Box::new(|router: Router| router.layer(layer));
+        self.routing_layers.0.push(layer);
+        self
+    }
+
+    /// Leaves a second name of a probe to the application, which may then have a route for it. The
+    /// main listener does not answer it; an admin listener does.
+    ///
+    /// ```
+    /// use axum::{Router, routing::get};
+    /// use plimsoll::{ProbeAlias, Service, build_info};
+    ///
+    /// let service = Service::new(build_info!())
+    ///     .release_alias(ProbeAlias::Healthz)
+    ///     .router(Router::new().route("/healthz", get(|| async { "all is well" })));
+    /// # drop(service);
+    /// ```
+    pub fn release_alias(mut self, alias: ProbeAlias) -> Self {
+        self.endpoints = self.endpoints.without(alias);
         self
     }
 

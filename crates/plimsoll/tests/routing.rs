@@ -14,7 +14,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use plimsoll::{Service, build_info, testing::TestService};
 use serde_json::Value;
-use tower::ServiceExt as _;
+use tower::{ServiceExt as _, util::MapRequestLayer};
 
 async fn start(router: Router) -> TestService {
     TestService::start(Service::new(build_info!()).router(router), &[]).await
@@ -273,6 +273,214 @@ async fn the_request_has_the_effective_id_in_its_headers() {
         assert_eq!(answer.body(), effective, "{sent:?}");
         assert_eq!(sent.first() == Some(&effective), taken, "{sent:?}");
     }
+}
+
+/// The patterns that the access records have, in order.
+fn patterns(service: &TestService) -> Vec<String> {
+    let records = service.records_with("http_request");
+    let pattern = |record: &Value| record["path"].as_str().unwrap().to_owned();
+    records.iter().map(pattern).collect()
+}
+
+/// Cuts slashes off the end of the path, which routing must see.
+fn trim(mut request: Request) -> Request {
+    let path = request.uri().path().trim_end_matches('/').to_owned();
+    *request.uri_mut() = path.parse().unwrap();
+    request
+}
+
+#[tokio::test]
+async fn a_layer_around_routing_changes_the_path_and_keeps_labels() {
+    let count = async |request: Request, next: Next| {
+        let mut answer = next.run(request).await;
+        answer.headers_mut().insert("x-outer", "1".parse().unwrap());
+        answer
+    };
+    let router = Router::new()
+        .route("/hello", get(async || "hello"))
+        .route("/items/{id}", get(async || "item"));
+    let service = Service::new(build_info!())
+        .router(router)
+        .layer(MapRequestLayer::new(trim))
+        .layer(from_fn(count));
+    let service = TestService::start(service, &[]).await;
+    for path in ["/hello/", "/hello", "/hello/", "/items/7/", "/nowhere/"] {
+        let answer = service.get(path).await;
+        assert_eq!(answer.headers()["x-outer"], "1", "{path}");
+        assert_eq!(answer.status() == 404, path == "/nowhere/");
+        assert!(answer.headers().contains_key("x-request-id"));
+    }
+    let answer = service.get("/nowhere/").await;
+    assert_eq!(
+        answer.headers()[header::CONTENT_TYPE],
+        "application/problem+json"
+    );
+    let answer = service.request(request(Method::POST, "/hello/")).await;
+    assert_eq!(answer.headers()[header::ALLOW], "GET,HEAD");
+    assert!(answer.body().starts_with(b"{"));
+    assert_eq!(service.get("/health").await.body(), "ok\n");
+    let unmatched = "__unmatched__";
+    assert_eq!(
+        patterns(&service),
+        [
+            "/hello",
+            "/hello",
+            "/hello",
+            "/items/{id}",
+            unmatched,
+            unmatched,
+            "/hello"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn nested_services_are_labelled_by_prefix_and_wildcard() {
+    let inner = Router::new().nest_service("/files", any(async || StatusCode::NOT_FOUND));
+    let router = Router::new()
+        .nest_service("/static", any(async || "static"))
+        .nest("/{tenant}/v1", inner);
+    let service = start(router).await;
+    for path in [
+        "/static",
+        "/static/a/b",
+        "/me/v1/files/x",
+        "/you/v1/files/y",
+        "/no",
+    ] {
+        service.get(path).await;
+    }
+    let tenant = "/{tenant}/v1/files/{*rest}";
+    assert_eq!(
+        patterns(&service),
+        [
+            "/static",
+            "/static/{*rest}",
+            tenant,
+            tenant,
+            "__unmatched__"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn shed_requests_are_counted_under_their_route() {
+    let router = Router::new()
+        .route("/hang", get(std::future::pending::<()>))
+        .route("/items/{id}", get(async || "item"));
+    let service = Service::new(build_info!()).router(router);
+    let service = TestService::start(service, &[("MAX_IN_FLIGHT", "1")]).await;
+    let mut held = plimsoll::testing::Connection::tcp(service.addr()).unwrap();
+    held.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_for_metric(&service, "http_requests_in_flight", 1.0).await;
+    for path in ["/items/7", "/hang", "/nowhere"] {
+        assert_eq!(service.get(path).await.status(), 503);
+    }
+    assert_eq!(
+        patterns(&service),
+        ["/items/{id}", "/hang", "__unmatched__"]
+    );
+}
+
+/// Waits until a metric without labels has this value.
+async fn wait_for_metric(service: &TestService, name: &str, value: f64) {
+    let met = async {
+        while service.metrics().await.value(name, &[]) != Some(value) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = std::time::Duration::from_secs(30);
+    tokio::time::timeout(limit, met).await.unwrap();
+}
+
+/// The text of the error with which a start fails, with its causes.
+async fn start_error(service: Service, settings: &[(&str, &str)]) -> Option<String> {
+    let mut env = vec![("HOST", "127.0.0.1"), ("PORT", "")];
+    env.extend_from_slice(settings);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    env[1].1 = &port;
+    drop(free);
+    let prepared = service
+        .environment(plimsoll::config::Environment::from_pairs(env))
+        .output(plimsoll::telemetry::Output::to(std::io::sink()))
+        .prepare()
+        .unwrap();
+    let error = prepared.serve(std::future::ready(())).await.err()?;
+    Some(error.to_string())
+}
+
+fn at(path: &str) -> Service {
+    let router = Router::new().route(path, get(async || "mine"));
+    Service::new(build_info!()).router(router)
+}
+
+#[tokio::test]
+async fn a_route_at_a_reserved_path_fails_before_set_up_runs() {
+    let set_up = |_: plimsoll::Handle| async {
+        panic!("set-up must not run");
+        #[expect(unreachable_code, reason = "it gives the type")]
+        Ok::<_, plimsoll::SetupError>(Router::new())
+    };
+    for path in ["/health", "/healthz", "/metrics"] {
+        let error = start_error(at(path).setup(set_up), &[]).await.unwrap();
+        assert!(error.contains(path), "{error}");
+    }
+    let nested = Router::new().nest_service("/ready", any(async || "mine"));
+    let nested = Service::new(build_info!()).router(nested);
+    assert!(start_error(nested, &[]).await.unwrap().contains("/ready"));
+    let late = |_: plimsoll::Handle| async {
+        let router = Router::new().route("/livez", post(async || "mine"));
+        Ok::<_, plimsoll::SetupError>(router)
+    };
+    let late = Service::new(build_info!()).setup(late);
+    assert!(start_error(late, &[]).await.unwrap().contains("/livez"));
+}
+
+#[tokio::test]
+async fn with_probes_on_the_admin_listener_no_path_is_reserved() {
+    let admin = std::env::temp_dir().join(format!("plimsoll-routing-{}", std::process::id()));
+    let admin = format!("unix:{}", admin.display());
+    let settings = [("INFRA_ENDPOINTS", "admin"), ("ADMIN_ADDR", admin.as_str())];
+    for path in ["/health", "/metrics", "/{any}"] {
+        let service = TestService::start(at(path), &settings).await;
+        assert_eq!(
+            service.get("/health").await.body() == "mine",
+            path != "/metrics"
+        );
+        assert_eq!(
+            service.get("/metrics").await.body() == "mine",
+            path != "/health"
+        );
+        assert_eq!(service.records_with("route_shadowed").len(), 0);
+        service.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn an_alias_that_is_released_belongs_to_the_application() {
+    let service = at("/healthz").release_alias(plimsoll::ProbeAlias::Healthz);
+    let service = TestService::start(service, &[]).await;
+    assert_eq!(service.get("/healthz").await.body(), "mine");
+    assert_eq!(service.get("/livez").await.body(), "ok\n");
+    assert_eq!(patterns(&service), ["/healthz"]);
+    let other = at("/livez").release_alias(plimsoll::ProbeAlias::Healthz);
+    assert!(start_error(other, &[]).await.unwrap().contains("/livez"));
+}
+
+#[tokio::test]
+async fn a_wildcard_over_reserved_paths_is_reported_once() {
+    let service = TestService::start(at("/{key}"), &[]).await;
+    let told = service.records_with("route_shadowed");
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["levelname"], "WARNING");
+    assert_eq!(told[0]["pattern"], "/{key}");
+    assert_eq!(
+        told[0]["paths"],
+        "/health /ready /metrics /livez /readyz /healthz /startupz"
+    );
+    assert_eq!(service.get("/health").await.body(), "ok\n");
+    assert_eq!(service.get("/other").await.body(), "mine");
 }
 
 /// An upload of this many bytes.

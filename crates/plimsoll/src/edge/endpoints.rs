@@ -24,7 +24,7 @@ enum Question {
 }
 
 /// All paths: each is matched to the letter, and is its own label in the metrics.
-pub(crate) const PATHS: [&str; 7] = [
+const PATHS: [&str; 7] = [
     "/health",
     "/ready",
     "/metrics",
@@ -43,6 +43,54 @@ const QUESTIONS: [Question; 7] = [
     Question::Alive,
     Question::Started,
 ];
+
+/// A second name of a probe, which an application may have a route for.
+///
+/// See [`Service::release_alias`](crate::Service::release_alias).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeAlias {
+    /// `/livez`, which answers like `/health`.
+    Livez,
+    /// `/readyz`, which answers like `/ready`.
+    Readyz,
+    /// `/healthz`, which answers like `/health`.
+    Healthz,
+    /// `/startupz`, which answers 200 from the end of the start on.
+    Startupz,
+}
+
+impl ProbeAlias {
+    /// Its place in [`PATHS`].
+    const fn index(self) -> usize {
+        match self {
+            Self::Livez => 3,
+            Self::Readyz => 4,
+            Self::Healthz => 5,
+            Self::Startupz => 6,
+        }
+    }
+}
+
+/// Paths of the chassis: those that a listener answers, and that no route may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EndpointSet([bool; PATHS.len()]);
+
+impl EndpointSet {
+    pub(crate) const ALL: Self = Self([true; PATHS.len()]);
+    pub(crate) const NONE: Self = Self([false; PATHS.len()]);
+
+    pub(crate) const fn without(mut self, alias: ProbeAlias) -> Self {
+        self.0[alias.index()] = false;
+        self
+    }
+
+    pub(crate) fn paths(self) -> impl Iterator<Item = &'static str> {
+        PATHS
+            .into_iter()
+            .zip(self.0)
+            .filter_map(|(path, is_in)| is_in.then_some(path))
+    }
+}
 
 /// The routes of the chassis.
 #[derive(Debug)]
@@ -64,9 +112,9 @@ impl Endpoints {
         }
     }
 
-    pub(super) fn find(&self, path: &str) -> Option<Endpoint> {
+    pub(super) fn find(&self, path: &str, among: &EndpointSet) -> Option<Endpoint> {
         let index = PATHS.iter().position(|known| *known == path)?;
-        Some(Endpoint {
+        among.0[index].then_some(Endpoint {
             question: QUESTIONS[index],
             route: self.routes[index],
         })

@@ -7,13 +7,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{body::Body, extract::ConnectInfo};
+use axum::{body::Body, extract::ConnectInfo, routing::future::RouteFuture};
 use bytes::Bytes;
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{EdgeFuture, Ours, Peer, Scheme, Shared, StalledResponses, Tracked};
+use super::{
+    EdgeFuture, EndpointSet, Ours, Peer, Routes, Scheme, Shared, StalledResponses, Tracked,
+};
 use crate::server::ConnectionState;
 use crate::shutdown::ShutdownToken;
 
@@ -44,7 +46,7 @@ impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        Edge::new(inner, Arc::clone(&self.shared), false)
+        Edge::new(inner, Arc::clone(&self.shared), EndpointSet::NONE)
     }
 }
 
@@ -53,16 +55,16 @@ impl<S> Layer<S> for EdgeLayer {
 pub struct Edge<S> {
     inner: S,
     shared: Arc<Shared>,
-    /// Whether probes and metrics are answered here, over connections of our own.
-    infra: bool,
+    /// The probes and metrics that are answered here, over connections of our own.
+    endpoints: EndpointSet,
 }
 
 impl<S> Edge<S> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared>, infra: bool) -> Self {
+    pub(crate) fn new(inner: S, shared: Arc<Shared>, endpoints: EndpointSet) -> Self {
         Self {
             inner,
             shared,
-            infra,
+            endpoints,
         }
     }
 
@@ -79,23 +81,25 @@ impl<S> Edge<S> {
     pub(crate) fn stalled(&self) -> &Arc<StalledResponses> {
         self.shared.admission.stalled()
     }
+}
 
+impl Edge<Routes> {
     /// Handles a request that came over a connection of the chassis's own server.
-    pub(crate) fn serve<B, R>(
+    pub(crate) fn serve<B>(
         &self,
         request: Request<B>,
         peer: Peer,
         scheme: Scheme,
         connection: Arc<ConnectionState>,
-    ) -> EdgeFuture<S::Future>
+    ) -> EdgeFuture<RouteFuture<Infallible>>
     where
-        S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone,
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let ours = Ours {
             connection,
-            infra: self.infra,
+            endpoints: &self.endpoints,
+            routes: &self.inner,
         };
         self.shared
             .admit(request, peer, scheme, Some(ours), |request| {

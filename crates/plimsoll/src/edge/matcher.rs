@@ -9,16 +9,20 @@ use std::{
     convert::Infallible,
     future::{Future as _, Ready, ready},
     pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
 use axum::{
     Router,
     body::Body,
-    extract::{MatchedPath, Request},
+    extract::{FromRequestParts as _, MatchedPath, RawPathParams, Request},
     response::Response,
 };
-use http::{Method, Uri};
+use http::{Method, Uri, request::Parts};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -41,7 +45,23 @@ pub(crate) struct Match {
     pub(crate) choice: Choice,
     /// Absent for fallbacks and for the inside of `nest_service`.
     pub(crate) pattern: Option<MatchedPath>,
+    /// Tells apart what layers are put around.
+    place: usize,
+    /// The names of the parameters in the path.
+    params: Vec<Box<str>>,
 }
+
+impl Match {
+    const FALLBACK: Self = Self {
+        choice: Choice::Fallback,
+        pattern: None,
+        place: 0,
+        params: Vec::new(),
+    };
+}
+
+/// A segment that no route has.
+const NO_SEGMENT: &str = "no-such-route";
 
 /// A copy of a router in which nothing but these replies can run.
 #[derive(Debug, Clone)]
@@ -53,17 +73,17 @@ pub(crate) struct RouteMatcher {
 
 impl RouteMatcher {
     pub(crate) fn new(router: &Router) -> Self {
-        let replaced = router.clone().layer(Reply(Choice::Fallback));
+        let replaced = router.clone().layer(Reply::new(Choice::Fallback));
         let mut routes = replaced.clone();
         if routes.has_routes() {
             // Not around fallbacks, which `layer` above is around as well.
-            routes = routes.route_layer(Reply(Choice::Route));
+            routes = routes.route_layer(Reply::new(Choice::Route));
         }
         let mut matcher = Self {
             // Fallbacks of nested routers stay as they are; so do those of single routes.
             router: routes
-                .method_not_allowed_fallback(Reply(Choice::MethodNotAllowed).handler())
-                .fallback(Reply(Choice::NotFound).handler()),
+                .method_not_allowed_fallback(Reply::new(Choice::MethodNotAllowed).handler())
+                .fallback(Reply::new(Choice::NotFound).handler()),
             has_fallback: false,
         };
         matcher.has_fallback = matcher.finds_fallback(replaced);
@@ -77,12 +97,12 @@ impl RouteMatcher {
             router: Router::new()
                 .without_v07_checks()
                 .nest("/nested", router)
-                .fallback(Reply(Choice::NotFound).handler()),
+                .fallback(Reply::new(Choice::NotFound).handler()),
             has_fallback: false,
         };
         // Where routes match all of these, hardly a request ever comes to a fallback.
         let unmatched = (1..8)
-            .map(|depth| format!("/{}", "no-such-route/".repeat(depth)))
+            .map(|depth| format!("/{}", format!("{NO_SEGMENT}/").repeat(depth)))
             .find(|path| self.find_path(&Method::GET, path).choice == Choice::NotFound);
         unmatched.is_some_and(|path| {
             let found = nested.find_path(&Method::GET, &format!("/nested{path}"));
@@ -104,11 +124,36 @@ impl RouteMatcher {
         };
         match found {
             Some(found) if !(found.choice == Choice::NotFound && self.has_fallback) => found,
-            _ => Match {
-                choice: Choice::Fallback,
-                pattern: None,
-            },
+            _ => Match::FALLBACK,
         }
+    }
+
+    /// The pattern of a service that is nested where this path leads to: its prefix and a wildcard.
+    pub(crate) fn nest(&self, method: &Method, path: &str) -> Option<String> {
+        let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+        let inside = |prefix: &[&str]| {
+            let path = format!("/{}/{NO_SEGMENT}", prefix.join("/"));
+            let found = self.find_path(method, &path);
+            (found.choice == Choice::Route && found.pattern.is_none()).then_some(found)
+        };
+        let service = inside(&segments)?;
+        let is_inside =
+            |prefix: &[&str]| inside(prefix).is_some_and(|it| it.place == service.place);
+        let length = (1..=segments.len()).find(|length| is_inside(&segments[..*length]))?;
+        let mut params = service.params.iter();
+        let mut pattern = String::new();
+        for index in 0..length {
+            let mut other = segments[..length].to_vec();
+            other[index] = NO_SEGMENT;
+            pattern.push('/');
+            // What may be anything else is a parameter.
+            match is_inside(&other).then(|| params.next()).flatten() {
+                Some(name) => pattern.extend(["{", name, "}"]),
+                None => pattern.push_str(segments[index]),
+            }
+        }
+        pattern.push_str("/{*rest}");
+        Some(pattern)
     }
 
     /// Like [`RouteMatcher::find`], for a path.
@@ -118,21 +163,48 @@ impl RouteMatcher {
 }
 
 /// Replies in the place of what it is around.
-#[derive(Debug, Clone, Copy)]
-struct Reply(Choice);
+#[derive(Debug, Clone)]
+struct Reply {
+    choice: Choice,
+    place: usize,
+    /// How many places there are.
+    places: Arc<AtomicUsize>,
+}
 
 impl Reply {
-    fn to(self, request: &Request) -> Response {
+    fn new(choice: Choice) -> Self {
+        Self {
+            choice,
+            place: 0,
+            places: Arc::default(),
+        }
+    }
+
+    fn to(&self, request: Request) -> Response {
+        let mut head = request.into_parts().0;
+        let found = Match {
+            choice: self.choice,
+            pattern: head.extensions.get().cloned(),
+            place: self.place,
+            params: params(&mut head),
+        };
         let mut reply = Response::new(Body::empty());
-        reply.extensions_mut().insert(Match {
-            choice: self.0,
-            pattern: request.extensions().get().cloned(),
-        });
+        reply.extensions_mut().insert(found);
         reply
     }
 
     fn handler(self) -> impl Fn(Request) -> Ready<Response> + Clone + Send + Sync + 'static {
-        move |request| ready(self.to(&request))
+        move |request| ready(self.to(request))
+    }
+}
+
+/// The names of the parameters in the path of a request; none of a fallback, or of a path that is no
+/// UTF-8.
+fn params(head: &mut Parts) -> Vec<Box<str>> {
+    let params = pin!(RawPathParams::from_request_parts(head, &()));
+    match params.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(params)) => params.iter().map(|(name, _)| name.into()).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -140,7 +212,10 @@ impl<S> Layer<S> for Reply {
     type Service = Self;
 
     fn layer(&self, _: S) -> Self {
-        *self
+        Self {
+            place: self.places.fetch_add(1, Ordering::Relaxed),
+            ..self.clone()
+        }
     }
 }
 
@@ -154,7 +229,7 @@ impl Service<Request> for Reply {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        ready(Ok(self.to(&request)))
+        ready(Ok(self.to(request)))
     }
 }
 
@@ -221,6 +296,31 @@ mod tests {
         check(&Router::new(), Method::GET, "/", Choice::NotFound, None);
         let own = Router::new().fallback_service(any(run));
         check(&own, Method::GET, "/", Choice::Fallback, None);
+    }
+
+    #[test]
+    fn matcher_finds_the_pattern_of_nested_services() {
+        let inner = Router::new().nest_service("/files", any(run));
+        let router = Router::new()
+            .nest_service("/a", any(run))
+            .nest_service("/a/b", any(run))
+            .nest("/api/{version}", inner)
+            .nest_service("/{tenant}/x/{item}", any(run))
+            .route("/a/own", get(run));
+        let matcher = RouteMatcher::new(&router);
+        for (path, pattern) in [
+            ("/a", Some("/a/{*rest}")),
+            ("/a/", Some("/a/{*rest}")),
+            ("/a/c/d", Some("/a/{*rest}")),
+            ("/a/b", Some("/a/b/{*rest}")),
+            ("/a/b/c", Some("/a/b/{*rest}")),
+            ("/api/v1/files/x", Some("/api/{version}/files/{*rest}")),
+            ("/me/x/7/y/z", Some("/{tenant}/x/{item}/{*rest}")),
+            ("/nothing", None),
+        ] {
+            let found = matcher.nest(&Method::GET, path);
+            assert_eq!(found.as_deref(), pattern, "{path}");
+        }
     }
 
     #[test]

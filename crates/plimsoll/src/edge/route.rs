@@ -12,6 +12,7 @@
 //! without for a path that is known to be its own pattern, with a method that it has a handler for.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -23,17 +24,14 @@ use axum::{
     extract::{MatchedPath, Request as AxumRequest},
     routing::future::RouteFuture,
 };
-use http::Request;
+use http::{Method, Request, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{
-    known::Known,
-    matcher::{Choice, RouteMatcher},
-};
+use super::matcher::{Choice, RouteMatcher};
 use crate::{
     context,
-    metrics::{Registry, RouteId},
+    metrics::{Known, Registry, RouteId},
 };
 
 /// The service's router, which tells the edge the route of each request.
@@ -41,25 +39,42 @@ use crate::{
 pub(crate) struct Routes {
     plain: Router,
     telling: Router,
-    known: Arc<Known>,
+    told: RouteLayer,
+    /// The same with layers around them, which see a request before its route is looked for.
+    layered: Option<Router>,
 }
 
 impl Routes {
     pub(crate) fn new(router: Router, registry: &Arc<Registry>) -> Self {
-        let known = Arc::new(Known::new());
         // Without a state a router makes its routes anew for each request; and made once, they are the
         // same in both, with whatever their layers share.
         let router = router.with_state(());
-        let layer = RouteLayer {
+        let told = RouteLayer {
             registry: Arc::clone(registry),
-            known: Arc::clone(&known),
+            known: Arc::new(Known::new()),
             matcher: Arc::new(RouteMatcher::new(&router)),
         };
         Self {
             plain: router.clone(),
             // Last, so that it is around everything else.
-            telling: router.layer(layer),
-            known,
+            telling: router.layer(told.clone()),
+            told,
+            layered: None,
+        }
+    }
+
+    /// Puts layers around all of it. `layer` gets a router that has a fallback and no route.
+    pub(crate) fn layered(mut self, layer: impl FnOnce(Router) -> Router) -> Self {
+        let all = Router::new().fallback_service(self.clone());
+        self.layered = Some(layer(all).with_state(()));
+        self
+    }
+
+    /// The route of a request that is not handled; what a layer makes of its path is not seen.
+    pub(super) fn find(&self, method: &Method, uri: &Uri) -> RouteId {
+        match self.told.known.find(method, uri.path()) {
+            Some(route) => route,
+            None => self.told.tag(method, uri).index,
         }
     }
 }
@@ -75,7 +90,10 @@ impl Service<AxumRequest> for Routes {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.known.find(request.method(), request.uri().path()) {
+        if let Some(layered) = &mut self.layered {
+            return layered.call(request);
+        }
+        match self.told.known.find(request.method(), request.uri().path()) {
             Some(route) => {
                 context::with_current(|current| current.route = route);
                 self.plain.call(request)
@@ -127,14 +145,17 @@ struct Tag {
     choice: Choice,
 }
 
-impl Route {
-    /// Asks the matcher, with the first request that comes here.
-    fn tag<B>(&self, request: &Request<B>) -> Tag {
-        let found = self.told.matcher.find(request.method(), request.uri());
-        // Without a pattern it is a fallback, or the inside of a nested service.
-        let pattern = found.pattern.as_ref().map(MatchedPath::as_str);
+impl RouteLayer {
+    /// Asks the matcher, with the first request of a route.
+    fn tag(&self, method: &Method, uri: &Uri) -> Tag {
+        let found = self.matcher.find(method, uri);
+        let pattern = match (&found.pattern, found.choice) {
+            (Some(pattern), _) => Some(Cow::Borrowed(pattern.as_str())),
+            (None, Choice::Route) => self.matcher.nest(method, uri.path()).map(Cow::Owned),
+            (None, _) => None,
+        };
         Tag {
-            index: pattern.map_or(0, |pattern| self.told.registry.http.route(pattern)),
+            index: pattern.map_or(0, |pattern| self.registry.http.route(&pattern)),
             choice: found.choice,
         }
     }
@@ -154,7 +175,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> S::Future {
         let route = &self.route;
-        let Tag { index, choice } = *route.tag.get_or_init(|| route.tag(&request));
+        let Tag { index, choice } = *route
+            .tag
+            .get_or_init(|| route.told.tag(request.method(), request.uri()));
         if choice == Choice::Route
             && let Some(matched) = request.extensions().get::<MatchedPath>()
             && matched.as_str() == request.uri().path()

@@ -15,6 +15,7 @@ use super::{
     cells::{BUCKETS, Series, Sums},
     definition as families,
     exemplars::Exemplars,
+    known::Known,
     method::{LABELS, method_slot},
     routes::{AppendOnly, UNMATCHED},
     text::Encoder,
@@ -30,6 +31,8 @@ pub(crate) type RouteId = u32;
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
     routes: AppendOnly<Route>,
+    /// The indices of patterns, all of them as if for one method.
+    patterns: Known,
     in_flight: Box<[InFlight]>,
     exemplars: Exemplars,
 }
@@ -53,6 +56,7 @@ impl HttpMetrics {
         let shards = shards.max(1);
         let metrics = Self {
             routes: AppendOnly::new(),
+            patterns: Known::new(),
             in_flight: (0..shards).map(|_| InFlight::default()).collect(),
             exemplars: Exemplars::default(),
         };
@@ -61,8 +65,11 @@ impl HttpMetrics {
         metrics
     }
 
-    /// The index of a route pattern. Takes a lock: ask once for each route.
+    /// The index of a route pattern. Takes a lock with the first request for it.
     pub(crate) fn route(&self, pattern: &str) -> RouteId {
+        if let Some(route) = self.patterns.find(&Method::GET, pattern) {
+            return route;
+        }
         let index = self.routes.find_or_push(
             |route| &*route.pattern == pattern,
             || Route {
@@ -70,9 +77,11 @@ impl HttpMetrics {
                 shards: self.in_flight.iter().map(|_| Series::default()).collect(),
             },
         );
-        index
-            .and_then(|index| RouteId::try_from(index).ok())
-            .unwrap_or(0)
+        let Some(route) = index.and_then(|index| RouteId::try_from(index).ok()) else {
+            return 0;
+        };
+        self.patterns.learn(&Method::GET, pattern, route);
+        route
     }
 
     /// The pattern of a route.

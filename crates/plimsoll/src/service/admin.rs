@@ -19,7 +19,7 @@ use tokio::runtime::Builder;
 use super::{Prepared, StartError, exit::Failure};
 use crate::{
     config::{InfraEndpoints, ListenAddr, Settings},
-    edge::{EdgeService, Routes},
+    edge::{EdgeService, EndpointSet, Routes},
     lifecycle::{Connections, Pulse, Stage},
     server::{Acceptor, Bound},
 };
@@ -51,12 +51,15 @@ impl Admin {
         let bound = Bound::bind(addr).map_err(Failure::Bind)?;
         let config = service.config();
         let connections = Arc::new(Connections::new());
-        let infra = config.infra_endpoints != InfraEndpoints::Main;
+        let endpoints = match config.infra_endpoints {
+            InfraEndpoints::Main => EndpointSet::NONE,
+            _ => EndpointSet::ALL,
+        };
         let acceptor = Acceptor {
             edge: EdgeService::new(
                 Routes::new(Router::new(), &service.registry),
                 Arc::clone(&service.edge),
-                infra,
+                endpoints,
             ),
             connections: Arc::clone(&connections),
             registry: Arc::clone(&service.registry),

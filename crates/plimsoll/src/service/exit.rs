@@ -50,7 +50,10 @@ pub(super) enum Failure {
     ForeignSubscriber,
     #[error("the service was told to end before it had started")]
     Cancelled,
-    #[error("the service's route {0} is one of the chassis's own paths: choose another path")]
+    #[error(
+        "the service's route {0} is one of the chassis's own paths: choose another path, release an \
+         alias with `Service::release_alias`, or set INFRA_ENDPOINTS=admin"
+    )]
     RouteTaken(&'static str),
     #[error(
         "the shutdown hooks have {} of their own, but {} are declared: \

@@ -7,11 +7,11 @@ use tokio::{runtime, sync::Notify};
 
 #[cfg(feature = "client")]
 use super::handle::Clients;
-use super::{Handle, Service, Setup, StartError, exit::Failure, start::Running};
+use super::{Handle, Service, Setup, StartError, exit::Failure, router::Layers, start::Running};
 use crate::{
     background::BackgroundWorkers,
     config::{Config, Environment, Level, Loaded, Notes, Settings, load},
-    edge::{self, EdgeLayer},
+    edge::{self, EdgeLayer, EndpointSet},
     health::Readiness,
     lifecycle::{Hooks, Lifecycle, Pulse, Report, Stop},
     metrics::Registry,
@@ -40,6 +40,9 @@ use crate::{
 #[derive(Debug)]
 pub struct Prepared<S = ()> {
     pub(super) router: Router,
+    pub(super) layers: Layers,
+    /// The paths of the chassis that are not released.
+    pub(super) endpoints: EndpointSet,
     pub(super) setup: SetUp<S>,
     pub(super) handle: Handle<S>,
     pub(super) lifecycle: Arc<Lifecycle>,
@@ -168,6 +171,8 @@ impl<S: Settings> Service<S> {
         );
         Prepared {
             router: self.router,
+            layers: self.routing_layers,
+            endpoints: self.endpoints,
             setup,
             handle,
             lifecycle,

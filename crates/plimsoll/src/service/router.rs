@@ -1,30 +1,92 @@
-//! The service's router, made ready: no path of the chassis is taken, and every route is known to the
-//! edge.
+//! The service's router, made ready: no path of the chassis is taken, every route is known to the edge,
+//! and layers around routing are in place.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use axum::{Router, routing::any};
+use axum::Router;
+use http::Method;
 
 use super::exit::Failure;
 use crate::{
-    edge::{ENDPOINT_PATHS, Routes},
+    config::Level,
+    edge::{EndpointSet, RouteMatcher, Routes},
     metrics::Registry,
-    telemetry::quietly,
+    telemetry::{Log, quietly},
 };
 
-/// Completes the service's routes.
+/// Layers around routing, the innermost first.
+#[derive(Default)]
+pub(super) struct Layers(pub(super) Vec<Box<dyn FnOnce(Router) -> Router + Send>>);
+
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Layers").field(&self.0.len()).finish()
+    }
+}
+
+/// A route whose pattern matches paths of the chassis beside others.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Shadowed {
+    pattern: String,
+    paths: Vec<&'static str>,
+}
+
+/// Looks for routes at the paths of the chassis that the main listener answers.
 ///
 /// # Errors
 ///
-/// If one of them is a path of the chassis (contract HTTP-10).
-pub(super) fn complete(router: Router, registry: &Arc<Registry>) -> Result<Routes, Failure> {
-    for path in ENDPOINT_PATHS {
-        // axum lists no routes, but refuses to add one that is there already.
-        if quietly(|| router.clone().route_service(path, any(async || ()))).is_err() {
+/// If a route has one of them as its own (contract HTTP-10).
+pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadowed>, Failure> {
+    let matcher = RouteMatcher::new(&router.clone().with_state(()));
+    let mut shadowed: Vec<Shadowed> = Vec::new();
+    for path in reserved.paths() {
+        let found = matcher.find_path(&Method::GET, path);
+        let pattern = match &found.pattern {
+            Some(pattern) => Some(pattern.as_str().to_owned()),
+            None => matcher.nest(&Method::GET, path),
+        };
+        let Some(pattern) = pattern else { continue };
+        if pattern == path {
             return Err(Failure::RouteTaken(path));
         }
+        match shadowed.iter_mut().find(|it| it.pattern == pattern) {
+            Some(known) => known.paths.push(path),
+            None => shadowed.push(Shadowed {
+                pattern,
+                paths: vec![path],
+            }),
+        }
     }
-    Ok(Routes::new(router, registry))
+    Ok(shadowed)
+}
+
+/// Completes the service's routes. Tells of those that do not get all requests that they match.
+///
+/// # Errors
+///
+/// Those of [`check`].
+pub(super) fn complete(
+    router: Router,
+    layers: Layers,
+    reserved: EndpointSet,
+    registry: &Arc<Registry>,
+    log: &Log,
+) -> Result<Routes, Failure> {
+    for Shadowed { pattern, paths } in check(&router, reserved)? {
+        log.infra(Level::Warning, "route_shadowed", |record| {
+            record.str("pattern", &pattern);
+            record.str("paths", &paths.join(" "));
+            record.str("hint", "the chassis answers these paths, not the route");
+        });
+    }
+    let routes = Routes::new(router, registry);
+    Ok(match layers.0.is_empty() {
+        true => routes,
+        false => routes.layered(|router| {
+            let layers = layers.0.into_iter();
+            layers.fold(router, |router, layer| layer(router))
+        }),
+    })
 }
 
 /// Adds the routes of the set-up to those of the builder.

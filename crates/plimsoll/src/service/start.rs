@@ -14,7 +14,7 @@ use super::{Handle, Prepared, StartError, admin::Admin, exit::Failure, router, t
 use crate::{
     background::Supervision,
     config::{BodyMemory, Config, InfraEndpoints, Level, Notes, Settings},
-    edge::EdgeService,
+    edge::{EdgeService, EndpointSet},
     lifecycle::{Drain, Ended, Force, Hooks, Lifecycle, Report, Stop},
     metrics::Registry,
     otlp::Tracer,
@@ -74,6 +74,8 @@ impl<S: Settings> Prepared<S> {
         let Bindings { main, admin } = bindings;
         let Self {
             router,
+            layers,
+            endpoints,
             setup,
             handle,
             lifecycle,
@@ -96,6 +98,12 @@ impl<S: Settings> Prepared<S> {
         } = handle.clone();
         tell_notes(&log, &notes, &config);
         let tls = tls::load(&config, &registry)?;
+        let endpoints = match config.infra_endpoints {
+            InfraEndpoints::Admin => EndpointSet::NONE,
+            _ => endpoints,
+        };
+        // Before set-up, which may change things that last, such as a schema.
+        router::check(&router, endpoints)?;
         let router = match setup.0 {
             // A task of its own, so that a panic is an error like any other.
             Some(setup) => match tokio::spawn(setup(handle)).await {
@@ -109,13 +117,12 @@ impl<S: Settings> Prepared<S> {
             return Err(Failure::HookTime { sum, declared }.into());
         }
         background.check().map_err(Failure::Worker)?;
-        let router = router::complete(router, &registry)?;
+        let router = router::complete(router, layers, endpoints, &registry, &log)?;
         #[cfg(feature = "testing")]
         let local_addr = main.local_addr();
         let address = main.shown();
-        let infra = config.infra_endpoints != InfraEndpoints::Admin;
         let acceptor = Acceptor {
-            edge: EdgeService::new(router, edge, infra),
+            edge: EdgeService::new(router, edge, endpoints),
             connections: Arc::clone(&lifecycle.connections),
             registry: Arc::clone(&registry),
             log: log.clone(),

@@ -1,8 +1,10 @@
 //! Paths that are their own pattern, such as `/info`: found by method and path, before the router.
 //!
-//! Whoever is found here needs nobody inside the router to tell the pattern ([`super::route`]), which
+//! Whoever is found here needs nobody inside the router to tell the pattern (`edge/route.rs`), which
 //! costs a box for the route and one for its future with every request. Only paths that the router
 //! has matched get in, and each once for each kind of method, so no client can fill the table.
+//!
+//! The patterns of all routes are looked up in such a table as well, without a method of their own.
 //!
 //! Readers take no lock. A place is found by a hash of the path; where all places that it may have
 //! are taken, the path stays unknown, and its requests go the longer way.
@@ -11,7 +13,7 @@ use std::{fmt, sync::OnceLock};
 
 use http::Method;
 
-use crate::metrics::{RouteId, method_slot};
+use super::{RouteId, method_slot};
 
 /// The table grows by segments, so that a service of a few routes does not pay for thousands.
 const SEGMENTS: usize = 64;
@@ -37,7 +39,7 @@ impl Known {
     }
 
     /// The route of a path, if it is its own pattern and was matched before with such a method.
-    pub(super) fn find(&self, method: &Method, path: &str) -> Option<RouteId> {
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Option<RouteId> {
         if path.len() > LONGEST {
             return None;
         }
@@ -54,7 +56,7 @@ impl Known {
     }
 
     /// Takes a path in that is its own pattern, and has a handler for such a method.
-    pub(super) fn learn(&self, method: &Method, path: &str, route: RouteId) {
+    pub(crate) fn learn(&self, method: &Method, path: &str, route: RouteId) {
         let slot = method_slot(method);
         let hash = hash(slot, path);
         let segment = &self.0[hash % SEGMENTS];
