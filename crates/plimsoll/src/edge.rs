@@ -30,6 +30,7 @@ mod handler;
 mod id;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
+mod label;
 mod layer;
 mod limits;
 mod matcher;
@@ -78,6 +79,7 @@ pub use self::{
     client::{ClientIp, OutsideRequest},
     endpoints::ProbeAlias,
     future::EdgeFuture,
+    label::{RouteLabel, RouteLabelService, route_label},
     layer::{Edge as EdgeService, EdgeLayer},
     limits::{RouteLimits, RouteLimitsService, limits},
     origin::{Origin, OriginRejection, Scheme},

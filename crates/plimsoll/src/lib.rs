@@ -80,7 +80,8 @@ pub use self::{
     context::{InRequest, RequestId, in_request, spawn},
     edge::{
         ClientIp, EdgeFuture, EdgeLayer, EdgeService, Origin, OriginRejection, OutsideRequest,
-        ProbeAlias, RouteLimits, RouteLimitsService, Scheme, Tracked, limits,
+        ProbeAlias, RouteLabel, RouteLabelService, RouteLimits, RouteLimitsService, Scheme,
+        Tracked, limits, route_label,
     },
     health::Readiness,
     lifecycle::Report,

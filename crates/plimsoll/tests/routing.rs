@@ -12,9 +12,9 @@ use axum::{
     routing::{any, get, post},
 };
 use http_body_util::BodyExt as _;
-use plimsoll::{Service, build_info, testing::TestService};
+use plimsoll::{RouteLabel, Service, build_info, route_label, testing::TestService};
 use serde_json::Value;
-use tower::{ServiceExt as _, util::MapRequestLayer};
+use tower::{Layer as _, ServiceExt as _, util::MapRequestLayer};
 
 async fn start(router: Router) -> TestService {
     TestService::start(Service::new(build_info!()).router(router), &[]).await
@@ -361,6 +361,97 @@ async fn nested_services_are_labelled_by_prefix_and_wildcard() {
             "__unmatched__"
         ]
     );
+}
+
+/// A router whose labels are set by the application.
+fn labelled() -> Router {
+    let method = |path: &str| match path {
+        "/shop.Orders/Get" => "/shop.Orders/Get",
+        _ => "/shop.Orders/{*rest}",
+    };
+    let method = RouteLabel::by_path(method).layer(any(async || "call"));
+    let outer = route_label("/outer");
+    Router::new()
+        .route("/own", get(async || "own"))
+        .route("/set/{id}", get(async || "set").layer(route_label("/set")))
+        .route_service("/shop.Orders/{*rest}", method)
+        .nest_service(
+            "/files",
+            route_label("/files/{*path}").layer(any(async || "file")),
+        )
+        .nest(
+            "/in",
+            Router::new()
+                .route("/x", get(async || "x"))
+                .layer(route_label("/inner")),
+        )
+        .route_layer(from_fn(async |request: Request, next: Next| {
+            tokio::task::yield_now().await;
+            next.run(request).await
+        }))
+        .fallback_service(route_label("/{*page}").layer(outer.layer(any(async || "page"))))
+}
+
+#[tokio::test]
+async fn a_label_of_the_application_replaces_the_pattern() {
+    // The same router in two services, with other routes in the first.
+    let other = Router::new().route("/other", get(async || "other"));
+    let first = start(other.merge(labelled())).await;
+    first.get("/other").await;
+    let second = start(labelled()).await;
+    let expected = [
+        ("/own", "/own"),
+        ("/set/7", "/set"),
+        ("/shop.Orders/Get", "/shop.Orders/Get"),
+        ("/shop.Orders/None", "/shop.Orders/{*rest}"),
+        ("/shop.Orders/Get/x", "/shop.Orders/{*rest}"),
+        ("/files/a/b", "/files/{*path}"),
+        ("/in/x", "/inner"),
+        ("/a/page", "/outer"),
+        ("/own", "/own"),
+        ("/in/x", "/inner"),
+    ];
+    for service in [&first, &second] {
+        for (path, _) in expected {
+            assert_eq!(service.get(path).await.status(), 200, "{path}");
+        }
+        let labels = expected.map(|(_, label)| label);
+        assert!(patterns(service).ends_with(&labels.map(str::to_owned)));
+        let counted = service.metrics().await;
+        for (label, times) in [("/inner", 2.0), ("/outer", 1.0), ("/files/{*path}", 1.0)] {
+            let labels = [("method", "GET"), ("path", label), ("status", "200")];
+            assert_eq!(counted.sum("http_requests_total", &labels), times);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_label_layer_serves_several_services() {
+    let label = route_label("/shared");
+    let router = || Router::new().fallback(async || "page").layer(label.clone());
+    let first = start(Router::new().route("/a", get(async || "a")).merge(router())).await;
+    first.get("/a").await;
+    let second = start(router()).await;
+    for _ in 0..2 {
+        first.get("/x").await;
+        second.get("/x").await;
+    }
+    assert_eq!(patterns(&first)[1..], ["/shared", "/shared"]);
+    assert_eq!(patterns(&second), ["/shared", "/shared"]);
+}
+
+#[tokio::test]
+async fn paths_of_clients_add_no_label_of_the_application() {
+    let service = start(labelled()).await;
+    for number in 0..200 {
+        service.get(&format!("/shop.Orders/{number}")).await;
+        service.get(&format!("/files/{number}")).await;
+        service.get(&format!("/{number}")).await;
+    }
+    let mut labels = patterns(&service);
+    labels.sort();
+    labels.dedup();
+    assert_eq!(labels, ["/files/{*path}", "/outer", "/shop.Orders/{*rest}"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,148 @@
+//! Labels of routes that the application sets, in the place of the pattern (contract MET-4).
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    task::{Context, Poll},
+};
+
+use http::Request;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{
+    context,
+    metrics::{Registry, RouteId},
+};
+
+/// Sets the route label of the requests that pass this layer.
+///
+/// The label is `path` in the metrics and in the access record, and `http.route` in the span. By
+/// default it is the pattern of the route; a fallback has none, and a nested service has that of its
+/// prefix.
+///
+/// ```
+/// use axum::{Router, routing::any};
+/// use tower::Layer as _;
+///
+/// let files = any(|| async { "a file" });
+/// let router: Router = Router::new()
+///     .fallback_service(plimsoll::route_label("/{*file}").layer(files));
+/// ```
+///
+/// It works inside a service or layer of plimsoll, and does nothing elsewhere. The innermost one
+/// wins. Around the whole router, by [`Service::layer`](crate::Service::layer), it has no effect: the
+/// router sets the label of its route afterwards. A request that is shed, or that an outer layer
+/// answers, does not get here and has the label of its route.
+#[must_use]
+pub fn route_label(label: &'static str) -> RouteLabel {
+    RouteLabel(Arc::new(Label::Fixed {
+        label,
+        index: OnceLock::new(),
+    }))
+}
+
+/// Made by [`route_label`] and [`RouteLabel::by_path`].
+#[derive(Clone)]
+pub struct RouteLabel(Arc<Label>);
+
+impl RouteLabel {
+    /// Sets the label that `choose` returns for the path of a request.
+    ///
+    /// For services that route by themselves, such as those of gRPC, whose methods share one route.
+    /// The path is the one that this layer receives: inside `nest` it lacks the prefix. A label is a
+    /// `&'static str`, so the text of the program bounds their number, and no client can add one.
+    ///
+    /// ```
+    /// let label = plimsoll::RouteLabel::by_path(|path| match path {
+    ///     "/shop.Orders/Get" => "/shop.Orders/Get",
+    ///     "/shop.Orders/Watch" => "/shop.Orders/Watch",
+    ///     _ => "/shop.Orders/{*rest}",
+    /// });
+    /// # let _: axum::Router = axum::Router::new().fallback(|| async {}).layer(label);
+    /// ```
+    #[must_use]
+    pub fn by_path(choose: impl Fn(&str) -> &'static str + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Label::ByPath(Box::new(choose))))
+    }
+}
+
+enum Label {
+    Fixed {
+        label: &'static str,
+        /// Its index, and whose: the same layer may be used in several services.
+        index: OnceLock<(Weak<Registry>, RouteId)>,
+    },
+    ByPath(Box<dyn Fn(&str) -> &'static str + Send + Sync>),
+}
+
+impl Label {
+    /// The label of a request with this path, in this registry.
+    fn index(&self, path: &str, registry: &Arc<Registry>) -> RouteId {
+        match self {
+            Self::Fixed { label, index } => {
+                let find = || registry.http.route(label);
+                let (of, known) = index.get_or_init(|| (Arc::downgrade(registry), find()));
+                // A weak pointer keeps its allocation, so an address is never that of another.
+                if Weak::as_ptr(of) == Arc::as_ptr(registry) {
+                    *known
+                } else {
+                    find()
+                }
+            }
+            Self::ByPath(choose) => registry.http.route(choose(path)),
+        }
+    }
+}
+
+impl fmt::Debug for RouteLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_tuple("RouteLabel");
+        if let Label::Fixed { label, .. } = &*self.0 {
+            out.field(label);
+        }
+        out.finish()
+    }
+}
+
+impl<S> Layer<S> for RouteLabel {
+    type Service = RouteLabelService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RouteLabelService {
+            inner,
+            label: self.clone(),
+        }
+    }
+}
+
+/// A service with a route label of its own. Made by [`RouteLabel`].
+#[derive(Debug, Clone)]
+pub struct RouteLabelService<S> {
+    inner: S,
+    label: RouteLabel,
+}
+
+impl<S, B> Service<Request<B>> for RouteLabelService<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> S::Future {
+        // Code of the application may run here, so the request is not borrowed meanwhile.
+        let service = context::with_current(|current| current.service.clone()).flatten();
+        if let Some(service) = service {
+            let path = request.uri().path();
+            let index = self.label.0.index(path, &service.registry);
+            context::with_current(|current| current.route = index);
+        }
+        self.inner.call(request)
+    }
+}
