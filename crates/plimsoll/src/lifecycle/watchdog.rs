@@ -48,7 +48,8 @@ impl Watchdog {
 
     /// Ends the process, whatever it does, when this much time has passed.
     pub(crate) fn end_within(&self, limit: Duration) {
-        lock(&self.shared).deadline = Some(Instant::now() + limit);
+        // A limit beyond the clock's range is none.
+        lock(&self.shared).deadline = Instant::now().checked_add(limit);
         self.shared.changed.notify_all();
     }
 }
@@ -118,4 +119,20 @@ fn end_process() -> ! {
 
 fn lock(shared: &Shared) -> MutexGuard<'_, State> {
     shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_beyond_the_clock_is_no_deadline() {
+        let watchdog = Watchdog {
+            shared: Arc::default(),
+        };
+        watchdog.end_within(Duration::MAX);
+        assert_eq!(lock(&watchdog.shared).deadline, None);
+        watchdog.end_within(LOOK);
+        assert!(lock(&watchdog.shared).deadline.is_some());
+    }
 }

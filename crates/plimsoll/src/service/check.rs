@@ -38,13 +38,11 @@ pub(super) fn check<S>(loaded: &Loaded<S>, hard_limit: Duration) -> Findings {
     if let Err(error) = Tracer::check(config) {
         let _ = writeln!(findings.problems, "traces cannot be exported: {error}");
     }
-    let _ = writeln!(
-        findings.report,
-        "# hard limit: {}",
-        duration_text(hard_limit)
-    );
     let memory = BodyMemory::of(config);
     let _ = writeln!(findings.report, "# {memory}");
+    // The last line, where scripts of deployments find it (contract LIFE-10).
+    let limit = duration_text(hard_limit);
+    let _ = writeln!(findings.report, "# hard limit: {limit}");
     if memory.exceeds_limit() {
         let _ = writeln!(findings.notes, "warning: {memory}");
     }
