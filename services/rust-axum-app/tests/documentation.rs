@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 const GROUPS: &[(&str, u32)] = &[
     ("HTTP", 10),
     ("RID", 5),
-    ("LOG", 14),
+    ("LOG", 15),
     ("MET", 9),
-    ("CFG", 8),
+    ("CFG", 11),
     ("CLI", 3),
     ("IP", 5),
     ("ADM", 5),
