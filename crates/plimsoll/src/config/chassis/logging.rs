@@ -27,7 +27,7 @@ impl Logging {
             .default("INFO")
             .example("INFO,sqlx=WARNING")
             .read::<LogLevels>();
-        from.ignore("RUST_LOG", "it has no effect on this log, LOG_LEVEL has");
+        from.ignore("RUST_LOG", "LOG_LEVEL sets the level of the log");
         let pretty = debug == Ok(true) && from.stdout_is_terminal();
         let format = from
             .setting(

@@ -95,7 +95,7 @@ fn help_says_how_to_call_and_what_each_setting_is() {
         "\n  PAUSE [OLD_PAUSE] (2m)\n      A pause.\n      Accepted: a duration of at most",
         "\n      Accepted: a secret text, or its file in API_TOKEN_FILE.\n",
         "\nSettings of every service:\n\n  SERVICE_NAME (from the binary)\n",
-        "\nAccepted, without effect:\n  RUST_LOG: it has no effect",
+        "\nAccepted, without effect:\n  RUST_LOG: LOG_LEVEL sets",
     ] {
         assert!(help.contains(part), "{part:?} is missing in:\n{help}");
     }
