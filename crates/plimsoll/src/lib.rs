@@ -30,13 +30,15 @@
 //! | `client` | a layer for HTTP clients: id and trace, metrics and spans of calls to other services |
 //! | `otlp` | W3C Trace Context, and spans that are exported over OTLP |
 //! | `testing` | what tests need: a service in the test, child processes, records and metrics |
-//! | `ws` | WebSockets that are closed when the service ends |
+//! | `ws` | `ShutdownToken::close_websocket`, for handlers that close their WebSockets themselves |
 //!
 //! # Where to begin
 //!
 //! * [`Service`] is the builder; [`Service::setup`] is for services that need a pool or a client.
+//! * [`Handle`] is what set-up gets: readiness, metrics, background workers, connections, hooks.
 //! * [`config::Settings`] are a service's own settings.
-//! * [`Prepared`] is for whoever brings a runtime, a subscriber or a server of their own.
+//! * [`Prepared`] is for programs that have a runtime, a subscriber or a server of their own.
+//! * [`propagate`] writes the id and the trace of a request into a request to another service.
 //! * `TraceContext` (feature `otlp`) is a request's place in a trace, which is exported over OTLP.
 //! * `testing` (a feature) starts a service in a test and shows its records and metrics.
 
