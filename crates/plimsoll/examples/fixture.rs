@@ -243,6 +243,10 @@ fn routes() -> Router<App> {
             get(|| async { (StatusCode::NOT_MODIFIED, "a body all the same\n") }),
         )
         .route("/own-headers", get(own_headers))
+        .route(
+            "/labelled/{name}",
+            get(hello).layer(plimsoll::route_label("/labelled")),
+        )
         .route("/status/{status}", get(status))
         .route("/readiness/on", post(readiness_on))
         .route("/readiness/off", post(readiness_off))

@@ -23,6 +23,7 @@ mod account;
 mod address;
 mod admission;
 mod client;
+mod content;
 mod endpoints;
 mod fault;
 mod future;

@@ -128,6 +128,9 @@ impl AccessLog {
         if let Some(limit) = account.size_limit {
             record.str(key!("limit"), limit.as_str());
         }
+        if let Some(status) = account.grpc_status {
+            record.number(key!("grpcStatus"), status);
+        }
         record.trace(account.trace.recorded());
     }
 

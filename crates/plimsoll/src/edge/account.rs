@@ -39,6 +39,9 @@ pub(super) struct Account {
     pub(super) fault: Option<ProtocolError>,
     /// The limit that its body was too large for.
     pub(super) size_limit: Option<SizeLimit>,
+    /// Whether its response is one of gRPC, and with which status, as soon as that is known.
+    pub(super) is_grpc: bool,
+    pub(super) grpc_status: Option<u32>,
     pub(super) trace: RequestTrace,
     kind: Kind,
     slot: Option<Slot>,
@@ -83,6 +86,8 @@ impl Account {
             status: None,
             fault: None,
             size_limit: None,
+            is_grpc: false,
+            grpc_status: None,
             trace: RequestTrace::default(),
             kind: Kind::Refused,
             slot: None,

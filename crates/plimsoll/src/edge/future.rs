@@ -20,6 +20,7 @@ use pin_project_lite::pin_project;
 
 use super::{
     account::Account,
+    content::{self, ContentKind},
     handler::{Handler, Outcome},
     id,
     problem::Problem,
@@ -156,19 +157,27 @@ where
                             account.size_limit = Some(SizeLimit::Default);
                         }
                         finish_head(&mut account, head.status, &mut head.headers, false);
-                        let is_kept_open = head.extensions.get::<KeptOpen>().is_some();
-                        if is_endless(head.status, &head.headers) {
+                        let content = ContentKind::of(&head.headers);
+                        if content == ContentKind::Grpc {
+                            account.is_grpc = true;
+                            account.grpc_status = content::status(&head.headers);
+                        }
+                        let is_kept_open = || head.extensions.get::<KeptOpen>().is_some();
+                        // These have no end of their own, so they hold no slot.
+                        if content == ContentKind::Events
+                            || head.status == StatusCode::SWITCHING_PROTOCOLS
+                        {
                             account.release_slot();
                             handler.release_slot();
                         }
                         if is_upgrade(&account, head.status)
                             && let Some(connection) = &account.connection
                         {
-                            let ends = !is_kept_open && is_websocket(&head.headers);
+                            let ends = is_websocket(&head.headers) && !is_kept_open();
                             connection.set_upgraded(ends);
                         }
                         let context = handler.take_context();
-                        let told = (!is_kept_open && is_event_stream(&head.headers))
+                        let told = (content == ContentKind::Events && !is_kept_open())
                             .then(|| account.shared.shutdown.overdue());
                         let mut body = Tracked::theirs(body, &head.headers, account, context);
                         if let Some(told) = told {
@@ -288,16 +297,6 @@ fn finish_head(account: &mut Account, status: StatusCode, headers: &mut HeaderMa
     {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-}
-
-/// Whether an answer goes on for as long as its client likes: event streams and upgrades.
-fn is_endless(status: StatusCode, headers: &HeaderMap) -> bool {
-    status == StatusCode::SWITCHING_PROTOCOLS || is_event_stream(headers)
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let event_stream = |value: &HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
-    headers.get(header::CONTENT_TYPE).is_some_and(event_stream)
 }
 
 /// Whether a switch of protocols is to the WebSocket protocol (RFC 6455, 4.2.2).

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{account::Account, handler::guard};
+use super::{account::Account, content, handler::guard};
 use crate::context::RequestContext;
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -228,18 +228,31 @@ where
         };
         match &frame {
             Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                if let Some(remaining) = this.remaining.as_mut() {
-                    *remaining = remaining.saturating_sub(length);
-                }
-                let ended = match &*this.content {
-                    Content::Theirs { body } => body.is_end_stream(),
-                    Content::Ours { body } => body.is_end_stream(),
-                    Content::Gone => true,
+                let ended = if let Some(data) = frame.data_ref() {
+                    if let Some(remaining) = this.remaining.as_mut() {
+                        *remaining = remaining.saturating_sub(data.len() as u64);
+                    }
+                    let ended = match &*this.content {
+                        Content::Theirs { body } => body.is_end_stream(),
+                        Content::Ours { body } => body.is_end_stream(),
+                        Content::Gone => true,
+                    };
+                    // Behind the last byte of gRPC there may be trailers; if the connection takes
+                    // none, it drops the body.
+                    let may_have_trailers = || this.account.as_ref().is_some_and(|it| it.is_grpc);
+                    ended && this.left.is_empty()
+                        || *this.remaining == Some(0) && !may_have_trailers()
+                } else {
+                    if let (Some(account), Some(trailers)) =
+                        (this.account.as_mut(), frame.trailers_ref())
+                        && account.is_grpc
+                    {
+                        account.grpc_status = content::status(trailers).or(account.grpc_status);
+                    }
+                    // Trailers are the last frame, and the connection need not ask for another.
+                    this.remaining.is_none_or(|remaining| remaining == 0)
                 };
-                if (ended && this.left.is_empty() || *this.remaining == Some(0))
-                    && let Some(account) = this.account.take()
-                {
+                if ended && let Some(account) = this.account.take() {
                     account.complete();
                 }
             }

@@ -150,6 +150,17 @@ fn a_request_is_one_server_span_after_the_conventions() {
     assert_eq!(collector.spans().len(), 1);
 }
 
+/// MET-4.
+#[test]
+fn a_label_of_the_application_names_the_span() {
+    let collector = Collector::start(Manner::Takes);
+    let service = traced(&collector, &[]);
+    drop(service.get("/labelled/7"));
+    let span = collector.span("GET /labelled");
+    check(&span, "http.route", "/labelled");
+    service.terminate();
+}
+
 /// TRC-4.
 #[test]
 fn failures_of_the_service_are_errors_and_those_of_clients_are_not() {
