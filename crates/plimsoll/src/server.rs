@@ -45,5 +45,5 @@ pub(crate) use self::{
     listener::{BindError, Bound},
     state::ConnectionState,
     stream::ALPN_HTTP2,
-    tls::{Event as TlsEvent, Tls, TlsError, WATCH_EVERY, watch},
+    tls::{Event as TlsEvent, Reader as TlsReader, Tls, TlsError, WATCH_EVERY, watch},
 };

@@ -2,6 +2,7 @@
 //! process lives, and ends a process that does not end by itself.
 
 use std::{
+    io,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -37,13 +38,21 @@ struct State {
 }
 
 impl Watchdog {
-    /// Starts to watch. Without a thread nobody watches, and the service works all the same.
-    pub(crate) fn start(pulse: Arc<Pulse>, signs: Option<SignsOfLife>, log: Log) -> Self {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no thread. Nothing would hold the limit of the end then.
+    pub(crate) fn start(
+        pulse: Arc<Pulse>,
+        signs: Option<SignsOfLife>,
+        log: Log,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("watchdog".to_owned());
-        let _ = thread.spawn(move || watch(&watched, &pulse, signs, &log));
-        Self { shared }
+        thread.spawn(move || watch(&watched, &pulse, signs, &log))?;
+        Ok(Self { shared })
     }
 
     /// Ends the process, whatever it does, when this much time has passed.

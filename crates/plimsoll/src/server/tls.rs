@@ -31,6 +31,7 @@
 mod error;
 mod files;
 mod in_force;
+mod reader;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -46,6 +47,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::{
     error::TlsError,
+    reader::Reader,
     watch::{Event, WATCH_EVERY, watch},
 };
 use self::{files::Sighting, in_force::InForce};

@@ -112,17 +112,15 @@ impl<S: Settings> Service<S> {
     }
 
     pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {
-        let system = |source| Failure::System {
-            what: "place for the log",
-            source,
-        };
+        let system = |what| move |source| Failure::System { what, source };
         let output = match self.output.take() {
             Some(output) => output,
-            None => Output::stdout().map_err(system)?,
+            None => Output::stdout().map_err(system("descriptor for the log"))?,
         };
         let levels = config.log_level.clone();
         let threads = shards(config);
-        Ok(Log::start(output, config.log_format, levels, threads).map_err(system)?)
+        let log = Log::start(output, config.log_format, levels, threads);
+        Ok(log.map_err(system("thread for the log"))?)
     }
 
     pub(super) fn prepare_with(

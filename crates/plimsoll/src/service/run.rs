@@ -174,7 +174,13 @@ impl<S: Settings> Service<S> {
             let limit = stall_limit(prepared.config().request_timeout);
             SignsOfLife::new(Arc::clone(&notify), patience, limit)
         });
-        let watchdog = Watchdog::start(Arc::clone(&prepared.pulse), signs, log.clone());
+        let watchdog = match Watchdog::start(Arc::clone(&prepared.pulse), signs, log.clone()) {
+            Ok(watchdog) => watchdog,
+            Err(source) => {
+                let what = "thread for the watchdog";
+                return failed(&log, &Failure::System { what, source }.into());
+            }
+        };
         let extra_hook_time = prepared.handle.hooks.extra_time();
         let end_within = hard_limit(prepared.config(), extra_hook_time).saturating_add(MARGIN);
         let result = control.block_on(async {

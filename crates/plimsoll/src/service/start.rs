@@ -6,7 +6,6 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     runtime,
-    task::spawn_blocking,
     time::{Instant, timeout},
 };
 
@@ -98,6 +97,7 @@ impl<S: Settings> Prepared<S> {
         } = handle.clone();
         tell_notes(&log, &notes, &config);
         let tls = tls::load(&config, &registry)?;
+        let tls_reader = tls.as_ref().map(tls::start_reader).transpose()?;
         let endpoints = match config.infra_endpoints {
             InfraEndpoints::Admin => EndpointSet::NONE,
             _ => endpoints,
@@ -150,8 +150,8 @@ impl<S: Settings> Prepared<S> {
             restarts: &registry.restarts,
             log: &log,
         });
-        if let Some(tls) = &tls {
-            tls::keep_fresh(tls, reload, registry.clone(), log.clone());
+        if let (Some(tls), Some(reader)) = (&tls, tls_reader) {
+            tls::keep_fresh(tls, reader, reload, registry.clone(), log.clone());
         }
         log.always(Level::Info, "infra_app_ready", |record| {
             record.str("service", config.build.service());
@@ -228,21 +228,15 @@ impl Running {
         let Ended { report, flush } = drain.run(stop, &mut force).await;
         let flush = end_traces(&self.tracer, &self.log, flush, &mut force).await;
         let last = report.clone();
-        let log = self.log;
-        // The writer may be stuck on a reader that has stopped, and the flush waits for it.
-        let mut flushed = spawn_blocking(move || {
-            log.finish(
-                flush,
-                Level::Info,
-                "shutdown_complete",
-                move |record, totals| {
+        // The log's own thread writes: there may be no other thread to be had. It may be stuck on a
+        // reader of stdout that has stopped; the last record is missing then.
+        let mut written =
+            self.log
+                .begin_finish(Level::Info, "shutdown_complete", move |record, totals| {
                     last.write(record, totals);
-                },
-            )
-        });
-        // It cannot panic, and an unfinished flush is told by the missing last record.
-        if force.or(&mut flushed).await.is_none() {
-            let _ = timeout(flush.min(FORCED_FLUSH), flushed).await;
+                });
+        if force.or(timeout(flush, &mut written)).await.is_none() {
+            let _ = timeout(flush.min(FORCED_FLUSH), written).await;
         }
         drop(self.admin);
         report

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Level},
     error::chain,
     metrics::Registry,
-    server::{ALPN_HTTP2, Tls, TlsEvent, WATCH_EVERY, watch},
+    server::{ALPN_HTTP2, Tls, TlsEvent, TlsReader, WATCH_EVERY, watch},
     telemetry::Log,
 };
 
@@ -39,8 +39,22 @@ pub(super) fn check(config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// Starts the thread that reads the files again.
+pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<TlsReader, Failure> {
+    TlsReader::start(Arc::clone(tls)).map_err(|source| Failure::System {
+        what: "thread for certificates",
+        source,
+    })
+}
+
 /// Watches the files on the present runtime, for as long as that lives.
-pub(super) fn keep_fresh(tls: &Arc<Tls>, reload: Arc<Notify>, registry: Arc<Registry>, log: Log) {
+pub(super) fn keep_fresh(
+    tls: &Arc<Tls>,
+    reader: TlsReader,
+    reload: Arc<Notify>,
+    registry: Arc<Registry>,
+    log: Log,
+) {
     let told = move |event: TlsEvent| match event {
         TlsEvent::Reloaded { not_after } => {
             set_expiry(&registry, not_after);
@@ -60,7 +74,7 @@ pub(super) fn keep_fresh(tls: &Arc<Tls>, reload: Arc<Notify>, registry: Arc<Regi
             });
         }
     };
-    tokio::spawn(watch(Arc::clone(tls), WATCH_EVERY, reload, told));
+    tokio::spawn(watch(Arc::clone(tls), reader, WATCH_EVERY, reload, told));
 }
 
 fn set_expiry(registry: &Registry, not_after: SystemTime) {

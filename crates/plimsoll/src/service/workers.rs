@@ -8,6 +8,8 @@ use std::io;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::telemetry::quietly;
+
 /// Threads for blocking work, of all workers together: what tokio gives one runtime.
 const BLOCKING_THREADS: usize = 512;
 
@@ -19,17 +21,12 @@ pub(super) struct Workers {
 
 impl Workers {
     /// Starts this many.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system gives no thread or descriptor for one of them.
     pub(super) fn start(count: usize) -> io::Result<Self> {
-        let runtimes: io::Result<Vec<_>> = (0..count)
-            .map(|index| {
-                Builder::new_multi_thread()
-                    .worker_threads(1)
-                    .max_blocking_threads(BLOCKING_THREADS.div_ceil(count))
-                    .thread_name(format!("worker-{index}"))
-                    .enable_all()
-                    .build()
-            })
-            .collect();
+        let runtimes: io::Result<Vec<_>> = (0..count).map(|index| build(index, count)).collect();
         Ok(Self {
             runtimes: runtimes?,
         })
@@ -48,4 +45,16 @@ impl Workers {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Builds the runtime of one worker out of `count`.
+fn build(index: usize, count: usize) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(1)
+        .max_blocking_threads(BLOCKING_THREADS.div_ceil(count))
+        .thread_name(format!("worker-{index}"))
+        .enable_all();
+    // tokio 1.54 panics where it gets no thread.
+    quietly(|| builder.build()).unwrap_or_else(|panic| Err(io::Error::other(panic.message)))
 }

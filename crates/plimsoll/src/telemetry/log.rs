@@ -2,9 +2,11 @@
 
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
+use tokio::sync::oneshot;
+
 use super::{
     events::EventLayer,
-    pipe::{LEVELS, Output, Pipe, Priority, Totals},
+    pipe::{LEVELS, LastRecord, Output, Pipe, Priority, Totals},
     record::{Head, Record},
 };
 use crate::config::{Level, LogFormat, LogLevels};
@@ -125,17 +127,36 @@ impl Log {
         message: &'static str,
         fields: impl FnOnce(&mut Record<'_>, Totals) + Send + 'static,
     ) -> bool {
+        let last = self.last_record(level, message, fields);
+        self.pipe.finish(limit, last)
+    }
+
+    /// Has the writer do what [`Log::finish`] does, and blocks nothing. The receiver completes when
+    /// the writer has ended.
+    pub(crate) fn begin_finish(
+        &self,
+        level: Level,
+        message: &'static str,
+        fields: impl FnOnce(&mut Record<'_>, Totals) + Send + 'static,
+    ) -> oneshot::Receiver<()> {
+        let last = self.last_record(level, message, fields);
+        self.pipe.begin_finish(last)
+    }
+
+    fn last_record(
+        &self,
+        level: Level,
+        message: &'static str,
+        fields: impl FnOnce(&mut Record<'_>, Totals) + Send + 'static,
+    ) -> LastRecord {
         let format = self.format;
-        self.pipe.finish(
-            limit,
-            Box::new(move |totals| {
-                let mut line = Vec::new();
-                let mut record = Record::begin(&mut line, format, level, "infra", message, "-");
-                fields(&mut record, totals);
-                record.end();
-                (level, line)
-            }),
-        )
+        Box::new(move |totals| {
+            let mut line = Vec::new();
+            let mut record = Record::begin(&mut line, format, level, "infra", message, "-");
+            fields(&mut record, totals);
+            record.end();
+            (level, line)
+        })
     }
 }
 

@@ -26,6 +26,8 @@ mod writer;
 
 use std::{fmt, fs::File, io, os::fd::AsFd as _, time::Duration};
 
+use tokio::sync::oneshot;
+
 use self::writer::Writer;
 use super::thread::thread_index;
 use crate::{
@@ -153,10 +155,12 @@ struct WriterState {
     thread: Option<Thread>,
     last: Option<LastRecord>,
     ended: bool,
+    /// Dropped when the writer has ended.
+    ends: Option<oneshot::Sender<()>>,
 }
 
 /// Makes the last record from the totals before it.
-type LastRecord = Box<dyn FnOnce(Totals) -> (Level, Vec<u8>) + Send>;
+pub(super) type LastRecord = Box<dyn FnOnce(Totals) -> (Level, Vec<u8>) + Send>;
 
 impl Pipe {
     /// Starts the writer thread.
@@ -213,11 +217,7 @@ impl Pipe {
     /// Waits for that until `limit` has passed, and says whether it was done. Whatever is produced
     /// afterwards is counted as dropped. Blocks the calling thread.
     pub(super) fn finish(&self, limit: Duration, last: LastRecord) -> bool {
-        let mut state = lock(&self.shared.writer);
-        state.last = Some(last);
-        self.shared.closing.store(true, Ordering::Release);
-        drop(state);
-        self.shared.wake();
+        drop(self.begin_finish(last));
         let state = lock(&self.shared.writer);
         let (state, _) = self
             .shared
@@ -225,6 +225,21 @@ impl Pipe {
             .wait_timeout_while(state, limit, |state| !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
         state.ended
+    }
+
+    /// Begins what [`Pipe::finish`] does, and blocks nothing. The receiver completes, with an error
+    /// or not, when the writer has ended.
+    pub(super) fn begin_finish(&self, last: LastRecord) -> oneshot::Receiver<()> {
+        let (ends, ended) = oneshot::channel();
+        let mut state = lock(&self.shared.writer);
+        if !state.ended {
+            state.last = Some(last);
+            state.ends = Some(ends);
+            self.shared.closing.store(true, Ordering::Release);
+        }
+        drop(state);
+        self.shared.wake();
+        ended
     }
 
     pub(super) fn totals(&self) -> Totals {

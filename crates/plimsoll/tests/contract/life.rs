@@ -35,7 +35,7 @@ fn report(ended: &Ended) -> Value {
 
 /// A connection with a request that is being handled.
 #[track_caller]
-fn in_flight(service: &Process, path: &str) -> Connection {
+pub(crate) fn in_flight(service: &Process, path: &str) -> Connection {
     let before = gauge(service);
     let mut connection = service.connect();
     connection.send(request("GET", path, ""));

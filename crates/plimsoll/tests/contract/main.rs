@@ -29,6 +29,7 @@ mod restart;
 mod rid;
 mod srv;
 mod support;
+mod threads;
 mod tls;
 mod trace;
 mod unread;

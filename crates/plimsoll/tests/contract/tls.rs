@@ -23,19 +23,24 @@ use crate::{
 };
 
 /// A certificate for `localhost` in files of its own.
-struct Identity {
-    certificate: String,
-    key: String,
-    der: CertificateDer<'static>,
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+    pub(crate) der: CertificateDer<'static>,
 }
 
 impl Identity {
     fn new(name: &str) -> Self {
+        Self::written_by(name, scratch_file)
+    }
+
+    /// One in files that `write` makes from a name and the contents.
+    pub(crate) fn written_by(name: &str, write: impl Fn(&str, &str) -> String) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Self {
-            certificate: scratch_file(&format!("{name}.crt"), &cert.pem()),
-            key: scratch_file(&format!("{name}.key"), &signing_key.serialize_pem()),
+            certificate: write(&format!("{name}.crt"), &cert.pem()),
+            key: write(&format!("{name}.key"), &signing_key.serialize_pem()),
             der: cert.der().clone(),
         }
     }
@@ -65,7 +70,7 @@ impl Identity {
             .unwrap()
     }
 
-    fn remove(self) {
+    pub(crate) fn remove(self) {
         std::fs::remove_file(self.certificate).unwrap();
         std::fs::remove_file(self.key).unwrap();
     }
@@ -95,7 +100,7 @@ fn shake_hands(
 }
 
 /// Asks for a path over TLS, trusting this certificate alone.
-fn get(
+pub(crate) fn get(
     service: &Process,
     trusted: &CertificateDer<'static>,
     path: &str,

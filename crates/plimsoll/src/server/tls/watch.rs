@@ -5,18 +5,20 @@
 //! file systems. What somebody wants at once they ask for with SIGHUP.
 
 use std::{
-    panic::resume_unwind,
+    future::Future,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use tokio::{
-    sync::Notify,
-    task::spawn_blocking,
+    sync::{Notify, oneshot::error::RecvError},
     time::{Instant, timeout},
 };
 
-use super::{Reloaded, Tls, TlsError};
+use super::{
+    Reloaded, Tls, TlsError,
+    reader::{Found, Reader},
+};
 use crate::error::chain;
 
 /// How often the files are looked at. A look is two or three system calls, and whoever renews a
@@ -49,7 +51,8 @@ pub(crate) enum Event {
     },
 }
 
-/// Reloads the files when they change and when `reload` is notified, and tells of it. Never ends.
+/// Has `reader` reload the files when they change and when `reload` is notified, and reports it.
+/// Ends only after a panic of the reader.
 ///
 /// Of what `notify_one` says during a reload nothing is lost: another reload follows.
 ///
@@ -58,15 +61,18 @@ pub(crate) enum Event {
 /// May be dropped at any time; a reload that has begun is completed, and not told of.
 pub(crate) async fn watch(
     tls: Arc<Tls>,
+    reader: Reader,
     every: Duration,
     reload: Arc<Notify>,
     told: impl FnMut(Event),
 ) {
-    watch_by(SystemTime::now, tls, every, reload, told).await;
+    let look = |asked| reader.look(asked);
+    watch_by(SystemTime::now, look, tls, every, reload, told).await;
 }
 
-async fn watch_by(
+async fn watch_by<L: Future<Output = Result<Found, RecvError>>>(
     clock: impl Fn() -> SystemTime,
+    look: impl Fn(bool) -> L,
     tls: Arc<Tls>,
     every: Duration,
     reload: Arc<Notify>,
@@ -81,7 +87,11 @@ async fn watch_by(
             told(Event::ExpiresSoon { left });
         }
         let asked = timeout(every, reload.notified()).await.is_ok();
-        match look(&tls, asked).await {
+        // The panic hook has recorded what ended the reader.
+        let Ok(found) = look(asked).await else {
+            return;
+        };
+        match found {
             None => {}
             Some(Ok(reloaded)) => {
                 let changed = reloaded == Reloaded::Changed;
@@ -105,24 +115,9 @@ async fn watch_by(
     }
 }
 
-/// Reloads if the files have changed or somebody asked. On a thread that may block: files may be on
-/// a network file system that does not answer.
-async fn look(tls: &Arc<Tls>, asked: bool) -> Option<Result<Reloaded, TlsError>> {
-    let tls = Arc::clone(tls);
-    let looking = spawn_blocking(move || (asked || tls.files_changed()).then(|| tls.reload()));
-    match looking.await {
-        Ok(outcome) => outcome,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime ends, and this with it.
-            Err(_) => None,
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, future::ready};
 
     use tokio::{
         sync::mpsc::{Receiver, channel},
@@ -130,7 +125,10 @@ mod tests {
     };
 
     use super::{
-        super::tests::{DAY, Fixture, Pair, shown, whole_seconds},
+        super::{
+            reader::look,
+            tests::{DAY, Fixture, Pair, shown, whole_seconds},
+        },
         *,
     };
 
@@ -149,8 +147,11 @@ mod tests {
             let (told, events) = channel(1000);
             let reload = Arc::new(Notify::new());
             let (start, began) = (whole_seconds(SystemTime::now()), Instant::now());
+            let tls = Arc::clone(&fixture.tls);
             let watching = watch_by(
                 move || start + began.elapsed(),
+                // On this thread: the clock of the test would not wait for another one.
+                move |asked| ready(Ok(look(&tls, asked))),
                 Arc::clone(&fixture.tls),
                 HOUR,
                 Arc::clone(&reload),
@@ -211,11 +212,12 @@ mod tests {
     async fn files_are_read_if_they_may_have_changed_or_somebody_asks() {
         let Fixture { tls, directory, .. } = Fixture::new();
         tls.seen().make_older_files();
-        assert!(look(&tls, false).await.is_none());
-        assert!(look(&tls, true).await.is_some());
+        let reader = Reader::start(Arc::clone(&tls)).unwrap();
+        assert!(reader.look(false).await.unwrap().is_none());
+        assert!(reader.look(true).await.unwrap().is_some());
         tls.seen().make_older_files();
         fs::write(directory.path("tls.key"), "").unwrap();
-        assert!(look(&tls, false).await.unwrap().is_err());
+        assert!(reader.look(false).await.unwrap().unwrap().is_err());
     }
 
     #[tokio::test(start_paused = true)]

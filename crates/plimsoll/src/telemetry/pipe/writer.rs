@@ -75,7 +75,10 @@ impl Writer {
             self.write_batch();
         }
         self.lose(u64::from(!self.torn.is_empty()));
-        lock(&self.shared.writer).ended = true;
+        let mut state = lock(&self.shared.writer);
+        state.ended = true;
+        state.ends = None;
+        drop(state);
         self.shared.ended.notify_all();
     }
 
