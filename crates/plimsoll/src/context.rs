@@ -75,8 +75,9 @@ impl RequestId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // All characters of an id are visible ASCII, for which this cannot fail.
-        self.0.to_str().unwrap_or("-")
+        // All characters of an id are visible ASCII, for which this cannot fail. `to_str` would look
+        // at them one by one.
+        std::str::from_utf8(self.0.as_bytes()).unwrap_or("-")
     }
 
     pub(crate) fn header(&self) -> HeaderValue {

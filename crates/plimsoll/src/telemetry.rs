@@ -43,7 +43,7 @@ pub(crate) use self::{
     mask::mask,
     panic::{Caught, catch, count_hooked_panics, quietly},
     pipe::Priority,
-    record::{Head, Key, Record, key},
+    record::{Head, Key, PreparedFields, Record, key},
     redact::Redaction,
     thread::thread_index,
 };

@@ -8,7 +8,9 @@ use crate::{
     config::Level,
     context::RequestId,
     metrics::{Cause as _, ProtocolError},
-    telemetry::{Head, Log, Priority, Record, Redaction, escape_cut, json_string, key},
+    telemetry::{
+        Head, Log, PreparedFields, Priority, Record, Redaction, escape_cut, json_string, key,
+    },
 };
 
 /// The most bytes of a path, a query or an agent that are logged (contract LOG-8).
@@ -18,9 +20,8 @@ pub(crate) const MAX_METHOD: usize = 32;
 /// What access records have in common, made ready once.
 #[derive(Debug)]
 pub(super) struct AccessLog {
-    service: Vec<u8>,
-    version: Vec<u8>,
-    build_time: Vec<u8>,
+    /// `service`, `version` and `buildTime`.
+    build: PreparedFields,
     redaction: Redaction,
     /// The least level that is wanted of `http`.
     threshold: Level,
@@ -30,16 +31,18 @@ pub(super) struct AccessLog {
 
 impl AccessLog {
     pub(super) fn new(build: &BuildInfo, log: &Log, redacted: &[String]) -> Self {
-        let escaped = |text: &str| {
-            let mut out = Vec::new();
-            json_string(&mut out, text, 1024);
-            // The quotes come with the field.
-            out[1..out.len() - 1].to_vec()
+        // The quotes come with the field.
+        let escaped = |out: &mut Vec<u8>, text: &str| {
+            let mut quoted = Vec::new();
+            json_string(&mut quoted, text, 1024);
+            out.extend_from_slice(&quoted[1..quoted.len() - 1]);
         };
         Self {
-            service: escaped(build.service()),
-            version: escaped(build.version()),
-            build_time: escaped(build.build_time()),
+            build: PreparedFields::new(|record| {
+                record.escaped(key!("service"), |out| escaped(out, build.service()));
+                record.escaped(key!("version"), |out| escaped(out, build.version()));
+                record.escaped(key!("buildTime"), |out| escaped(out, build.build_time()));
+            }),
             redaction: Redaction::new(redacted),
             threshold: log.levels().threshold("http"),
             heads: [Level::Info, Level::Warning, Level::Error]
@@ -94,7 +97,11 @@ impl AccessLog {
     ) {
         self.begin(record, status);
         let method = account.method.as_str().as_bytes();
-        record.escaped(key!("method"), |out| escape_cut(out, method, MAX_METHOD));
+        record.escaped(key!("method"), |out| match method.len() {
+            // No character of a method needs escaping (RFC 9110, 9.1).
+            0..=MAX_METHOD => out.extend_from_slice(method),
+            _ => escape_cut(out, method, MAX_METHOD),
+        });
         record.str(key!("path"), pattern);
         let path = match account.uri.path() {
             // The target of CONNECT is an authority.
@@ -136,11 +143,7 @@ impl AccessLog {
 
     /// Writes the fields that begin every access record.
     fn begin(&self, record: &mut Record<'_>, status: u16) {
-        record.escaped(key!("service"), |out| out.extend_from_slice(&self.service));
-        record.escaped(key!("version"), |out| out.extend_from_slice(&self.version));
-        record.escaped(key!("buildTime"), |out| {
-            out.extend_from_slice(&self.build_time)
-        });
+        record.prepared(&self.build);
         record.number(key!("status"), status);
     }
 }
@@ -188,16 +191,39 @@ const fn level(status: u16) -> Level {
     }
 }
 
+/// Each number of an IPv4 address with a dot behind it, and how many bytes that takes.
+const OCTETS: [([u8; 4], usize); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0_u16;
+    while octet < 256 {
+        let [_, low] = octet.to_be_bytes();
+        let (hundreds, tens, ones) = (b'0' + low / 100, b'0' + low / 10 % 10, b'0' + low % 10);
+        octets[octet as usize] = match octet {
+            100.. => ([hundreds, tens, ones, b'.'], 4),
+            10.. => ([tens, ones, b'.', 0], 3),
+            _ => ([ones, b'.', 0, 0], 2),
+        };
+        octet += 1;
+    }
+    octets
+};
+
 fn write_ip(record: &mut Record<'_>, ip: Option<IpAddr>) {
     match ip {
-        // The formatter of addresses takes ten times as long.
+        // The formatter of addresses takes twenty times as long.
         Some(IpAddr::V4(ip)) => record.escaped(key!("ip"), |out| {
-            for (index, byte) in ip.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
+            let mut text = [0; 16];
+            let mut length = 0;
+            for octet in ip.octets() {
+                let (digits, count) = OCTETS[usize::from(octet)];
+                // Four of them, with a dot each, have 16 bytes at most.
+                if let Some(place) = text.get_mut(length..length + 4) {
+                    place.copy_from_slice(&digits);
                 }
-                out.extend_from_slice(itoa::Buffer::new().format(byte).as_bytes());
+                length += count;
             }
+            // Without the last dot.
+            out.extend_from_slice(&text[..length - 1]);
         }),
         Some(ip) => record.display(key!("ip"), &ip),
         None => record.str(key!("ip"), "-"),

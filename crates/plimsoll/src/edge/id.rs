@@ -129,11 +129,23 @@ const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Writes 16 lower-case digits, all at once.
 fn write_hex(out: &mut [u8], value: u64) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for (digits, byte) in out.chunks_exact_mut(2).zip(value.to_be_bytes()) {
-        digits[0] = HEX[usize::from(byte >> 4)];
-        digits[1] = HEX[usize::from(byte & 0xF)];
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    for (digits, half) in out
+        .as_chunks_mut::<8>()
+        .0
+        .iter_mut()
+        .zip([value >> 32, value])
+    {
+        // Each of the eight nibbles gets a byte.
+        let mut spread = half & 0xffff_ffff;
+        spread = (spread << 16 | spread) & 0x0000_ffff_0000_ffff;
+        spread = (spread << 8 | spread) & 0x00ff_00ff_00ff_00ff;
+        spread = (spread << 4 | spread) & 0x0f0f_0f0f_0f0f_0f0f;
+        let letters = (spread + ONES * 6) >> 4 & ONES;
+        *digits =
+            (spread + ONES * u64::from(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes();
     }
 }
 
@@ -182,6 +194,15 @@ mod tests {
     fn an_id_is_made_when_none_was_sent() {
         let assigned = assign(&mut HeaderMap::new());
         assert!(!assigned.replaced && is_generated(assigned.id.as_str()));
+    }
+
+    #[test]
+    fn hex_digits_are_those_of_the_formatter() {
+        for value in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX, 0x9999_aaaa_0f0f_f0f0] {
+            let mut digits = [0; 16];
+            write_hex(&mut digits, value);
+            assert_eq!(digits, format!("{value:016x}").as_bytes());
+        }
     }
 
     #[test]

@@ -35,8 +35,13 @@ use crate::{
 };
 
 /// The service's router, which tells the edge the route of each request.
+///
+/// It is cloned for each request, so it is one pointer.
 #[derive(Debug, Clone)]
-pub(crate) struct Routes {
+pub(crate) struct Routes(Arc<Routers>);
+
+#[derive(Debug, Clone)]
+struct Routers {
     plain: Router,
     telling: Router,
     told: RouteLayer,
@@ -54,27 +59,29 @@ impl Routes {
             known: Arc::new(Known::new()),
             matcher: Arc::new(RouteMatcher::new(&router)),
         };
-        Self {
+        Self(Arc::new(Routers {
             plain: router.clone(),
             // Last, so that it is around everything else.
             telling: router.layer(told.clone()),
             told,
             layered: None,
-        }
+        }))
     }
 
     /// Puts layers around all of it. `layer` gets a router that has a fallback and no route.
-    pub(crate) fn layered(mut self, layer: impl FnOnce(Router) -> Router) -> Self {
+    pub(crate) fn layered(self, layer: impl FnOnce(Router) -> Router) -> Self {
         let all = Router::new().fallback_service(self.clone());
-        self.layered = Some(layer(all).with_state(()));
-        self
+        Self(Arc::new(Routers {
+            layered: Some(layer(all).with_state(())),
+            ..Routers::clone(&self.0)
+        }))
     }
 
     /// The route of a request that is not handled; what a layer makes of its path is not seen.
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> RouteId {
-        match self.told.known.find(method, uri.path()) {
+        match self.0.told.known.find(method, uri.path()) {
             Some(route) => route,
-            None => self.told.tag(method, uri).index,
+            None => self.0.told.tag(method, uri).index,
         }
     }
 }
@@ -90,16 +97,22 @@ impl Service<AxumRequest> for Routes {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(layered) = &mut self.layered {
-            return layered.call(request);
-        }
-        match self.told.known.find(request.method(), request.uri().path()) {
-            Some(route) => {
-                context::with_current(|current| current.route = route);
-                self.plain.call(request)
-            }
-            None => self.telling.call(request),
-        }
+        let routers = &*self.0;
+        let mut router = match &routers.layered {
+            Some(layered) => layered.clone(),
+            None => match routers
+                .told
+                .known
+                .find(request.method(), request.uri().path())
+            {
+                Some(route) => {
+                    context::with_current(|current| current.route = route);
+                    routers.plain.clone()
+                }
+                None => routers.telling.clone(),
+            },
+        };
+        router.call(request)
     }
 }
 

@@ -115,11 +115,20 @@ fn is_valid_host(host: &[u8]) -> bool {
         || Authority::try_from(host).is_ok_and(|host| host_and_port(host.as_str()).is_some())
 }
 
-/// Whether it is a name or an IPv4 address with an optional port, as nearly all are: this is told in a
-/// tenth of the time that the whole grammar takes.
+/// Whether it is a name or an IPv4 address with an optional port, as nearly all are: this takes a
+/// twentieth of the time that the whole grammar takes.
 fn is_plain_host(host: &[u8]) -> bool {
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-    let end = host.iter().position(|byte| !is_name(byte));
+    /// The characters of a name.
+    const NAME: [bool; 256] = {
+        let mut name = [false; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            name[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+            byte += 1;
+        }
+        name
+    };
+    let end = host.iter().position(|byte| !NAME[usize::from(*byte)]);
     match end.map(|end| host.split_at(end)) {
         None => !host.is_empty(),
         Some((name, [b':', port @ ..])) => {

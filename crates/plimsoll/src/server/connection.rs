@@ -125,14 +125,22 @@ pub(super) async fn serve(mut accepted: Accepted) {
 async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolError> {
     let state = &accepted.state;
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let length = request.body().size_hint().exact();
         let framing = length.map_or(Framing::Chunked, Framing::Length);
         asked.state.http1().set_framing(framing);
-        let request = unread::watch(asked.by(request), &asked.state);
-        let body_of = request.body().connection();
-        let answer = edge.serve(request, asked.peer, asked.scheme, asked.state());
-        Settle::new(answer, body_of)
+        asked.by(&mut request);
+        let (peer, scheme, state) = (asked.peer, asked.scheme, asked.state());
+        // Most requests have no body, and to wrap one moves the whole request.
+        if request.body().is_end_stream() {
+            asked.state.body_began(false);
+            return Settle::new(edge.serve(request, peer, scheme, state), None);
+        }
+        let request = unread::watch(request, &asked.state);
+        Settle::new(
+            edge.serve(request, peer, scheme, state),
+            Some(asked.state()),
+        )
     });
     let protocol = Protocol::Http1(MessageScanner::new());
     let watched = Watched::new(
@@ -169,7 +177,8 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());
     let service = service_fn(move |mut request| {
         http2::join_cookies(&mut request);
-        let answer = edge.serve(asked.by(request), asked.peer, asked.scheme, asked.state());
+        asked.by(&mut request);
+        let answer = edge.serve(request, asked.peer, asked.scheme, asked.state());
         async move { Ok::<_, Infallible>(answer.await?.map(Flow::new)) }
     });
     let watched = Watched::new(
@@ -195,14 +204,13 @@ struct Asked {
 }
 
 impl Asked {
-    fn by(&self, mut request: Request<Incoming>) -> Request<Incoming> {
+    fn by(&self, request: &mut Request<Incoming>) {
         if let Some(addr) = self.addr {
             request.extensions_mut().insert(ConnectInfo(addr));
         }
         if let Some(peer) = self.unix_peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
-        request
     }
 
     fn state(&self) -> Arc<ConnectionState> {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::{
     chunked::{Chunked, Progress},
-    head::Head,
+    head::{Head, is_whole_head},
 };
 
 /// How the body of a request is framed, as hyper understood it.
@@ -62,6 +62,11 @@ impl Http1State {
             Framing::Chunked => CHUNKED,
         };
         self.framing.store(value, Ordering::Relaxed);
+    }
+
+    /// Whether hyper has parsed the last head, and no body follows that.
+    fn has_no_body(&self) -> bool {
+        self.framing.load(Ordering::Relaxed) == 0
     }
 
     fn take_framing(&self) -> Option<Framing> {
@@ -128,6 +133,11 @@ impl MessageScanner {
     ///
     /// If the first byte is malformed, and from then on.
     pub(super) fn scan(&mut self, bytes: &[u8], state: &Http1State) -> Result<usize, Malformed> {
+        // Most requests have no body, and a head that comes in one read.
+        if matches!(self.part, Part::Complete) && state.has_no_body() && is_whole_head(bytes) {
+            state.take_framing();
+            return Ok(bytes.len());
+        }
         let mut done = 0;
         while done < bytes.len() {
             let rest = &bytes[done..];

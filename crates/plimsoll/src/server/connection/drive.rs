@@ -189,6 +189,9 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             if armed.is_none_or(|armed| due < armed) {
                 timer.as_mut().reset(due);
                 armed = Some(due);
+            } else if !timer.is_elapsed() {
+                // It has the waker already, and to poll it is dearer than to look.
+                return Poll::Pending;
             }
             if timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;

@@ -33,7 +33,7 @@ use crate::server::state::{ConnectionState, Fate};
 pub(super) struct RequestBody {
     /// `Some` until the drop.
     incoming: Option<Incoming>,
-    /// There if the request has a body.
+    /// `Some` until the body has been read.
     watch: Option<Watch>,
 }
 
@@ -46,23 +46,21 @@ struct Watch {
     is_waiting: bool,
 }
 
-/// Watches the body of a request.
+/// Watches the body of a request that has one.
 pub(super) fn watch(
     request: Request<Incoming>,
     state: &Arc<ConnectionState>,
 ) -> Request<RequestBody> {
-    let has_body = !request.body().is_end_stream();
-    let number = state.body_began(has_body);
-    let watch = has_body.then(|| Watch {
+    let watch = Watch {
         state: Arc::clone(state),
-        number,
+        number: state.body_began(true),
         keeps_alive: request.version() == Version::HTTP_11
             && !has_token(request.headers(), &header::CONNECTION, "close"),
         is_waiting: has_token(request.headers(), &header::EXPECT, "100-continue"),
-    });
+    };
     request.map(|incoming| RequestBody {
         incoming: Some(incoming),
-        watch,
+        watch: Some(watch),
     })
 }
 
@@ -74,13 +72,6 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|item| item.trim().eq_ignore_ascii_case(token))
-}
-
-impl RequestBody {
-    /// The state of the connection, if the request has a body.
-    pub(super) fn connection(&self) -> Option<Arc<ConnectionState>> {
-        Some(Arc::clone(&self.watch.as_ref()?.state))
-    }
 }
 
 impl Body for RequestBody {

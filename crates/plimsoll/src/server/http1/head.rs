@@ -97,6 +97,15 @@ impl Head {
     }
 }
 
+/// Whether `bytes` are one head and nothing else, and certainly without a fragment.
+pub(super) fn is_whole_head(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'\r' | b'\n', ..] => false,
+        [front @ .., b'\r', b'\n'] => front.ends_with(b"\n") && find_suspicious(front).is_none(),
+        _ => false,
+    }
+}
+
 /// What a search has found.
 struct Found {
     /// The index behind the first empty line that follows another line.
@@ -107,14 +116,6 @@ struct Found {
 
 impl Found {
     fn search(bytes: &[u8]) -> Self {
-        // Most heads come in one read, and end it.
-        if let [front @ .., b'\r', b'\n'] = bytes
-            && front.ends_with(b"\n")
-            && find_suspicious(front).is_none()
-        {
-            let end = Some(bytes.len());
-            return Self { end, hash: false };
-        }
         let mut hash = false;
         let mut from = 0;
         while let Some(at) = find_suspicious(&bytes[from..]) {
