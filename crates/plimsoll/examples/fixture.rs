@@ -64,6 +64,7 @@ struct Fixture {
     setup_fail: bool,
     connect_fails: bool,
     hook_ms: u64,
+    hook_limit_ms: Option<u64>,
     route_clash: Option<String>,
 }
 
@@ -96,6 +97,9 @@ impl Settings for Fixture {
             .setting("HOOK_MS", "How long the hook takes.")
             .default("0")
             .read();
+        let hook_limit_ms = from
+            .setting("HOOK_LIMIT_MS", "The limit of the hook, if it has its own.")
+            .read_optional();
         let route_clash = from
             .setting("ROUTE_CLASH", "A route to add.")
             .read_optional();
@@ -107,6 +111,7 @@ impl Settings for Fixture {
             setup_fail: setup_fail?,
             connect_fails: connect_fails?,
             hook_ms: hook_ms?,
+            hook_limit_ms: hook_limit_ms?,
             route_clash: route_clash?,
         })
     }
@@ -142,10 +147,14 @@ async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
     handle.on_shutdown("first", async { tracing::info!("hook_first") });
     handle.on_shutdown("last", async { tracing::info!("hook_last") });
     let pause = Duration::from_millis(settings.hook_ms);
-    handle.on_shutdown("slow", async move {
+    let slow = async move {
         sleep(pause).await;
         tracing::info!("hook_ran");
-    });
+    };
+    match settings.hook_limit_ms.map(Duration::from_millis) {
+        Some(limit) => handle.on_shutdown_within("slow", limit, slow),
+        None => handle.on_shutdown("slow", slow),
+    }
 
     let metrics = handle.metrics();
     let hits = metrics.counter("fixture_hits_total", "Hits of /count")?;

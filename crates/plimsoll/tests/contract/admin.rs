@@ -150,7 +150,7 @@ fn probes_stay_on_the_main_listener_if_told() {
 /// LIFE-1, MET-6, ADM-2: the last scrape.
 #[test]
 fn an_admin_listener_answers_until_the_hooks_are_done() {
-    let it = Administered::with(start, &[("HOOK_MS", "1500")]);
+    let it = Administered::with(start, &[("HOOK_MS", "1500"), ("HOOK_LIMIT_MS", "2000")]);
     let mut admin = it.connect();
     it.service.signal(Signal::Term);
     eventually("the service flushes", || {

@@ -90,7 +90,7 @@ fn a_connection_that_stays_silent_delays_the_end_by_a_moment_only() {
 /// LIFE-3: a second signal hurries hooks that have begun.
 #[test]
 fn a_second_signal_while_a_hook_runs_ends_the_service() {
-    let service = start(&[("HOOK_MS", "60000")]);
+    let service = start(&[("HOOK_MS", "60000"), ("HOOK_LIMIT_MS", "2000")]);
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
     // The least time between two signals that count as two, from when the first has arrived.
