@@ -12,10 +12,18 @@
 //! # Cost
 //!
 //! Below the limit a connection costs one short lock when it comes and one when it goes. At the
-//! limit those who may go are looked for among all, and as many as [`BATCH`] are remembered, so that
-//! a flood pays for one look per batch.
+//! limit all connections are searched for those who may go, and as many as [`BATCH`] are remembered.
+//! A search that finds fewer has found all of them. It is not repeated for 1 ms per 1,000 connections,
+//! so that searches take a few percent of one CPU at most, even if all connections are busy.
+//! Who becomes idle within that time is found by the next search.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 use super::state::{ConnectionState, Waiting};
 use crate::metrics::{Registry, Rejection};
@@ -23,8 +31,13 @@ use crate::metrics::{Registry, Rejection};
 /// Connections above the limit that are answered, so that probes are.
 const RESERVE: usize = 32;
 
-/// How many of those who may go are remembered from one look.
+/// How many of those who may go are remembered from one search.
 const BATCH: usize = 256;
+
+/// How long no search follows one that found all who may go.
+fn pause(places: usize) -> Duration {
+    Duration::from_millis(places as u64 / 1000)
+}
 
 /// The connections of one service.
 #[derive(Debug)]
@@ -42,8 +55,10 @@ struct Members {
     regular: usize,
     /// Members of the reserve.
     reserve: usize,
-    /// Those who may go, the first to go last.
-    candidates: Vec<Arc<ConnectionState>>,
+    /// Those who may go, in this order.
+    candidates: VecDeque<Arc<ConnectionState>>,
+    /// No search before this moment.
+    next_search: Option<Instant>,
 }
 
 /// A place in the crowd, given back by the drop.
@@ -93,6 +108,10 @@ impl Crowd {
             members.places.len() - 1
         });
         members.places[place] = Some(Arc::clone(state));
+        if made_room {
+            // No search has seen it.
+            members.candidates.push_back(Arc::clone(state));
+        }
         Some(Seat {
             crowd: Arc::clone(self),
             place,
@@ -103,8 +122,8 @@ impl Crowd {
 
     /// Tells somebody to go, whose place is free from this moment on.
     fn make_room(&self, members: &mut Members) -> bool {
-        for look in 0..2 {
-            while let Some(candidate) = members.candidates.pop() {
+        for has_searched in [false, true] {
+            while let Some(candidate) = members.candidates.pop_front() {
                 if let Some(waiting) = candidate.evict() {
                     members.regular -= 1;
                     self.registry.connections.rejected.count(match waiting {
@@ -114,8 +133,8 @@ impl Crowd {
                     return true;
                 }
             }
-            if look == 0 {
-                members.look();
+            if !has_searched {
+                members.search();
             }
         }
         false
@@ -128,22 +147,26 @@ impl Crowd {
 
 impl Members {
     /// Finds those who may go: without a complete head before idle, longest first.
-    fn look(&mut self) {
+    fn search(&mut self) {
+        let now = Instant::now();
+        if self.next_search.is_some_and(|next| now < next) {
+            return;
+        }
         let mut found: Vec<_> = self
             .places
             .iter()
             .flatten()
             .filter_map(|state| Some((state.may_go()?, state)))
             .collect();
-        let first = found.len().min(BATCH);
-        if found.len() > first {
-            found.select_nth_unstable_by_key(first, |(order, _)| *order);
-            found.truncate(first);
+        if found.len() > BATCH {
+            found.select_nth_unstable_by_key(BATCH, |(order, _)| *order);
+            found.truncate(BATCH);
+        } else {
+            self.next_search = Some(now + pause(self.places.len()));
         }
         found.sort_unstable_by_key(|(order, _)| *order);
         self.candidates = found
             .into_iter()
-            .rev()
             .map(|(_, state)| Arc::clone(state))
             .collect();
     }
@@ -164,7 +187,7 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Duration, Instant, advance};
+    use tokio::time::advance;
 
     use super::*;
     use crate::build_info::BuildInfo;
@@ -232,6 +255,27 @@ mod tests {
         assert!(newcomers.iter().flatten().all(|seat| !seat.reserve));
         drop((seats, newcomers));
         assert_eq!(crowd.lock().regular, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn crowd_of_busy_connections_is_not_searched_for_each() {
+        const MEMBERS: usize = 2000;
+        let crowd = crowd(MEMBERS);
+        let busy: Vec<_> = (0..MEMBERS).map(|_| busy()).collect();
+        let mut seats: Vec<_> = busy.iter().map(|state| crowd.join(state)).collect();
+        let mut join = || {
+            let seat = crowd.join(&Arc::new(ConnectionState::new()));
+            let is_regular = seat.as_ref().is_some_and(|seat| !seat.reserve);
+            seats.push(seat);
+            is_regular
+        };
+        assert!(!join());
+        busy[0].request_ended(Instant::now());
+        advance(Duration::from_millis(1)).await;
+        assert!(!join(), "the search is not repeated yet");
+        advance(Duration::from_millis(1)).await;
+        assert!(join() && busy[0].is_evicted());
+        assert!(join(), "the one before is silent, and needs no search");
     }
 
     #[tokio::test(start_paused = true)]

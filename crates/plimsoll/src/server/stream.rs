@@ -21,12 +21,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use super::{
-    accept::Held,
-    http1::MessageScanner,
-    http2::Follower,
-    socket::Socket,
-    state::ConnectionState,
-    websocket::{MayWrite, WebSocketEnd},
+    accept::Held, http1::MessageScanner, http2::Follower, socket::Socket, state::ConnectionState,
+    websocket::WebSocketEnd,
 };
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
@@ -323,16 +319,14 @@ impl AsyncWrite for Watched {
             }
             return poll;
         };
-        if ready!(end.poll_may_write(cx, stream))? == MayWrite::Discard {
-            return Poll::Ready(Ok(buf.len()));
-        }
-        let count = ready!(Pin::new(stream).poll_write(cx, buf))?;
-        end.wrote(&buf[..count]);
-        Poll::Ready(Ok(count))
+        end.poll_write(cx, stream, buf)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(cx)
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.websocket() {
+            Some((end, stream)) => end.poll_flush(cx, stream),
+            None => self.stream()?.poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -39,6 +39,8 @@ pub(super) struct WebSocketEnd {
     reader: Told,
     /// Wakes the task that writes, if there is one of its own.
     writer: Option<Told>,
+    /// Ends a write that waits for the client; there once one has.
+    give_up: Option<Told>,
     sent: FrameTracker,
     stage: Stage,
 }
@@ -58,6 +60,7 @@ impl WebSocketEnd {
             token: token.clone(),
             reader: Box::pin(token.overdue()),
             writer: None,
+            give_up: None,
             sent: FrameTracker::new(),
             stage: Stage::Open,
         })
@@ -81,8 +84,57 @@ impl WebSocketEnd {
         matches!(self.stage, Stage::Over)
     }
 
-    /// To be asked before each write. Pending while the Close frame is being written.
-    pub(super) fn poll_may_write(
+    /// Writes for the handler. A client that takes nothing is not waited for longer than for its answer.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let may_write = match self.poll_may_write(cx, stream) {
+            Poll::Ready(may_write) => may_write?,
+            Poll::Pending => return self.poll_give_up(cx).map(Err),
+        };
+        if may_write == MayWrite::Discard {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let Poll::Ready(count) = Pin::new(stream).poll_write(cx, buf) else {
+            return self.poll_give_up(cx).map(Err);
+        };
+        let count = count?;
+        self.sent.see(&buf[..count]);
+        Poll::Ready(Ok(count))
+    }
+
+    /// Flushes for the handler, and waits as [`WebSocketEnd::poll_write`] does.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut Stream,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(stream).poll_flush(cx) {
+            Poll::Ready(flushed) => Poll::Ready(flushed),
+            Poll::Pending => self.poll_give_up(cx).map(Err),
+        }
+    }
+
+    /// A write is pending: nobody else may ever wake its task.
+    fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let token = &self.token;
+        let give_up = self.give_up.get_or_insert_with(|| {
+            let told = token.overdue();
+            Box::pin(async move {
+                told.await;
+                sleep(ANSWER).await;
+            })
+        });
+        ready!(give_up.as_mut().poll(cx));
+        self.stage = Stage::Over;
+        Poll::Ready(io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Whether the handler may write. Pending while the Close frame is being written.
+    fn poll_may_write(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut Stream,
@@ -106,11 +158,6 @@ impl WebSocketEnd {
             Stage::Closed(_) => MayWrite::Discard,
             Stage::Over => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }))
-    }
-
-    /// The handler has written these bytes.
-    pub(super) fn wrote(&mut self, bytes: &[u8]) {
-        self.sent.see(bytes);
     }
 
     fn begin(&mut self) {
@@ -148,7 +195,7 @@ impl WebSocketEnd {
 
 /// What becomes of bytes that the handler writes.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum MayWrite {
+enum MayWrite {
     Yes,
     Discard,
 }

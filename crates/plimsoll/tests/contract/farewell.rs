@@ -1,5 +1,13 @@
 //! LIFE-9 for what has no end of its own: event streams, WebSockets, upgraded connections.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
 use plimsoll::testing::{Connection, Process, Signal, eventually};
 
 use crate::support::{END, assert_problem, ms, request, start};
@@ -194,6 +202,33 @@ fn websocket_without_wiring_is_closed_by_the_drain() {
         ended.records_with("shutdown_complete")[0]["requestsCutOff"],
         0
     );
+}
+
+/// LIFE-9: its handler is in the middle of a write.
+#[test]
+fn websocket_of_a_client_that_reads_nothing_ends_in_time() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    for path in ["/websocket-plain", "/websocket-split"] {
+        let mut socket = websocket_at(&service, path);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&sent);
+        thread::spawn(move || {
+            let frames = frame(OPCODE_TEXT, &[b'x'; 100]).repeat(1000);
+            while socket.try_send(&frames).is_ok() {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        eventually("nothing more is read", || {
+            let before = sent.load(Ordering::Relaxed);
+            thread::sleep(ms(300));
+            (before > 0 && sent.load(Ordering::Relaxed) == before).then_some(())
+        });
+    }
+    service.signal(Signal::Term);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < ms(10_000), "{:?}", ended.took);
+    assert_eq!(ended.records_with("websocket_ended").len(), 1);
 }
 
 /// LIFE-9
