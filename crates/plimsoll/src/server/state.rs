@@ -204,23 +204,6 @@ impl ConnectionState {
         self.head_bytes.load(Ordering::Relaxed)
     }
 
-    /// Nothing that the client may still be sending is listened to once HTTP is over.
-    pub(super) fn set_heard(&self) {
-        self.unread.store(false, Ordering::Relaxed);
-    }
-
-    /// HTTP lets go of the stream.
-    pub(super) fn leave(&self, stream: Stream) {
-        if self.unread.load(Ordering::Relaxed) {
-            *lock(&self.left) = Some(stream);
-        }
-    }
-
-    /// The stream, if it was left with somebody who may still be sending.
-    pub(super) fn take_left(&self) -> Option<Stream> {
-        lock(&self.left).take()
-    }
-
     pub(crate) fn request_ended(&self, now: Instant) {
         if self.is_multiplexed() {
             self.requests.fetch_sub(1, Ordering::Release);

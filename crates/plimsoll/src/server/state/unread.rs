@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{ConnectionState, IDLE, lock};
+use crate::server::stream::Stream;
 
 /// The most that is discarded of a body, in bytes.
 const MAX_DISCARD: u64 = 64 * 1024;
@@ -80,8 +81,8 @@ impl ConnectionState {
         self.wake();
     }
 
-    /// Decides on the connection before the head of its response is sent. `is_last` tells that the
-    /// response ends it anyway.
+    /// Decides on the connection before the head of its response is sent. With `is_last` the response
+    /// ends it anyway.
     pub(in crate::server) fn settle_body(
         &self,
         cx: &mut Context<'_>,
@@ -156,6 +157,23 @@ impl ConnectionState {
             self.head_bytes.store(0, Ordering::Relaxed);
             self.waiting.store(IDLE, Ordering::Relaxed);
         }
+    }
+
+    /// Nothing that the client may still be sending is read once HTTP is over.
+    pub(in crate::server) fn set_heard(&self) {
+        self.unread.store(false, Ordering::Relaxed);
+    }
+
+    /// HTTP is done with the stream, which is kept if the client may still be sending.
+    pub(in crate::server) fn leave(&self, stream: Stream) {
+        if self.unread.load(Ordering::Relaxed) {
+            *lock(&self.left) = Some(stream);
+        }
+    }
+
+    /// The stream, if its client may still be sending.
+    pub(in crate::server) fn take_left(&self) -> Option<Stream> {
+        lock(&self.left).take()
     }
 
     fn is_current(&self, number: u32) -> bool {
