@@ -26,9 +26,8 @@ use crate::{RequestId, edge::REQUEST_ID};
 /// Outside of a request, only the trace of a recorded `tracing` span is written, and nothing is
 /// removed.
 ///
-/// The trace is that of `TraceContext::current`. If traces are off,
-/// the context that a trusted peer has sent is passed through. Without the feature `otlp` only
-/// the id is written.
+/// The trace is that of `TraceContext::current`. If traces are off, the context that a trusted peer has
+/// sent is passed through. Without the feature `otlp` only the id is written.
 ///
 /// ```
 /// use axum::http::Request;

@@ -71,7 +71,7 @@ use crate::lifecycle::{Connections, Stage};
 /// What the moments of two who wait are apart, as long as there are few.
 const APART: Duration = Duration::from_millis(1);
 
-/// How long code that was told has to end its stream or WebSocket by itself.
+/// How long code that waits for the token has to end its stream or WebSocket by itself.
 const TURN: Duration = Duration::from_millis(50);
 
 /// A response that the drain does not end. See [`keep_open`].

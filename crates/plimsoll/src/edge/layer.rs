@@ -68,7 +68,7 @@ impl<S> Edge<S> {
         }
     }
 
-    /// What tells connections of the shutdown.
+    /// What connections learn the shutdown from.
     pub(crate) fn shutdown_token(&self) -> &ShutdownToken {
         &self.shared.shutdown
     }

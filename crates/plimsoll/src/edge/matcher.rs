@@ -45,7 +45,7 @@ pub(crate) struct Match {
     pub(crate) choice: Choice,
     /// Absent for fallbacks and for the inside of `nest_service`.
     pub(crate) pattern: Option<MatchedPath>,
-    /// Tells apart what layers are put around.
+    /// Distinguishes what layers are put around.
     place: usize,
     /// The names of the parameters in the path.
     params: Vec<Box<str>>,

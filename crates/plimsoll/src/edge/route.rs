@@ -4,8 +4,8 @@
 //! around every route once; each route's copy remembers the index of its pattern after the first
 //! request, so that later ones look nothing up.
 //!
-//! It also tells where axum's own 404 or 405 answers, which the edge makes a problem of: a bare answer
-//! of the service's own code looks the same and must stay ([`super::matcher`]).
+//! It also marks axum's own 404 and 405, which the edge turns into problems: a bare answer of the
+//! service's own code looks the same and must stay ([`super::matcher`]).
 //!
 //! It has its price: axum puts every layer of a route into a box, and its future into another, with
 //! each request. So [`Routes`] has the router twice, with the layer and without, and takes the one

@@ -1,7 +1,7 @@
 //! Responses whose clients accept nothing (contract SRV-4).
 //!
 //! Such a response holds no slot, but it holds memory. So there may be as many of them as there are
-//! slots; beyond that, the one that has stalled for longest is given up.
+//! slots; beyond that, the one that has stalled for longest is reset.
 //!
 //! A response is registered only when its client has accepted nothing for [`STALL`], by the timer that
 //! limits the wait anyway. A response that makes progress costs nothing here.
@@ -102,7 +102,7 @@ impl Stalled {
         self.key.0
     }
 
-    /// Whether the response must end, to make room for others.
+    /// Whether the response must end, so that others can stall.
     pub(crate) fn is_evicted(&self) -> bool {
         self.evicted.load(Ordering::Acquire)
     }

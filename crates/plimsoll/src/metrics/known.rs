@@ -1,7 +1,7 @@
 //! Paths that are their own pattern, such as `/info`: found by method and path, before the router.
 //!
-//! Whoever is found here needs nobody inside the router to tell the pattern (`edge/route.rs`), which
-//! costs a box for the route and one for its future with every request. Only paths that the router
+//! A request whose path is found here skips the layer that tags routes (`edge/route.rs`), which costs
+//! a box for the route and one for its future with every request. Only paths that the router
 //! has matched get in, and each once for each kind of method, so no client can fill the table.
 //!
 //! The patterns of all routes are looked up in such a table as well, without a method of their own.
@@ -22,7 +22,7 @@ const PLACES: usize = 256;
 /// How many places a path may have.
 const TRIES: usize = 8;
 
-/// The kind of a method, as its label in the metrics tells it: those that share one share a handler.
+/// The kind of a method, as in its label in the metrics: methods that share one share a handler.
 type MethodSlot = u32;
 
 type Place = OnceLock<(MethodSlot, Box<str>, RouteId)>;

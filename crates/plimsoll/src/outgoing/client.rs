@@ -31,8 +31,7 @@ use crate::{
     otlp::Tracer,
 };
 
-/// Observes the requests of an HTTP client, and lets them carry the id and the trace of the request
-/// that causes them.
+/// Observes the requests of an HTTP client, and propagates the id and the trace of the current request.
 ///
 /// Made by [`Handle::client_layer`](crate::Handle::client_layer). It is for any client that is a
 /// [`tower` service](tower_service::Service) of [`http::Request`]: the clients of hyper-util and
@@ -148,7 +147,7 @@ where
     }
 }
 
-/// How a call ended, with what its span tells of that.
+/// How a call ended, with what its span records.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
     not(feature = "otlp"),

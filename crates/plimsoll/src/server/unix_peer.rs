@@ -12,7 +12,7 @@ use tokio::net::unix::UCred;
 /// use plimsoll::UdsConnectInfo;
 ///
 /// let router: Router = Router::new().route(
-///     "/who",
+///     "/peer",
 ///     get(|ConnectInfo(peer): ConnectInfo<UdsConnectInfo>| async move { peer.uid().to_string() }),
 /// );
 /// # drop(router);
@@ -45,7 +45,7 @@ impl UdsConnectInfo {
         self.gid
     }
 
-    /// The process id of the peer, where the system tells it. The process may have ended since.
+    /// The process id of the peer, where the system provides it. The process may have ended since.
     #[must_use]
     pub const fn pid(&self) -> Option<i32> {
         self.pid

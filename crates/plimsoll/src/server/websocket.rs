@@ -1,7 +1,7 @@
 //! WebSockets that no code closes when the service ends.
 //!
 //! A handler that knows nothing of the shutdown reads until its client closes. When the drain has
-//! begun, and code that the shutdown token tells has had its turn, the connection itself closes the
+//! begun, and code that waits for the shutdown token has had its turn, the connection itself closes the
 //! WebSocket: a Close frame with status 1001 between two frames of the handler (RFC 6455, 5.5.1), a
 //! second for the client's answer, which the handler reads as usual, then the end of the stream.
 //!

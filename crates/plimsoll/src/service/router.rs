@@ -60,7 +60,7 @@ pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadow
     Ok(shadowed)
 }
 
-/// Completes the service's routes. Tells of those that do not get all requests that they match.
+/// Completes the service's routes, and logs those that do not get all requests that they match.
 ///
 /// # Errors
 ///

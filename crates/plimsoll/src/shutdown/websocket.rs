@@ -55,8 +55,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// }
 /// ```
 ///
-/// It is closed by whoever reads: code that only sends waits for
-/// [`cancelled`](super::ShutdownToken::cancelled).
+/// Reading closes it: code that only sends waits for [`cancelled`](super::ShutdownToken::cancelled).
 pub struct ClosingWebSocket {
     socket: WebSocket,
     stage: Stage,

@@ -124,7 +124,7 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             }
             let stuck = state.stuck_since();
             if stalled.as_ref().is_some_and(Stalled::is_evicted) {
-                // Nobody reads what could be said to the client.
+                // The client reads nothing, so there is no use in sending it anything more.
                 state.set_heard();
                 return Poll::Ready(None);
             }

@@ -3,7 +3,7 @@
 //! On a connection of HTTP/1 that shows on the socket. Here one client may keep a stream's window
 //! shut while it reads others, or keep them all shut: nothing is written then, and the socket is
 //! never full. What shows instead is that hyper holds a piece of a body and asks for no other. After a
-//! second of that the response counts as stalled, and may be reset to make room for others.
+//! second of that the response counts as stalled, and may be reset for the sake of others.
 
 use std::{
     cell::Cell,

@@ -1,7 +1,7 @@
 //! Requests that h2 refuses by itself.
 //!
-//! A stream above the limit, or with a malformed request, gets RST_STREAM from h2, which reports that
-//! to nobody. So the frames that go out are followed for these (RFC 9113, 4.1 and 6.4).
+//! A stream above the limit, or with a malformed request, gets RST_STREAM from h2, without an
+//! event for its caller. So the frames that go out are checked for these (RFC 9113, 4.1 and 6.4).
 
 use std::sync::Arc;
 
