@@ -1,19 +1,15 @@
-//! Secrets in errors of libraries: passwords in URLs, and values of parameters with a secret's name.
+//! Secrets in errors of libraries: passwords in URLs, and values with a secret's name.
+//!
+//! Where the end of a secret is not certain, the longer reading counts: what is cut is rather too
+//! much.
 
-/// Names of parameters whose values are secrets, in URLs and in connection strings.
-const SECRET_NAMES: [&str; 11] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "client_secret",
-    "id_token",
-    "password",
-    "pwd",
-    "refresh_token",
-    "secret",
-    "signature",
-    "token",
-];
+use super::redact::is_secret_name;
+
+/// Further names, which are common in connection strings and not in queries.
+const SECRET_NAMES: [&str; 3] = ["pwd", "access_key", "secret_key"];
+
+/// Ends of names, as in `PGPASSWORD` and `db_password`.
+const SECRET_ENDS: [&str; 4] = ["password", "passwd", "secret", "token"];
 
 const MASK: &str = "***";
 
@@ -31,11 +27,9 @@ fn mask_urls(text: &str) -> String {
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + "://".len());
         out.push_str(before);
-        let end = after
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>'))
-            .unwrap_or(after.len());
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
         let url = &after[..end];
-        // A password may hold any of `/?#` in error; the last `@` of the word ends it.
+        // A password may hold any of `/?#'"` in error; the last `@` of the word ends it.
         rest = match (url.find(':'), url.rfind('@')) {
             (Some(colon), Some(at)) if colon < at => {
                 out.push_str(&url[..=colon]);
@@ -49,34 +43,70 @@ fn mask_urls(text: &str) -> String {
     out
 }
 
-/// `name=value` without the value, up to a space, a quote or a separator.
+/// `name=value` without the value, in the forms that [`secret_length`] knows.
 fn mask_parameters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(equals) = rest.find('=') {
-        let (before, after) = rest.split_at(equals + 1);
+    while let Some(separator) = rest.find(['=', ':']) {
+        let (before, after) = rest.split_at(separator + 1);
         out.push_str(before);
-        let name_begins = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-        let name = before[..equals].rsplit(name_begins).next().unwrap_or("");
         rest = after;
-        if SECRET_NAMES.iter().any(|it| it.eq_ignore_ascii_case(name)) {
+        let name = before[..separator].trim_end_matches([' ', '"', '\'']);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let name = name.rsplit(|c| !is_name(c)).next().unwrap_or("");
+        if is_secret(name)
+            && let Some((kept, length)) = secret_length(&before[separator..], after)
+        {
+            out.push_str(&after[..kept]);
             out.push_str(MASK);
-            rest = &after[value_length(after)..];
+            rest = &after[kept + length..];
         }
     }
     out.push_str(rest);
     out
 }
 
-/// The length of a value: up to the other quote if it begins with one, else up to a separator.
-fn value_length(text: &str) -> usize {
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''));
-    let end = match quote {
-        Some(quote) => text[1..].find(quote).map(|end| end + 2),
-        None => text
-            .find(|c: char| c.is_whitespace() || matches!(c, '&' | ';' | ',' | '"' | '\'' | ')')),
+fn is_secret(name: &str) -> bool {
+    let has_end = |end: &&str| {
+        let start = name.len().checked_sub(end.len());
+        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(end))
     };
-    end.unwrap_or(text.len())
+    is_secret_name(name)
+        || SECRET_NAMES.iter().any(|it| it.eq_ignore_ascii_case(name))
+        || SECRET_ENDS.iter().any(has_end)
+}
+
+/// How much of the text behind a separator stays, and the length of the secret behind that.
+///
+/// Behind `:` only a quoted text is a secret, as in JSON and in what `Debug` writes: prose has
+/// colons too.
+fn secret_length(separator: &str, text: &str) -> Option<(usize, usize)> {
+    let value = text.trim_start_matches(' ');
+    let value = value.strip_prefix("Some(").unwrap_or(value);
+    let kept = text.len() - value.len();
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    if separator == ":" && quote.is_none() {
+        return None;
+    }
+    let mut characters = value.char_indices().skip(usize::from(quote.is_some()));
+    while let Some((index, character)) = characters.next() {
+        let is_end = match quote {
+            Some(quote) => character == quote,
+            None => character.is_whitespace() || character == '&',
+        };
+        if character == '\\' {
+            // The next one is part of the secret, whatever it is.
+            characters.next();
+        } else if is_end {
+            let is_doubled = quote.is_some() && value[index + 1..].starts_with(character);
+            match quote {
+                Some(_) if is_doubled => drop(characters.next()),
+                Some(_) => return Some((kept, index + 1)),
+                None => return Some((kept, index)),
+            }
+        }
+    }
+    Some((kept, value.len()))
 }
 
 #[cfg(test)]
@@ -107,13 +137,37 @@ mod tests {
             "host=db password=*** user=app",
         );
         check("password='hunter2 and 3' host=db", "password=*** host=db");
+        check(
+            "PGPASSWORD=hunter2 DB-Password=x",
+            "PGPASSWORD=*** DB-Password=***",
+        );
+        check("sig=x&Passwd=y&keys=z", "sig=***&Passwd=***&keys=z");
+        check("wrong password: try again", "wrong password: try again");
+        check("password= host=db", "password= ***");
+    }
+
+    #[test]
+    fn end_of_a_secret_is_not_found_too_early() {
+        check("a://u:pa'ss@db, x", "a://u:***@db, x");
+        check("<a://u:pa<ss@db> x", "<a://u:***@db> x");
+        check("password=pa'ss;w,o)rd host=db", "password=*** host=db");
+        check(r"password=pa\ ss host=db", "password=*** host=db");
+        check(r"password='pa\'ss' host=db", "password=*** host=db");
+        check("password='pa''ss' host=db", "password=*** host=db");
+        check("password='pass", "password=***");
+        check("password = pass host=db", "password = *** host=db");
+        check(r#"{"password":"pass","a":1}"#, r#"{"password":***,"a":1}"#);
+        check(
+            r#"Config { password: Some("pass"), a: 1 }"#,
+            r"Config { password: Some(***), a: 1 }",
+        );
         check("?a=1&Api_Key=x&b=2", "?a=1&Api_Key=***&b=2");
     }
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_mask(text in "[ =&:/@?a-cé]*") {
-            let password = format!("{text} db://u:CANARY@h password=CANARY {text}");
+        fn no_text_breaks_the_mask(text in r#"[ =&:/@?a-cé'"\\]*"#, rest in "[=&:/?a-cé'\"]*") {
+            let password = format!("{text} db://u:CANARY{rest}CANARY@h password=CANARY {text}");
             prop_assert!(!mask(&password).contains("CANARY"));
         }
     }

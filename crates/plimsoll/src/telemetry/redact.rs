@@ -77,11 +77,18 @@ impl Redaction {
     fn is_secret(&self, name: &str) -> bool {
         let name = decode(name);
         let is_part = |byte: &u8| matches!(byte, b'[' | b']');
-        name.split(is_part).any(|part| {
-            SECRETS.iter().any(|secret| is_same(part, secret))
-                || self.more.iter().any(|secret| is_same(part, secret))
-        })
+        name.split(is_part)
+            .any(|part| is_built_in(part) || self.more.iter().any(|secret| is_same(part, secret)))
     }
+}
+
+/// Whether a built-in name is this one.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    is_built_in(name.as_bytes())
+}
+
+fn is_built_in(name: &[u8]) -> bool {
+    SECRETS.iter().any(|secret| is_same(name, secret))
 }
 
 /// Whether two names are the same but for case, and for the choice of `-` or `_`.
