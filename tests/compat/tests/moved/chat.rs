@@ -6,11 +6,17 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use plimsoll::testing::Process;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, protocol::frame::coding::CloseCode},
+};
 
-use crate::support::{Subject, binaries, get, request};
+use crate::support::{Subject, Target, Work, binaries, end_under_load, get, request};
 
 type Member = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Members that are there when the signal comes.
+const MEMBERS: usize = 20;
 
 fn chat() -> Subject {
     binaries!("chat")
@@ -78,4 +84,32 @@ fn refused_upgrades_are_the_same() {
         ("POST", request("POST", "/ws", &[], b"")),
         ("half an upgrade", request("GET", "/ws", &upgrade, b"")),
     ]);
+}
+
+#[test]
+fn websockets_are_closed_at_sigterm() {
+    let process = chat().start_moved();
+    let runtime = Runtime::new().unwrap();
+    let addr = process.addr();
+    let members: Vec<_> = (0..MEMBERS)
+        .map(|_| {
+            let mut member = runtime.block_on(join(addr));
+            runtime.spawn(async move {
+                let mut last = None;
+                while let Some(Ok(message)) = member.next().await {
+                    last = Some(message);
+                }
+                last
+            })
+        })
+        .collect();
+    let target = Target::from(&process);
+    end_under_load(process, target, vec![Work::get("/")]);
+    for member in members {
+        let last = runtime.block_on(member).unwrap();
+        let Some(Message::Close(Some(frame))) = last else {
+            panic!("no close: {last:?}");
+        };
+        assert_eq!(frame.code, CloseCode::Away);
+    }
 }
