@@ -38,9 +38,10 @@ use crate::{
 #[expect(clippy::cast_possible_truncation, reason = "72 KiB fit into any usize")]
 const MAX_AHEAD: usize = MAX_HEAD as usize + 8 * 1024;
 
-/// How long a connection whose next request is half here may go on once the drain has begun, and one
-/// younger than this whose first request is not here at all.
-const HALF_A_HEAD: Duration = Duration::from_millis(250);
+/// How long a client over HTTP/1 may be quiet once the drain has begun before its connection is
+/// closed. A request that was sent before the drain arrives by then, and its response announces the
+/// close.
+const LAST_REQUEST: Duration = Duration::from_millis(250);
 
 /// A connection and all that it needs.
 #[derive(Debug)]

@@ -89,6 +89,8 @@ pub(crate) struct ConnectionState {
     http1: Http1State,
     /// A byte has come behind a PROXY header, if there is one.
     spoken: AtomicBool,
+    /// Bytes are read as soon as they are there, and not when the reactor reports them.
+    closing: AtomicBool,
 }
 
 /// For the next request: not a byte of it is there.
@@ -124,7 +126,17 @@ impl ConnectionState {
             left: Mutex::new(None),
             http1: Http1State::new(),
             spoken: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
         }
+    }
+
+    /// The connection is closed at its next silence, which must be one.
+    pub(super) fn set_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     /// The client has sent its first byte of TLS or HTTP.
@@ -361,11 +373,6 @@ impl ConnectionState {
             return self.partial.load(Ordering::Relaxed) > 0;
         }
         !self.is_busy() && !self.is_discarding() && self.head_bytes() > 0
-    }
-
-    /// Whether it has had a byte of a request, or a request.
-    pub(super) fn has_begun(&self) -> bool {
-        self.is_busy() || self.head_bytes() > 0 || self.since.load(Ordering::Relaxed) > 0
     }
 
     /// How long the present head, or silence, has taken.

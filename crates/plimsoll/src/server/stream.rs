@@ -8,7 +8,7 @@
 //! nothing is buffered any more.
 
 use std::{
-    io,
+    io::{self, Read},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,6 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use http::Version;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
@@ -75,6 +76,10 @@ impl AsyncRead for Raw {
         let mut poll = Poll::Ready(Ok(()));
         if self.ahead.is_empty() {
             poll = Pin::new(&mut self.socket).poll_read(cx, buf);
+            if poll.is_pending() && self.state.is_closing() {
+                // The reactor may know only of what had come when it last had a turn.
+                poll = read_unreported(&self.socket, buf);
+            }
         } else {
             let count = self.ahead.len().min(buf.remaining());
             buf.put_slice(&self.ahead.split_to(count));
@@ -120,6 +125,22 @@ impl AsyncWrite for Raw {
 
     fn is_write_vectored(&self) -> bool {
         self.socket.is_write_vectored()
+    }
+}
+
+/// Reads what has come and was not reported yet; the waker is registered.
+fn read_unreported(socket: &Socket, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    let socket = match socket {
+        Socket::Left(socket) => SockRef::from(socket),
+        Socket::Right(socket) => SockRef::from(socket),
+    };
+    match (&*socket).read(buf.initialize_unfilled()) {
+        Ok(count) => {
+            buf.advance(count);
+            Poll::Ready(Ok(()))
+        }
+        // An error is reported to the next read.
+        Err(_) => Poll::Pending,
     }
 }
 
@@ -352,5 +373,36 @@ impl AsyncWrite for Watched {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.as_ref().is_some_and(Stream::is_write_vectored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, io::Write, os::unix::net::UnixStream as StdStream};
+
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn closing_connection_reads_what_is_not_reported() {
+        let (mut client, ours) = StdStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let state = Arc::new(ConnectionState::new());
+        let socket = Socket::Right(UnixStream::from_std(ours).unwrap());
+        let mut raw = Raw::new(socket, Bytes::new(), Arc::clone(&state));
+        let mut bytes = [0; 8];
+        // All within one poll, in which the reactor has no turn.
+        let count = poll_fn(|cx| {
+            let mut buf = ReadBuf::new(&mut bytes);
+            assert!(Pin::new(&mut raw).poll_read(cx, &mut buf).is_pending());
+            client.write_all(b"GET").unwrap();
+            assert!(Pin::new(&mut raw).poll_read(cx, &mut buf).is_pending());
+            state.set_closing();
+            assert!(Pin::new(&mut raw).poll_read(cx, &mut buf).is_ready());
+            Poll::Ready(buf.filled().len())
+        })
+        .await;
+        assert_eq!(&bytes[..count], b"GET");
     }
 }

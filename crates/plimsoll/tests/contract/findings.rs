@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Process, Signal, eventually, eventually_within};
+use plimsoll::testing::{Connection, Process, Signal, eventually, eventually_within};
 
 use crate::support::{END, assert_problem, ms, start};
 
@@ -51,19 +51,20 @@ fn an_idle_connection_whose_body_nobody_read_does_not_delay_the_end() {
     drop(connection);
 }
 
-/// LIFE-1: whoever has just connected is about to ask.
-#[test]
-fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
+/// Whether a connection that `before` has used gets an answer to `rest` in the drain.
+#[track_caller]
+fn is_answered_in_the_drain(before: impl Fn(&mut Connection), rest: &str) -> bool {
     // The time for it is short, so that on a busy machine it may be over before it is used.
-    let answered = (0..10).any(|_| {
+    (0..10).any(|_| {
         let service = start(&[]);
         let mut connection = service.connect();
+        before(&mut connection);
         service.signal(Signal::Term);
         service.wait_for_record(|record| record["message"] == "shutdown_started");
         let closed = eventually_within(ms(200), || service.try_connect().is_err().then_some(()));
         // Every connection has been told by then, which shows nowhere.
         std::thread::sleep(ms(50));
-        let sent = connection.try_send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        let sent = connection.try_send(rest);
         let answer = sent.ok().and_then(|()| connection.read_or_end());
         if let Some(answer) = &answer {
             assert_eq!(answer.text(), "hello\n");
@@ -72,8 +73,42 @@ fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
         let ended = service.wait(END);
         assert_eq!(ended.code, Some(0));
         closed.is_some() && answer.is_some()
-    });
-    assert!(answered);
+    })
+}
+
+const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// LIFE-1: whoever has just connected is about to ask.
+#[test]
+fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
+    assert!(is_answered_in_the_drain(|_| {}, HELLO));
+}
+
+/// LIFE-1: a client may take longer than the drain gives it between connect and request.
+#[test]
+fn old_silent_connection_gets_an_answer_in_the_drain() {
+    assert!(is_answered_in_the_drain(
+        |_| std::thread::sleep(ms(300)),
+        HELLO
+    ));
+}
+
+/// LIFE-1: no response has told the client to send no more.
+#[test]
+fn idle_connection_gets_a_last_answer_in_the_drain() {
+    let before = |kept: &mut Connection| assert_eq!(kept.get("/hello").status, 200);
+    assert!(is_answered_in_the_drain(before, HELLO));
+}
+
+/// LIFE-1
+#[test]
+fn half_a_head_before_the_drain_is_answered() {
+    let (first, rest) = HELLO.split_at(20);
+    let before = |kept: &mut Connection| {
+        assert_eq!(kept.get("/hello").status, 200);
+        kept.send(first);
+    };
+    assert!(is_answered_in_the_drain(before, rest));
 }
 
 /// LIFE-2: whoever has connected and does not ask is not waited for.

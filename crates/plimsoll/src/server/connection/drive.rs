@@ -15,12 +15,9 @@ use hyper::{
     service::HttpService,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{
-    task::yield_now,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
-use super::{Accepted, HALF_A_HEAD};
+use super::{Accepted, LAST_REQUEST};
 use crate::{
     edge::{STALL, Stalled, Tracked},
     lateness,
@@ -28,7 +25,7 @@ use crate::{
     metrics::ProtocolError,
     server::{
         http2::{Flow, Streams},
-        state::{ConnectionState, Waiting},
+        state::Waiting,
         stream::Watched,
     },
 };
@@ -38,29 +35,26 @@ const SETTLED: Duration = Duration::from_millis(50);
 
 /// HTTP of either version, on its connection.
 pub(super) trait Http: Future<Output = hyper::Result<()>> {
-    /// From when on it is told to take no more requests. Over HTTP/1 the answers say so themselves,
-    /// and hyper would close what is idle at once.
-    const WINDS_DOWN_AT: Stage;
-    /// How long a client may be quiet before there is surely nothing of an answer on its way to it.
-    /// Over HTTP/1 hyper itself closes at the right moment, and nothing is said meanwhile.
+    /// Whether GOAWAY tells the client to send no more requests. Over HTTP/1 only a response can.
+    const HAS_GOAWAY: bool;
+    /// How long a client may be quiet in the drain before its connection is closed. Over HTTP/2
+    /// there is surely nothing of an answer on its way to it by then.
     const GRACE: Duration;
 
-    fn wind_down(self: Pin<&mut Self>, state: &ConnectionState);
+    /// Ends the connection once its requests have ended. Over HTTP/1 hyper closes at once what looks
+    /// idle, even with a part of a head read.
+    fn wind_down(self: Pin<&mut Self>);
 }
 
 impl<S> Http for UpgradeableConnection<TokioIo<Watched>, S>
 where
     S: HttpService<Incoming, ResBody = Tracked<Body>, Error = Infallible>,
 {
-    const WINDS_DOWN_AT: Stage = Stage::Draining;
-    const GRACE: Duration = Duration::ZERO;
+    const HAS_GOAWAY: bool = false;
+    const GRACE: Duration = LAST_REQUEST;
 
-    fn wind_down(self: Pin<&mut Self>, state: &ConnectionState) {
-        // hyper closes at once where nothing has come yet; whoever has only just connected may have
-        // sent a request that is on its way, and its answer will say that the connection is closed.
-        if state.has_begun() || state.waited() >= HALF_A_HEAD {
-            self.graceful_shutdown();
-        }
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
     }
 }
 
@@ -69,10 +63,10 @@ where
     S: HttpService<Incoming, ResBody = Flow<Tracked<Body>>, Error = Infallible>,
     S::Future: Send + 'static,
 {
-    const WINDS_DOWN_AT: Stage = Stage::LameDuck;
+    const HAS_GOAWAY: bool = true;
     const GRACE: Duration = Duration::from_secs(2);
 
-    fn wind_down(self: Pin<&mut Self>, _: &ConnectionState) {
+    fn wind_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
@@ -86,7 +80,7 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
         ..
     } = accepted;
     let mut http = pin!(http);
-    let mut leaving = pin!(connections.reached(H::WINDS_DOWN_AT));
+    let mut leaving = pin!(connections.reached(Stage::LameDuck));
     let mut draining = pin!(connections.reached(Stage::Draining));
     let mut cut = pin!(connections.reached(Stage::Cut));
     let mut timer = pin!(sleep_until(Instant::now()));
@@ -96,8 +90,6 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
     let mut told = false;
     let mut left = false;
     let mut give_up: Option<Instant> = None;
-    // Lets the reactor report bytes that arrived while this worker was busy.
-    let mut reactor_turn = pin!(yield_now());
     let mut stalled: Option<Stalled> = None;
     // A deadline that was noticed late, and when it ends instead.
     let mut extended: Option<(Instant, Instant)> = None;
@@ -109,7 +101,7 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                     // It had gone on to wait for a request, so what was left of a body is read.
                     state.set_heard();
                 }
-                if result.is_ok() && !H::GRACE.is_zero() {
+                if result.is_ok() && H::HAS_GOAWAY {
                     state.set_on_its_way();
                 }
                 return Poll::Ready(result.err().map(|error| ProtocolError::of(&error)));
@@ -136,11 +128,11 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             }
             if !left && (state.is_spent() || state.is_evicted()) {
                 left = true;
-                if !H::GRACE.is_zero() {
+                if H::HAS_GOAWAY {
                     // It goes at its next silence, whether its client agrees or not.
                     give_up = Some(Instant::now());
                 }
-                http.as_mut().wind_down(state);
+                http.as_mut().wind_down();
                 continue;
             }
             // Listening costs a lock that all connections share, and one waker is enough.
@@ -150,32 +142,33 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                     connections.cut_off_sending(state.unsent());
                     return Poll::Ready(None);
                 }
-                told = told || leaving.as_mut().poll(cx).is_ready();
+                told = told || H::HAS_GOAWAY && leaving.as_mut().poll(cx).is_ready();
                 // Behind it, so that whoever is told by the drain knows of the drain.
                 if give_up.is_none() && draining.as_mut().poll(cx).is_ready() {
-                    give_up = Some(Instant::now() + HALF_A_HEAD);
+                    give_up = Some(Instant::now() + LAST_REQUEST);
+                    if !H::HAS_GOAWAY {
+                        state.set_closing();
+                    }
                 }
                 // Somebody who comes late has come to ask something.
                 if told && !left && (give_up.is_some() || state.has_asked()) {
-                    // A request that arrived before the drain is read before hyper closes what
-                    // looks idle: its response announces the close.
-                    if reactor_turn.as_mut().poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
                     left = true;
-                    http.as_mut().wind_down(state);
+                    http.as_mut().wind_down();
                     continue;
                 }
             }
             let Some((mut deadline, waiting)) = state.deadline(*patience) else {
                 return Poll::Pending;
             };
+            let mut ends = false;
             // A head may be incomplete beside streams that are still to be finished.
             if let Some(give_up) = give_up
                 && waiting != Waiting::Write
                 && !state.is_busy()
             {
-                deadline = deadline.min(give_up.max(state.quiet_since() + H::GRACE));
+                let end = give_up.max(state.quiet_since() + H::GRACE);
+                ends = end < deadline;
+                deadline = deadline.min(end);
             }
             let passes = deadline;
             if let Some((_, until)) = extended.filter(|(of, _)| *of == passes) {
@@ -202,6 +195,12 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                     && let Some(extension) = lateness::extension(deadline)
                 {
                     extended = Some((passes, Instant::now() + extension));
+                    continue;
+                }
+                if ends && !left {
+                    left = true;
+                    // hyper tells a client over TLS that nothing follows.
+                    http.as_mut().wind_down();
                     continue;
                 }
                 let late = waiting == Waiting::Head && state.is_in_head();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Version;
 use tokio::time::sleep;
 
-use super::{Accepted, HALF_A_HEAD};
+use super::{Accepted, LAST_REQUEST};
 use crate::{
     edge::Peer,
     lateness,
@@ -110,11 +110,12 @@ async fn before_http<T, E>(
 ) -> Option<Result<T, Early<E>>> {
     let ended = async {
         connections.reached(Stage::Draining).await;
-        // Whoever has only just connected has the time for it that half a head has.
-        sleep(HALF_A_HEAD.saturating_sub(state.waited())).await;
+        sleep(LAST_REQUEST).await;
     };
     let left = patience.head.saturating_sub(state.waited());
     tokio::select! {
+        // First: what arrived while this worker was busy shows at the same time as the end does.
+        biased;
         done = lateness::timeout(left, work) => Some(match done {
             Ok(result) => result.map_err(Early::Failed),
             Err(_) => Err(Early::Late),
