@@ -4,9 +4,10 @@
 //! request was sent on it costs no request: the client opens another. A refused connect is a lost
 //! request too, until [`DRAIN_DELAY`] after the signal.
 //!
-//! The drain closes idle connections. A client that sent nothing for all of [`DRAIN_DELAY`] got no
-//! response that announces the close, so what it sends afterwards is late and not lost (RFC 9112,
-//! section 9.5). Late requests are counted apart.
+//! Over HTTP/1 the drain closes a connection after 250 ms of silence, and no server can answer a
+//! request that meets the close (RFC 9112, section 9.5). So a request that a client sends later than
+//! [`LATE`] after the drain, without a response since the signal, is late and not lost. Late
+//! requests are counted apart.
 
 use std::{
     io::{self, ErrorKind},
@@ -37,6 +38,9 @@ use tokio::{
 /// How long a moved application still accepts after the signal, as Kubernetes has it.
 pub const DRAIN_DELAY: Duration = Duration::from_secs(1);
 pub const DRAIN_DELAY_TEXT: &str = "1s";
+
+/// Half of the time that the drain leaves to a silent connection: the rest is for the way to it.
+const LATE: Duration = Duration::from_millis(125);
 
 /// Clients that keep their connection, and clients that open one for each request.
 const KEEPING: usize = 200;
@@ -98,10 +102,17 @@ impl Tally {
         self.lost.lock().unwrap().push(what);
     }
 
-    /// Whether the listener and idle connections may be closed by now.
+    /// Whether the listener may be closed by now.
     pub fn may_refuse(&self) -> bool {
         let from = self.refusals_from.get();
         from.is_some_and(|from| Instant::now() >= *from)
+    }
+
+    /// The time from the earliest moment of the drain to `at`, in seconds; negative before it.
+    fn since_drain(&self, at: Instant) -> f64 {
+        let drain = self.refusals_from.get().copied().unwrap_or(at);
+        let after = at.saturating_duration_since(drain).as_secs_f64();
+        after - drain.saturating_duration_since(at).as_secs_f64()
     }
 }
 
@@ -216,8 +227,9 @@ async fn client(
         loop {
             turn += 1;
             let work = &work[turn % work.len()];
-            let is_late = is_reused && tally.may_refuse();
+            let which = if is_reused { "reused" } else { "new" };
             is_reused = true;
+            let sent = tally.since_drain(Instant::now());
             match exchange(&mut sender, work, keeps).await {
                 Outcome::Answered => tally.count_answer(),
                 Outcome::Closing => {
@@ -225,12 +237,15 @@ async fn client(
                     break;
                 }
                 Outcome::NotSent => break,
-                Outcome::Lost(_) if is_late => {
+                Outcome::Unanswered(_) if sent > LATE.as_secs_f64() => {
                     tally.late.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
-                Outcome::Lost(error) => {
-                    tally.count_lost(format!("{} {}: {error}", work.method, work.path));
+                Outcome::Unanswered(error) | Outcome::Lost(error) => {
+                    let (method, path) = (work.method, work.path);
+                    tally.count_lost(format!(
+                        "{method} {path} on a {which} connection, sent {sent:.3} s after the drain: {error}"
+                    ));
                     break;
                 }
             }
@@ -270,6 +285,9 @@ enum Outcome {
     Closing,
     /// The connection had ended before.
     NotSent,
+    /// The connection ended before the first byte of an answer.
+    Unanswered(String),
+    /// The answer is incomplete, or it is a wrong one.
     Lost(String),
 }
 
@@ -277,7 +295,7 @@ impl From<hyper::Error> for Outcome {
     fn from(error: hyper::Error) -> Self {
         match error.is_canceled() || error.is_closed() {
             true => Self::NotSent,
-            false => Self::Lost(format!("{error:?}")),
+            false => Self::Unanswered(format!("{error:?}")),
         }
     }
 }
