@@ -16,7 +16,7 @@ const GROUPS: &[(&str, u32)] = &[
     ("CLI", 3),
     ("IP", 5),
     ("ADM", 5),
-    ("LIFE", 11),
+    ("LIFE", 12),
     ("WRK", 4),
     ("SIG", 5),
     ("SRV", 7),
