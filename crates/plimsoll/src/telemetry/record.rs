@@ -1,6 +1,7 @@
 //! One record on its way to bytes: the leading fields, then its own, in JSON or for a person.
 
 mod members;
+mod names;
 
 use std::time::SystemTime;
 
@@ -14,6 +15,8 @@ use crate::{
 };
 
 pub(super) use self::members::is_leading;
+use self::names::Name;
+pub(crate) use self::names::{Key, key};
 
 /// The most bytes a line has, its end included (contract LOG-8).
 pub(super) const MAX_LINE: usize = 16 * 1024;
@@ -35,74 +38,6 @@ const LEADING: [&str; 7] = [
     "message",
     "request_id",
 ];
-
-/// The name of a field.
-pub(crate) trait Name {
-    /// The most bytes that it takes.
-    fn size(&self) -> usize;
-
-    fn write_json(&self, out: &mut Vec<u8>);
-
-    fn write_pretty(&self, out: &mut Vec<u8>);
-}
-
-/// Any text, such as the name of a field of a user's event.
-impl<T: AsRef<str> + ?Sized> Name for &T {
-    fn size(&self) -> usize {
-        // Six bytes for a character at the most.
-        self.as_ref().len().saturating_mul(6)
-    }
-
-    fn write_json(&self, out: &mut Vec<u8>) {
-        let name = (*self).as_ref();
-        out.extend_from_slice(b",\"");
-        json_text(out, name, usize::MAX);
-        if is_leading(name) {
-            out.push(b'_');
-        }
-        out.extend_from_slice(b"\":");
-    }
-
-    fn write_pretty(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b" \x1b[2m");
-        json_text(out, (*self).as_ref(), usize::MAX);
-        out.extend_from_slice(b"=\x1b[0m");
-    }
-}
-
-/// The name of a field that stands in every access record: ready for both formats. Made by [`key!`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Key {
-    pub(crate) json: &'static str,
-    pub(crate) pretty: &'static str,
-}
-
-impl Name for Key {
-    #[inline]
-    fn size(&self) -> usize {
-        self.json.len()
-    }
-
-    #[inline]
-    fn write_json(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.json.as_bytes());
-    }
-
-    fn write_pretty(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.pretty.as_bytes());
-    }
-}
-
-/// Makes a [`Key`] of a literal that needs no escaping and is no leading field.
-macro_rules! key {
-    ($name:literal) => {
-        $crate::telemetry::Key {
-            json: concat!(",\"", $name, "\":"),
-            pretty: concat!(" \x1b[2m", $name, "=\x1b[0m"),
-        }
-    };
-}
-pub(crate) use key;
 
 /// The leading fields of records that differ in time, thread and id only, made ready once.
 #[derive(Debug)]
