@@ -9,7 +9,7 @@
 //! [`spawn`], or wrap its future in [`in_request`].
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     fmt,
     future::Future,
     net::IpAddr,
@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     edge::{BodyControl, Shared, Way},
+    polled::Polled,
     trace::{self, RequestTrace, SpanContext},
 };
 
@@ -138,16 +139,45 @@ impl RequestContext {
 thread_local! {
     // In a box, so that what moves in and out around each poll is a pointer.
     static CURRENT: RefCell<Option<Box<RequestContext>>> = const { RefCell::new(None) };
+    // Where the requests are noted that a worker polls; other threads note nothing.
+    static POLLED: OnceCell<Arc<Polled>> = const { OnceCell::new() };
+}
+
+/// Has this thread note the requests that it polls, from now on, and returns where.
+pub(crate) fn note_polled() -> Arc<Polled> {
+    POLLED.with(|polled| Arc::clone(polled.get_or_init(Arc::default)))
 }
 
 /// Runs `work` with `context` in the slot, which may change it, and restores what was there.
 ///
 /// `work` must not unwind: wrap what may panic.
 pub(crate) fn enter<T>(context: &mut Option<Box<RequestContext>>, work: impl FnOnce() -> T) -> T {
-    let outer = CURRENT.replace(context.take());
-    let result = work();
-    *context = CURRENT.replace(outer);
-    result
+    POLLED.with(|polled| {
+        let polled = polled.get();
+        if let (Some(polled), Some(request)) = (polled, &*context) {
+            polled.note(request.request_id.0.as_bytes(), request.route);
+        }
+        let outer = CURRENT.replace(context.take());
+        let result = work();
+        *context = CURRENT.replace(outer);
+        if let Some(polled) = polled {
+            polled.clear();
+        }
+        result
+    })
+}
+
+/// Sets the route of the current request, and makes more changes.
+pub(crate) fn set_route(route: u32, change: impl FnOnce(&mut RequestContext)) {
+    with_current(|current| {
+        current.route = route;
+        change(current);
+    });
+    POLLED.with(|polled| {
+        if let Some(polled) = polled.get() {
+            polled.set_route(route);
+        }
+    });
 }
 
 /// Changes what is in the slot, if this runs inside a request.

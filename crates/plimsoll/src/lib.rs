@@ -61,6 +61,7 @@ mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/off.rs")]
 mod otlp;
 mod outgoing;
+mod polled;
 mod server;
 mod service;
 pub mod shutdown;

@@ -141,7 +141,7 @@ where
         if let Some(service) = service {
             let path = request.uri().path();
             let index = self.label.0.index(path, &service.registry);
-            context::with_current(|current| current.route = index);
+            context::set_route(index, |_| ());
         }
         self.inner.call(request)
     }

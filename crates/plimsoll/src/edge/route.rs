@@ -106,7 +106,7 @@ impl Service<AxumRequest> for Routes {
                 .find(request.method(), request.uri().path())
             {
                 Some(route) => {
-                    context::with_current(|current| current.route = route);
+                    context::set_route(route, |_| ());
                     routers.plain.clone()
                 }
                 None => routers.telling.clone(),
@@ -198,8 +198,7 @@ where
             let path = request.uri().path();
             route.told.known.learn(request.method(), path, index);
         }
-        context::with_current(|current| {
-            current.route = index;
+        context::set_route(index, |current| {
             current.is_default_answer =
                 matches!(choice, Choice::NotFound | Choice::MethodNotAllowed);
         });

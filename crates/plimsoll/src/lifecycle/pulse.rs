@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,6 +15,11 @@ use std::{
 use tokio::{
     runtime::Handle,
     time::{Instant, sleep},
+};
+
+use crate::{
+    context,
+    polled::{Polled, PolledRequest},
 };
 
 /// The pause between two beats.
@@ -38,21 +43,21 @@ pub(crate) struct Pulse {
     born: Instant,
     /// The last beat of each, in milliseconds after `born`.
     beats: Box<[AtomicU64]>,
+    /// Where the thread that beat last notes the requests that it polls, for each worker.
+    polled: Box<[Mutex<Option<Arc<Polled>>>]>,
 }
 
 impl Pulse {
     /// Makes these workers beat, for as long as their runtimes live.
     pub(crate) fn start(workers: &[Handle]) -> Arc<Self> {
-        let beats = workers.iter().map(|_| AtomicU64::new(0)).collect();
-        let pulse = Arc::new(Self {
-            born: Instant::now(),
-            beats,
-        });
+        let pulse = Arc::new(Self::of_silent(workers.len()));
         for (index, worker) in workers.iter().enumerate() {
             let pulse = Arc::clone(&pulse);
             worker.spawn(async move {
                 loop {
                     pulse.beat(index);
+                    // A worker moves to another thread where code calls `block_in_place`.
+                    *lock(&pulse.polled[index]) = Some(context::note_polled());
                     sleep(BEAT).await;
                 }
             });
@@ -63,6 +68,20 @@ impl Pulse {
     pub(super) fn beat(&self, index: usize) {
         let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.beats[index].store(now, Ordering::Relaxed);
+    }
+
+    /// Workers that have beaten just now, and beat by [`Pulse::beat`] only.
+    pub(super) fn of_silent(count: usize) -> Self {
+        Self {
+            born: Instant::now(),
+            beats: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            polled: (0..count).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// The request that a worker polls, if it polls one.
+    pub(super) fn polled(&self, index: usize) -> Option<PolledRequest> {
+        lock(self.polled.get(index)?).as_ref()?.read()
     }
 
     /// How long each worker has been silent.
@@ -87,15 +106,8 @@ impl Pulse {
     }
 }
 
-#[cfg(test)]
-impl Pulse {
-    /// Workers that have beaten just now, and beat by [`Pulse::beat`] only.
-    pub(super) fn of_silent(count: usize) -> Self {
-        Self {
-            born: Instant::now(),
-            beats: (0..count).map(|_| AtomicU64::new(0)).collect(),
-        }
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

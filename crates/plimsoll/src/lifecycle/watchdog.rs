@@ -10,7 +10,11 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Pulse, SignsOfLife, pulse::STUCK};
-use crate::{config::Level, telemetry::Log};
+use crate::{
+    config::Level,
+    metrics::Registry,
+    telemetry::{Log, Priority},
+};
 
 /// The longest pause between two looks.
 const LOOK: Duration = Duration::from_millis(500);
@@ -46,12 +50,13 @@ impl Watchdog {
     pub(crate) fn start(
         pulse: Arc<Pulse>,
         signs: Option<SignsOfLife>,
+        registry: Arc<Registry>,
         log: Log,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watched = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("watchdog".to_owned());
-        thread.spawn(move || watch(&watched, &pulse, signs, &log))?;
+        thread.spawn(move || watch(&watched, &pulse, signs, &registry, &log))?;
         Ok(Self { shared })
     }
 
@@ -70,7 +75,13 @@ impl Drop for Watchdog {
     }
 }
 
-fn watch(shared: &Shared, pulse: &Pulse, mut signs: Option<SignsOfLife>, log: &Log) {
+fn watch(
+    shared: &Shared,
+    pulse: &Pulse,
+    mut signs: Option<SignsOfLife>,
+    registry: &Registry,
+    log: &Log,
+) {
     let mut stuck: Vec<Option<Duration>> = pulse.silences().map(|_| None).collect();
     loop {
         let pause = signs.as_mut().map_or(LOOK, |signs| signs.give(pulse));
@@ -92,13 +103,15 @@ fn watch(shared: &Shared, pulse: &Pulse, mut signs: Option<SignsOfLife>, log: &L
         drop(state);
         // A process that was stopped and goes on finds everybody silent, itself included.
         if before.elapsed() < LOOK * 2 {
-            tell(pulse, &mut stuck, log);
+            tell(pulse, &mut stuck, registry, log);
         }
     }
 }
 
-/// Tells of each worker once that it is stuck, and once that it goes on.
-fn tell(pulse: &Pulse, stuck: &mut [Option<Duration>], log: &Log) {
+/// Records of each worker once that it is stuck, and once that it goes on.
+///
+/// The first of these records has the id and the route of the request that the worker polls.
+fn tell(pulse: &Pulse, stuck: &mut [Option<Duration>], registry: &Registry, log: &Log) {
     for (index, (silence, stuck)) in pulse.silences().zip(stuck).enumerate() {
         let (level, message, lasted) = match *stuck {
             None if silence > STUCK => (Level::Warning, "worker_stuck", silence),
@@ -110,9 +123,20 @@ fn tell(pulse: &Pulse, stuck: &mut [Option<Duration>], log: &Log) {
             None => continue,
         };
         *stuck = (level == Level::Warning).then_some(silence);
-        log.infra(level, message, |record| {
+        if !log.is_enabled(level, "infra") {
+            continue;
+        }
+        let request = match level {
+            Level::Warning => pulse.polled(index),
+            _ => None,
+        };
+        let id = request.as_ref().map_or("-", |request| &request.id);
+        log.write(Priority::High, level, "infra", message, id, |record| {
             record.str("worker", &format!("worker-{index}"));
             record.number("silentMs", lasted.as_millis());
+            if let Some(request) = &request {
+                record.str("path", registry.http.pattern(request.route));
+            }
         });
     }
 }

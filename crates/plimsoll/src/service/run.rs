@@ -174,7 +174,8 @@ impl<S: Settings> Service<S> {
             let limit = stall_limit(prepared.config().request_timeout);
             SignsOfLife::new(Arc::clone(&notify), patience, limit)
         });
-        let watchdog = match Watchdog::start(Arc::clone(&prepared.pulse), signs, log.clone()) {
+        let (pulse, registry) = (Arc::clone(&prepared.pulse), Arc::clone(&prepared.registry));
+        let watchdog = match Watchdog::start(pulse, signs, registry, log.clone()) {
             Ok(watchdog) => watchdog,
             Err(source) => {
                 let what = "thread for the watchdog";

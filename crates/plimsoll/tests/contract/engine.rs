@@ -1,8 +1,9 @@
 //! SRV-1 (write stalls), SRV-4, LOG-13: what happens below and around the router.
 
 use plimsoll::testing::{Connection, Process, eventually};
+use serde_json::Value;
 
-use crate::support::{assert_problem, is_generated_id, ms, start};
+use crate::support::{assert_problem, is_generated_id, ms, request, start};
 
 /// LOG-13
 #[test]
@@ -481,7 +482,7 @@ fn a_real_prometheus_scrapes_it() {
         "exec prometheus --config.file={config} {data} --web.listen-address=127.0.0.1:$PORT"
     );
     let prometheus = Process::spawn_with("/bin/sh", &["-c", &script], &[]);
-    let ask = |query: &str| -> Option<serde_json::Value> {
+    let ask = |query: &str| -> Option<Value> {
         let mut connection = prometheus.try_connect().ok()?;
         let answer = connection.get(&format!("/api/v1/{query}"));
         (answer.status == 200).then(|| answer.json())
@@ -687,6 +688,30 @@ fn a_stuck_worker_is_named_and_its_recovery_too() {
     assert_eq!(stuck.read().status, 200);
     let record = service.wait_for_record(|record| record["message"] == "worker_recovered");
     assert_eq!(record["worker"], worker);
+}
+
+/// SRV-7
+#[test]
+fn stuck_worker_names_route_and_request() {
+    let service = start(&[("WORKERS", "1")]);
+    for id in ["demo-1", &"0123456789abcdef".repeat(8)] {
+        let mut stuck = service.connect();
+        let header = format!("X-Request-ID: {id}\r\n");
+        stuck.send(request("GET", "/blocking?ms=2500", &header));
+        let is_it =
+            |record: &Value| record["message"] == "worker_stuck" && record["request_id"] == id;
+        let record = service.wait_for_record(is_it);
+        assert_eq!(record["path"], "/blocking", "{record}");
+        assert_eq!(stuck.read().status, 200);
+        // The next one is another one.
+        service.wait_for_record(|record| record["message"] == "worker_recovered");
+    }
+    let mut stuck = occupy(&service, "/blocking?ms=2500");
+    let answer = stuck.read();
+    let id = answer.header("x-request-id").unwrap();
+    let stuck = service.records_with("worker_stuck");
+    assert_eq!(stuck.last().unwrap()["request_id"], id);
+    assert_eq!(stuck.len(), 3, "{stuck:?}");
 }
 
 /// SIG-4, SRV-7: a process that was stopped and goes on blames nobody.
