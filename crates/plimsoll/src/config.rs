@@ -63,6 +63,8 @@ mod value;
 
 #[cfg(feature = "otlp")]
 pub(crate) use self::chassis::{Sampler, Traces};
+#[cfg(feature = "tls")]
+pub(crate) use self::file::{FileError, MAX_FILE, read_file};
 pub use self::{
     chassis::{Config, MissingSecretKey, TlsFiles},
     definition::{Definition, Fallback, Ignored, Origin, Owner},
@@ -77,7 +79,6 @@ pub use self::{
     },
 };
 pub(crate) use self::{
-    file::{FileError, MAX_FILE, read_file},
     manager::{Manager, Sockets},
     memory::BodyMemory,
 };

@@ -23,14 +23,13 @@
 //!
 //! # Features
 //!
-//! None is on by default.
-//!
-//! | feature | what it adds |
-//! |---|---|
-//! | `client` | a layer for HTTP clients: id and trace, metrics and spans of calls to other services |
-//! | `otlp` | W3C Trace Context, and spans that are exported over OTLP |
-//! | `testing` | what tests need: a service in the test, child processes, records and metrics |
-//! | `ws` | `ShutdownToken::close_websocket`, for handlers that close their WebSockets themselves |
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `tls` | yes | TLS on the main listener, with certificates that are reloaded (rustls, aws-lc) |
+//! | `client` | no | a layer for HTTP clients: id and trace, metrics and spans of calls to other services |
+//! | `otlp` | no | W3C Trace Context, and spans that are exported over OTLP; enables `tls` |
+//! | `testing` | no | what tests need: a service in the test, child processes, records and metrics |
+//! | `ws` | no | `ShutdownToken::close_websocket`, for handlers that close their WebSockets themselves |
 //!
 //! # Where to begin
 //!

@@ -33,6 +33,7 @@ mod proxy_protocol;
 mod socket;
 mod state;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "server/tls/off.rs")]
 mod tls;
 mod unix_peer;
 mod websocket;
@@ -44,6 +45,10 @@ pub(crate) use self::{
     inherited::{Inherited, take as take_inherited},
     listener::{BindError, Bound},
     state::ConnectionState,
+    tls::Tls,
+};
+#[cfg(feature = "tls")]
+pub(crate) use self::{
     stream::ALPN_HTTP2,
-    tls::{Event as TlsEvent, Reader as TlsReader, Tls, TlsError, WATCH_EVERY, watch},
+    tls::{Event as TlsEvent, Reader as TlsReader, TlsError, WATCH_EVERY, watch},
 };

@@ -30,6 +30,7 @@ mod router;
 mod run;
 mod start;
 mod subscriber;
+#[cfg_attr(not(feature = "tls"), path = "service/tls/off.rs")]
 mod tls;
 mod workers;
 

@@ -1,5 +1,5 @@
-//! Keeps `docs/contract.md` honest: every clause names tests, or checks of `deploy/test`, that exist,
-//! or says "not yet".
+//! Keeps `docs/contract.md` honest: every clause names tests, or checks of `deploy/test` or `.ci/run`,
+//! that exist, or says "not yet".
 //! And the catalogue in `docs/reliability.md`: its rows name tests that exist, or say "not here".
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ const GROUPS: &[(&str, u32)] = &[
     ("WRK", 4),
     ("SIG", 5),
     ("SRV", 7),
-    ("TLS", 7),
+    ("TLS", 8),
     ("H2", 5),
     ("TRC", 8),
     ("OUT", 3),
@@ -147,20 +147,23 @@ fn deployment_checks() -> BTreeSet<String> {
     names
 }
 
-/// The functions that a script of `deploy/test` defines and runs as checks.
+/// The functions that a script defines and runs as checks: of lines `check NAME` and
+/// `check HEADLINE NAME`.
 fn checks_of(source: &str) -> Vec<String> {
     let is_defined = |name: &&str| source.contains(&format!("\n{name}() {{\n"));
     source
         .lines()
-        .filter_map(|line| line.trim_start().strip_prefix("check "))
+        .filter_map(|line| line.trim_start().strip_prefix("check ")?.rsplit(' ').next())
         .filter(is_defined)
         .map(str::to_owned)
         .collect()
 }
 
-/// All tests of all crates and services, and all checks of `deploy/test`.
+/// All tests of all crates and services, and all checks of `deploy/test` and `.ci/run`.
 fn existing_tests() -> BTreeSet<String> {
     let mut names = deployment_checks();
+    let ci = fs::read_to_string(root().join(".ci/run")).expect("the script can be read");
+    names.extend(checks_of(&ci));
     for members in ["crates", "services"] {
         let members = fs::read_dir(root().join(members)).expect("the workspace has members");
         for member in members {
@@ -343,4 +346,6 @@ fn only_functions_that_are_run_as_checks_are_checks() {
     let script =
         "part_x() {\n  check one\n  check absent\n}\n\none() {\n  true\n}\n\ntwo() {\n  true\n}\n";
     assert_eq!(checks_of(script), ["one"]);
+    let script = "one() {\n  true\n}\n\ncheck 'a headline' one\ncheck 'two' absent\n";
+    assert_eq!(checks_of(&format!("\n{script}")), ["one"]);
 }

@@ -143,6 +143,13 @@ impl Problem {
         self
     }
 
+    /// No value is accepted.
+    pub(super) fn without_a_value(mut self) -> Self {
+        self.expected = Cow::Borrowed("no value");
+        self.example = None;
+        self
+    }
+
     pub(super) fn because(mut self, reason: Option<Cow<'static, str>>) -> Self {
         self.reason = reason;
         self
@@ -262,6 +269,12 @@ mod tests {
                 .found_in(Some("line 3 of .env".to_owned()))
                 .because(Some("so there".into())),
             r#"PORT="x" (line 3 of .env): expected a port from 1 to 65535, for example "8080"; so there"#,
+        );
+        check(
+            &problem(Held::of("x", false))
+                .without_a_value()
+                .because(Some("so there".into())),
+            r#"PORT="x": expected no value; so there"#,
         );
     }
 

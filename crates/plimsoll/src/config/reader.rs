@@ -133,7 +133,19 @@ impl<'e> Reader<'e> {
     /// # }
     /// ```
     pub fn reject(&mut self, name: &'static str, mismatch: Mismatch) -> Invalid {
-        let problem = match self.readings.iter().find(|it| it.definition.name == name) {
+        let problem = self.problem_of(name, mismatch);
+        self.problem(problem)
+    }
+
+    /// Rejects a setting that has been read, because this program accepts no value of it.
+    pub(super) fn reject_any_value(&mut self, name: &'static str, mismatch: Mismatch) -> Invalid {
+        let problem = self.problem_of(name, mismatch).without_a_value();
+        self.problem(problem)
+    }
+
+    /// A problem with a setting that has been read.
+    fn problem_of(&self, name: &'static str, mismatch: Mismatch) -> Problem {
+        match self.readings.iter().find(|it| it.definition.name == name) {
             Some(Reading {
                 definition,
                 value,
@@ -151,8 +163,7 @@ impl<'e> Reader<'e> {
                 let reason = mismatch.into_reason(true);
                 Problem::new(name, Held::Hidden, "another value").because(reason)
             }
-        };
-        self.problem(problem)
+        }
     }
 
     /// From here on the settings are those of the service.

@@ -15,18 +15,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Version;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 
 use super::{
     accept::Held, http1::MessageScanner, http2::Follower, socket::Socket, state::ConnectionState,
-    websocket::WebSocketEnd,
+    tls::TlsStream, websocket::WebSocketEnd,
 };
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
+#[cfg(feature = "tls")]
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// A socket that tells whether its client takes what is sent.
@@ -161,15 +160,7 @@ fn gather<'a>(bufs: &[io::IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'
 }
 
 /// What HTTP is spoken over: the socket as it is, or TLS on it.
-pub(super) type Stream = Either<Raw, Box<TlsStream<Raw>>>;
-
-/// Which HTTP was agreed on in the handshake.
-pub(super) fn agreed_version(stream: &TlsStream<Raw>) -> Version {
-    match stream.get_ref().1.alpn_protocol() {
-        Some(ALPN_HTTP2) => Version::HTTP_2,
-        _ => Version::HTTP_11,
-    }
-}
+pub(super) type Stream = Either<Raw, TlsStream>;
 
 /// What follows the bytes of a client.
 #[derive(Debug)]

@@ -37,12 +37,13 @@ mod tests;
 mod watch;
 
 use std::{
-    fmt,
+    fmt, io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
+use http::Version;
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::{
@@ -51,7 +52,11 @@ pub(crate) use self::{
     watch::{Event, WATCH_EVERY, watch},
 };
 use self::{files::Sighting, in_force::InForce};
+use super::stream::{ALPN_HTTP2, Raw};
 use crate::config::TlsFiles;
+
+/// What HTTP is spoken over. In a box, since most of it is the state of a session.
+pub(super) type TlsStream = Box<tokio_rustls::server::TlsStream<Raw>>;
 
 /// What came of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +102,19 @@ impl Tls {
         }))
     }
 
+    /// Accepts one connection, with the configuration in force now; the version of HTTP is the one
+    /// agreed on in the handshake.
+    pub(super) async fn accept(&self, raw: Raw) -> io::Result<(TlsStream, Version)> {
+        let stream = self.acceptor().accept(raw).await?;
+        let version = match stream.get_ref().1.alpn_protocol() {
+            Some(ALPN_HTTP2) => Version::HTTP_2,
+            _ => Version::HTTP_11,
+        };
+        Ok((Box::new(stream), version))
+    }
+
     /// Accepts one connection, with the configuration in force now.
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.in_force.load().config))
     }
 

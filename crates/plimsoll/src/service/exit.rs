@@ -10,7 +10,7 @@ use super::SetupError;
 use crate::{
     background::WorkerError,
     config::{ConfigErrors, duration_text},
-    server::{BindError, TlsError},
+    server::BindError,
 };
 
 /// Why a service did not start.
@@ -24,8 +24,9 @@ pub(super) enum Failure {
     Config(ConfigErrors),
     #[error(transparent)]
     Bind(BindError),
+    #[cfg(feature = "tls")]
     #[error("TLS cannot be served")]
-    Tls(#[source] TlsError),
+    Tls(#[source] crate::server::TlsError),
     #[error("set-up failed")]
     Setup(#[source] SetupError),
     #[error("routes of builder and set-up clash: {0}")]

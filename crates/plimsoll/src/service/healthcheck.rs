@@ -1,22 +1,13 @@
 //! `healthcheck`: the service's binary asks its own `/health`, as an image without a shell needs it.
-//!
-//! Over TLS nothing is verified: the question is whether the process at this address answers, and
-//! its certificate is for the names by which others know it. A service that asks clients for
-//! certificates turns the check away with an alert, which is an answer, too.
+
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
-    sync::Arc,
     time::Duration,
-};
-
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, ServerName, UnixTime},
 };
 
 use crate::config::{Config, ConfigErrors, InfraEndpoints, ListenAddr, Loaded};
@@ -90,24 +81,11 @@ fn ask_over(config: &Config, mut stream: Box<dyn Stream>) -> io::Result<u16> {
         // Whoever is trusted must begin with a header, and this one speaks for itself.
         stream.write_all(b"PROXY UNKNOWN\r\n")?;
     }
-    let Some(files) = &config.tls else {
-        return ask(stream);
-    };
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
-        .with_no_client_auth();
-    let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
-    let mut session = ClientConnection::new(Arc::new(client), name).map_err(io::Error::other)?;
-    if files.client_ca.is_some() {
-        // There is no certificate to show: that the service asks for one shows that it lives.
-        session.complete_io(&mut stream)?;
-        return Ok(200);
+    match &config.tls {
+        #[cfg(feature = "tls")]
+        Some(files) => tls::ask(files, stream),
+        _ => ask(stream),
     }
-    ask(StreamOwned::new(session, stream))
 }
 
 /// Sends the question and reads the status of the answer.
@@ -122,45 +100,6 @@ fn ask(mut stream: impl Read + Write) -> io::Result<u16> {
         .strip_prefix(b"HTTP/1.1 ")
         .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP answer"))
-}
-
-/// Takes any certificate.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

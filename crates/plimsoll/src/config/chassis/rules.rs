@@ -15,7 +15,18 @@ pub(super) fn tls(
     key: Result<Option<PathBuf>, Invalid>,
     client_ca: Result<Option<PathBuf>, Invalid>,
 ) -> Result<Option<TlsFiles>, Invalid> {
-    let (name, why) = match (certificate?, key?, client_ca?) {
+    let files = (certificate?, key?, client_ca?);
+    if cfg!(not(feature = "tls")) {
+        let name = match files {
+            (Some(_), ..) => "TLS_CERT_FILE",
+            (_, Some(_), _) => "TLS_KEY_FILE",
+            (.., Some(_)) => "TLS_CLIENT_CA_FILE",
+            _ => return Ok(None),
+        };
+        let why = "this program is built without the feature `tls` of plimsoll";
+        return Err(from.reject_any_value(name, Mismatch::because(why)));
+    }
+    let (name, why) = match files {
         (Some(certificate), Some(key), client_ca) => {
             return Ok(Some(TlsFiles {
                 certificate,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::*;
-use crate::config::MAX_FILE;
+use crate::config::file::MAX_FILE;
 
 /// A file that is removed when the test is over.
 struct TempFile(PathBuf);

@@ -16,7 +16,7 @@ use crate::{
         http2,
         proxy_protocol::{self, ProxyError, Source},
         state::{ConnectionState, Patience},
-        stream::{Raw, Stream, agreed_version},
+        stream::{Raw, Stream},
     },
 };
 
@@ -78,12 +78,9 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
         }
         return Some((Stream::Left(raw), version));
     };
-    let handshake = tls.acceptor().accept(raw);
+    let handshake = tls.accept(raw);
     match before_http(handshake, &connections, &state, patience).await? {
-        Ok(stream) => {
-            let version = agreed_version(&stream);
-            Some((Stream::Right(Box::new(stream)), version))
-        }
+        Ok((stream, version)) => Some((Stream::Right(stream), version)),
         // A balancer's check of the port, which closes without a byte.
         Err(Early::Failed(_)) if !state.has_spoken() => None,
         Err(_) => {

@@ -225,7 +225,7 @@ fn localhost() -> ServerName<'static> {
 async fn connect(
     tls: &Tls,
     config: impl Into<Arc<ClientConfig>>,
-) -> (std::io::Result<Server>, std::io::Result<Client>) {
+) -> (io::Result<Server>, io::Result<Client>) {
     let (near, far) = duplex(64 * 1024);
     let client = TlsConnector::from(config.into());
     tokio::join!(

@@ -10,7 +10,7 @@ use super::*;
 
 /// The error of TLS that an error of a stream stands for.
 #[track_caller]
-fn tls_error<T>(result: std::io::Result<T>) -> Error {
+fn tls_error<T>(result: io::Result<T>) -> Error {
     let error = result.err().expect("a refusal");
     error.downcast().expect("an error of TLS")
 }
@@ -204,5 +204,5 @@ async fn a_client_that_goes_away_in_the_handshake_is_an_error() {
     far.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();
     drop(far);
     let error = fixture.tls.acceptor().accept(near).await.err().unwrap();
-    assert_eq!(error.kind(), std::io::ErrorKind::UnexpectedEof);
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }
