@@ -27,7 +27,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, StreamBody};
@@ -222,13 +222,13 @@ fn routes() -> Router<App> {
                 .layer(axum::middleware::from_fn(dawdle)),
         )
         .route("/events", get(events))
-        .route("/websocket", get(websocket))
-        .route("/websocket-split", get(websocket_split))
-        .route("/websocket-plain", get(websocket_plain))
-        .route("/websocket-ticks", get(websocket_ticks))
-        .route("/websocket-kept", get(websocket_kept))
+        .route("/websocket", any(websocket))
+        .route("/websocket-split", any(websocket_split))
+        .route("/websocket-plain", any(websocket_plain))
+        .route("/websocket-ticks", any(websocket_ticks))
+        .route("/websocket-kept", any(websocket_kept))
         .route("/sse-kept", get(|| async { keep_open(sse().await) }))
-        .route("/upgrade", get(upgrade))
+        .route("/upgrade", any(upgrade))
         .route("/spawn", get(spawn))
         .route("/spawn-panic", get(spawn_panic))
         .route("/client", get(client))
@@ -617,7 +617,8 @@ async fn websocket_kept(token: ShutdownToken, upgrade: WebSocketUpgrade) -> Resp
 }
 
 /// Switches to a protocol that says what it hears.
-async fn upgrade(request: Request) -> impl IntoResponse {
+async fn upgrade(request: Request) -> Response {
+    let is_connect = request.method() == http::Method::CONNECT;
     tokio::spawn(async move {
         let Ok(upgraded) = hyper::upgrade::on(request).await else {
             return;
@@ -626,8 +627,11 @@ async fn upgrade(request: Request) -> impl IntoResponse {
         // An error is the client's going away, which is how an echo ends.
         let _ = tokio::io::copy(&mut read, &mut write).await;
     });
+    if is_connect {
+        return StatusCode::OK.into_response();
+    }
     let headers = [(header::CONNECTION, "upgrade"), (header::UPGRADE, "echo")];
-    (StatusCode::SWITCHING_PROTOCOLS, headers)
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 async fn spawn() -> &'static str {

@@ -73,7 +73,7 @@ pub(crate) use self::{
     origin::Way,
     route::Routes,
     stalled::{STALL, Stalled, StalledResponses},
-    strict::MAX_HEAD,
+    strict::{MAX_HEAD, asks_for_websocket},
     upload::BodyControl,
 };
 pub use self::{
@@ -219,7 +219,7 @@ impl Shared {
                 return self.shed(account, Some(routes));
             }
         }
-        if self.lifecycle.is_ending() && strict::asks_for_websocket(request.headers()) {
+        if self.lifecycle.is_ending() && asks_for_websocket(&request) {
             // It would be told to go as soon as it is there.
             return EdgeFuture::answered(account, Err(Problem::overloaded()));
         }

@@ -2,7 +2,7 @@
 //!
 //! | part | rule | section |
 //! |---|---|---|
-//! | target | a path, an absolute URI, `*` for OPTIONS; host and port for CONNECT; no fragment | 3.2 |
+//! | target | a path, an absolute URI, `*` for OPTIONS; host and port for CONNECT, an absolute URI with `:protocol` (RFC 8441); no fragment | 3.2 |
 //! | `Host` | there once in HTTP/1.1, at most once in HTTP/1.0, well-formed | 3.2 |
 //! | `Transfer-Encoding` | `chunked`, once, in HTTP/1.1 only: nothing else is understood | 6.1 |
 //! | head | at most 64 KiB | |
@@ -15,7 +15,8 @@
 
 use std::net::Ipv6Addr;
 
-use http::{HeaderMap, Method, Request, Uri, Version, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header, uri::Authority};
+use hyper::ext::Protocol;
 
 use crate::metrics::ProtocolError;
 
@@ -30,7 +31,7 @@ pub(super) fn check<B>(
     has_fragment: bool,
 ) -> Result<(), ProtocolError> {
     let valid = !has_fragment
-        && has_valid_target(request.method(), request.uri())
+        && has_valid_target(request)
         && has_valid_host(request)
         && has_valid_coding(request.version(), request.headers());
     if !valid {
@@ -45,19 +46,28 @@ pub(super) fn check<B>(
 
 /// Whether a client wants a WebSocket (RFC 6455, 4.1). Other protocols are offered by clients that
 /// do not mind being refused.
-pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::UPGRADE)
-        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+pub(crate) fn asks_for_websocket<B>(request: &Request<B>) -> bool {
+    let protocol = match request.extensions().get::<Protocol>() {
+        // RFC 8441, section 5.
+        Some(protocol) => Some(protocol.as_ref()),
+        None => request
+            .headers()
+            .get(header::UPGRADE)
+            .map(HeaderValue::as_bytes),
+    };
+    protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
 }
 
-fn has_valid_target(method: &Method, uri: &Uri) -> bool {
+fn has_valid_target<B>(request: &Request<B>) -> bool {
+    let (method, uri) = (request.method(), request.uri());
     let path = uri.path();
     let authority = uri.authority().map(|it| host_and_port(it.as_str()));
     let is_connect = *method == Method::CONNECT;
     match (uri.scheme_str(), authority) {
         (Some(scheme), Some(Some(_))) => {
-            !is_connect && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            let is_extended = || request.extensions().get::<Protocol>().is_some();
+            (!is_connect || path.starts_with('/') && is_extended())
+                && scheme.starts_with(|first: char| first.is_ascii_alphabetic())
         }
         // RFC 9110, section 9.3.6: a port that is missing or impossible must be refused.
         (None, Some(Some((_, port)))) => is_connect && port.parse::<u16>().is_ok(),
@@ -180,6 +190,8 @@ fn is_ip_literal(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::Uri;
+
     use super::*;
 
     #[track_caller]
@@ -303,6 +315,27 @@ mod tests {
                 check_line("GET", &uri.to_string(), &[], Some(400));
             }
         }
+    }
+
+    #[test]
+    fn connect_names_a_protocol_if_it_has_a_path() {
+        let check_connect = |uri: &str, protocol: Option<&'static str>, valid: bool| {
+            let mut request = Request::builder()
+                .method(Method::CONNECT)
+                .version(Version::HTTP_2)
+                .uri(uri);
+            if let Some(protocol) = protocol {
+                request = request.extension(Protocol::from_static(protocol));
+            }
+            let is_valid = check(&request.body(()).unwrap(), 0, false).is_ok();
+            assert_eq!(is_valid, valid, "{uri} {protocol:?}");
+        };
+        check_connect("https://a/b", Some("websocket"), true);
+        check_connect("http://[::1]:80/", Some("echo"), true);
+        check_connect("https://a/b", None, false);
+        check_connect("https://u@a/b", Some("websocket"), false);
+        check_connect("https://a:x/b", Some("websocket"), false);
+        check_connect("/b", Some("websocket"), false);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use self::{drive::drive, open::open, unread::Settle};
 use super::{
     accept::Held,
     http1::{Framing, MessageScanner},
-    http2::{self, Flow, Follower, Streams},
+    http2::{self, Flow, Follower, Streams, Tunnel},
     linger::Linger,
     socket::Socket,
     state::{ConnectionState, Patience},
@@ -176,11 +176,19 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
     );
     let _ended_with_the_connection = streams.guard();
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());
+    let connections = Arc::clone(&accepted.connections);
     let service = service_fn(move |mut request| {
         http2::join_cookies(&mut request);
+        let tunnel = Tunnel::begin(&mut request, &connections, edge.shutdown_token());
         asked.by(&mut request);
         let answer = edge.serve(request, asked.peer, asked.scheme, asked.state());
-        async move { Ok::<_, Infallible>(answer.await?.map(Flow::new)) }
+        async move {
+            let answer = answer.await?;
+            if let Some(tunnel) = tunnel {
+                tunnel.respond(&answer);
+            }
+            Ok::<_, Infallible>(answer.map(Flow::new))
+        }
     });
     let watched = Watched::new(
         stream,

@@ -16,6 +16,7 @@
 mod frames;
 mod pace;
 mod resets;
+mod tunnel;
 
 use std::{
     pin::Pin,
@@ -36,8 +37,9 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::{
     frames::{Frames, Head},
     pace::Flow,
+    tunnel::Tunnel,
 };
-use self::{pace::Paced, resets::Resets};
+use self::{pace::Paced, resets::Resets, tunnel::SendingHalf};
 use super::{state::ConnectionState, stream::Raw};
 use crate::{edge::StalledResponses, lifecycle::Connections, metrics::Registry};
 
@@ -63,7 +65,8 @@ pub(super) fn builder(streams: Streams) -> Builder<Streams> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING_AFTER)
-        .keep_alive_timeout(PONG_WITHIN);
+        .keep_alive_timeout(PONG_WITHIN)
+        .enable_connect_protocol();
     builder
 }
 
@@ -183,8 +186,16 @@ where
 {
     fn execute(&self, stream: F) {
         let open = Open::new(Arc::clone(&self.state));
-        let stream = Paced::new(stream, self.patience, Arc::clone(&self.stalled), open);
         let over = self.over.clone();
+        if let Some(half) = SendingHalf::take() {
+            let sending = half.run(stream, self.patience, Arc::clone(&self.state));
+            self.connections.spawn(async move {
+                let _open = open;
+                over.run_until_cancelled(sending).await;
+            });
+            return;
+        }
+        let stream = Paced::new(stream, self.patience, Arc::clone(&self.stalled), open);
         self.connections.spawn(async move {
             over.run_until_cancelled(stream).await;
         });

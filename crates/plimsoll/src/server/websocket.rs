@@ -1,5 +1,7 @@
 //! WebSockets that no code closes when the service ends.
 //!
+//! Over HTTP/1 the stream is the connection, over HTTP/2 one of its streams (`http2/tunnel.rs`).
+//!
 //! A handler that knows nothing of the shutdown reads until its client closes. When the drain has
 //! begun, and code that waits for the shutdown token has had its turn, the connection itself closes the
 //! WebSocket: a Close frame with status 1001 between two frames of the handler (RFC 6455, 5.5.1), a
@@ -19,7 +21,6 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::stream::Stream;
 use crate::shutdown::ShutdownToken;
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -30,7 +31,7 @@ const CLOSE_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
 const OPCODE_CLOSE: u8 = 8;
 
 /// How long the client has to answer the Close frame.
-const ANSWER: Duration = Duration::from_secs(1);
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// The end of one WebSocket.
 pub(super) struct WebSocketEnd {
@@ -55,19 +56,33 @@ enum Stage {
 }
 
 impl WebSocketEnd {
+    /// Of a stream that begins with the head of a 101.
     pub(super) fn new(token: &ShutdownToken) -> Box<Self> {
+        Self::following(FrameTracker::new(), token)
+    }
+
+    /// Of a stream that begins with a frame.
+    pub(super) fn behind_the_head(token: &ShutdownToken) -> Box<Self> {
+        Self::following(FrameTracker::behind_the_head(), token)
+    }
+
+    fn following(sent: FrameTracker, token: &ShutdownToken) -> Box<Self> {
         Box::new(Self {
             token: token.clone(),
             reader: Box::pin(token.overdue()),
             writer: None,
             give_up: None,
-            sent: FrameTracker::new(),
+            sent,
             stage: Stage::Open,
         })
     }
 
     /// To be asked before each read. Returns whether the stream has ended.
-    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> bool {
+    pub(super) fn poll_ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut (impl AsyncWrite + Unpin),
+    ) -> bool {
         if matches!(self.stage, Stage::Open) && self.reader.as_mut().poll(cx).is_ready() {
             self.begin();
         }
@@ -88,7 +103,7 @@ impl WebSocketEnd {
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut Stream,
+        stream: &mut (impl AsyncWrite + Unpin),
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let may_write = match self.poll_may_write(cx, stream) {
@@ -110,7 +125,7 @@ impl WebSocketEnd {
     pub(super) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut Stream,
+        stream: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
         match Pin::new(stream).poll_flush(cx) {
             Poll::Ready(flushed) => Poll::Ready(flushed),
@@ -137,7 +152,7 @@ impl WebSocketEnd {
     fn poll_may_write(
         &mut self,
         cx: &mut Context<'_>,
-        stream: &mut Stream,
+        stream: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<MayWrite>> {
         if matches!(self.stage, Stage::Open) && self.token.is_cancelled() {
             let token = &self.token;
@@ -170,7 +185,11 @@ impl WebSocketEnd {
     }
 
     /// Writes the Close frame as soon as the frame before it is complete.
-    fn poll_close(&mut self, cx: &mut Context<'_>, stream: &mut Stream) -> Poll<io::Result<()>> {
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
         let Stage::Closing(written, _) = &mut self.stage else {
             return Poll::Ready(Ok(()));
         };
@@ -233,6 +252,13 @@ impl FrameTracker {
     const fn new() -> Self {
         Self {
             at: At::Start,
+            has_closed: false,
+        }
+    }
+
+    const fn behind_the_head() -> Self {
+        Self {
+            at: At::Header([0; 10], 0),
             has_closed: false,
         }
     }

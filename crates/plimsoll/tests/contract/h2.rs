@@ -5,6 +5,7 @@ mod bare;
 pub(crate) mod client;
 mod drain;
 mod refused;
+mod tunnel;
 
 use http::StatusCode;
 use plimsoll::testing::{Process, Signal, eventually};

@@ -18,6 +18,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::tunnel::SendingHalf;
 use crate::{
     edge::{STALL, Stalled, StalledResponses},
     lateness,
@@ -117,6 +118,7 @@ impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
         let mut this = self.project();
         DID.set(Did::Nothing);
         if this.stream.poll(cx).is_ready() {
+            SendingHalf::forget();
             return Poll::Ready(());
         }
         let first = STALL.min(*this.patience);

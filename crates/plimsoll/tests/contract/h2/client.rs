@@ -4,7 +4,7 @@ use std::{future::poll_fn, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use h2::{
-    RecvStream,
+    RecvStream, SendStream,
     client::{ResponseFuture, SendRequest},
 };
 use http::{HeaderMap, Request, StatusCode, request::Builder};
@@ -72,6 +72,11 @@ impl Answer {
 
 impl Client {
     pub(crate) async fn connect(addr: SocketAddr) -> Self {
+        Self::connect_with_window(addr, 65_535).await
+    }
+
+    /// Connects, and takes so many bytes of each answer without having to.
+    pub(crate) async fn connect_with_window(addr: SocketAddr, window: u32) -> Self {
         let stream = TcpStream::connect(addr)
             .await
             .expect("connections are taken");
@@ -79,6 +84,7 @@ impl Client {
         let mut builder = h2::client::Builder::new();
         // One slow stream must not hold up the others.
         builder.initial_connection_window_size(8 << 20);
+        builder.initial_window_size(window);
         let spoken = builder.handshake(stream).await;
         let (requests, mut connection) = spoken.expect("h2 is spoken");
         let ping = connection.ping_pong().expect("it is asked for once");
@@ -109,6 +115,31 @@ impl Client {
             .send_request(request, true)
             .expect("it is sent");
         Pending(answer).finish().await
+    }
+
+    /// Asks for a stream of another protocol (RFC 8441, 4).
+    pub(crate) async fn open_tunnel(&mut self, path: &str, protocol: &'static str) -> Tunnel {
+        // It may be asked for once the service has said so.
+        self.ping().await;
+        let request = self
+            .request("CONNECT", path)
+            .header("sec-websocket-version", "13")
+            .extension(h2::ext::Protocol::from_static(protocol))
+            .body(())
+            .expect("the request is valid");
+        self.ready().await;
+        let (answer, sender) = self
+            .requests
+            .send_request(request, false)
+            .expect("the service takes extended CONNECT");
+        let answer = timeout(PATIENCE, answer).await.expect("an answer comes");
+        let (head, receiver) = answer.expect("it is no error").into_parts();
+        Tunnel {
+            status: head.status,
+            headers: head.headers,
+            sender,
+            receiver,
+        }
     }
 
     /// Sends a request, and takes nothing of its answer.
@@ -174,6 +205,55 @@ impl Client {
         poll_fn(|cx| self.requests.poll_ready(cx))
             .await
             .expect("the connection takes a request");
+    }
+}
+
+/// A stream of another protocol, if its status says so.
+pub(crate) struct Tunnel {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    sender: SendStream<Bytes>,
+    receiver: RecvStream,
+}
+
+impl Tunnel {
+    pub(crate) fn send(&mut self, bytes: impl Into<Bytes>) {
+        let sent = self.sender.send_data(bytes.into(), false);
+        sent.expect("the stream is open");
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.sender.send_reset(h2::Reason::CANCEL);
+    }
+
+    /// The next bytes; nothing at the end. How the stream ended is the error, if it was reset.
+    pub(crate) async fn next(&mut self) -> Result<Bytes, h2::Error> {
+        let next = timeout(PATIENCE, self.receiver.data()).await;
+        let Some(bytes) = next.expect("bytes come, or the end") else {
+            return Ok(Bytes::new());
+        };
+        let bytes = bytes?;
+        // A stream that has ended takes back no window.
+        let _ = self.receiver.flow_control().release_capacity(bytes.len());
+        Ok(bytes)
+    }
+
+    /// Waits until the service resets the stream, and takes nothing of it.
+    pub(crate) async fn is_reset(&mut self) {
+        let reset = poll_fn(|cx| self.sender.poll_reset(cx));
+        let reset = timeout(PATIENCE, reset).await.expect("it is reset");
+        reset.expect("the connection goes on");
+    }
+
+    pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        loop {
+            let bytes = self.next().await.expect("the stream ends by itself");
+            if bytes.is_empty() && self.receiver.is_end_stream() {
+                return all;
+            }
+            all.extend(bytes);
+        }
     }
 }
 
