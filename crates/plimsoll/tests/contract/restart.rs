@@ -69,7 +69,7 @@ fn the_manager_is_told_that_the_service_is_ready_and_that_it_ends() {
         let service = spawn(&[
             ("NOTIFY_SOCKET", &manager.name),
             ("SETUP_MS", "300"),
-            ("HOOK_MS", "1000"),
+            ("HOOK_MS", "500"),
         ]);
         let early = manager.hear(ms(10));
         assert!(early.is_none() && !connects(&service), "{early:?}");
