@@ -48,6 +48,9 @@ fn a_websocket_is_closed_with_a_farewell() {
     for socket in &mut sockets {
         socket.send(frame(OPCODE_TEXT, b"hello"));
     }
+    for socket in &mut sockets {
+        socket.wait_for_bytes();
+    }
     service.signal(Signal::Term);
     for socket in &mut sockets {
         // It answers nothing, and is let go all the same.
