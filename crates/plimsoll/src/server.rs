@@ -10,8 +10,8 @@
 //!
 //! # Why not `axum::serve`
 //!
-//! It arms no timer for the request head, has no deadline for its drain, and does not say when a
-//! connection is idle. The last matters most: hyper's own timer for the head runs also between two
+//! In axum 0.8 it arms no timer for the request head, has no deadline for its drain, and does not say
+//! when a connection is idle. The last matters most: hyper's own timer for the head runs also between two
 //! requests, so it cannot tell a slow client from a quiet one. Here the stream itself is watched.
 //!
 //! # Which HTTP

@@ -14,12 +14,12 @@ mod model;
 
 #[cfg(all(test, shuttle))]
 pub(crate) use self::model::{
-    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, atomic, check, thread,
+    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic, check, thread,
 };
 #[cfg(all(test, shuttle))]
 pub(crate) use shuttle::thread_local;
 #[cfg(not(all(test, shuttle)))]
 pub(crate) use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, atomic},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic},
     thread, thread_local,
 };

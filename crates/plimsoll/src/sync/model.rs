@@ -2,7 +2,7 @@
 
 pub(crate) use std::sync::PoisonError;
 
-pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, atomic};
+pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, Weak, atomic};
 
 use self::atomic::{AtomicBool, Ordering};
 

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{
     events::EventLayer,
-    pipe::{LEVELS, LastRecord, Output, Pipe, Priority, Totals},
+    pipe::{LEVELS, LastRecord, Output, Pipe, Priority, Totals, WeakPipe},
     record::{Head, Record},
 };
 use crate::config::{Level, LogFormat, LogLevels};
@@ -21,7 +21,35 @@ pub struct Log {
     levels: Arc<LogLevels>,
 }
 
+/// A log that ends when no [`Log`] is left.
+#[derive(Debug, Clone)]
+pub(super) struct WeakLog {
+    pipe: WeakPipe,
+    format: LogFormat,
+    levels: Arc<LogLevels>,
+}
+
+impl WeakLog {
+    /// The log, if it has not ended.
+    pub(super) fn upgrade(&self) -> Option<Log> {
+        Some(Log {
+            pipe: self.pipe.upgrade()?,
+            format: self.format,
+            levels: Arc::clone(&self.levels),
+        })
+    }
+}
+
 impl Log {
+    /// The same log, for a holder that outlives it.
+    pub(super) fn downgrade(&self) -> WeakLog {
+        WeakLog {
+            pipe: self.pipe.downgrade(),
+            format: self.format,
+            levels: Arc::clone(&self.levels),
+        }
+    }
+
     /// Starts a log that writes to `output` from a thread of its own.
     ///
     /// `threads` is the number of threads that will write much: each gets a buffer.

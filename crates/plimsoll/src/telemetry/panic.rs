@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use super::{Log, Priority};
+use super::{Log, Priority, log::WeakLog};
 use crate::{config::Level, context};
 
 /// Where a panic happened, and what it said.
@@ -104,29 +104,34 @@ pub(crate) fn count_hooked_panics() -> u64 {
 /// Makes panics of the whole process records of `log`, in the place of text on stderr.
 ///
 /// [`Service::run`](crate::Service::run) calls this. A later call puts another log in the place of
-/// the first. The hook that was there before is not called any more: it would write to stderr, and
-/// a request would wait for whoever reads that.
+/// the first. The hook that was there before is not called as long as the log lives: it would write to
+/// stderr, and a request would wait for the reader of that. The hook does not keep the log alive; when
+/// no other handle of the log is left, the former hook is called again.
 pub fn install_panic_hook(log: &Log) {
-    static LOG: OnceLock<RwLock<Log>> = OnceLock::new();
+    static LOG: OnceLock<RwLock<WeakLog>> = OnceLock::new();
     let mut first = false;
     let slot = LOG.get_or_init(|| {
         first = true;
-        RwLock::new(log.clone())
+        RwLock::new(log.downgrade())
     });
     if first {
-        std::panic::set_hook(Box::new(|info| {
+        let former = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
             let place = place(info);
             if !QUIET.get() {
                 HOOKED.fetch_add(1, Ordering::Relaxed);
-                if let Some(slot) = LOG.get() {
-                    let log = slot.read().unwrap_or_else(PoisonError::into_inner).clone();
-                    place.write(&log);
+                let slot = LOG.get();
+                let log =
+                    slot.map(|slot| slot.read().unwrap_or_else(PoisonError::into_inner).clone());
+                match log.and_then(|log| log.upgrade()) {
+                    Some(log) => place.write(&log),
+                    None => former(info),
                 }
             }
             LAST.set(Some(place));
         }));
     } else {
-        *slot.write().unwrap_or_else(PoisonError::into_inner) = log.clone();
+        *slot.write().unwrap_or_else(PoisonError::into_inner) = log.downgrade();
     }
 }
 
@@ -153,7 +158,37 @@ fn text(payload: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, sync::mpsc, time::Duration};
+
     use super::*;
+    use crate::{
+        config::{LogFormat, LogLevels},
+        telemetry::Output,
+    };
+
+    /// Says when it is dropped, as the receiver of its channel finds out.
+    struct Sink(#[expect(dead_code, reason = "its drop is what counts")] mpsc::Sender<()>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn panic_hook_does_not_keep_the_log_alive() {
+        let (sender, ended) = mpsc::channel();
+        let levels = LogLevels::all(Level::Info);
+        let log = Log::start(Output::to(Sink(sender)), LogFormat::Json, levels, 1).unwrap();
+        install_panic_hook(&log);
+        drop(log);
+        let end = ended.recv_timeout(Duration::from_secs(10));
+        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected));
+    }
 
     #[test]
     fn nested_quiet_keeps_the_outer_one_quiet() {

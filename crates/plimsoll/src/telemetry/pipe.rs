@@ -33,7 +33,7 @@ use super::thread::thread_index;
 use crate::{
     config::{Level, LogFormat},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
         thread::{Builder, Thread},
     },
@@ -109,7 +109,35 @@ pub struct Totals {
 pub(super) struct Pipe {
     shared: Arc<Shared>,
     /// Ends the writer when the last producer is gone.
-    _alive: Arc<Alive>,
+    alive: Arc<Alive>,
+}
+
+impl Pipe {
+    /// The same pipe, for a holder that is no producer: the writer does not wait for it.
+    pub(super) fn downgrade(&self) -> WeakPipe {
+        WeakPipe(Arc::downgrade(&self.alive))
+    }
+}
+
+/// A pipe whose writer ends without it.
+#[derive(Clone)]
+pub(super) struct WeakPipe(Weak<Alive>);
+
+impl WeakPipe {
+    /// The pipe, if a producer is left.
+    pub(super) fn upgrade(&self) -> Option<Pipe> {
+        let alive = self.0.upgrade()?;
+        Some(Pipe {
+            shared: Arc::clone(&alive.0),
+            alive,
+        })
+    }
+}
+
+impl fmt::Debug for WeakPipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakPipe")
+    }
 }
 
 /// Some producer is still there.
@@ -183,7 +211,7 @@ impl Pipe {
             .spawn(|| writer.run())?;
         lock(&shared.writer).thread = Some(thread.thread().clone());
         Ok(Self {
-            _alive: Arc::new(Alive(Arc::clone(&shared))),
+            alive: Arc::new(Alive(Arc::clone(&shared))),
             shared,
         })
     }
