@@ -152,14 +152,23 @@ pub(crate) fn note_polled() -> Arc<Polled> {
 ///
 /// `work` must not unwind: wrap what may panic.
 pub(crate) fn enter<T>(context: &mut Option<Box<RequestContext>>, work: impl FnOnce() -> T) -> T {
+    let outer = CURRENT.replace(context.take());
+    let result = work();
+    *context = CURRENT.replace(outer);
+    result
+}
+
+/// Like [`enter`], for work that may block its thread: the watchdog names the request then.
+pub(crate) fn enter_noted<T>(
+    context: &mut Option<Box<RequestContext>>,
+    work: impl FnOnce() -> T,
+) -> T {
     POLLED.with(|polled| {
         let polled = polled.get();
         if let (Some(polled), Some(request)) = (polled, &*context) {
             polled.note(request.request_id.0.as_bytes(), request.route);
         }
-        let outer = CURRENT.replace(context.take());
-        let result = work();
-        *context = CURRENT.replace(outer);
+        let result = enter(context, work);
         if let Some(polled) = polled {
             polled.clear();
         }

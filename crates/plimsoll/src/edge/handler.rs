@@ -127,7 +127,7 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let poll = guard(this.context, || future.poll(cx));
+        let poll = guard_noted(this.context, || future.poll(cx));
         let verdict = this
             .context
             .as_ref()
@@ -181,4 +181,12 @@ pub(super) fn guard<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, Caught> {
     context::enter(context, || catch(work))
+}
+
+/// Like [`guard`], for code that may block its thread.
+pub(super) fn guard_noted<T>(
+    context: &mut Option<Box<RequestContext>>,
+    work: impl FnOnce() -> T,
+) -> Result<T, Caught> {
+    context::enter_noted(context, || catch(work))
 }

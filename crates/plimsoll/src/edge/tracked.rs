@@ -12,7 +12,11 @@ use http::{HeaderMap, Method, Version, header};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{account::Account, content, handler::guard};
+use super::{
+    account::Account,
+    content,
+    handler::{guard, guard_noted},
+};
 use crate::context::RequestContext;
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -192,7 +196,13 @@ where
                 Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.left)))))
             }
             ContentProjection::Theirs { body } => {
-                match guard(this.context, || body.poll_frame(cx).map_err(Into::into)) {
+                let poll = || body.poll_frame(cx).map_err(Into::into);
+                // A body of a known length is there already, as far as can be told.
+                let polled = match this.remaining {
+                    Some(_) => guard(this.context, poll),
+                    None => guard_noted(this.context, poll),
+                };
+                match polled {
                     Ok(poll) => {
                         if let Some(account) = this.account.as_mut() {
                             match &poll {
