@@ -4,7 +4,7 @@
 //!
 //! # Deadlines
 //!
-//! Hooks run one after the other and share [`AFTER_DRAIN`](super::AFTER_DRAIN). Each has the shared
+//! Hooks run one after the other and share `AFTER_DRAIN`. Each has the shared
 //! time that is left, divided by the hooks that are left: a hook that hangs costs the others nothing
 //! but its own part. A hook with a limit of its own takes none of the shared time. The sum of these
 //! limits is declared before the start, because it is a part of the hard limit (contract LIFE-10).
