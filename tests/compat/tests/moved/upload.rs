@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::support::{Subject, Target, Work, binaries, end_under_load, request};
 
-const FORM: &str = "multipart/form-data; boundary=XXX";
+const FORM: &str = "multipart/form-data; boundary=part";
 
 fn upload() -> Subject {
     binaries!("upload")
@@ -12,12 +12,12 @@ fn upload() -> Subject {
 
 /// A form with a text and a file of so many bytes.
 fn form(size: usize) -> Vec<u8> {
-    let mut body = b"--XXX\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nA film\r\n\
-        --XXX\r\nContent-Disposition: form-data; name=\"film\"; filename=\"film.bin\"\r\n\
+    let mut body = b"--part\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nA film\r\n\
+        --part\r\nContent-Disposition: form-data; name=\"film\"; filename=\"film.bin\"\r\n\
         Content-Type: application/octet-stream\r\n\r\n"
         .to_vec();
     body.extend((0..size).map(|index| u8::try_from(index % 251).unwrap()));
-    body.extend_from_slice(b"\r\n--XXX--\r\n");
+    body.extend_from_slice(b"\r\n--part--\r\n");
     body
 }
 
