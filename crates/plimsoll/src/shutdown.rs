@@ -53,6 +53,7 @@ mod websocket;
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -103,6 +104,9 @@ pub fn keep_open(response: impl IntoResponse) -> Response {
     response
 }
 
+/// Ready when it is time to end.
+pub(crate) type ShutdownFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// Tells when the drain begins. Clones tell the same; see the [module](self).
 #[derive(Clone)]
 pub struct ShutdownToken {
@@ -148,11 +152,11 @@ impl ShutdownToken {
     /// for a moment of this wait's own.
     pub(crate) fn overdue(&self) -> impl Future<Output = ()> + Send + use<> {
         let connections = Arc::clone(&self.connections);
-        let told = Arc::clone(&self.waiting);
+        let waiting = Arc::clone(&self.waiting);
         let place = Place::new(Arc::clone(&self.overdue));
         async move {
             connections.reached(Stage::Draining).await;
-            let turn = told.window() + TURN;
+            let turn = waiting.window() + TURN;
             sleep_until(connections.draining_since() + turn + place.moment()).await;
         }
     }

@@ -562,12 +562,12 @@ async fn an_alias_that_is_released_belongs_to_the_application() {
 #[tokio::test]
 async fn a_wildcard_over_reserved_paths_is_reported_once() {
     let service = TestService::start(at("/{key}"), &[]).await;
-    let told = service.records_with("route_shadowed");
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["levelname"], "WARNING");
-    assert_eq!(told[0]["pattern"], "/{key}");
+    let records = service.records_with("route_shadowed");
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0]["levelname"], "WARNING");
+    assert_eq!(records[0]["pattern"], "/{key}");
     assert_eq!(
-        told[0]["paths"],
+        records[0]["paths"],
         "/health /ready /metrics /livez /readyz /healthz /startupz"
     );
     assert_eq!(service.get("/health").await.body(), "ok\n");

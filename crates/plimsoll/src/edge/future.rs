@@ -177,11 +177,11 @@ where
                             connection.set_upgraded(ends);
                         }
                         let context = handler.take_context();
-                        let told = (content == ContentKind::Events && !is_kept_open())
+                        let shutdown = (content == ContentKind::Events && !is_kept_open())
                             .then(|| account.shared.shutdown.overdue());
                         let mut body = Tracked::theirs(body, &head.headers, account, context);
-                        if let Some(told) = told {
-                            body.end_when(told);
+                        if let Some(shutdown) = shutdown {
+                            body.end_when(shutdown);
                         }
                         return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }

@@ -43,8 +43,8 @@ pub(crate) struct Routes(Arc<Routers>);
 #[derive(Debug, Clone)]
 struct Routers {
     plain: Router,
-    telling: Router,
-    told: RouteLayer,
+    tagging: Router,
+    tagger: RouteLayer,
     /// The same with layers around them, which see a request before its route is looked for.
     layered: Option<Router>,
 }
@@ -54,7 +54,7 @@ impl Routes {
         // Without a state a router makes its routes anew for each request; and made once, they are the
         // same in both, with whatever their layers share.
         let router = router.with_state(());
-        let told = RouteLayer {
+        let tagger = RouteLayer {
             registry: Arc::clone(registry),
             known: Arc::new(Known::new()),
             matcher: Arc::new(RouteMatcher::new(&router)),
@@ -62,8 +62,8 @@ impl Routes {
         Self(Arc::new(Routers {
             plain: router.clone(),
             // Last, so that it is around everything else.
-            telling: router.layer(told.clone()),
-            told,
+            tagging: router.layer(tagger.clone()),
+            tagger,
             layered: None,
         }))
     }
@@ -79,9 +79,9 @@ impl Routes {
 
     /// The route of a request that is not handled; what a layer makes of its path is not seen.
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> RouteId {
-        match self.0.told.known.find(method, uri.path()) {
+        match self.0.tagger.known.find(method, uri.path()) {
             Some(route) => route,
-            None => self.0.told.tag(method, uri).index,
+            None => self.0.tagger.tag(method, uri).index,
         }
     }
 }
@@ -101,7 +101,7 @@ impl Service<AxumRequest> for Routes {
         let mut router = match &routers.layered {
             Some(layered) => layered.clone(),
             None => match routers
-                .told
+                .tagger
                 .known
                 .find(request.method(), request.uri().path())
             {
@@ -109,7 +109,7 @@ impl Service<AxumRequest> for Routes {
                     context::set_route(route, |_| ());
                     routers.plain.clone()
                 }
-                None => routers.telling.clone(),
+                None => routers.tagging.clone(),
             },
         };
         router.call(request)
@@ -132,7 +132,7 @@ impl<S> Layer<S> for RouteLayer {
             inner,
             route: Arc::new(Route {
                 tag: OnceLock::new(),
-                told: self.clone(),
+                tagger: self.clone(),
             }),
         }
     }
@@ -148,7 +148,7 @@ struct Routed<S> {
 #[derive(Debug)]
 struct Route {
     tag: OnceLock<Tag>,
-    told: RouteLayer,
+    tagger: RouteLayer,
 }
 
 /// What is the same for all requests of a route.
@@ -190,13 +190,13 @@ where
         let route = &self.route;
         let Tag { index, choice } = *route
             .tag
-            .get_or_init(|| route.told.tag(request.method(), request.uri()));
+            .get_or_init(|| route.tagger.tag(request.method(), request.uri()));
         if choice == Choice::Route
             && let Some(matched) = request.extensions().get::<MatchedPath>()
             && matched.as_str() == request.uri().path()
         {
             let path = request.uri().path();
-            route.told.known.learn(request.method(), path, index);
+            route.tagger.known.learn(request.method(), path, index);
         }
         context::set_route(index, |current| {
             current.is_default_answer =

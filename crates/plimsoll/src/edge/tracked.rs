@@ -17,9 +17,7 @@ use super::{
     content,
     handler::{guard, guard_noted},
 };
-use crate::context::RequestContext;
-
-type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+use crate::{context::RequestContext, shutdown::ShutdownFuture};
 
 pin_project! {
     /// A body that keeps the account of its request open until it has been handed over.
@@ -39,7 +37,7 @@ pin_project! {
         // Nothing of it may be sent, and hyper would.
         unsent: bool,
         // When the body of an event stream is ended.
-        end: Option<Told>,
+        end: Option<ShutdownFuture>,
     }
 
     impl<B> PinnedDrop for Tracked<B> {
@@ -90,9 +88,9 @@ impl<B: Body> Tracked<B> {
         }
     }
 
-    /// Ends the body, complete, as soon as `told` is ready.
-    pub(super) fn end_when(&mut self, told: impl Future<Output = ()> + Send + 'static) {
-        self.end = Some(Box::pin(told));
+    /// Ends the body, complete, as soon as `end` is ready.
+    pub(super) fn end_when(&mut self, end: impl Future<Output = ()> + Send + 'static) {
+        self.end = Some(Box::pin(end));
     }
 
     /// What nobody will read.
@@ -197,7 +195,7 @@ where
             }
             ContentProjection::Theirs { body } => {
                 let poll = || body.poll_frame(cx).map_err(Into::into);
-                // A body of a known length is there already, as far as can be told.
+                // A body of a known length is there already, as far as is known.
                 let polled = match this.remaining {
                     Some(_) => guard(this.context, poll),
                     None => guard_noted(this.context, poll),

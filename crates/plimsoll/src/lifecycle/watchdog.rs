@@ -103,7 +103,7 @@ fn watch(
         drop(state);
         // A process that was stopped and goes on finds everybody silent, itself included.
         if before.elapsed() < LOOK * 2 {
-            tell(pulse, &mut stuck, registry, log);
+            report(pulse, &mut stuck, registry, log);
         }
     }
 }
@@ -111,7 +111,7 @@ fn watch(
 /// Records of each worker once that it is stuck, and once that it goes on.
 ///
 /// The first of these records has the id and the route of the request that the worker polls.
-fn tell(pulse: &Pulse, stuck: &mut [Option<Duration>], registry: &Registry, log: &Log) {
+fn report(pulse: &Pulse, stuck: &mut [Option<Duration>], registry: &Registry, log: &Log) {
     for (index, (silence, stuck)) in pulse.silences().zip(stuck).enumerate() {
         let (level, message, lasted) = match *stuck {
             None if silence > STUCK => (Level::Warning, "worker_stuck", silence),

@@ -12,10 +12,10 @@
 //! # Cost
 //!
 //! Below the limit a connection costs one short lock when it comes and one when it goes. At the
-//! limit all connections are searched for those who may go, and as many as [`BATCH`] are remembered.
+//! limit all connections are searched for those that can be evicted, and up to [`BATCH`] are remembered.
 //! A search that finds fewer has found all of them. It is not repeated for 1 ms per 1,000 connections,
 //! so that searches take a few percent of one CPU at most, even if all connections are busy.
-//! Who becomes idle within that time is found by the next search.
+//! A connection that becomes idle within that time is found by the next search.
 
 use std::{
     collections::VecDeque,
@@ -31,10 +31,10 @@ use crate::metrics::{Registry, Rejection};
 /// Connections above the limit that are answered, so that probes are.
 const RESERVE: usize = 32;
 
-/// How many of those who may go are remembered from one search.
+/// How many connections that can be evicted are remembered from one search.
 const BATCH: usize = 256;
 
-/// How long no search follows one that found all who may go.
+/// How long no search follows one that found all connections that can be evicted.
 fn pause(places: usize) -> Duration {
     Duration::from_millis(places as u64 / 1000)
 }
@@ -55,7 +55,7 @@ struct Members {
     regular: usize,
     /// Members of the reserve.
     reserve: usize,
-    /// Those who may go, in this order.
+    /// Connections that can be evicted, in this order.
     candidates: VecDeque<Arc<ConnectionState>>,
     /// No search before this moment.
     next_search: Option<Instant>,

@@ -21,9 +21,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::shutdown::ShutdownToken;
-
-type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+use crate::shutdown::{ShutdownFuture, ShutdownToken};
 
 /// A Close frame of a server: no mask, two bytes of payload, status 1001.
 const CLOSE_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
@@ -37,11 +35,11 @@ pub(super) const ANSWER: Duration = Duration::from_secs(1);
 pub(super) struct WebSocketEnd {
     token: ShutdownToken,
     /// Wakes the task that reads.
-    reader: Told,
+    reader: ShutdownFuture,
     /// Wakes the task that writes, if there is one of its own.
-    writer: Option<Told>,
+    writer: Option<ShutdownFuture>,
     /// Ends a write that waits for the client; there once one has.
-    give_up: Option<Told>,
+    give_up: Option<ShutdownFuture>,
     sent: FrameTracker,
     stage: Stage,
 }
@@ -133,13 +131,13 @@ impl WebSocketEnd {
         }
     }
 
-    /// A write is pending: nobody else may ever wake its task.
+    /// A write is pending: no other event may ever wake its task.
     fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let token = &self.token;
         let give_up = self.give_up.get_or_insert_with(|| {
-            let told = token.overdue();
+            let overdue = token.overdue();
             Box::pin(async move {
-                told.await;
+                overdue.await;
                 sleep(ANSWER).await;
             })
         });

@@ -9,7 +9,7 @@ use std::{
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
-type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+use super::ShutdownFuture;
 
 pin_project! {
     /// A stream that ends when it is time to go; see
@@ -18,16 +18,16 @@ pin_project! {
     pub struct UntilShutdown<S> {
         #[pin]
         stream: S,
-        // Gone when it has told.
-        told: Option<Told>,
+        // `None` once the stream has ended.
+        shutdown: Option<ShutdownFuture>,
     }
 }
 
 impl<S> UntilShutdown<S> {
-    pub(super) fn new(stream: S, told: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(super) fn new(stream: S, shutdown: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
             stream,
-            told: Some(Box::pin(told)),
+            shutdown: Some(Box::pin(shutdown)),
         }
     }
 }
@@ -38,12 +38,12 @@ impl<S: Stream> Stream for UntilShutdown<S> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
         // First, since the stream may always have something.
-        if let Some(told) = this.told
-            && told.as_mut().poll(cx).is_pending()
+        if let Some(shutdown) = this.shutdown
+            && shutdown.as_mut().poll(cx).is_pending()
         {
             return this.stream.poll_next(cx);
         }
-        *this.told = None;
+        *this.shutdown = None;
         Poll::Ready(None)
     }
 
@@ -55,7 +55,7 @@ impl<S: Stream> Stream for UntilShutdown<S> {
 impl<S> fmt::Debug for UntilShutdown<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UntilShutdown")
-            .field("told", &self.told.is_none())
+            .field("shutdown", &self.shutdown.is_none())
             .finish_non_exhaustive()
     }
 }

@@ -16,7 +16,8 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::time::{Sleep, sleep};
 
-type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
+use super::ShutdownFuture;
+
 type Answer = Pin<Box<Sleep>>;
 
 /// How long the client has to answer the close, and to take what was sent before.
@@ -63,7 +64,7 @@ pub struct ClosingWebSocket {
 
 enum Stage {
     /// The drain has not begun.
-    Open(Told),
+    Open(ShutdownFuture),
     /// The Close frame is to be sent, if it is still here, and flushed.
     Closing(Option<Message>, Answer),
     /// The client may answer.
@@ -72,10 +73,13 @@ enum Stage {
 }
 
 impl ClosingWebSocket {
-    pub(super) fn new(socket: WebSocket, told: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(super) fn new(
+        socket: WebSocket,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         Self {
             socket,
-            stage: Stage::Open(Box::pin(told)),
+            stage: Stage::Open(Box::pin(shutdown)),
         }
     }
 
@@ -156,9 +160,9 @@ impl Stream for ClosingWebSocket {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Stage::Open(told) = &mut this.stage {
+        if let Stage::Open(shutdown) = &mut this.stage {
             // First, since the client may always have a message.
-            if told.as_mut().poll(cx).is_pending() {
+            if shutdown.as_mut().poll(cx).is_pending() {
                 return Pin::new(&mut this.socket).poll_next(cx);
             }
             let farewell = Message::Close(Some(CloseFrame {

@@ -17,7 +17,7 @@ fn reported<'a>(ended: &'a Ended, name: &str) -> &'a str {
     line.split("# ").next().unwrap_or(line).trim()
 }
 
-/// A pipe that nobody writes to.
+/// A pipe without a writer.
 fn pipe(name: &str) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let path = path

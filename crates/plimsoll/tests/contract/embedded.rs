@@ -156,7 +156,7 @@ impl Embedded {
     }
 }
 
-/// A service that was told to end.
+/// A service that is shutting down.
 pub(crate) struct Ending {
     captured: Captured,
     serving: JoinHandle<Result<Report, StartError>>,

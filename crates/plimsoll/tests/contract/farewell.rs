@@ -179,7 +179,7 @@ fn websocket_without_wiring_is_closed_by_the_drain() {
     }
     ticking.wait_for_bytes();
     service.signal(Signal::Term);
-    // One client answers the Close frame; the other is let go after a second.
+    // One client answers the Close frame; the other connection is closed after a second.
     assert!(!polite.ends_within(ms(400)));
     polite.send(close_frame());
     for socket in [&mut polite, &mut silent] {
@@ -188,7 +188,7 @@ fn websocket_without_wiring_is_closed_by_the_drain() {
     }
     // Whole frames, then the Close frame.
     let said = ticking.read_to_end();
-    let ticks = said.strip_suffix(AWAY).expect("it is told");
+    let ticks = said.strip_suffix(AWAY).expect("a Close frame comes");
     assert!(
         ticks.chunks(6).all(|tick| tick == b"\x81\x04tick"),
         "{said:?}"

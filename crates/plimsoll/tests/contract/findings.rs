@@ -78,7 +78,7 @@ fn is_answered_in_the_drain(before: impl Fn(&mut Connection), rest: &str) -> boo
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// LIFE-1: whoever has just connected is about to ask.
+/// LIFE-1: a client that has just connected is about to send a request.
 #[test]
 fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
     assert!(is_answered_in_the_drain(|_| {}, HELLO));
@@ -93,7 +93,7 @@ fn old_silent_connection_gets_an_answer_in_the_drain() {
     ));
 }
 
-/// LIFE-1: no response has told the client to send no more.
+/// LIFE-1: no response has announced the close.
 #[test]
 fn idle_connection_gets_a_last_answer_in_the_drain() {
     let before = |kept: &mut Connection| assert_eq!(kept.get("/hello").status, 200);

@@ -362,13 +362,13 @@ fn two_schemes_in_the_header_of_a_trusted_proxy_are_a_bad_request() {
 /// IP-2: what axum's own extractor gives of a unix socket's peer.
 #[tokio::test]
 async fn credentials_of_a_unix_peer_are_extracted() {
-    let who = |ConnectInfo(peer): ConnectInfo<UdsConnectInfo>| async move {
+    let peer = |ConnectInfo(peer): ConnectInfo<UdsConnectInfo>| async move {
         format!("{} {:?}", peer.uid(), peer.pid())
     };
-    let router = Router::new().route("/who", get(who));
+    let router = Router::new().route("/peer", get(peer));
     let service = Embedded::serve(Service::new(build_info!()).router(router), &[]);
     service.wait_until_ready().await;
-    let (status, text) = service.get("/who").await;
+    let (status, text) = service.get("/peer").await;
     assert_eq!(status, 200);
     // The client is a thread of this process.
     let uid = fs::metadata("/proc/self").unwrap().uid();

@@ -58,7 +58,7 @@ fn unread_body_keeps_the_connection_open() {
             let refused = goes_on_behind(&mut connection, with_length(line, LENGTH));
             assert_eq!(refused.status, status);
         }
-        // A probe's body is nobody's either.
+        // No code reads the body of a probe either.
         let probe = goes_on_behind(&mut connection, with_length("GET /health", LENGTH));
         assert_eq!(probe.status, 200);
     }
@@ -154,13 +154,13 @@ fn unanswered_100_continue_announces_the_close() {
     let mut connection = service.connect();
     connection.send(head);
     let answer = connection.read();
-    assert_eq!(answer.text(), "ignored\n", "nobody was asked to go on");
+    assert_eq!(answer.text(), "ignored\n", "no 100 Continue was sent");
     assert!(announces_close(&answer));
     drop(connection.try_send(NEXT));
     assert_eq!(connection.read_to_end(), b"");
 }
 
-/// SRV-3: whoever waits for the end of the connection gets it.
+/// SRV-3: a client that waits for the end of the connection gets it.
 #[test]
 fn unread_body_does_not_keep_a_last_response_open() {
     let service = start(&[]);
@@ -220,7 +220,7 @@ fn unread_body_is_no_reason_to_keep_a_connection() {
     let (head, _) = with_length("POST /ignore-body", LENGTH);
     discarding.send(head);
     assert_eq!(discarding.read().text(), "ignored\n");
-    // The body is not at its end, so this one makes room before the one that is idle.
+    // The body is not at its end, so this one is evicted before the one that is idle.
     assert_eq!(service.connect().get("/hello").status, 200);
     assert!(discarding.ends_within(END));
     assert_eq!(idle.get("/hello").status, 200);

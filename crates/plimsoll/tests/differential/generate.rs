@@ -105,7 +105,7 @@ const MORE_LAYERS: [Layer; 5] = [
     Layer::ReplaceNotFound,
 ];
 
-/// Makes the case of a seed. `is_valid` tells whether axum accepts a plan.
+/// Makes the case of a seed. `is_valid` is whether axum accepts a plan.
 pub(crate) fn case(seed: u64, is_valid: &dyn Fn(&Plan) -> bool) -> Case {
     let mut random = Random::new(seed);
     let plan = plan(&mut random, 2, is_valid);

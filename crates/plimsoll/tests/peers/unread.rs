@@ -1,4 +1,4 @@
-//! Uploads that nobody reads, beside the requests of other clients on the same kept connections.
+//! Uploads that no handler reads, beside the requests of other clients on the same kept connections.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -41,7 +41,7 @@ pub fn router() -> Router {
 }
 
 async fn fail() -> StatusCode {
-    tracing::error!("nobody laughed");
+    tracing::error!("the joke failed");
     StatusCode::CONFLICT
 }
 

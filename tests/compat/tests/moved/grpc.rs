@@ -115,8 +115,8 @@ async fn call(mut client: HealthClient<Channel>, tally: Arc<Tally>) {
     }
 }
 
-/// Whether the connection had ended before the call was sent on it, or a GOAWAY told that the call
-/// was not handled (RFC 9113, section 6.8). Such a call is made again.
+/// Whether the connection had ended before the call was sent on it, or a GOAWAY left the call
+/// unhandled (RFC 9113, section 6.8). Such a call is made again.
 fn is_not_sent(status: &Status) -> bool {
     let canceled = cause::<hyper::Error>(status).is_some_and(hyper::Error::is_canceled);
     let refused = cause::<h2::Error>(status).is_some_and(|error| {

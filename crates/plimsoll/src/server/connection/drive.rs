@@ -35,7 +35,7 @@ const SETTLED: Duration = Duration::from_millis(50);
 
 /// HTTP of either version, on its connection.
 pub(super) trait Http: Future<Output = hyper::Result<()>> {
-    /// Whether GOAWAY tells the client to send no more requests. Over HTTP/1 only a response can.
+    /// Whether the protocol has GOAWAY, which announces the end. Over HTTP/1 only a response does.
     const HAS_GOAWAY: bool;
     /// How long a client may be quiet in the drain before its connection is closed. Over HTTP/2
     /// there is surely nothing of an answer on its way to it by then.
@@ -199,7 +199,7 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                 }
                 if ends && !left {
                     left = true;
-                    // hyper tells a client over TLS that nothing follows.
+                    // Over TLS, hyper sends the alert that nothing follows.
                     http.as_mut().wind_down();
                     continue;
                 }

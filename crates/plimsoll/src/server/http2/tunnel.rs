@@ -1,8 +1,8 @@
 //! Streams that carry another protocol than HTTP behind the response to CONNECT: WebSockets
 //! (RFC 8441), and whatever else a handler accepts.
 //!
-//! hyper hands such a stream to whoever holds the request's `OnUpgrade`, and tells nobody how long it
-//! is used. So the handler gets an `OnUpgrade` of a stream that this module is in the middle of: it
+//! hyper gives such a stream to the holder of the request's `OnUpgrade`, and does not report how long
+//! it is used. So the handler gets an `OnUpgrade` of a stream that this module is in the middle of: it
 //! counts, keeps the drain waiting, and ends a WebSocket that no code ends.
 //!
 //! ```text
@@ -116,7 +116,7 @@ struct Accepted {
     _count: Option<Count>,
     /// The end of the service waits for the handler.
     _token: TaskTrackerToken,
-    /// Tells [`SendingHalf`] when the handler lets go.
+    /// Its drop signals [`SendingHalf`] that the handler has dropped the stream.
     _open: oneshot::Sender<Infallible>,
 }
 
@@ -136,7 +136,7 @@ fn bridge(
         async move {
             let (stream, accepts, opens, hands_out) = once.ok_or(Refused)?;
             if let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
-                // An error means that nobody waits for it.
+                // An error means that the receiver has been dropped.
                 let _ = hands_out.send(upgrade);
             }
             let stream = stream.await.map_err(|_| Refused)?;
@@ -232,7 +232,7 @@ impl AsyncWrite for Bridge {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Some(Opened { stream, accepted }) = &mut self.open else {
-            // The head of the response, which hyper writes in one piece: nobody reads it.
+            // The head of the response, which hyper writes in one piece. It is discarded.
             self.open = self.opened.try_recv().ok();
             return Poll::Ready(Ok(buf.len()));
         };
@@ -286,7 +286,7 @@ thread_local! {
 ///
 /// hyper starts it like any other, in the poll of the stream that it comes from.
 pub(super) struct SendingHalf {
-    /// Whether the handler has let go.
+    /// Closed when the handler has dropped the stream.
     closed: oneshot::Receiver<Infallible>,
     /// Of a WebSocket that the drain ends.
     ended_by: Option<ShutdownToken>,
@@ -303,8 +303,8 @@ impl SendingHalf {
         SENDING.set(None);
     }
 
-    /// Sends until the handler lets go, and then for as long as there is patience with the client,
-    /// which the drain cuts short.
+    /// Sends until the handler drops the stream, and then until the client's timeout, which the drain
+    /// cuts short.
     pub(super) async fn run(
         self,
         sending: impl Future<Output = ()>,

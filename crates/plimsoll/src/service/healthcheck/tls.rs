@@ -26,7 +26,7 @@ pub(super) fn ask(files: &TlsFiles, mut stream: impl Read + Write) -> io::Result
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
     let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
     let mut session = ClientConnection::new(Arc::new(client), name).map_err(io::Error::other)?;
@@ -40,9 +40,9 @@ pub(super) fn ask(files: &TlsFiles, mut stream: impl Read + Write) -> io::Result
 
 /// Takes any certificate.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anybody {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

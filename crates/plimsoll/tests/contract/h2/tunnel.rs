@@ -136,13 +136,13 @@ fn websocket_over_http2_without_wiring_is_closed_by_the_drain() {
         greet(&mut silent).await;
         assert!(ticking.next().await.is_ok());
         service.signal(Signal::Term);
-        // One client answers the Close frame; the other is let go after a second.
-        assert_eq!(polite.next().await.expect("it is told"), AWAY);
+        // One client answers the Close frame; the other stream is closed after a second.
+        assert_eq!(polite.next().await.expect("a Close frame comes"), AWAY);
         polite.send(frame(OPCODE_CLOSE, &1001_u16.to_be_bytes()));
         assert_eq!(polite.read_to_end().await, b"", "nothing follows");
         assert_eq!(silent.read_to_end().await, AWAY);
         let said = ticking.read_to_end().await;
-        let ticks = said.strip_suffix(AWAY).expect("it is told");
+        let ticks = said.strip_suffix(AWAY).expect("a Close frame comes");
         assert!(
             ticks.chunks(6).all(|tick| tick == b"\x81\x04tick"),
             "{said:?}"
@@ -281,7 +281,7 @@ fn unread_websocket_over_http2_ends_in_time() {
     assert_eq!(report["requestsCutOff"], 0, "{report}");
 }
 
-/// H2-4, H2-6: nobody waits for a client that takes nothing once the handler has let go.
+/// H2-4, H2-6: a client that takes nothing is not waited for once the handler has dropped the stream.
 #[test]
 fn closed_window_ends_a_tunnel_at_write_timeout() {
     let service = start(&[ON, ("WRITE_TIMEOUT", "1s")]);

@@ -253,7 +253,7 @@ async fn client(
     }
 }
 
-/// Whether nobody listens.
+/// Whether the port has no listener.
 fn is_refusal(error: &io::Error) -> bool {
     matches!(
         error.kind(),
