@@ -12,14 +12,14 @@
 use std::{error::Error, net::SocketAddr};
 
 use axum::{Router, routing::get};
-use plimsoll::{Exposition, Service, build_info, config::ListenAddr};
+use plimsoll::{App, TextFormat, build_info, config::ListenAddr};
 use tokio::net::TcpListener;
 use tracing_subscriber::prelude::*;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     // Reads the settings and starts the log, and nothing else.
-    let chassis = Service::new(build_info!()).prepare()?;
+    let chassis = App::new(build_info!()).prepare()?;
     tracing_subscriber::registry()
         .with(chassis.log().layer())
         .init();
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // The layer has the metrics; the path is the program's own.
         .route(
             "/metrics",
-            get(move || async move { metrics.metrics(Exposition::Plain) }),
+            get(move || async move { metrics.metrics(TextFormat::Plain) }),
         )
         .layer(layer);
 

@@ -34,8 +34,8 @@ use http_body_util::{BodyExt as _, StreamBody};
 use hyper_util::rt::TokioIo;
 use plimsoll::shutdown::keep_open;
 use plimsoll::{
-    BoundedFamily, ClientIp, Exit, Handle, Origin, RequestId, Service, SetupError, ShutdownToken,
-    TraceContext, build_info,
+    App, BoundedFamily, ClientIp, Exit, Handle, RequestId, RequestOrigin, SetupError,
+    ShutdownToken, TraceContext, build_info,
     config::{Invalid, Reader, Secret, Settings, within},
     prometheus_client::{
         encoding::{EncodeMetric, MetricEncoder},
@@ -47,7 +47,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{Instrument as _, Span, debug_span, field::Empty, info_span};
 
 fn main() -> Exit {
-    Service::with_settings::<Fixture>(build_info!())
+    App::with_settings::<Fixture>(build_info!())
         .about("A service for the tests of the contract.")
         .extra_hook_time(Duration::from_secs(2))
         .setup(set_up)
@@ -122,7 +122,7 @@ const MOST_TENANTS: usize = 3;
 
 /// What handlers share.
 #[derive(Clone)]
-struct App {
+struct FixtureState {
     handle: Handle<Fixture>,
     hits: Counter,
     work: Histogram,
@@ -171,7 +171,7 @@ async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
     if let Some(path) = &settings.route_clash {
         router = router.route(path, get(|| async { "clash\n" }));
     }
-    Ok(router.with_state(App {
+    Ok(router.with_state(FixtureState {
         handle,
         hits,
         work,
@@ -179,7 +179,7 @@ async fn set_up(handle: Handle<Fixture>) -> Result<Router, SetupError> {
     }))
 }
 
-fn routes() -> Router<App> {
+fn routes() -> Router<FixtureState> {
     Router::new()
         .route("/hello", get(hello))
         .route("/log", get(log))
@@ -190,7 +190,9 @@ fn routes() -> Router<App> {
         .route("/hang", get(pending::<()>))
         .route(
             "/quick",
-            get(slow).layer(plimsoll::limits().request_timeout(Duration::from_millis(100))),
+            get(slow).layer(
+                plimsoll::RouteLimitsLayer::new().request_timeout(Duration::from_millis(100)),
+            ),
         )
         .route("/blocking", get(blocking))
         .route("/panic", get(panics))
@@ -203,7 +205,7 @@ fn routes() -> Router<App> {
         .route("/look-and-work", post(look_and_work))
         .route(
             "/upload-large",
-            post(upload).layer(plimsoll::limits().max_body_bytes(8 * 1024 * 1024)),
+            post(upload).layer(plimsoll::RouteLimitsLayer::new().max_body_bytes(8 * 1024 * 1024)),
         )
         .nest("/limited", limited())
         .route("/ignore-body", post(|| async { "ignored\n" }))
@@ -218,7 +220,7 @@ fn routes() -> Router<App> {
         .route(
             "/patient",
             get(slow)
-                .layer(plimsoll::limits().request_timeout(Duration::from_secs(20)))
+                .layer(plimsoll::RouteLimitsLayer::new().request_timeout(Duration::from_secs(20)))
                 .layer(axum::middleware::from_fn(dawdle)),
         )
         .route("/events", get(events))
@@ -254,7 +256,7 @@ fn routes() -> Router<App> {
         .route("/own-headers", get(own_headers))
         .route(
             "/labelled/{name}",
-            get(hello).layer(plimsoll::route_label("/labelled")),
+            get(hello).layer(plimsoll::RouteLabelLayer::new("/labelled")),
         )
         .route("/status/{status}", get(status))
         .route("/readiness/on", post(readiness_on))
@@ -265,12 +267,12 @@ fn routes() -> Router<App> {
 }
 
 /// Uploads with a limit of 1,000 bytes that the edge holds.
-fn limited() -> Router<App> {
+fn limited() -> Router<FixtureState> {
     Router::new()
         .route("/upload", post(upload))
         .route("/upload-stream", post(upload_stream))
         .route("/own-413", post(own_413))
-        .layer(plimsoll::limits().max_body_bytes(1000))
+        .layer(plimsoll::RouteLimitsLayer::new().max_body_bytes(1000))
 }
 
 /// One answer for all who ask: ten thousand slow readers must not need memory of their own.
@@ -293,7 +295,7 @@ impl Timing {
     }
 }
 
-async fn hello(State(app): State<App>) -> String {
+async fn hello(State(app): State<FixtureState>) -> String {
     format!("{}\n", app.handle.settings().greeting)
 }
 
@@ -543,7 +545,7 @@ fn stream_of(
 }
 
 /// Events for as long as the service likes.
-async fn events(State(app): State<App>) -> Response {
+async fn events(State(app): State<FixtureState>) -> Response {
     let endless = chunked(usize::MAX, Duration::from_millis(20), |_| {
         Bytes::from_static(b"data: tick\n\n")
     });
@@ -559,7 +561,7 @@ async fn events(State(app): State<App>) -> Response {
 }
 
 /// A WebSocket that says what it hears.
-async fn websocket(State(app): State<App>, upgrade: WebSocketUpgrade) -> Response {
+async fn websocket(State(app): State<FixtureState>, upgrade: WebSocketUpgrade) -> Response {
     let token = app.handle.shutdown_token();
     upgrade.on_upgrade(move |socket| async move {
         let mut socket = token.close_websocket(socket);
@@ -650,7 +652,7 @@ async fn spawn_panic() -> &'static str {
     "ended\n"
 }
 
-async fn origin(origin: Origin) -> String {
+async fn origin(origin: RequestOrigin) -> String {
     let host = origin.host().map_or("-", |host| host.as_str());
     format!("{}://{host}", origin.scheme())
 }
@@ -681,29 +683,29 @@ async fn own_headers() -> impl IntoResponse {
     )
 }
 
-async fn readiness_on(State(app): State<App>) -> &'static str {
+async fn readiness_on(State(app): State<FixtureState>) -> &'static str {
     app.handle.readiness().set(true, "asked over HTTP");
     "on\n"
 }
 
-async fn readiness_off(State(app): State<App>) -> &'static str {
+async fn readiness_off(State(app): State<FixtureState>) -> &'static str {
     app.handle.readiness().set(false, "asked over HTTP");
     "off\n"
 }
 
-async fn count(State(app): State<App>) -> &'static str {
+async fn count(State(app): State<FixtureState>) -> &'static str {
     let began = Instant::now();
     app.hits.inc();
     app.work.observe(began.elapsed().as_secs_f64());
     "counted\n"
 }
 
-async fn tenant(State(app): State<App>, Path(tenant): Path<String>) -> &'static str {
+async fn tenant(State(app): State<FixtureState>, Path(tenant): Path<String>) -> &'static str {
     app.tenants.with(&tenant).inc();
     "counted\n"
 }
 
-async fn secret_key(State(app): State<App>) -> Result<&'static str, StatusCode> {
+async fn secret_key(State(app): State<FixtureState>) -> Result<&'static str, StatusCode> {
     match app.handle.config().secret_key() {
         Ok(_) => Ok("set\n"),
         Err(error) => {
@@ -718,8 +720,8 @@ async fn secret_key(State(app): State<App>) -> Result<&'static str, StatusCode> 
 
 // === Rarer kinds of trouble ===
 
-fn troubles() -> Router<App> {
-    let brief = plimsoll::limits().request_timeout(Duration::from_millis(50));
+fn troubles() -> Router<FixtureState> {
+    let brief = plimsoll::RouteLimitsLayer::new().request_timeout(Duration::from_millis(50));
     Router::new()
         .route(
             "/panic-layer",
@@ -803,7 +805,7 @@ impl EncodeMetric for Faults {
 
 // === Traces ===
 
-fn traces() -> Router<App> {
+fn traces() -> Router<FixtureState> {
     Router::new()
         .route(
             "/trace",

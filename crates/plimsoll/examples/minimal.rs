@@ -7,9 +7,9 @@
 //! ```
 
 use axum::{Router, routing::get};
-use plimsoll::{Exit, Service, build_info};
+use plimsoll::{App, Exit, build_info};
 
 fn main() -> Exit {
     let router = Router::new().route("/hello", get(|| async { "hello\n" }));
-    Service::new(build_info!()).router(router).run()
+    App::new(build_info!()).router(router).run()
 }

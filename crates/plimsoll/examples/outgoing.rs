@@ -20,8 +20,8 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use plimsoll::{
-    ClientService, Exit, Handle, Service, SetupError, build_info,
-    config::{Invalid, Mismatch, Reader, Settings},
+    App, ClientService, Exit, Handle, SetupError, build_info,
+    config::{Invalid, ParseError, Reader, Settings},
 };
 use tower::{Layer as _, ServiceExt as _};
 
@@ -38,7 +38,7 @@ impl Settings for Upstream {
             .default("http://localhost:8081/hello")
             .read_with("a URL", |text| {
                 text.parse()
-                    .map_err(|error: InvalidUri| Mismatch::because(error.to_string()))
+                    .map_err(|error: InvalidUri| ParseError::because(error.to_string()))
             });
         Ok(Self { uri: uri? })
     }
@@ -46,33 +46,35 @@ impl Settings for Upstream {
 
 /// What handlers need. Clones share the connections of the client.
 #[derive(Clone)]
-struct App {
+struct Relay {
     client: ClientService<Client<HttpConnector, Body>>,
     upstream: Uri,
 }
 
 fn main() -> Exit {
-    Service::with_settings::<Upstream>(build_info!())
+    App::with_settings::<Upstream>(build_info!())
         .setup(set_up)
         .run()
 }
 
 async fn set_up(handle: Handle<Upstream>) -> Result<Router, SetupError> {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let app = App {
+    let relay_state = Relay {
         // `upstream` is the label `peer` of http_client_requests_total.
         client: handle.client_layer("upstream").layer(client),
         upstream: handle.settings().uri.clone(),
     };
-    Ok(Router::new().route("/relayed", get(relay)).with_state(app))
+    Ok(Router::new()
+        .route("/relayed", get(relay))
+        .with_state(relay_state))
 }
 
 /// Answers what the other service answers, and 502 if it does not.
-async fn relay(State(app): State<App>) -> Result<Response, StatusCode> {
+async fn relay(State(state): State<Relay>) -> Result<Response, StatusCode> {
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = app.upstream;
+    *request.uri_mut() = state.upstream;
     // There is no timer here: the call ends with this handler, at REQUEST_TIMEOUT.
-    let answer = app.client.oneshot(request).await.map_err(|error| {
+    let answer = state.client.oneshot(request).await.map_err(|error| {
         tracing::warn!(%error, "upstream_failed");
         StatusCode::BAD_GATEWAY
     })?;

@@ -1,4 +1,4 @@
-//! Programs that call `Service::run` in other ways than the fixture does, right ones and wrong ones.
+//! Programs that call `App::run` in other ways than the fixture does, right ones and wrong ones.
 //! The contract's tests run each of them by its name.
 //!
 //! ```text
@@ -8,7 +8,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::{Router, routing::get};
-use plimsoll::{Exit, Handle, Service, SetupError, build_info};
+use plimsoll::{App, Exit, Handle, SetupError, build_info};
 use tokio::runtime::Runtime;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
@@ -34,7 +34,7 @@ fn main() -> Exit {
 
 /// A program whose sub-commands are its own.
 fn own_command_line(arguments: &[&str]) -> Exit {
-    let service = Service::new(build_info!()).router(hello());
+    let service = App::new(build_info!()).router(hello());
     match arguments {
         ["start", "--fast"] => service.arguments(&[]).run(),
         ["check"] => service.arguments(&["--check-config"]).run(),
@@ -47,13 +47,13 @@ fn own_command_line(arguments: &[&str]) -> Exit {
 fn inside_runtime() -> Exit {
     let runtime = Runtime::new().expect("the system has threads");
     runtime.block_on(async {
-        let service = Service::new(build_info!()).router(hello());
+        let service = App::new(build_info!()).router(hello());
         service.arguments(&[]).run()
     })
 }
 
 fn two_setups() -> Exit {
-    Service::new(build_info!())
+    App::new(build_info!())
         .setup(set_up)
         .setup(set_up)
         .arguments(&[])
@@ -66,16 +66,13 @@ fn not_ready() -> Exit {
         handle.readiness().set(false, "the cache is cold");
         Ok::<_, SetupError>(hello())
     };
-    Service::new(build_info!())
-        .setup(set_up)
-        .arguments(&[])
-        .run()
+    App::new(build_info!()).setup(set_up).arguments(&[]).run()
 }
 
 /// A program that has kept the subscriber that it had before it moved.
 fn foreign_subscriber() -> Exit {
     tracing_subscriber::registry().init();
-    let service = Service::new(build_info!()).router(hello());
+    let service = App::new(build_info!()).router(hello());
     service.arguments(&[]).run()
 }
 
@@ -90,13 +87,13 @@ fn foreign_logger() -> Exit {
         fn flush(&self) {}
     }
     log::set_logger(&Nowhere).expect("there is no logger yet");
-    let service = Service::new(build_info!()).router(hello());
+    let service = App::new(build_info!()).router(hello());
     service.arguments(&[]).run()
 }
 
 /// Layers of all kinds, and a route that shows what each of them has seen.
 fn layers() -> Exit {
-    Service::new(build_info!())
+    App::new(build_info!())
         .tracing_layer(Count(&ALL))
         .tracing_layer(Count(&ERRORS).with_filter(LevelFilter::ERROR))
         .tracing_layer(None::<Count>)
@@ -133,7 +130,7 @@ async fn events() -> String {
 
 /// Other defaults than the chassis has, and a required setting with one.
 fn defaults(arguments: &[&str]) -> Exit {
-    Service::new(build_info!())
+    App::new(build_info!())
         .router(hello())
         .default_setting("SERVICE_NAME", "old-name")
         .default_setting("REQUEST_TIMEOUT", "60s")
@@ -144,7 +141,7 @@ fn defaults(arguments: &[&str]) -> Exit {
 }
 
 fn bad_defaults() -> Exit {
-    Service::new(build_info!())
+    App::new(build_info!())
         .default_setting("PROT", "8888")
         .default_setting("READ_TIMEOUT", "soon")
         .arguments(&[])

@@ -19,7 +19,7 @@ use axum::{
     routing::{get, post},
 };
 use plimsoll::{
-    Exit, Handle, Service, SetupError, build_info,
+    App, Exit, Handle, SetupError, build_info,
     config::{Invalid, Reader, Secret, Settings},
 };
 use tokio::sync::Mutex;
@@ -28,7 +28,7 @@ use tokio_postgres::{Client, Config, NoTls};
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS visits (guest text NOT NULL)";
 
 fn main() -> Exit {
-    Service::with_settings::<Own>(build_info!())
+    App::with_settings::<Own>(build_info!())
         .about("Counts visits in Postgres.")
         .setup(set_up)
         .run()

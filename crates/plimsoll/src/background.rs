@@ -26,7 +26,7 @@ use tokio::{
 use crate::{
     config::Level,
     health::Readiness,
-    lifecycle::{Lifecycle, Stage},
+    lifecycle::{DrainStage, Lifecycle},
     metrics::Restarts,
     shutdown::ShutdownToken,
     telemetry::Log,
@@ -42,8 +42,8 @@ const STABLE: Duration = Duration::from_secs(30);
 
 const MAX_NAME: usize = 32;
 
-type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Task = Arc<dyn Fn(ShutdownToken) -> Run + Send + Sync>;
+type WorkerFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+type WorkerTask = Arc<dyn Fn(ShutdownToken) -> WorkerFuture + Send + Sync>;
 
 /// A background worker that was registered by [`Handle::worker`](crate::Handle::worker).
 #[derive(Debug)]
@@ -82,18 +82,18 @@ pub(crate) enum WorkerError {
 /// The background workers of one service. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct BackgroundWorkers {
-    registered: Arc<Mutex<Registered>>,
+    registered: Arc<Mutex<RegisteredWorkers>>,
 }
 
 #[derive(Default)]
-struct Registered {
-    list: Vec<Registration>,
+struct RegisteredWorkers {
+    list: Vec<WorkerRegistration>,
     started: bool,
 }
 
-struct Registration {
+struct WorkerRegistration {
     name: &'static str,
-    task: Task,
+    task: WorkerTask,
     gates: Arc<AtomicBool>,
 }
 
@@ -122,7 +122,7 @@ impl BackgroundWorkers {
                 record.str("problem", "registered after the start");
             });
         } else {
-            registered.list.push(Registration {
+            registered.list.push(WorkerRegistration {
                 name,
                 task: Arc::new(move |token| Box::pin(task(token))),
                 gates: Arc::clone(&gates),
@@ -134,7 +134,7 @@ impl BackgroundWorkers {
     /// Checks the names.
     pub(crate) fn check(&self) -> Result<(), WorkerError> {
         let mut names = BTreeSet::new();
-        for Registration { name, .. } in &self.lock().list {
+        for WorkerRegistration { name, .. } in &self.lock().list {
             if !is_name(name) {
                 return Err(WorkerError::Name(name));
             }
@@ -171,7 +171,7 @@ impl BackgroundWorkers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Registered> {
+    fn lock(&self) -> MutexGuard<'_, RegisteredWorkers> {
         self.registered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -189,7 +189,7 @@ impl fmt::Debug for BackgroundWorkers {
 /// The supervisor of one worker.
 struct Supervisor {
     index: usize,
-    registration: Registration,
+    registration: WorkerRegistration,
     lifecycle: Arc<Lifecycle>,
     token: ShutdownToken,
     readiness: Readiness,
@@ -220,7 +220,7 @@ impl Supervisor {
             let hold = gates.then(|| self.readiness.hold(name));
             tokio::select! {
                 biased;
-                () = self.lifecycle.connections.reached(Stage::LameDuck) => return,
+                () = self.lifecycle.connections.reached(DrainStage::LameDuck) => return,
                 () = sleep(delay) => {}
             }
             drop(hold);
@@ -240,7 +240,7 @@ impl Supervisor {
         let ended = tokio::select! {
             biased;
             ended = &mut run.0 => Some(ended),
-            () = connections.reached(Stage::Cut) => None,
+            () = connections.reached(DrainStage::Cut) => None,
         };
         let Some(ended) = ended else {
             // It counts as running until it has been dropped.
@@ -250,7 +250,7 @@ impl Supervisor {
             runs.ended(false);
             return None;
         };
-        let is_ending = connections.is_at(Stage::LameDuck);
+        let is_ending = connections.is_at(DrainStage::LameDuck);
         runs.ended(is_ending);
         match ended {
             // A panic has a record of its own.

@@ -67,19 +67,19 @@ pub(crate) use self::chassis::{Sampler, Traces};
 pub(crate) use self::file::{FileError, MAX_FILE, read_file};
 pub use self::{
     chassis::{Config, MissingSecretKey, TlsFiles},
-    definition::{Definition, Fallback, Ignored, Origin, Owner},
+    definition::{DefaultValue, Definition, Ignored, Owner, SettingOrigin},
     notes::{Notes, Typo},
-    problem::{ConfigErrors, Problem},
+    problem::{ConfigError, ConfigErrors},
     reader::{Invalid, Reader, Setting},
-    render::{Definitions, Report},
+    render::{ConfigReport, Definitions},
     source::Environment,
     value::{
         ByteSize, DurationOrOff, ForwardedHeader, FromSetting, InfraEndpoints, Level, ListenAddr,
-        LogFormat, LogLevels, Mismatch, Secret, TrustedProxies, duration_text, one_of, within,
+        LogFormat, LogLevels, ParseError, Secret, TrustedProxies, duration_text, one_of, within,
     },
 };
 pub(crate) use self::{
-    manager::{Manager, Sockets},
+    manager::{ActivationSockets, ServiceManagerEnv},
     memory::BodyMemory,
 };
 use crate::BuildInfo;
@@ -116,7 +116,7 @@ pub struct Loaded<S> {
     /// What to log at the start.
     pub notes: Notes,
     /// The effective settings, for `--check-config`.
-    pub report: Report,
+    pub report: ConfigReport,
     /// What the settings are, for help and docs.
     pub definitions: Definitions,
 }
@@ -143,7 +143,7 @@ pub fn load<S: Settings>(
             settings,
             notes: outcome.notes,
             definitions: Definitions::new(&outcome.readings, outcome.ignored),
-            report: Report::new(outcome.readings),
+            report: ConfigReport::new(outcome.readings),
         }),
         _ => Err(ConfigErrors::new(outcome.problems, outcome.notes.typos)),
     }

@@ -24,8 +24,8 @@ use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use crate::{
-    edge::{BodyControl, Shared, Way},
-    polled::Polled,
+    edge::{BodyLimits, EdgeState, RequestSource},
+    polled::PolledSlot,
     trace::{self, RequestTrace, SpanContext},
 };
 
@@ -102,11 +102,11 @@ impl fmt::Debug for RequestId {
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
     /// The service, while its handler runs.
-    pub(crate) service: Option<Arc<Shared>>,
+    pub(crate) service: Option<Arc<EdgeState>>,
     pub(crate) request_id: RequestId,
     pub(crate) client_ip: Option<IpAddr>,
     /// How it came here.
-    pub(crate) way: Option<Way>,
+    pub(crate) source: Option<RequestSource>,
     /// The index of the matched route, once the router has found it.
     pub(crate) route: u32,
     /// Whether axum's own 404 or 405 answers, and no code of the service.
@@ -114,7 +114,7 @@ pub(crate) struct RequestContext {
     /// What a route sets in the place of `REQUEST_TIMEOUT`; `Some(None)` is no limit.
     pub(crate) request_timeout: Option<Option<Duration>>,
     /// The request's body, if it has one.
-    pub(crate) body: Option<Arc<BodyControl>>,
+    pub(crate) body: Option<Arc<BodyLimits>>,
     /// Its place in a trace.
     pub(crate) trace: RequestTrace,
 }
@@ -126,7 +126,7 @@ impl RequestContext {
             service: None,
             request_id: request_id.clone(),
             client_ip: None,
-            way: None,
+            source: None,
             route: 0,
             is_default_answer: false,
             request_timeout: None,
@@ -140,11 +140,11 @@ thread_local! {
     // In a box, so that what moves in and out around each poll is a pointer.
     static CURRENT: RefCell<Option<Box<RequestContext>>> = const { RefCell::new(None) };
     // Where the requests are noted that a worker polls; other threads note nothing.
-    static POLLED: OnceCell<Arc<Polled>> = const { OnceCell::new() };
+    static POLLED: OnceCell<Arc<PolledSlot>> = const { OnceCell::new() };
 }
 
 /// Has this thread note the requests that it polls, from now on, and returns where.
-pub(crate) fn note_polled() -> Arc<Polled> {
+pub(crate) fn note_polled() -> Arc<PolledSlot> {
     POLLED.with(|polled| Arc::clone(polled.get_or_init(Arc::default)))
 }
 

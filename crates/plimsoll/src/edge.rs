@@ -14,7 +14,7 @@
 //! # Invariants
 //!
 //! * Every request that comes in here ends in exactly one count and, unless it is a probe, one
-//!   record: [`account::Account`] does both when it is dropped at the latest.
+//!   record: [`account::RequestGuard`] does both when it is dropped at the latest.
 //! * What a handler answers is never rewritten. The chassis answers in the handler's place only
 //!   when the handler was cancelled or has panicked.
 
@@ -58,38 +58,38 @@ use tokio::time::Instant;
 pub(crate) use self::access::MAX_METHOD;
 use self::{
     access::AccessLog,
-    account::Account,
-    address::{ClientIpResolver, Resolved},
+    account::RequestGuard,
+    address::{ClientIpResolver, ResolvedClient},
     admission::Admission,
     endpoints::Endpoints,
     problem::Problem,
-    upload::Upload,
+    upload::RequestBody,
 };
 pub(crate) use self::{
     address::Peer,
     endpoints::EndpointSet,
     id::HEADER as REQUEST_ID,
     matcher::RouteMatcher,
-    origin::Way,
+    origin::RequestSource,
     route::Routes,
-    stalled::{STALL, Stalled, StalledResponses},
+    stalled::{STALL, StalledResponse, StalledResponses},
     strict::{MAX_HEAD, asks_for_websocket},
-    upload::BodyControl,
+    upload::BodyLimits,
 };
 pub use self::{
     client::{ClientIp, OutsideRequest},
     endpoints::ProbeAlias,
-    future::EdgeFuture,
-    label::{RouteLabel, RouteLabelService, route_label},
-    layer::{Edge as EdgeService, EdgeLayer},
-    limits::{RouteLimits, RouteLimitsService, limits},
-    origin::{Origin, OriginRejection, Scheme},
-    tracked::Tracked,
+    future::ResponseFuture,
+    label::{RouteLabel, RouteLabelLayer},
+    layer::{Edge, EdgeLayer},
+    limits::{RouteLimits, RouteLimitsLayer},
+    origin::{OriginRejection, RequestOrigin, Scheme},
+    tracked::ResponseBody,
 };
 use crate::{
     config::Config,
     context::RequestContext,
-    lifecycle::{Lifecycle, Pulse, stall_limit},
+    lifecycle::{Heartbeats, Lifecycle, stall_limit},
     metrics::Registry,
     otlp::Tracer,
     server::ConnectionState,
@@ -98,7 +98,7 @@ use crate::{
 };
 
 /// What a request has that came over a connection of the chassis's own.
-struct Ours<'a> {
+struct ServerRequest<'a> {
     connection: Arc<ConnectionState>,
     /// The probes and metrics that are answered there.
     endpoints: &'a EndpointSet,
@@ -108,7 +108,7 @@ struct Ours<'a> {
 
 /// What all requests of a service share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct EdgeState {
     pub(crate) registry: Arc<Registry>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) log: Log,
@@ -118,7 +118,7 @@ pub(crate) struct Shared {
     admission: Arc<Admission>,
     pub(crate) shutdown: ShutdownToken,
     tracer: Tracer,
-    pulse: Arc<Pulse>,
+    pulse: Arc<Heartbeats>,
     /// How long all workers may be silent before the process counts as dead.
     stall_limit: Duration,
     request_timeout: Option<Duration>,
@@ -127,13 +127,13 @@ pub(crate) struct Shared {
     debug: bool,
 }
 
-impl Shared {
+impl EdgeState {
     pub(crate) fn new(
         config: &Config,
         registry: Arc<Registry>,
         lifecycle: Arc<Lifecycle>,
         log: Log,
-        pulse: Arc<Pulse>,
+        pulse: Arc<Heartbeats>,
         shutdown: ShutdownToken,
         tracer: Tracer,
     ) -> Arc<Self> {
@@ -168,16 +168,19 @@ impl Shared {
         mut request: Request<B>,
         peer: Peer,
         scheme: Scheme,
-        ours: Option<Ours<'_>>,
+        ours: Option<ServerRequest<'_>>,
         call: impl FnOnce(Request<Body>) -> S,
-    ) -> EdgeFuture<S>
+    ) -> ResponseFuture<S>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let started = Instant::now();
         let assigned = id::assign(request.headers_mut());
-        let Resolved { client_ip, told } = self.client_ip.resolve(peer, request.headers());
+        let ResolvedClient {
+            client_ip,
+            source: told,
+        } = self.client_ip.resolve(peer, request.headers());
         let (connection, ours) = match ours {
             Some(ours) => (Some(ours.connection), Some((ours.endpoints, ours.routes))),
             None => (None, None),
@@ -185,7 +188,7 @@ impl Shared {
         let read = connection
             .as_ref()
             .map_or(0, |connection| connection.head_bytes());
-        let mut account = Account::begin(
+        let mut account = RequestGuard::begin(
             Arc::clone(self),
             connection,
             started,
@@ -193,7 +196,10 @@ impl Shared {
             client_ip,
             &request,
         );
-        let way = Way { scheme, told };
+        let way = RequestSource {
+            scheme,
+            forwarded: told,
+        };
         account.trace = self.begin_trace(&request, way);
 
         let has_body = !request.body().is_end_stream();
@@ -203,13 +209,13 @@ impl Shared {
                 .as_ref()
                 .is_some_and(|connection| connection.http1().has_fragment());
             if let Err(fault) = strict::check(&request, read, has_fragment) {
-                let refusal = account.is_refused(fault);
-                return EdgeFuture::answered(account, Err(refusal));
+                let refusal = account.reject(fault);
+                return ResponseFuture::answered(account, Err(refusal));
             }
             if let Some(endpoint) = self.endpoints.find(request.uri().path(), endpoints) {
-                account.is_probe(endpoint.route);
+                account.mark_probe(endpoint.route);
                 let answer = self.answer_probe(endpoint, &request);
-                return EdgeFuture::answered(account, answer);
+                return ResponseFuture::answered(account, answer);
             }
             if account
                 .connection
@@ -221,7 +227,7 @@ impl Shared {
         }
         if self.lifecycle.is_ending() && asks_for_websocket(&request) {
             // It would be told to go as soon as it is there.
-            return EdgeFuture::answered(account, Err(Problem::overloaded()));
+            return ResponseFuture::answered(account, Err(Problem::overloaded()));
         }
         // As a layer inside a router the edge comes after the match; our own server comes before.
         if ours.is_none()
@@ -229,15 +235,15 @@ impl Shared {
         {
             account.route = self.registry.http.route(matched.as_str());
         }
-        let Some(slot) = self.admission.enter() else {
+        let Some(slot) = self.admission.acquire() else {
             return self.shed(account, ours.map(|(_, routes)| routes));
         };
-        account.in_flight(slot);
+        account.mark_in_flight(slot);
 
         let body = if !has_body {
             None
         } else {
-            Some(BodyControl::new(
+            Some(BodyLimits::new(
                 self.max_body_bytes,
                 self.read_timeout,
                 Arc::clone(&self.admission),
@@ -247,7 +253,7 @@ impl Shared {
             service: Some(Arc::clone(self)),
             request_id: account.request_id.clone(),
             client_ip,
-            way: Some(way),
+            source: Some(way),
             route: account.route,
             is_default_answer: false,
             request_timeout: None,
@@ -255,24 +261,28 @@ impl Shared {
             trace: account.trace.clone(),
         });
         let mut request = request.map(|inner| match body {
-            Some(control) => Body::new(Upload::new(inner, control)),
+            Some(control) => Body::new(RequestBody::new(inner, control)),
             None => Body::empty(),
         });
         if context.body.is_some() {
             // In the place of axum's default; a limit of the application's own, set further inside, wins.
             limits::extractor_limit(self.max_body_bytes).apply(&mut request);
         }
-        EdgeFuture::handling(account, context, self.request_timeout, || call(request))
+        ResponseFuture::handling(account, context, self.request_timeout, || call(request))
     }
 }
 
-impl Shared {
+impl EdgeState {
     /// Answers at once that there is too much to do.
-    fn shed<F>(&self, mut account: Box<Account>, routes: Option<&Routes>) -> EdgeFuture<F> {
+    fn shed<F>(
+        &self,
+        mut account: Box<RequestGuard>,
+        routes: Option<&Routes>,
+    ) -> ResponseFuture<F> {
         if let Some(routes) = routes {
             account.route = routes.find(&account.method, &account.uri);
         }
         self.registry.shed.fetch_add(1, Ordering::Relaxed);
-        EdgeFuture::answered(account, Err(Problem::overloaded()))
+        ResponseFuture::answered(account, Err(Problem::overloaded()))
     }
 }

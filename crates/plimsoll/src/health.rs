@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
     config::Level,
-    lifecycle::{Lifecycle, State},
+    lifecycle::{Lifecycle, LifecycleState},
     telemetry::Log,
 };
 
@@ -51,7 +51,7 @@ impl Readiness {
     pub(crate) fn log_start(&self) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(reason) = pending.take()
-            && self.lifecycle.state() == State::NotReady
+            && self.lifecycle.state() == LifecycleState::NotReady
         {
             self.log_change(false, &reason);
         }
@@ -65,8 +65,8 @@ impl Readiness {
     }
 
     /// Holds readiness back for a background worker that has failed, until the guard is dropped.
-    pub(crate) fn hold(&self, worker: &'static str) -> Hold {
-        let hold = Hold {
+    pub(crate) fn hold(&self, worker: &'static str) -> ReadinessHold {
+        let hold = ReadinessHold {
             readiness: self.clone(),
             worker,
         };
@@ -79,18 +79,18 @@ impl Readiness {
     /// Whether the instance wants traffic now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.lifecycle.state() == State::Ready
+        self.lifecycle.state() == LifecycleState::Ready
     }
 }
 
 /// Readiness is held back for a background worker. See [`Readiness::hold`].
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct ReadinessHold {
     readiness: Readiness,
     worker: &'static str,
 }
 
-impl Hold {
+impl ReadinessHold {
     fn log(&self, ready: bool, what: &str) {
         let log = &self.readiness.log;
         log.infra(Level::Info, "readiness_changed", |record| {
@@ -101,7 +101,7 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for ReadinessHold {
     fn drop(&mut self) {
         if self.readiness.lifecycle.release() {
             self.log(true, "runs again");

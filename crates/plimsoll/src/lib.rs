@@ -3,10 +3,10 @@
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use plimsoll::{Exit, Service, build_info};
+//! use plimsoll::{Exit, App, build_info};
 //!
 //! fn main() -> Exit {
-//!     Service::new(build_info!())
+//!     App::new(build_info!())
 //!         .router(Router::new().route("/hello", get(|| async { "hello\n" })))
 //!         .run()
 //! }
@@ -33,7 +33,7 @@
 //!
 //! # Where to begin
 //!
-//! * [`Service`] is the builder; [`Service::setup`] is for services that need a pool or a client.
+//! * [`App`] is the builder; [`App::setup`] is for services that need a pool or a client.
 //! * [`Handle`] is what set-up gets: readiness, metrics, background workers, connections, hooks.
 //! * [`config::Settings`] are a service's own settings.
 //! * [`Prepared`] is for programs that have a runtime, a subscriber or a server of their own.
@@ -81,21 +81,21 @@ pub use self::{
     config::Config,
     context::{InRequest, RequestId, in_request, spawn},
     edge::{
-        ClientIp, EdgeFuture, EdgeLayer, EdgeService, Origin, OriginRejection, OutsideRequest,
-        ProbeAlias, RouteLabel, RouteLabelService, RouteLimits, RouteLimitsService, Scheme,
-        Tracked, limits, route_label,
+        ClientIp, Edge, EdgeLayer, OriginRejection, OutsideRequest, ProbeAlias, RequestOrigin,
+        ResponseBody, ResponseFuture, RouteLabel, RouteLabelLayer, RouteLimits, RouteLimitsLayer,
+        Scheme,
     },
     health::Readiness,
-    lifecycle::Report,
-    metrics::{BoundedFamily, Buckets, Exposition, Labels, MetricError, Metrics},
+    lifecycle::ShutdownReport,
+    metrics::{BoundedFamily, Buckets, LabelSet, MetricError, Metrics, TextFormat},
     outgoing::propagate,
     server::UdsConnectInfo,
-    service::{Connect, ConnectError, Exit, Handle, Prepared, Service, SetupError, StartError},
+    service::{App, Connect, ConnectError, Exit, Handle, Prepared, SetupError, StartError},
     shutdown::ShutdownToken,
     telemetry::Log,
 };
 #[cfg(feature = "otlp")]
-pub use self::{otlp::TraceLayer, trace::TraceContext};
+pub use self::{otlp::SpanExportLayer, trace::TraceContext};
 
 /// The table of the chassis's metrics, as `docs/metrics.md` has it.
 #[must_use]

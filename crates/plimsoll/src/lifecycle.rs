@@ -33,14 +33,14 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU32, Ordering},
 };
 
-pub use self::report::Report;
+pub use self::report::ShutdownReport;
 pub(crate) use self::{
-    connections::{Connections, Stage},
-    drain::{Drain, Ended, Force, hard_limit},
+    connections::{ConnectionTracker, DrainStage},
+    drain::{ForcedShutdown, ShutdownOutcome, ShutdownSequence, hard_limit},
     hooks::Hooks,
-    notify::{Notify, SignsOfLife},
-    pulse::{Pulse, stall_limit},
-    runs::Runs,
+    notify::{SdNotify, WatchdogNotifier},
+    pulse::{Heartbeats, stall_limit},
+    runs::WorkerRuns,
     signals::{Signals, Stop},
     watchdog::Watchdog,
 };
@@ -48,7 +48,7 @@ pub(crate) use self::{
 /// Where the process is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum State {
+pub(crate) enum LifecycleState {
     Starting,
     Ready,
     NotReady,
@@ -57,7 +57,7 @@ pub(crate) enum State {
     Flushing,
 }
 
-impl State {
+impl LifecycleState {
     const ALL: [Self; 6] = [
         Self::Starting,
         Self::Ready,
@@ -86,9 +86,9 @@ pub(crate) struct Lifecycle {
     /// What holds readiness back: [`CODE`], and [`WORKER`] for each failed background worker.
     holds: AtomicU32,
     /// Those of the main listener: the drain waits for them.
-    pub(crate) connections: Arc<Connections>,
+    pub(crate) connections: Arc<ConnectionTracker>,
     /// Those of background workers: the drain waits for them too.
-    pub(crate) runs: Runs,
+    pub(crate) runs: WorkerRuns,
 }
 
 /// Code has switched readiness off.
@@ -99,24 +99,24 @@ const WORKER: u32 = 2;
 impl Lifecycle {
     pub(crate) fn new() -> Self {
         Self {
-            state: AtomicU8::new(State::Starting as u8),
+            state: AtomicU8::new(LifecycleState::Starting as u8),
             holds: AtomicU32::new(0),
-            connections: Arc::new(Connections::new()),
-            runs: Runs::default(),
+            connections: Arc::new(ConnectionTracker::new()),
+            runs: WorkerRuns::default(),
         }
     }
 
-    pub(crate) fn state(&self) -> State {
-        State::ALL[usize::from(self.state.load(Ordering::Acquire))]
+    pub(crate) fn state(&self) -> LifecycleState {
+        LifecycleState::ALL[usize::from(self.state.load(Ordering::Acquire))]
     }
 
     /// Whether answers shall tell their clients to go elsewhere (contract LIFE-2).
     pub(crate) fn is_ending(&self) -> bool {
-        self.state() >= State::LameDuck
+        self.state() >= LifecycleState::LameDuck
     }
 
     /// Moves to `to`, unless the process is there or further already.
-    pub(crate) fn advance(&self, to: State) -> bool {
+    pub(crate) fn advance(&self, to: LifecycleState) -> bool {
         self.state.fetch_max(to as u8, Ordering::AcqRel) < to as u8
     }
 
@@ -125,21 +125,25 @@ impl Lifecycle {
     /// changes nothing.
     pub(crate) fn start(&self) -> bool {
         let to = if self.is_held() {
-            State::NotReady
+            LifecycleState::NotReady
         } else {
-            State::Ready
+            LifecycleState::Ready
         };
-        let started = self.replace(State::Starting, to);
+        let started = self.replace(LifecycleState::Starting, to);
         if started {
             // A change in between found that there was nothing to change yet.
             self.settle();
         }
-        started || matches!(self.state(), State::Ready | State::NotReady)
+        started
+            || matches!(
+                self.state(),
+                LifecycleState::Ready | LifecycleState::NotReady
+            )
     }
 
     /// Ends the service before it has started; says whether that is still possible.
     pub(crate) fn cancel_start(&self) -> bool {
-        self.replace(State::Starting, State::Flushing)
+        self.replace(LifecycleState::Starting, LifecycleState::Flushing)
     }
 
     /// Switches readiness, and returns whether that changed the state now.
@@ -175,9 +179,9 @@ impl Lifecycle {
         loop {
             let held = self.is_held();
             changed |= if held {
-                self.replace(State::Ready, State::NotReady)
+                self.replace(LifecycleState::Ready, LifecycleState::NotReady)
             } else {
-                self.replace(State::NotReady, State::Ready)
+                self.replace(LifecycleState::NotReady, LifecycleState::Ready)
             };
             if held == self.is_held() {
                 return changed;
@@ -185,7 +189,7 @@ impl Lifecycle {
         }
     }
 
-    fn replace(&self, from: State, to: State) -> bool {
+    fn replace(&self, from: LifecycleState, to: LifecycleState) -> bool {
         let (from, to) = (from as u8, to as u8);
         self.state
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
@@ -195,7 +199,7 @@ impl Lifecycle {
     /// Every state's name, and whether it is the present one.
     pub(crate) fn states(&self) -> Vec<(&'static str, bool)> {
         let present = self.state();
-        State::ALL
+        LifecycleState::ALL
             .iter()
             .map(|state| (state.as_str(), *state == present))
             .collect()
@@ -213,17 +217,17 @@ mod tests {
         let life = Lifecycle::new();
         assert!(!life.switch(false), "nothing changes before the start");
         assert!(life.start());
-        assert_eq!(life.state(), State::NotReady);
+        assert_eq!(life.state(), LifecycleState::NotReady);
         assert!(life.start(), "a second start finds it running");
         assert!(life.switch(true) && !life.switch(true));
-        assert_eq!(life.state(), State::Ready);
-        assert!(life.advance(State::LameDuck) && !life.advance(State::LameDuck));
+        assert_eq!(life.state(), LifecycleState::Ready);
+        assert!(life.advance(LifecycleState::LameDuck) && !life.advance(LifecycleState::LameDuck));
         assert!(!life.switch(false) && !life.switch(true));
-        assert_eq!(life.state(), State::LameDuck);
+        assert_eq!(life.state(), LifecycleState::LameDuck);
         assert!(!life.start());
         assert_eq!(
             life.state(),
-            State::LameDuck,
+            LifecycleState::LameDuck,
             "a late start changes nothing"
         );
     }
@@ -233,13 +237,13 @@ mod tests {
         let life = Lifecycle::new();
         assert!(!life.hold(), "nothing changes before the start");
         assert!(life.start());
-        assert_eq!(life.state(), State::NotReady);
+        assert_eq!(life.state(), LifecycleState::NotReady);
         assert!(!life.hold() && !life.switch(true), "two workers hold it");
         assert!(!life.release() && life.release());
-        assert_eq!(life.state(), State::Ready);
+        assert_eq!(life.state(), LifecycleState::Ready);
         assert!(life.switch(false) && !life.hold() && !life.switch(true));
         assert!(life.release());
-        assert_eq!(life.state(), State::Ready);
+        assert_eq!(life.state(), LifecycleState::Ready);
     }
 
     proptest! {
@@ -252,10 +256,10 @@ mod tests {
                     6 => drop(life.start()),
                     7 => drop(life.switch(true)),
                     8 => drop(life.switch(false)),
-                    to => drop(life.advance(State::ALL[usize::from(to)])),
+                    to => drop(life.advance(LifecycleState::ALL[usize::from(to)])),
                 }
                 let after = life.state();
-                let back = before == State::NotReady && after == State::Ready;
+                let back = before == LifecycleState::NotReady && after == LifecycleState::Ready;
                 prop_assert!(after >= before || back, "{before:?} → {after:?}");
             }
         }

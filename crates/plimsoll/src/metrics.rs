@@ -52,26 +52,26 @@ use self::calls::CallMetrics;
 pub(crate) use self::calls::{CallOutcome, PeerId};
 pub(crate) use self::{
     accept_error::AcceptError,
-    causes::{Cause, Counts},
+    causes::{Cause, CauseCounts},
     http::{HttpMetrics, RouteId},
     protocol::ProtocolError,
     rejection::Rejection,
     restarts::Restarts,
     spans::SpanTotals,
 };
-pub(crate) use self::{known::Known, method::method_slot};
+pub(crate) use self::{known::LiteralRoutes, method::method_slot};
 #[cfg(feature = "otlp")]
 pub(crate) use self::{method::method_label, spans::SpanLoss};
 use tokio::runtime::RuntimeMetrics;
 
 pub use self::{
     bounded::BoundedFamily,
-    text::Exposition,
-    user::{Buckets, Labels, MetricError, Metrics},
+    text::TextFormat,
+    user::{Buckets, LabelSet, MetricError, Metrics},
 };
 use self::{
     definition::{self as families, FAMILIES},
-    text::Encoder,
+    text::TextEncoder,
 };
 use crate::{build_info::BuildInfo, telemetry::Totals};
 
@@ -82,9 +82,9 @@ pub(crate) struct Registry {
     pub(crate) http: HttpMetrics,
     #[cfg(feature = "client")]
     pub(crate) calls: CallMetrics,
-    pub(crate) connections: Connections,
-    pub(crate) accept_errors: Counts<AcceptError>,
-    pub(crate) protocol_errors: Counts<ProtocolError>,
+    pub(crate) connections: ConnectionCounts,
+    pub(crate) accept_errors: CauseCounts<AcceptError>,
+    pub(crate) protocol_errors: CauseCounts<ProtocolError>,
     /// Panics that a guard caught and no hook has seen.
     pub(crate) panics: AtomicU64,
     pub(crate) shed: AtomicU64,
@@ -99,10 +99,10 @@ pub(crate) struct Registry {
 
 /// What is counted of connections.
 #[derive(Debug, Default)]
-pub(crate) struct Connections {
+pub(crate) struct ConnectionCounts {
     pub(crate) accepted: AtomicU64,
     pub(crate) closed: AtomicU64,
-    pub(crate) rejected: Counts<Rejection>,
+    pub(crate) rejected: CauseCounts<Rejection>,
 }
 
 /// What other parts know and a scrape shows.
@@ -127,9 +127,9 @@ impl Registry {
             http: HttpMetrics::new(shards),
             #[cfg(feature = "client")]
             calls: CallMetrics::new(shards),
-            connections: Connections::default(),
-            accept_errors: Counts::default(),
-            protocol_errors: Counts::default(),
+            connections: ConnectionCounts::default(),
+            accept_errors: CauseCounts::default(),
+            protocol_errors: CauseCounts::default(),
             panics: AtomicU64::new(0),
             shed: AtomicU64::new(0),
             certificate_expiry: AtomicU64::new(0),
@@ -144,11 +144,11 @@ impl Registry {
     /// Renders all metrics as they are now. `log` gets why text of another registry is left out.
     pub(crate) fn render(
         &self,
-        exposition: Exposition,
+        exposition: TextFormat,
         gauges: &Gauges,
         log: &dyn Fn(&dyn fmt::Display),
     ) -> String {
-        let mut out = Encoder::new(exposition);
+        let mut out = TextEncoder::new(exposition);
         self.http.render(&mut out, self.build.service());
         #[cfg(feature = "client")]
         self.calls.render(&mut out);
@@ -167,7 +167,7 @@ impl Registry {
         out.finish()
     }
 
-    fn render_connections(&self, out: &mut Encoder, gauges: &Gauges) {
+    fn render_connections(&self, out: &mut TextEncoder, gauges: &Gauges) {
         out.family(&families::SHED);
         out.sample("_total", &[], self.shed.load(Ordering::Relaxed));
         if let Some((all, taken)) = gauges.slots {
@@ -188,7 +188,7 @@ impl Registry {
             .render(out, &families::CONNECTIONS_REJECTED);
     }
 
-    fn render_service(&self, out: &mut Encoder, gauges: &Gauges) {
+    fn render_service(&self, out: &mut TextEncoder, gauges: &Gauges) {
         out.family(&families::PANICS);
         out.sample(
             "_total",
@@ -229,7 +229,7 @@ impl Registry {
     }
 
     /// Known to a service that has bounded metrics of its own, and to no other.
-    fn render_folded(&self, out: &mut Encoder) {
+    fn render_folded(&self, out: &mut TextEncoder) {
         let folded = self.user.folded();
         if !folded.is_empty() {
             out.family(&families::LABELS_FOLDED);
@@ -240,7 +240,7 @@ impl Registry {
     }
 
     /// Each worker is a runtime of one thread; a service on a runtime of somebody else's has none.
-    fn render_workers(&self, out: &mut Encoder, gauges: &Gauges) {
+    fn render_workers(&self, out: &mut TextEncoder, gauges: &Gauges) {
         let sum =
             |count: fn(&RuntimeMetrics) -> usize| self.workers.iter().map(count).sum::<usize>();
         out.family(&families::RUNTIME_WORKERS);

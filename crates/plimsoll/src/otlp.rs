@@ -38,8 +38,8 @@ use std::{borrow::Cow, io, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
-pub use self::layer::TraceLayer;
-pub(crate) use self::span::{Kind, Span, Value};
+pub use self::layer::SpanExportLayer;
+pub(crate) use self::span::{AttributeValue, Span, SpanKind};
 use self::{collector::Collector, exporter::Exporter, queue::Queue, sampler::Decision};
 use crate::{
     config::Config,
@@ -51,10 +51,10 @@ use crate::{
 /// Decides which requests are recorded, and takes their spans. Nothing of it is there when traces
 /// are off.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tracer(Option<Arc<On>>);
+pub(crate) struct Tracer(Option<Arc<ActiveTracer>>);
 
 #[derive(Debug)]
-struct On {
+struct ActiveTracer {
     decision: Decision,
     queue: Arc<Queue>,
     exporter: Exporter,
@@ -73,7 +73,7 @@ impl Tracer {
         };
         let queue = Arc::new(Queue::new(traces.queue, traces.batch));
         let exporter = Exporter::start(traces, &config.build, Arc::clone(&queue), log.clone())?;
-        Ok(Self(Some(Arc::new(On {
+        Ok(Self(Some(Arc::new(ActiveTracer {
             decision: Decision::new(traces.sampler),
             queue,
             exporter,
@@ -170,10 +170,10 @@ impl Tracer {
     }
 
     /// Makes spans of `tracing` parts of the requests in which they are, if traces are on.
-    pub(crate) fn layer(&self) -> Option<TraceLayer> {
+    pub(crate) fn layer(&self) -> Option<SpanExportLayer> {
         self.0
             .is_some()
-            .then(|| TraceLayer::new(Self(self.0.clone())))
+            .then(|| SpanExportLayer::new(Self(self.0.clone())))
     }
 
     /// Sends what is left, for `limit` at most, and drops the rest. Nothing is taken any more.

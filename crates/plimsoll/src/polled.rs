@@ -21,7 +21,7 @@ const LENGTH: u64 = 0xFF;
 /// What one thread polls. Only that thread writes.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub(crate) struct Polled {
+pub(crate) struct PolledSlot {
     /// The number of the note, and the length of its id in the lowest bits.
     state: AtomicU64,
     route: AtomicU32,
@@ -36,7 +36,7 @@ pub(crate) struct PolledRequest {
     pub(crate) route: u32,
 }
 
-impl Polled {
+impl PolledSlot {
     /// Notes a request. An id is ASCII; what exceeds 128 bytes of it is left out.
     pub(crate) fn note(&self, id: &[u8], route: u32) {
         // Another note stands here only if services are nested.
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn polled_request_is_read_whole_whatever_its_length() {
-        let polled = Polled::default();
+        let polled = PolledSlot::default();
         assert_eq!(polled.read(), None);
         for length in (1..=128).rev() {
             let id = "0123456789abcdef".repeat(8)[..length].to_owned();
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn polled_request_is_never_a_mixture_of_two() {
-        let (polled, over) = (Polled::default(), AtomicBool::new(false));
+        let (polled, over) = (PolledSlot::default(), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for turn in (0..u8::MAX).cycle() {

@@ -40,9 +40,9 @@ mod websocket;
 
 pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{
-    accept::Acceptor,
-    http1::Malformed as MalformedFraming,
-    inherited::{Inherited, take as take_inherited},
+    accept::AcceptConfig,
+    http1::MalformedFraming,
+    inherited::{ActivatedListener, take as take_inherited},
     listener::{BindError, Bound},
     state::ConnectionState,
     tls::Tls,
@@ -50,5 +50,5 @@ pub(crate) use self::{
 #[cfg(feature = "tls")]
 pub(crate) use self::{
     stream::ALPN_HTTP2,
-    tls::{Event as TlsEvent, Reader as TlsReader, TlsError, WATCH_EVERY, watch},
+    tls::{CertificateReader as TlsReader, TlsError, TlsEvent, WATCH_EVERY, watch},
 };

@@ -2,9 +2,9 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use plimsoll::{Service, build_info};
+//! use plimsoll::{App, build_info};
 //!
-//! let service = Service::new(build_info!())
+//! let service = App::new(build_info!())
 //!     .router(Router::new().route("/hello", get(|| async { "hello\n" })));
 //! // In `main`: service.run()
 //! # drop(service);
@@ -69,7 +69,7 @@ type Setup<S> = Box<dyn FnOnce(Handle<S>) -> SetupFuture + Send>;
 
 /// A service on its way to being run. `S` are its own settings.
 #[must_use = "a service does nothing until it is run"]
-pub struct Service<S = ()> {
+pub struct App<S = ()> {
     build: BuildInfo,
     about: &'static str,
     router: Router,
@@ -89,13 +89,13 @@ pub struct Service<S = ()> {
     settings: PhantomData<fn() -> S>,
 }
 
-impl Service<()> {
+impl App<()> {
     /// Begins a service with what the build knows of it: see [`build_info!`](crate::build_info!).
     pub fn new(build: BuildInfo) -> Self {
         Self::with_settings(build)
     }
 
-    /// Begins a service with settings of its own, which [`Service::setup`] gets through its handle.
+    /// Begins a service with settings of its own, which [`App::setup`] gets through its handle.
     ///
     /// They are read from the same environment as those of the chassis, and they appear in the same
     /// error report, `--check-config` and `--help`.
@@ -123,11 +123,11 @@ impl Service<()> {
     ///     Ok(Router::new().route("/", get(|| async move { greeting.clone() })))
     /// }
     ///
-    /// let service = Service::with_settings::<Own>(build_info!()).setup(set_up);
+    /// let service = App::with_settings::<Own>(build_info!()).setup(set_up);
     /// # drop(service);
     /// ```
-    pub fn with_settings<S: Settings>(build: BuildInfo) -> Service<S> {
-        Service {
+    pub fn with_settings<S: Settings>(build: BuildInfo) -> App<S> {
+        App {
             build,
             about: "",
             router: Router::new(),
@@ -146,7 +146,7 @@ impl Service<()> {
     }
 }
 
-impl<S: Settings> Service<S> {
+impl<S: Settings> App<S> {
     /// Says in one line what the service is for, at the head of `--help`.
     pub fn about(mut self, about: &'static str) -> Self {
         self.about = about;
@@ -171,14 +171,14 @@ impl<S: Settings> Service<S> {
     ///
     /// ```
     /// use axum::{Router, extract::Request, routing::get};
-    /// use plimsoll::{Service, build_info};
+    /// use plimsoll::{App, build_info};
     /// use tower::util::MapRequestLayer;
     ///
     /// async fn hello() -> &'static str {
     ///     "hello"
     /// }
     ///
-    /// let service = Service::new(build_info!())
+    /// let service = App::new(build_info!())
     ///     .router(Router::new().route("/hello", get(hello)))
     ///     .layer(MapRequestLayer::new(|mut request: Request| {
     ///         if request.uri().path() == "/old" {
@@ -206,9 +206,9 @@ impl<S: Settings> Service<S> {
     ///
     /// ```
     /// use axum::{Router, routing::get};
-    /// use plimsoll::{ProbeAlias, Service, build_info};
+    /// use plimsoll::{ProbeAlias, App, build_info};
     ///
-    /// let service = Service::new(build_info!())
+    /// let service = App::new(build_info!())
     ///     .release_alias(ProbeAlias::Healthz)
     ///     .router(Router::new().route("/healthz", get(|| async { "all is well" })));
     /// # drop(service);
@@ -221,7 +221,7 @@ impl<S: Settings> Service<S> {
     /// Adds routes that need something first: a pool, a client, a setting.
     ///
     /// `setup` runs on the service's runtime, with the address bound and nobody let in yet. Its
-    /// routes are added to those of [`Service::router`]. If it fails, the service ends with status 1
+    /// routes are added to those of [`App::router`]. If it fails, the service ends with status 1
     /// and a record that says why. A signal cancels it.
     ///
     /// Its error is anything that converts into [`SetupError`]: that type itself, any
@@ -230,14 +230,14 @@ impl<S: Settings> Service<S> {
     ///
     /// ```
     /// use axum::{Router, routing::get};
-    /// use plimsoll::{Handle, Service, SetupError, build_info};
+    /// use plimsoll::{Handle, App, SetupError, build_info};
     ///
     /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
     ///     handle.on_shutdown("say goodbye", async { tracing::info!("goodbye") });
     ///     Ok(Router::new().route("/hello", get(|| async { "hello\n" })))
     /// }
     ///
-    /// let service = Service::new(build_info!()).setup(set_up);
+    /// let service = App::new(build_info!()).setup(set_up);
     /// # drop(service);
     /// ```
     pub fn setup<F, Fut, E>(mut self, setup: F) -> Self
@@ -262,9 +262,9 @@ impl<S: Settings> Service<S> {
     /// configuration error like any other: exit status 78. The last of several for one name counts.
     ///
     /// ```
-    /// use plimsoll::{Service, build_info};
+    /// use plimsoll::{App, build_info};
     ///
-    /// let service = Service::new(build_info!())
+    /// let service = App::new(build_info!())
     ///     .default_setting("PORT", "8888")
     ///     .default_setting("REQUEST_TIMEOUT", "60s");
     /// # drop(service);
@@ -274,7 +274,7 @@ impl<S: Settings> Service<S> {
         self
     }
 
-    /// Adds a layer to the subscriber of `tracing` that [`Service::run`] installs, beside the
+    /// Adds a layer to the subscriber of `tracing` that [`App::run`] installs, beside the
     /// chassis's own: an error tracker, a console, an exporter.
     ///
     /// The layer gets every event and span, whatever `LOG_LEVEL` says. Give it a filter of its own
@@ -282,10 +282,10 @@ impl<S: Settings> Service<S> {
     /// a bare `LevelFilter` or `EnvFilter`, also silences the records of the service. `None` is a
     /// layer that does nothing.
     ///
-    /// [`Service::prepare`] installs no subscriber: there, add layers to your own.
+    /// [`App::prepare`] installs no subscriber: there, add layers to your own.
     ///
     /// ```
-    /// use plimsoll::{Service, build_info};
+    /// use plimsoll::{App, build_info};
     /// use tracing_subscriber::{Layer, filter::LevelFilter};
     ///
     /// /// Stands for the layer of an error tracker.
@@ -293,7 +293,7 @@ impl<S: Settings> Service<S> {
     ///
     /// impl<S: tracing::Subscriber> Layer<S> for Tracker {}
     ///
-    /// let service = Service::new(build_info!())
+    /// let service = App::new(build_info!())
     ///     .tracing_layer(Tracker.with_filter(LevelFilter::ERROR));
     /// # drop(service);
     /// ```
@@ -302,17 +302,17 @@ impl<S: Settings> Service<S> {
         self
     }
 
-    /// Gives [`Service::run`] these arguments in place of those of the process: the command line then
+    /// Gives [`App::run`] these arguments in place of those of the process: the command line then
     /// belongs to the program. `&[]` serves.
     ///
     /// Default: the arguments of the process. Arguments that are not understood end `run` with
     /// status 64, as they do on the command line.
     ///
     /// ```no_run
-    /// use plimsoll::{Exit, Service, build_info};
+    /// use plimsoll::{Exit, App, build_info};
     ///
     /// fn main() -> Exit {
-    ///     let service = Service::new(build_info!());
+    ///     let service = App::new(build_info!());
     ///     let command = std::env::args().nth(1);
     ///     match command.as_deref() {
     ///         Some("serve") => service.arguments(&[]).run(),
@@ -353,16 +353,16 @@ impl<S: Settings> Service<S> {
 }
 
 #[cfg(feature = "testing")]
-impl<S> Service<S> {
+impl<S> App<S> {
     /// The layers of the program, for the subscriber of a test.
     pub(crate) fn take_layers(&mut self) -> Vec<TracingLayer> {
         std::mem::take(&mut self.layers)
     }
 }
 
-impl<S> fmt::Debug for Service<S> {
+impl<S> fmt::Debug for App<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service")
+        f.debug_struct("App")
             .field("build", &self.build)
             .field("router", &self.router)
             .finish_non_exhaustive()

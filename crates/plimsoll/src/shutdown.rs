@@ -8,7 +8,7 @@
 //! use std::{convert::Infallible, time::Duration};
 //!
 //! use axum::{Router, extract::State, response::sse::{Event, Sse}, routing::get};
-//! use plimsoll::{Handle, Service, SetupError, ShutdownToken, build_info};
+//! use plimsoll::{Handle, App, SetupError, ShutdownToken, build_info};
 //!
 //! async fn set_up(handle: Handle) -> Result<Router, SetupError> {
 //!     let token = handle.shutdown_token();
@@ -37,7 +37,7 @@
 //!     // The client sees a clean end, and connects again: to another instance.
 //!     Sse::new(token.end_stream(Ticks))
 //! }
-//! # let service = Service::new(build_info!()).setup(set_up);
+//! # let service = App::new(build_info!()).setup(set_up);
 //! # drop(service);
 //! ```
 //!
@@ -67,17 +67,17 @@ use tokio::time::sleep_until;
 pub use self::stream::UntilShutdown;
 #[cfg(feature = "ws")]
 pub use self::websocket::ClosingWebSocket;
-use crate::lifecycle::{Connections, Stage};
+use crate::lifecycle::{ConnectionTracker, DrainStage};
 
 /// What the moments of two who wait are apart, as long as there are few.
-const APART: Duration = Duration::from_millis(1);
+const STAGGER: Duration = Duration::from_millis(1);
 
 /// How long code that waits for the token has to end its stream or WebSocket by itself.
 const TURN: Duration = Duration::from_millis(50);
 
 /// A response that the drain does not end. See [`keep_open`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct KeptOpen;
+pub(crate) struct KeepOpen;
 
 /// Keeps the drain from ending this event stream or WebSocket.
 ///
@@ -100,7 +100,7 @@ pub(crate) struct KeptOpen;
 /// ```
 pub fn keep_open(response: impl IntoResponse) -> Response {
     let mut response = response.into_response();
-    response.extensions_mut().insert(KeptOpen);
+    response.extensions_mut().insert(KeepOpen);
     response
 }
 
@@ -110,26 +110,26 @@ pub(crate) type ShutdownFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Tells when the drain begins. Clones tell the same; see the [module](self).
 #[derive(Clone)]
 pub struct ShutdownToken {
-    connections: Arc<Connections>,
-    waiting: Arc<Waiting>,
+    connections: Arc<ConnectionTracker>,
+    waiting: Arc<TokenWaiters>,
     /// Event streams and WebSockets that end without code of the service's own.
-    overdue: Arc<Waiting>,
+    overdue: Arc<TokenWaiters>,
 }
 
 /// Those who wait, and the time over which their moments are spread.
 #[derive(Debug)]
-struct Waiting {
+struct TokenWaiters {
     now: AtomicUsize,
     ever: AtomicU32,
     at_most: Duration,
 }
 
 impl ShutdownToken {
-    pub(crate) fn new(connections: Arc<Connections>, shutdown_timeout: Duration) -> Self {
+    pub(crate) fn new(connections: Arc<ConnectionTracker>, shutdown_timeout: Duration) -> Self {
         Self {
             connections,
-            waiting: Waiting::new(shutdown_timeout / 2),
-            overdue: Waiting::new(shutdown_timeout / 4),
+            waiting: TokenWaiters::new(shutdown_timeout / 2),
+            overdue: TokenWaiters::new(shutdown_timeout / 4),
         }
     }
 
@@ -141,9 +141,9 @@ impl ShutdownToken {
     /// Dropping the future loses nothing: moments are reckoned from the beginning of the drain.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
         let connections = Arc::clone(&self.connections);
-        let place = Place::new(Arc::clone(&self.waiting));
+        let place = WaiterSlot::new(Arc::clone(&self.waiting));
         async move {
-            connections.reached(Stage::Draining).await;
+            connections.reached(DrainStage::Draining).await;
             sleep_until(connections.draining_since() + place.moment()).await;
         }
     }
@@ -153,9 +153,9 @@ impl ShutdownToken {
     pub(crate) fn overdue(&self) -> impl Future<Output = ()> + Send + use<> {
         let connections = Arc::clone(&self.connections);
         let waiting = Arc::clone(&self.waiting);
-        let place = Place::new(Arc::clone(&self.overdue));
+        let place = WaiterSlot::new(Arc::clone(&self.overdue));
         async move {
-            connections.reached(Stage::Draining).await;
+            connections.reached(DrainStage::Draining).await;
             let turn = waiting.window() + TURN;
             sleep_until(connections.draining_since() + turn + place.moment()).await;
         }
@@ -164,7 +164,7 @@ impl ShutdownToken {
     /// Whether the drain has begun, so that nothing without an end should be begun.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.connections.is_at(Stage::Draining)
+        self.connections.is_at(DrainStage::Draining)
     }
 
     /// Waits for `work`, and drops it when it is time to go, or does not begin it.
@@ -199,7 +199,7 @@ impl fmt::Debug for ShutdownToken {
     }
 }
 
-impl Waiting {
+impl TokenWaiters {
     fn new(at_most: Duration) -> Arc<Self> {
         Arc::new(Self {
             now: AtomicUsize::new(0),
@@ -211,18 +211,18 @@ impl Waiting {
     /// The time over which the moments are spread.
     fn window(&self) -> Duration {
         let others = u32::try_from(self.now.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        APART.saturating_mul(others).min(self.at_most)
+        STAGGER.saturating_mul(others).min(self.at_most)
     }
 }
 
 /// One who waits.
-struct Place {
-    waiting: Arc<Waiting>,
+struct WaiterSlot {
+    waiting: Arc<TokenWaiters>,
     number: u32,
 }
 
-impl Place {
-    fn new(waiting: Arc<Waiting>) -> Self {
+impl WaiterSlot {
+    fn new(waiting: Arc<TokenWaiters>) -> Self {
         waiting.now.fetch_add(1, Ordering::Relaxed);
         let number = waiting.ever.fetch_add(1, Ordering::Relaxed);
         Self { waiting, number }
@@ -238,7 +238,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for WaiterSlot {
     fn drop(&mut self) {
         self.waiting.now.fetch_sub(1, Ordering::Relaxed);
     }
@@ -254,8 +254,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(5);
 
-    fn token() -> (Arc<Connections>, ShutdownToken) {
-        let connections = Arc::new(Connections::new());
+    fn token() -> (Arc<ConnectionTracker>, ShutdownToken) {
+        let connections = Arc::new(ConnectionTracker::new());
         let token = ShutdownToken::new(Arc::clone(&connections), LIMIT);
         (connections, token)
     }
@@ -264,10 +264,10 @@ mod tests {
     async fn it_tells_when_the_drain_begins_and_not_before() {
         let (connections, token) = token();
         let mut told = std::pin::pin!(token.cancelled());
-        connections.enter_stage(Stage::LameDuck);
+        connections.enter_stage(DrainStage::LameDuck);
         assert!(timeout(LIMIT, &mut told).await.is_err());
         assert!(!token.is_cancelled());
-        connections.enter_stage(Stage::Draining);
+        connections.enter_stage(DrainStage::Draining);
         told.await;
         assert!(token.is_cancelled());
         token.cancelled().await;
@@ -278,14 +278,14 @@ mod tests {
         let (connections, token) = token();
         let waits: Vec<_> = (0..10_000).map(|_| token.cancelled()).collect();
         let began = Instant::now();
-        connections.enter_stage(Stage::Draining);
+        connections.enter_stage(DrainStage::Draining);
         let mut moments = Vec::new();
         for wait in waits.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
             wait.await.unwrap();
             moments.push(began.elapsed());
         }
         let last = *moments.iter().max().unwrap();
-        assert!(last <= LIMIT / 2 + APART * 2, "{last:?}");
+        assert!(last <= LIMIT / 2 + STAGGER * 2, "{last:?}");
         assert!(last >= LIMIT * 2 / 5, "spread over the window: {last:?}");
     }
 
@@ -294,18 +294,18 @@ mod tests {
         let (connections, token) = token();
         let waiting = token.cancelled();
         let began = Instant::now();
-        connections.enter_stage(Stage::Draining);
+        connections.enter_stage(DrainStage::Draining);
         waiting.await;
-        assert!(began.elapsed() <= APART * 2, "{:?}", began.elapsed());
+        assert!(began.elapsed() <= STAGGER * 2, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_is_dropped_when_it_is_time_to_go() {
         let (connections, token) = token();
         assert_eq!(token.run_until(async { 7 }).await, Some(7));
-        connections.enter_stage(Stage::Draining);
+        connections.enter_stage(DrainStage::Draining);
         assert_eq!(token.run_until(pending::<()>()).await, None);
-        tokio::time::advance(APART).await;
+        tokio::time::advance(STAGGER).await;
         assert_eq!(
             token.run_until(async { 7 }).await,
             None,

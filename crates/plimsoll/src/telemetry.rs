@@ -37,13 +37,13 @@ mod spans;
 mod thread;
 
 #[cfg(feature = "otlp")]
-pub(crate) use self::events::{Text, plain_name};
+pub(crate) use self::events::{FieldText, plain_name};
 pub(crate) use self::{
     escape::{escape_cut, json_string},
     mask::mask,
-    panic::{Caught, catch, count_hooked_panics, quietly},
+    panic::{CaughtPanic, catch, count_hooked_panics, quietly},
     pipe::Priority,
-    record::{Head, Key, PreparedFields, Record, key},
+    record::{Key, PreparedFields, Record, RecordHead, key},
     redact::Redaction,
     thread::thread_index,
 };

@@ -2,11 +2,11 @@
 //!
 //! ```
 //! use axum::{Router, routing::get};
-//! use plimsoll::{Service, build_info, testing::TestService};
+//! use plimsoll::{App, build_info, testing::TestService};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! let service = Service::new(build_info!())
+//! let service = App::new(build_info!())
 //!     .router(Router::new().route("/hello", get(|| async { "hello\n" })));
 //! let test = TestService::start(service, &[("LOG_LEVEL", "DEBUG")]).await;
 //!
@@ -31,7 +31,7 @@ mod wait;
 pub use self::{
     connection::{Answer, Connection},
     lines::field_names,
-    metrics::{Family, Kind, Metrics, ParseError, Sample},
+    metrics::{ExpositionError, Family, MetricType, Sample, Scrape},
     process::{Ended, Process, Signal},
     service::TestService,
     wait::{eventually, eventually_within, timed},

@@ -19,10 +19,10 @@ use axum::{
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use plimsoll::{
-    ClientIp, Exposition, Handle, RequestId, Service, SetupError, build_info,
+    App, ClientIp, Handle, RequestId, SetupError, TextFormat, build_info,
     config::{Environment, Invalid, Reader, Settings},
     telemetry::Output,
-    testing::{Metrics, TestService, eventually},
+    testing::{Scrape, TestService, eventually},
 };
 use serde_json::Value;
 use tokio::{
@@ -83,8 +83,8 @@ fn unix_socket(name: &str) -> String {
 
 #[tokio::test]
 async fn several_services_live_in_one_process_each_with_its_own_log_and_metrics() {
-    let one = TestService::start(Service::new(build_info!()).router(router()), &[]).await;
-    let two = TestService::start(Service::new(build_info!()).router(router()), &[]).await;
+    let one = TestService::start(App::new(build_info!()).router(router()), &[]).await;
+    let two = TestService::start(App::new(build_info!()).router(router()), &[]).await;
     assert_eq!(one.get("/hello").await.body(), "hello\n");
     assert_eq!(one.records_with("http_request").len(), 1);
     assert_eq!(two.records_with("http_request").len(), 0);
@@ -117,7 +117,7 @@ async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
         ("NOTIFY_SOCKET", path.to_str().unwrap()),
         ("WATCHDOG_USEC", "20000"),
     ];
-    let test = TestService::start(Service::new(build_info!()).router(router()), &env).await;
+    let test = TestService::start(App::new(build_info!()).router(router()), &env).await;
     assert_eq!(test.get("/hello").await.body(), "hello\n");
     test.shutdown().await;
     let error = manager.recv(&mut [0; 100]).unwrap_err();
@@ -127,7 +127,7 @@ async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
 
 #[tokio::test]
 async fn routes_of_builder_and_set_up_are_served_together() {
-    let service = Service::new(build_info!())
+    let service = App::new(build_info!())
         .router(router())
         .setup(|_: Handle| async {
             let router = Router::new().route("/late", get(|| async { "late\n" }));
@@ -141,7 +141,7 @@ async fn routes_of_builder_and_set_up_are_served_together() {
 #[tokio::test]
 async fn a_fallback_of_the_services_own_is_kept_and_counted_as_unmatched() {
     let router = router().fallback(|| async { (StatusCode::IM_A_TEAPOT, "mine\n") });
-    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
     let answer = test.get("/nowhere").await;
     assert_eq!(
         (answer.status(), &answer.body()[..]),
@@ -157,7 +157,7 @@ async fn a_fallback_of_the_services_own_is_kept_and_counted_as_unmatched() {
 async fn answers_of_the_services_own_method_fallback_are_kept() {
     let own = get(|| async { "hi\n" }).fallback(|| async { (StatusCode::CONFLICT, "own\n") });
     let router = Router::new().route("/own", own);
-    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
     let request = Request::post("/own").body(Bytes::new()).unwrap();
     assert_eq!(test.request(request).await.status(), StatusCode::CONFLICT);
 }
@@ -166,14 +166,14 @@ async fn answers_of_the_services_own_method_fallback_are_kept() {
 async fn handlers_still_find_the_peers_address_where_axum_puts_it() {
     let peer = |ConnectInfo(addr): ConnectInfo<SocketAddr>| async move { addr.ip().to_string() };
     let router = Router::new().route("/peer", get(peer));
-    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
     assert_eq!(test.get("/peer").await.body(), "127.0.0.1");
 }
 
 #[tokio::test]
 async fn nested_routes_have_their_whole_pattern() {
     let router = Router::new().nest("/api", router());
-    let test = TestService::start(Service::new(build_info!()).router(router), &[]).await;
+    let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
     test.get("/api/items/7").await;
     assert_eq!(
         test.records_with("http_request")[0]["path"],
@@ -193,7 +193,7 @@ async fn an_extractor_outside_a_service_says_so() {
 #[tokio::test]
 async fn the_layer_gives_ids_records_metrics_limits_and_panic_answers_to_any_server() {
     let captured = Captured::default();
-    let chassis = Service::new(build_info!())
+    let chassis = App::new(build_info!())
         .environment(Environment::from_pairs([
             ("MAX_BODY_BYTES", "10"),
             ("DEBUG", "true"),
@@ -243,7 +243,7 @@ async fn the_layer_gives_ids_records_metrics_limits_and_panic_answers_to_any_ser
         "Some(10.1.2.3)"
     );
 
-    let metrics = Metrics::parse(&layer.metrics(Exposition::Plain)).unwrap();
+    let metrics = Scrape::parse(&layer.metrics(TextFormat::Plain)).unwrap();
     let count = |path, status| {
         metrics.value(
             "http_requests_total",
@@ -293,7 +293,7 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
         .local_addr()
         .unwrap()
         .port();
-    let service = Service::with_settings::<Own>(build_info!())
+    let service = App::with_settings::<Own>(build_info!())
         .setup(|handle: Handle<Own>| async move {
             let pause = handle.settings().pause;
             handle.on_shutdown("tell", async move {
@@ -343,7 +343,7 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
 #[tokio::test]
 async fn serve_works_after_layer() {
     let captured = Captured::default();
-    let prepared = Service::new(build_info!())
+    let prepared = App::new(build_info!())
         .router(router())
         .environment(Environment::from_pairs([
             ("HOST", unix_socket("serve-after-layer").as_str()),
@@ -381,7 +381,7 @@ async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
             tracing::debug!("an_event");
             "logged"
         };
-        Service::new(build_info!())
+        App::new(build_info!())
             .tracing_layer(Count(Arc::clone(&events)))
             .router(Router::new().route("/log", get(log)))
     };
@@ -407,9 +407,9 @@ async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
 #[tokio::test]
 async fn second_setup_is_rejected_by_prepare() {
     let none = |_: Handle| async { Ok::<_, SetupError>(Router::new()) };
-    let service = Service::new(build_info!()).setup(none).setup(none);
+    let service = App::new(build_info!()).setup(none).setup(none);
     let error = service.prepare().unwrap_err();
-    assert!(error.to_string().contains("`Service::setup`"), "{error}");
+    assert!(error.to_string().contains("`App::setup`"), "{error}");
 }
 
 #[tokio::test]
@@ -424,7 +424,7 @@ async fn setup_takes_any_error_that_converts() {
     async fn set_up(_: Handle) -> Result<Router, Opaque> {
         Err(Opaque("no database".to_owned()))
     }
-    let prepared = Service::new(build_info!())
+    let prepared = App::new(build_info!())
         .setup(set_up)
         .environment(Environment::from_pairs([(
             "HOST",
@@ -440,7 +440,7 @@ async fn setup_takes_any_error_that_converts() {
 
 #[tokio::test]
 async fn wrong_settings_are_told_to_the_caller_all_at_once() {
-    let error = Service::new(build_info!())
+    let error = App::new(build_info!())
         .environment(Environment::from_pairs([
             ("PORT", "0"),
             ("READ_TIMEOUT", "soon"),
@@ -465,10 +465,10 @@ async fn a_layer_that_inflates_bodies_does_not_escape_the_limit() {
         .route(
             "/large",
             post(|body: Bytes| async move { body.len().to_string() })
-                .layer(plimsoll::limits().max_body_bytes(8192)),
+                .layer(plimsoll::RouteLimitsLayer::new().max_body_bytes(8192)),
         )
         .layer(layer);
-    let service = Service::new(build_info!()).router(router);
+    let service = App::new(build_info!()).router(router);
     let test = TestService::start(service, &[("MAX_BODY_BYTES", "1024")]).await;
     let send = |path| {
         test.request(
@@ -491,7 +491,7 @@ async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
         });
         StatusCode::OK
     };
-    let service = Service::new(build_info!()).router(Router::new().fallback(echo));
+    let service = App::new(build_info!()).router(Router::new().fallback(echo));
     let test = TestService::start(service, &[]).await;
     let mut stream = TcpStream::connect(test.addr()).await.unwrap();
     let sent = "\r\na\r\n\r\nb\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100);
@@ -510,7 +510,7 @@ async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
 /// MET-9
 #[tokio::test]
 async fn metrics_of_other_registries_are_in_the_scrape() {
-    let service = Service::new(build_info!()).setup(|handle: Handle| async move {
+    let service = App::new(build_info!()).setup(|handle: Handle| async move {
         let registry = prometheus::Registry::new();
         let jobs = prometheus::IntCounter::new("jobs_total", "Jobs done.")?;
         let size = prometheus::HistogramOpts::new("job_size", "Size of jobs.");

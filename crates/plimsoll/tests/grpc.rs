@@ -15,7 +15,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use plimsoll::{Service, build_info, testing::TestService};
+use plimsoll::{App, build_info, testing::TestService};
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 
@@ -96,7 +96,7 @@ fn router() -> Router {
 
 /// A service, and a connection over HTTP/2.
 async fn start() -> (TestService, http2::SendRequest<Empty<Bytes>>) {
-    let service = Service::new(build_info!()).router(router());
+    let service = App::new(build_info!()).router(router());
     let service = TestService::start(service, &[("HTTP2_CLEARTEXT", "true")]).await;
     let stream = TcpStream::connect(service.addr()).await.unwrap();
     let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))

@@ -12,12 +12,12 @@ use axum::{
     routing::{any, get, post},
 };
 use http_body_util::BodyExt as _;
-use plimsoll::{RouteLabel, Service, build_info, route_label, testing::TestService};
+use plimsoll::{App, RouteLabelLayer, build_info, testing::TestService};
 use serde_json::Value;
 use tower::{Layer as _, ServiceExt as _, util::MapRequestLayer};
 
 async fn start(router: Router) -> TestService {
-    TestService::start(Service::new(build_info!()).router(router), &[]).await
+    TestService::start(App::new(build_info!()).router(router), &[]).await
 }
 
 fn request(method: Method, path: &str) -> Request<Bytes> {
@@ -299,7 +299,7 @@ async fn a_layer_around_routing_changes_the_path_and_keeps_labels() {
     let router = Router::new()
         .route("/hello", get(async || "hello"))
         .route("/items/{id}", get(async || "item"));
-    let service = Service::new(build_info!())
+    let service = App::new(build_info!())
         .router(router)
         .layer(MapRequestLayer::new(trim))
         .layer(from_fn(count));
@@ -369,27 +369,30 @@ fn labelled() -> Router {
         "/shop.Orders/Get" => "/shop.Orders/Get",
         _ => "/shop.Orders/{*rest}",
     };
-    let method = RouteLabel::by_path(method).layer(any(async || "call"));
-    let outer = route_label("/outer");
+    let method = RouteLabelLayer::by_path(method).layer(any(async || "call"));
+    let outer = RouteLabelLayer::new("/outer");
     Router::new()
         .route("/own", get(async || "own"))
-        .route("/set/{id}", get(async || "set").layer(route_label("/set")))
+        .route(
+            "/set/{id}",
+            get(async || "set").layer(RouteLabelLayer::new("/set")),
+        )
         .route_service("/shop.Orders/{*rest}", method)
         .nest_service(
             "/files",
-            route_label("/files/{*path}").layer(any(async || "file")),
+            RouteLabelLayer::new("/files/{*path}").layer(any(async || "file")),
         )
         .nest(
             "/in",
             Router::new()
                 .route("/x", get(async || "x"))
-                .layer(route_label("/inner")),
+                .layer(RouteLabelLayer::new("/inner")),
         )
         .route_layer(from_fn(async |request: Request, next: Next| {
             tokio::task::yield_now().await;
             next.run(request).await
         }))
-        .fallback_service(route_label("/{*page}").layer(outer.layer(any(async || "page"))))
+        .fallback_service(RouteLabelLayer::new("/{*page}").layer(outer.layer(any(async || "page"))))
 }
 
 #[tokio::test]
@@ -427,7 +430,7 @@ async fn a_label_of_the_application_replaces_the_pattern() {
 
 #[tokio::test]
 async fn one_label_layer_serves_several_services() {
-    let label = route_label("/shared");
+    let label = RouteLabelLayer::new("/shared");
     let router = || Router::new().fallback(async || "page").layer(label.clone());
     let first = start(Router::new().route("/a", get(async || "a")).merge(router())).await;
     first.get("/a").await;
@@ -459,7 +462,7 @@ async fn shed_requests_are_counted_under_their_route() {
     let router = Router::new()
         .route("/hang", get(std::future::pending::<()>))
         .route("/items/{id}", get(async || "item"));
-    let service = Service::new(build_info!()).router(router);
+    let service = App::new(build_info!()).router(router);
     let service = TestService::start(service, &[("MAX_IN_FLIGHT", "1")]).await;
     let mut held = plimsoll::testing::Connection::tcp(service.addr()).unwrap();
     held.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -485,7 +488,7 @@ async fn wait_for_metric(service: &TestService, name: &str, value: f64) {
 }
 
 /// The text of the error with which a start fails, with its causes.
-async fn start_error(service: Service, settings: &[(&str, &str)]) -> Option<String> {
+async fn start_error(service: App, settings: &[(&str, &str)]) -> Option<String> {
     let mut env = vec![("HOST", "127.0.0.1"), ("PORT", "")];
     env.extend_from_slice(settings);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -501,9 +504,9 @@ async fn start_error(service: Service, settings: &[(&str, &str)]) -> Option<Stri
     Some(error.to_string())
 }
 
-fn at(path: &str) -> Service {
+fn at(path: &str) -> App {
     let router = Router::new().route(path, get(async || "mine"));
-    Service::new(build_info!()).router(router)
+    App::new(build_info!()).router(router)
 }
 
 #[tokio::test]
@@ -518,13 +521,13 @@ async fn a_route_at_a_reserved_path_fails_before_set_up_runs() {
         assert!(error.contains(path), "{error}");
     }
     let nested = Router::new().nest_service("/ready", any(async || "mine"));
-    let nested = Service::new(build_info!()).router(nested);
+    let nested = App::new(build_info!()).router(nested);
     assert!(start_error(nested, &[]).await.unwrap().contains("/ready"));
     let late = |_: plimsoll::Handle| async {
         let router = Router::new().route("/livez", post(async || "mine"));
         Ok::<_, plimsoll::SetupError>(router)
     };
-    let late = Service::new(build_info!()).setup(late);
+    let late = App::new(build_info!()).setup(late);
     assert!(start_error(late, &[]).await.unwrap().contains("/livez"));
 }
 

@@ -7,7 +7,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use plimsoll::{BuildInfo, Exit, Handle, Service, SetupError, build_info};
+use plimsoll::{App, BuildInfo, Exit, Handle, SetupError, build_info};
 
 /// musl's own allocator has one lock for all threads; the image is linked with musl.
 #[cfg(target_env = "musl")]
@@ -18,7 +18,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 fn main() -> Exit {
-    Service::new(build_info!())
+    App::new(build_info!())
         .about("A small HTTP service whose business is to be operated well.")
         .setup(routes)
         .run()

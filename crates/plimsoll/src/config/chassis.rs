@@ -121,7 +121,7 @@ pub struct Config {
     pub max_in_flight: usize,
 
     /// `MAX_BODY_BYTES`: the longest request body that an extractor reads, in bytes. A
-    /// `DefaultBodyLimit` or [`limits`](crate::limits()) of a route wins. Default: 2 MiB.
+    /// `DefaultBodyLimit` or [`RouteLimitsLayer`](crate::RouteLimitsLayer) of a route wins. Default: 2 MiB.
     pub max_body_bytes: ByteSize,
 
     /// `SECRET_KEY`; see [`Config::secret_key`].

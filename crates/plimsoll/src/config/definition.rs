@@ -13,8 +13,8 @@
 use std::{borrow::Cow, fmt};
 
 use super::{
-    problem::{Held, Problem, escaped},
-    value::Mismatch,
+    problem::{ConfigError, RejectedValue, escaped},
+    value::ParseError,
 };
 
 /// How a setting is called and what it is for.
@@ -26,7 +26,7 @@ pub struct Definition {
     /// Other variables that are understood; the first that is set holds, after the name itself.
     pub aliases: Vec<&'static str>,
     /// What holds when it is unset.
-    pub fallback: Fallback,
+    pub fallback: DefaultValue,
     /// What is accepted, to be read after "expected".
     pub expected: &'static str,
     /// A value that is accepted.
@@ -42,7 +42,7 @@ pub struct Definition {
 /// What holds when a setting is unset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fallback {
+pub enum DefaultValue {
     /// Nothing: the service does not start.
     Required,
     /// The setting stays unset.
@@ -78,10 +78,10 @@ pub struct Ignored {
 /// `Display` gives a few words for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Origin {
+pub enum SettingOrigin {
     /// The setting's own default.
     Default,
-    /// A default of the program ([`Service::default_setting`](crate::Service::default_setting)).
+    /// A default of the program ([`App::default_setting`](crate::App::default_setting)).
     Code,
     /// The process environment.
     Environment,
@@ -110,15 +110,15 @@ pub enum Origin {
 
 /// What a setting came out as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(super) struct ResolvedSetting {
     pub(super) definition: Definition,
-    pub(super) value: Shown,
-    pub(super) origin: Origin,
+    pub(super) value: DisplayValue,
+    pub(super) origin: SettingOrigin,
 }
 
 /// A value as far as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(super) enum DisplayValue {
     Unset,
     Masked,
     Text(String),
@@ -150,10 +150,10 @@ impl Definition {
     pub(super) fn problem(
         &self,
         variable: impl Into<Cow<'static, str>>,
-        held: Held,
-        mismatch: Mismatch,
-    ) -> Problem {
-        Problem::new(variable, held, self.expected)
+        held: RejectedValue,
+        mismatch: ParseError,
+    ) -> ConfigError {
+        ConfigError::new(variable, held, self.expected)
             .with_example(self.example)
             .because(mismatch.into_reason(self.secret))
     }
@@ -167,7 +167,7 @@ pub(super) fn secret_file_name(name: &str) -> String {
 // === impl Fallback ===
 
 /// Writes what the docs show as the default.
-impl fmt::Display for Fallback {
+impl fmt::Display for DefaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Required => "required",
@@ -179,7 +179,7 @@ impl fmt::Display for Fallback {
 
 // === impl Origin ===
 
-impl Origin {
+impl SettingOrigin {
     /// The place of a value in words, if its variable alone does not lead there.
     pub(super) fn place(&self) -> Option<String> {
         match self {
@@ -192,7 +192,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -208,13 +208,13 @@ impl fmt::Display for Origin {
 
 // === impl Shown ===
 
-impl Shown {
+impl DisplayValue {
     /// What an error message may show of it.
-    pub(super) fn held(&self) -> Held {
+    pub(super) fn held(&self) -> RejectedValue {
         match self {
-            Self::Unset => Held::Missing,
-            Self::Masked => Held::Hidden,
-            Self::Text(text) => Held::of(text, false),
+            Self::Unset => RejectedValue::Missing,
+            Self::Masked => RejectedValue::Hidden,
+            Self::Text(text) => RejectedValue::of(text, false),
         }
     }
 }
@@ -226,28 +226,32 @@ mod tests {
     #[test]
     fn origin_is_told_in_a_few_words() {
         #[track_caller]
-        fn check(origin: &Origin, shown: &str, place: Option<&str>) {
+        fn check(origin: &SettingOrigin, shown: &str, place: Option<&str>) {
             assert_eq!(origin.to_string(), shown);
             assert_eq!(origin.place().as_deref(), place);
         }
-        let profile = || Origin::EnvFile {
+        let profile = || SettingOrigin::EnvFile {
             path: ".env".to_owned(),
             line: 3,
         };
-        let alias = |origin| Origin::Alias {
+        let alias = |origin| SettingOrigin::Alias {
             name: "OLD",
             origin: Box::new(origin),
         };
-        let secret = Origin::SecretFile {
+        let secret = SettingOrigin::SecretFile {
             path: "/run/key".to_owned(),
         };
-        check(&Origin::Default, "default", Some("its default"));
-        check(&Origin::Code, "code", Some("its default in code"));
-        check(&Origin::Environment, "environment", None);
-        check(&Origin::Argument("--env-file"), "--env-file", None);
+        check(&SettingOrigin::Default, "default", Some("its default"));
+        check(&SettingOrigin::Code, "code", Some("its default in code"));
+        check(&SettingOrigin::Environment, "environment", None);
+        check(&SettingOrigin::Argument("--env-file"), "--env-file", None);
         check(&profile(), "env file .env", Some("line 3 of .env"));
         check(&secret, "file /run/key", None);
-        check(&alias(Origin::Environment), "alias OLD, environment", None);
+        check(
+            &alias(SettingOrigin::Environment),
+            "alias OLD, environment",
+            None,
+        );
         check(
             &alias(profile()),
             "alias OLD, env file .env",

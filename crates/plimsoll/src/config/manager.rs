@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::{
-    problem::{ConfigErrors, Held, Problem},
+    problem::{ConfigError, ConfigErrors, RejectedValue},
     source::Environment,
 };
 
@@ -21,18 +21,18 @@ const ONE_SOCKET: &str =
 
 /// The manager's word. Without a manager there is none, and everything is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Manager {
+pub(crate) struct ServiceManagerEnv {
     /// `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
     pub(crate) notify_socket: Option<String>,
     /// `WATCHDOG_USEC`: the longest time without a sign of life.
     pub(crate) watchdog: Option<Duration>,
     /// `LISTEN_FDS`: the sockets that are handed over, if they are for this process.
-    pub(crate) sockets: Sockets,
+    pub(crate) sockets: ActivationSockets,
 }
 
 /// Sockets that are handed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Sockets {
+pub(crate) enum ActivationSockets {
     #[default]
     None,
     /// `LISTEN_PID` names another process, such as the parent of this one.
@@ -43,7 +43,7 @@ pub(crate) enum Sockets {
     Mistake(ConfigErrors),
 }
 
-impl Manager {
+impl ServiceManagerEnv {
     /// What was told to the process with this id.
     pub(crate) fn of(environment: &Environment, pid: u32) -> Self {
         // Text that is no number comes from no manager, and nobody waits for an answer to it.
@@ -55,21 +55,21 @@ impl Manager {
             watchdog: number("WATCHDOG_USEC")
                 .filter(|micros| is_for_us && *micros > 0)
                 .map(Duration::from_micros),
-            sockets: Sockets::of(environment, pid),
+            sockets: ActivationSockets::of(environment, pid),
         }
     }
 }
 
-impl Sockets {
+impl ActivationSockets {
     fn of(environment: &Environment, pid: u32) -> Self {
         let text = |name| environment.text(name);
         let (Some(for_pid), Some(count)) = (text("LISTEN_PID"), text("LISTEN_FDS")) else {
             return Self::None;
         };
         let mistake = |variable, text, expected| {
-            Self::Mistake(mistake(Problem::new(
+            Self::Mistake(mistake(ConfigError::new(
                 variable,
-                Held::of(text, false),
+                RejectedValue::of(text, false),
                 expected,
             )))
         };
@@ -93,12 +93,12 @@ impl Sockets {
 
     /// The mistake that what is handed over is something else.
     pub(crate) fn unusable(count: usize, found: String) -> ConfigErrors {
-        let held = Held::of(&count.to_string(), false);
-        mistake(Problem::new("LISTEN_FDS", held, ONE_SOCKET).because(Some(found.into())))
+        let held = RejectedValue::of(&count.to_string(), false);
+        mistake(ConfigError::new("LISTEN_FDS", held, ONE_SOCKET).because(Some(found.into())))
     }
 }
 
-fn mistake(problem: Problem) -> ConfigErrors {
+fn mistake(problem: ConfigError) -> ConfigErrors {
     ConfigErrors::new(vec![problem], Vec::new())
 }
 
@@ -106,15 +106,15 @@ fn mistake(problem: Problem) -> ConfigErrors {
 mod tests {
     use super::*;
 
-    fn told(pairs: &[(&str, &str)]) -> Manager {
-        Manager::of(&Environment::from_pairs(pairs.iter().copied()), 42)
+    fn told(pairs: &[(&str, &str)]) -> ServiceManagerEnv {
+        ServiceManagerEnv::of(&Environment::from_pairs(pairs.iter().copied()), 42)
     }
 
     #[test]
     fn a_process_without_a_manager_is_told_nothing() {
-        assert_eq!(told(&[]), Manager::default());
+        assert_eq!(told(&[]), ServiceManagerEnv::default());
         let empty = [("NOTIFY_SOCKET", ""), ("WATCHDOG_USEC", "")];
-        assert_eq!(told(&empty), Manager::default());
+        assert_eq!(told(&empty), ServiceManagerEnv::default());
     }
 
     #[test]
@@ -140,22 +140,24 @@ mod tests {
 
     #[test]
     fn sockets_are_for_the_process_that_is_named() {
-        let named = |names: &[&str]| Sockets::Named(names.iter().map(|it| (*it).into()).collect());
+        let named = |names: &[&str]| {
+            ActivationSockets::Named(names.iter().map(|it| (*it).into()).collect())
+        };
         #[track_caller]
-        fn check(pairs: &[(&str, &str)], expect: &Sockets) {
+        fn check(pairs: &[(&str, &str)], expect: &ActivationSockets) {
             assert_eq!(told(pairs).sockets, *expect);
         }
         let (ours, one) = (("LISTEN_PID", "42"), ("LISTEN_FDS", "1"));
-        check(&[one], &Sockets::None);
-        check(&[ours], &Sockets::None);
-        check(&[ours, ("LISTEN_FDS", "0")], &Sockets::None);
+        check(&[one], &ActivationSockets::None);
+        check(&[ours], &ActivationSockets::None);
+        check(&[ours, ("LISTEN_FDS", "0")], &ActivationSockets::None);
         check(
             &[("LISTEN_PID", "43"), one],
-            &Sockets::OfAnother { pid: 43 },
+            &ActivationSockets::OfAnother { pid: 43 },
         );
         check(
             &[("LISTEN_PID", "43"), ("LISTEN_FDS", "x")],
-            &Sockets::OfAnother { pid: 43 },
+            &ActivationSockets::OfAnother { pid: 43 },
         );
         check(&[ours, one], &named(&[""]));
         check(&[ours, one, ("LISTEN_FDNAMES", "web")], &named(&["web"]));
@@ -176,7 +178,7 @@ mod tests {
         #[track_caller]
         fn check(pid: &str, count: &str, expect: &str) {
             let told = told(&[("LISTEN_PID", pid), ("LISTEN_FDS", count)]);
-            let Sockets::Mistake(errors) = told.sockets else {
+            let ActivationSockets::Mistake(errors) = told.sockets else {
                 panic!("{told:?}");
             };
             assert!(errors.to_string().contains(expect), "{errors}");

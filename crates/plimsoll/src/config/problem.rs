@@ -29,7 +29,7 @@ const SHOWN_CHARS: usize = 64;
 /// ([`ConfigErrors::EXIT_STATUS`]) and nothing bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors {
-    problems: Vec<Problem>,
+    problems: Vec<ConfigError>,
     typos: Vec<Typo>,
 }
 
@@ -37,9 +37,9 @@ pub struct ConfigErrors {
 ///
 /// `Display` gives one line that can be read alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigError {
     variable: Cow<'static, str>,
-    held: Held,
+    held: RejectedValue,
     place: Option<String>,
     expected: Cow<'static, str>,
     example: Option<Cow<'static, str>>,
@@ -48,7 +48,7 @@ pub struct Problem {
 
 /// What a variable held, as far as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum RejectedValue {
     /// Nothing, and that is the problem.
     Missing,
     /// Something that is a secret, or that is beside the point.
@@ -63,7 +63,7 @@ impl ConfigErrors {
     /// `EX_CONFIG` of sysexits(3): something in the configuration is wrong.
     pub const EXIT_STATUS: u8 = 78;
 
-    pub(super) const fn new(problems: Vec<Problem>, typos: Vec<Typo>) -> Self {
+    pub(super) const fn new(problems: Vec<ConfigError>, typos: Vec<Typo>) -> Self {
         Self { problems, typos }
     }
 
@@ -76,7 +76,7 @@ impl ConfigErrors {
 
     /// The problems, in the order in which the settings were read.
     #[must_use]
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[ConfigError] {
         &self.problems
     }
 
@@ -116,10 +116,10 @@ impl Error for ConfigErrors {}
 
 // === impl Problem ===
 
-impl Problem {
+impl ConfigError {
     pub(super) fn new(
         variable: impl Into<Cow<'static, str>>,
-        held: Held,
+        held: RejectedValue,
         expected: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
@@ -166,8 +166,8 @@ impl Problem {
     #[must_use]
     pub fn held(&self) -> Option<&str> {
         match &self.held {
-            Held::Missing | Held::Hidden => None,
-            Held::Text(text) => Some(text),
+            RejectedValue::Missing | RejectedValue::Hidden => None,
+            RejectedValue::Text(text) => Some(text),
         }
     }
 
@@ -184,7 +184,7 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             variable,
@@ -196,9 +196,9 @@ impl fmt::Display for Problem {
         } = self;
         f.write_str(variable)?;
         match held {
-            Held::Missing => f.write_str(" is required")?,
-            Held::Hidden => {}
-            Held::Text(text) => write!(f, "=\"{text}\"")?,
+            RejectedValue::Missing => f.write_str(" is required")?,
+            RejectedValue::Hidden => {}
+            RejectedValue::Text(text) => write!(f, "=\"{text}\"")?,
         }
         if let Some(place) = place {
             write!(f, " ({place})")?;
@@ -216,7 +216,7 @@ impl fmt::Display for Problem {
 
 // === impl Held ===
 
-impl Held {
+impl RejectedValue {
     /// Hides the text of a secret, cuts and escapes any other.
     pub(super) fn of(text: &str, secret: bool) -> Self {
         if secret {
@@ -242,36 +242,36 @@ pub(super) fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn problem(held: Held) -> Problem {
-        Problem::new("PORT", held, "a port from 1 to 65535").with_example(Some("8080"))
+    fn problem(held: RejectedValue) -> ConfigError {
+        ConfigError::new("PORT", held, "a port from 1 to 65535").with_example(Some("8080"))
     }
 
     #[test]
     fn line_says_variable_value_expectation_and_example() {
         #[track_caller]
-        fn check(problem: &Problem, expect: &str) {
+        fn check(problem: &ConfigError, expect: &str) {
             assert_eq!(problem.to_string(), expect);
         }
         check(
-            &problem(Held::of("70000", false)),
+            &problem(RejectedValue::of("70000", false)),
             r#"PORT="70000": expected a port from 1 to 65535, for example "8080""#,
         );
         check(
-            &problem(Held::Missing),
+            &problem(RejectedValue::Missing),
             r#"PORT is required: expected a port from 1 to 65535, for example "8080""#,
         );
         check(
-            &problem(Held::of("canary", true)),
+            &problem(RejectedValue::of("canary", true)),
             r#"PORT: expected a port from 1 to 65535, for example "8080""#,
         );
         check(
-            &problem(Held::of("x", false))
+            &problem(RejectedValue::of("x", false))
                 .found_in(Some("line 3 of .env".to_owned()))
                 .because(Some("so there".into())),
             r#"PORT="x" (line 3 of .env): expected a port from 1 to 65535, for example "8080"; so there"#,
         );
         check(
-            &problem(Held::of("x", false))
+            &problem(RejectedValue::of("x", false))
                 .without_a_value()
                 .because(Some("so there".into())),
             r#"PORT="x": expected no value; so there"#,
@@ -282,19 +282,22 @@ mod tests {
     fn value_is_cut_at_64_characters_and_escaped() {
         #[track_caller]
         fn check(text: &str, expect: &str) {
-            assert_eq!(Held::of(text, false), Held::Text(expect.to_owned()));
+            assert_eq!(
+                RejectedValue::of(text, false),
+                RejectedValue::Text(expect.to_owned())
+            );
         }
         let sixty_four = "ä".repeat(64);
         check(&sixty_four, &sixty_four);
         check(&format!("{sixty_four}b"), &format!("{sixty_four}…"));
         check("a\nb\u{1b}[31m\"", "a\\nb\\u{1b}[31m\\\"");
         check("\u{202e}gnp", "\\u{202e}gnp");
-        assert_eq!(Held::of("canary", true), Held::Hidden);
+        assert_eq!(RejectedValue::of("canary", true), RejectedValue::Hidden);
     }
 
     #[test]
     fn report_has_a_headline_and_a_line_each() {
-        let one = ConfigErrors::new(vec![problem(Held::Missing)], Vec::new());
+        let one = ConfigErrors::new(vec![problem(RejectedValue::Missing)], Vec::new());
         assert!(
             one.to_string()
                 .starts_with("1 setting is wrong:\n  PORT is")
@@ -304,7 +307,10 @@ mod tests {
             nearest: "READ_TIMEOUT".into(),
         };
         let two = ConfigErrors::new(
-            vec![problem(Held::Missing), problem(Held::Hidden)],
+            vec![
+                problem(RejectedValue::Missing),
+                problem(RejectedValue::Hidden),
+            ],
             vec![typo],
         );
         assert_eq!(two.typos().len(), 1);
@@ -321,7 +327,7 @@ mod tests {
 
     #[test]
     fn records_pair_the_variable_with_its_line() {
-        let errors = ConfigErrors::new(vec![problem(Held::Missing)], Vec::new());
+        let errors = ConfigErrors::new(vec![problem(RejectedValue::Missing)], Vec::new());
         let records: Vec<_> = errors.records().collect();
         assert_eq!(records.len(), 1);
         assert_eq!(records[0].0, "PORT");

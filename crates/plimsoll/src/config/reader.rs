@@ -35,13 +35,15 @@ use std::{
 };
 
 use super::{
-    definition::{Definition, Ignored, Origin, Owner, Reading, Shown, secret_file_name},
+    definition::{
+        Definition, DisplayValue, Ignored, Owner, ResolvedSetting, SettingOrigin, secret_file_name,
+    },
     env_file,
     notes::{self, Notes},
-    problem::{Held, Problem},
+    problem::{ConfigError, RejectedValue},
     source::{Environment, Sources, read_secret},
     standard::is_open_telemetry,
-    value::Mismatch,
+    value::ParseError,
 };
 
 pub use self::setting::Setting;
@@ -59,11 +61,11 @@ const NO_EFFECT: &str = if cfg!(feature = "otlp") {
 pub struct Reader<'e> {
     sources: Sources<'e>,
     owner: Owner,
-    readings: Vec<Reading>,
+    readings: Vec<ResolvedSetting>,
     ignored: Vec<Ignored>,
     /// Every variable that has a meaning, and whose it is.
     claimed: BTreeMap<Cow<'static, str>, Owner>,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigError>,
     notes: Vec<String>,
 }
 
@@ -72,18 +74,18 @@ pub struct Reader<'e> {
 pub struct Invalid(());
 
 /// What is left when all settings have been read.
-pub(super) struct Outcome {
-    pub(super) readings: Vec<Reading>,
+pub(super) struct ReadOutcome {
+    pub(super) readings: Vec<ResolvedSetting>,
     pub(super) ignored: Vec<Ignored>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigError>,
     pub(super) notes: Notes,
 }
 
 /// The text of a setting, and the variable that gave it.
-struct Given {
+struct RawValue {
     variable: &'static str,
     text: String,
-    origin: Origin,
+    origin: SettingOrigin,
 }
 
 impl<'e> Reader<'e> {
@@ -132,27 +134,27 @@ impl<'e> Reader<'e> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reject(&mut self, name: &'static str, mismatch: Mismatch) -> Invalid {
+    pub fn reject(&mut self, name: &'static str, mismatch: ParseError) -> Invalid {
         let problem = self.problem_of(name, mismatch);
         self.problem(problem)
     }
 
     /// Rejects a setting that has been read, because this program accepts no value of it.
-    pub(super) fn reject_any_value(&mut self, name: &'static str, mismatch: Mismatch) -> Invalid {
+    pub(super) fn reject_any_value(&mut self, name: &'static str, mismatch: ParseError) -> Invalid {
         let problem = self.problem_of(name, mismatch).without_a_value();
         self.problem(problem)
     }
 
     /// A problem with a setting that has been read.
-    fn problem_of(&self, name: &'static str, mismatch: Mismatch) -> Problem {
+    fn problem_of(&self, name: &'static str, mismatch: ParseError) -> ConfigError {
         match self.readings.iter().find(|it| it.definition.name == name) {
-            Some(Reading {
+            Some(ResolvedSetting {
                 definition,
                 value,
                 origin,
             }) => {
                 let variable = match origin {
-                    Origin::Alias { name: alias, .. } => *alias,
+                    SettingOrigin::Alias { name: alias, .. } => *alias,
                     _ => name,
                 };
                 definition
@@ -161,7 +163,7 @@ impl<'e> Reader<'e> {
             }
             None => {
                 let reason = mismatch.into_reason(true);
-                Problem::new(name, Held::Hidden, "another value").because(reason)
+                ConfigError::new(name, RejectedValue::Hidden, "another value").because(reason)
             }
         }
     }
@@ -190,7 +192,7 @@ impl<'e> Reader<'e> {
     }
 
     /// Closes the books.
-    pub(super) fn finish(self) -> Outcome {
+    pub(super) fn finish(self) -> ReadOutcome {
         let Self {
             sources,
             owner: _,
@@ -203,8 +205,8 @@ impl<'e> Reader<'e> {
         let is_setting = |name| readings.iter().any(|it| it.definition.name == name);
         let unknown = sources.environment().defaulted();
         problems.extend(unknown.filter(|name| !is_setting(*name)).map(|name| {
-            Problem::new(name, Held::Hidden, "the own name of a setting")
-                .found_in(Origin::Code.place())
+            ConfigError::new(name, RejectedValue::Hidden, "the own name of a setting")
+                .found_in(SettingOrigin::Code.place())
         }));
         let known: Vec<_> = claimed.into_keys().collect();
         // A platform may expect signals from them that this build does not send.
@@ -217,7 +219,7 @@ impl<'e> Reader<'e> {
             typos: notes::typos(sources.names(), &known),
             aliases: notes,
         };
-        Outcome {
+        ReadOutcome {
             readings,
             ignored,
             problems,
@@ -225,7 +227,7 @@ impl<'e> Reader<'e> {
         }
     }
 
-    fn problem(&mut self, problem: Problem) -> Invalid {
+    fn problem(&mut self, problem: ConfigError) -> Invalid {
         self.problems.push(problem);
         Invalid(())
     }
@@ -246,7 +248,7 @@ impl<'e> Reader<'e> {
                 None => None,
             };
             if let Some(expected) = taken {
-                let problem = Problem::new(variable.clone(), Held::Hidden, expected);
+                let problem = ConfigError::new(variable.clone(), RejectedValue::Hidden, expected);
                 return Err(self.problem(problem));
             }
         }
@@ -257,7 +259,7 @@ impl<'e> Reader<'e> {
     }
 
     /// Finds the text of a setting, and notes the aliases that do not hold.
-    fn given(&mut self, definition: &Definition) -> Result<Option<Given>, Invalid> {
+    fn given(&mut self, definition: &Definition) -> Result<Option<RawValue>, Invalid> {
         let mut holder: Option<(&'static str, Cow<'static, str>)> = None;
         for name in definition.names() {
             let Some(variable) = self.variable_set(name, definition.secret) else {
@@ -275,7 +277,7 @@ impl<'e> Reader<'e> {
         };
         let mut given = self.text_of(name, definition)?;
         if name != definition.name {
-            given.origin = Origin::Alias {
+            given.origin = SettingOrigin::Alias {
                 name,
                 origin: Box::new(given.origin),
             };
@@ -293,7 +295,11 @@ impl<'e> Reader<'e> {
     }
 
     /// The text of the variable that is set for a name, or of the file that it names.
-    fn text_of(&mut self, name: &'static str, definition: &Definition) -> Result<Given, Invalid> {
+    fn text_of(
+        &mut self,
+        name: &'static str,
+        definition: &Definition,
+    ) -> Result<RawValue, Invalid> {
         let file_variable = secret_file_name(name);
         let file = definition
             .secret
@@ -302,25 +308,25 @@ impl<'e> Reader<'e> {
         let problem = match (self.sources.get(name), file) {
             (Some(_), Some(_)) => {
                 let expected = format!("only one of {name} and {file_variable} to be set");
-                Problem::new(name, Held::Hidden, expected)
+                ConfigError::new(name, RejectedValue::Hidden, expected)
             }
             (Some(found), None) if found.is_utf8 => {
-                return Ok(Given {
+                return Ok(RawValue {
                     variable: name,
                     text: found.text.to_owned(),
                     origin: found.origin,
                 });
             }
             (Some(found), None) => {
-                let held = Held::of(found.text, definition.secret);
-                definition.problem(name, held, Mismatch::because("it is not UTF-8"))
+                let held = RejectedValue::of(found.text, definition.secret);
+                definition.problem(name, held, ParseError::because("it is not UTF-8"))
             }
             (None, Some(file)) => match read_secret(Path::new(file.text)) {
                 Ok(text) => {
-                    return Ok(Given {
+                    return Ok(RawValue {
                         variable: name,
                         text,
-                        origin: Origin::SecretFile {
+                        origin: SettingOrigin::SecretFile {
                             path: file.text.to_owned(),
                         },
                     });
@@ -328,23 +334,23 @@ impl<'e> Reader<'e> {
                 // The path is not shown: people do put the secret itself into `NAME_FILE`.
                 Err(reason) => {
                     let expected = "the path of a file that holds the secret";
-                    Problem::new(file_variable, Held::Hidden, expected)
+                    ConfigError::new(file_variable, RejectedValue::Hidden, expected)
                         .found_in(file.origin.place())
                         .because(Some(reason.into()))
                 }
             },
             // Whoever calls has seen one of the two; saying "required" is true if not.
-            (None, None) => definition.problem(name, Held::Missing, Mismatch::new()),
+            (None, None) => definition.problem(name, RejectedValue::Missing, ParseError::new()),
         };
         Err(self.problem(problem))
     }
 
     /// Records a setting that has been asked for and has no value yet.
     fn open_reading(&mut self, definition: Definition) -> usize {
-        self.readings.push(Reading {
+        self.readings.push(ResolvedSetting {
             definition,
-            value: Shown::Unset,
-            origin: Origin::Default,
+            value: DisplayValue::Unset,
+            origin: SettingOrigin::Default,
         });
         self.readings.len() - 1
     }

@@ -19,9 +19,9 @@ mod help;
 mod markdown;
 mod report;
 
-pub use self::report::Report;
+pub use self::report::ConfigReport;
 use super::{
-    definition::{Definition, Ignored, Reading, secret_file_name},
+    definition::{Definition, Ignored, ResolvedSetting, secret_file_name},
     env_file,
     problem::escaped,
 };
@@ -34,7 +34,7 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    pub(super) fn new(readings: &[Reading], ignored: Vec<Ignored>) -> Self {
+    pub(super) fn new(readings: &[ResolvedSetting], ignored: Vec<Ignored>) -> Self {
         Self {
             settings: readings.iter().map(|it| it.definition.clone()).collect(),
             ignored,

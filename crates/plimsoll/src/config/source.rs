@@ -31,10 +31,10 @@ use std::{
 };
 
 use super::{
-    definition::Origin,
+    definition::SettingOrigin,
     env_file,
     file::{FileError, read_file},
-    problem::{Held, Problem},
+    problem::{ConfigError, RejectedValue},
 };
 
 /// Names the profile.
@@ -57,7 +57,7 @@ const MAX_BAD_LINES: usize = 20;
 /// ```
 #[derive(Clone, Default)]
 pub struct Environment {
-    variables: BTreeMap<String, Text>,
+    variables: BTreeMap<String, SourceText>,
     env_file: Option<(PathBuf, String)>,
     /// What the program says holds where nothing is set.
     defaults: BTreeMap<&'static str, &'static str>,
@@ -72,22 +72,22 @@ pub(super) struct Sources<'e> {
 
 /// What is wrong with a profile, and what is only worth a note.
 #[derive(Default)]
-pub(super) struct Findings {
-    pub(super) problems: Vec<Problem>,
+pub(super) struct SourceFindings {
+    pub(super) problems: Vec<ConfigError>,
     pub(super) notes: Vec<String>,
 }
 
 /// The text of one variable.
-pub(super) struct Found<'s> {
+pub(super) struct FoundValue<'s> {
     pub(super) text: &'s str,
     /// Whether the text is what was set. If not, it has replacement characters in it.
     pub(super) is_utf8: bool,
-    pub(super) origin: Origin,
+    pub(super) origin: SettingOrigin,
 }
 
 /// Values are text or a mistake; which one matters only when a setting asks.
 #[derive(Clone)]
-struct Text {
+struct SourceText {
     shown: String,
     is_utf8: bool,
 }
@@ -128,7 +128,7 @@ impl Environment {
         K: Into<OsString>,
         V: Into<OsString>,
     {
-        let text = |value: &OsStr| Text {
+        let text = |value: &OsStr| SourceText {
             shown: value.to_string_lossy().into_owned(),
             is_utf8: value.to_str().is_some(),
         };
@@ -188,7 +188,7 @@ impl Environment {
         self.get(name).map(|text| text.shown.as_str())
     }
 
-    fn get(&self, name: &str) -> Option<&Text> {
+    fn get(&self, name: &str) -> Option<&SourceText> {
         self.variables
             .get(name)
             .filter(|text| !text.shown.is_empty())
@@ -211,8 +211,8 @@ impl fmt::Debug for Environment {
 impl<'e> Sources<'e> {
     /// Reads the profile, if there is one. A profile with mistakes still gives its good lines,
     /// so that the settings in it are checked too.
-    pub(super) fn open(environment: &'e Environment) -> (Self, Findings) {
-        let mut findings = Findings::default();
+    pub(super) fn open(environment: &'e Environment) -> (Self, SourceFindings) {
+        let mut findings = SourceFindings::default();
         let profile = match (&environment.env_file, environment.get(ENV_FILE)) {
             (Some((path, _)), _) => Profile::open(ENV_FILE_FLAG, path, &mut findings),
             (None, Some(text)) if text.is_utf8 => {
@@ -232,27 +232,27 @@ impl<'e> Sources<'e> {
     }
 
     /// The text of a variable, unless it is unset or empty.
-    pub(super) fn get(&self, name: &str) -> Option<Found<'_>> {
+    pub(super) fn get(&self, name: &str) -> Option<FoundValue<'_>> {
         if let (ENV_FILE, Some((_, path))) = (name, &self.environment.env_file) {
-            return Some(Found {
+            return Some(FoundValue {
                 text: path,
                 is_utf8: true,
-                origin: Origin::Argument(ENV_FILE_FLAG),
+                origin: SettingOrigin::Argument(ENV_FILE_FLAG),
             });
         }
-        if let Some(Text { shown, is_utf8 }) = self.environment.get(name) {
-            return Some(Found {
+        if let Some(SourceText { shown, is_utf8 }) = self.environment.get(name) {
+            return Some(FoundValue {
                 text: shown,
                 is_utf8: *is_utf8,
-                origin: Origin::Environment,
+                origin: SettingOrigin::Environment,
             });
         }
         let Profile { path, entries } = self.profile.as_ref()?;
         let (text, line) = entries.get(name).filter(|(text, _)| !text.is_empty())?;
-        Some(Found {
+        Some(FoundValue {
             text,
             is_utf8: true,
-            origin: Origin::EnvFile {
+            origin: SettingOrigin::EnvFile {
                 path: path.clone(),
                 line: *line,
             },
@@ -274,9 +274,11 @@ impl<'e> Sources<'e> {
 // === impl Profile ===
 
 impl Profile {
-    fn open(named_by: &'static str, path: &Path, findings: &mut Findings) -> Option<Self> {
+    fn open(named_by: &'static str, path: &Path, findings: &mut SourceFindings) -> Option<Self> {
         let shown = path.display().to_string();
-        let problem = |expected: String| Problem::new(named_by, Held::of(&shown, false), expected);
+        let problem = |expected: String| {
+            ConfigError::new(named_by, RejectedValue::of(&shown, false), expected)
+        };
         let text = match read_text(path) {
             Ok(text) => text,
             Err(Unreadable::NotUtf8 { line }) => {

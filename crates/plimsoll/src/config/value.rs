@@ -82,8 +82,8 @@ pub trait FromSetting: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`] when the text is not what [`EXPECTED`](Self::EXPECTED) says.
-    fn parse(text: &str) -> Result<Self, Mismatch>;
+    /// [`ExpositionError`] when the text is not what [`EXPECTED`](Self::EXPECTED) says.
+    fn parse(text: &str) -> Result<Self, ParseError>;
 
     /// Writes the value for a report, in a form that [`parse`](Self::parse) takes.
     ///
@@ -101,13 +101,13 @@ pub trait FromSetting: Sized + 'static {
 /// For a secret, a reason is shown only if it is a `&'static str`: one that was put together at
 /// run time may quote the value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mismatch {
+pub struct ParseError {
     reason: Option<Cow<'static, str>>,
     /// The text holds a secret where none belongs, and is not shown.
     hides: bool,
 }
 
-impl Mismatch {
+impl ParseError {
     /// The text is not what the setting expects, and there is no more to say.
     #[must_use]
     pub const fn new() -> Self {
@@ -153,13 +153,13 @@ impl Mismatch {
 /// words.
 pub fn within<T: FromSetting + PartialOrd>(
     range: RangeInclusive<T>,
-) -> impl Fn(&str) -> Result<T, Mismatch> {
+) -> impl Fn(&str) -> Result<T, ParseError> {
     move |text| {
         let value = T::parse(text)?;
         if range.contains(&value) {
             Ok(value)
         } else {
-            Err(Mismatch::new())
+            Err(ParseError::new())
         }
     }
 }
@@ -168,7 +168,7 @@ impl FromSetting for String {
     const EXPECTED: &'static str = "text";
     const EXAMPLE: &'static str = "";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         Ok(text.to_owned())
     }
 }
@@ -177,7 +177,7 @@ impl FromSetting for PathBuf {
     const EXPECTED: &'static str = "a path";
     const EXAMPLE: &'static str = "/etc/service";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         Ok(Self::from(text))
     }
 }
@@ -186,7 +186,7 @@ impl FromSetting for bool {
     const EXPECTED: &'static str = "true, false, 1, 0, yes, no, on or off";
     const EXAMPLE: &'static str = "true";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         one_of(
             text,
             &[
@@ -211,8 +211,8 @@ impl FromSetting for IpAddr {
     const EXPECTED: &'static str = "an IPv4 or IPv6 address";
     const EXAMPLE: &'static str = "127.0.0.1";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
-        text.parse().map_err(|_| Mismatch::new())
+    fn parse(text: &str) -> Result<Self, ParseError> {
+        text.parse().map_err(|_| ParseError::new())
     }
 }
 
@@ -220,8 +220,8 @@ impl FromSetting for SocketAddr {
     const EXPECTED: &'static str = "an address with a port";
     const EXAMPLE: &'static str = "127.0.0.1:8080";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
-        text.parse().map_err(|_| Mismatch::new())
+    fn parse(text: &str) -> Result<Self, ParseError> {
+        text.parse().map_err(|_| ParseError::new())
     }
 }
 
@@ -232,12 +232,12 @@ macro_rules! whole_number {
             const EXPECTED: &'static str = $expected;
             const EXAMPLE: &'static str = "10";
 
-            fn parse(text: &str) -> Result<Self, Mismatch> {
+            fn parse(text: &str) -> Result<Self, ParseError> {
                 // The parser of std takes a leading plus, which is not a form we document.
                 if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(Mismatch::new());
+                    return Err(ParseError::new());
                 }
-                text.parse().map_err(|_| Mismatch::new())
+                text.parse().map_err(|_| ParseError::new())
             }
 
             fn show(&self, _text: &str) -> String {
@@ -317,10 +317,10 @@ mod tests {
 
     #[test]
     fn reason_made_at_run_time_is_dropped_for_a_secret() {
-        let made = || Mismatch::because(format!("{} is short", "canary"));
+        let made = || ParseError::because(format!("{} is short", "canary"));
         assert!(made().into_reason(false).is_some());
         assert_eq!(made().into_reason(true), None);
-        assert!(Mismatch::because("too short").into_reason(true).is_some());
+        assert!(ParseError::because("too short").into_reason(true).is_some());
     }
 
     #[test]

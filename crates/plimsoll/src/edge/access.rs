@@ -2,14 +2,14 @@
 
 use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use super::{Peer, Shared, account::Account};
+use super::{EdgeState, Peer, account::RequestGuard};
 use crate::{
     build_info::BuildInfo,
     config::Level,
     context::RequestId,
     metrics::{Cause as _, ProtocolError},
     telemetry::{
-        Head, Log, PreparedFields, Priority, Record, Redaction, escape_cut, json_string, key,
+        Log, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut, json_string, key,
     },
 };
 
@@ -26,7 +26,7 @@ pub(super) struct AccessLog {
     /// The least level that is wanted of `http`.
     threshold: Level,
     /// Of statuses up to 399, up to 499, and above.
-    heads: [Head; 3],
+    heads: [RecordHead; 3],
 }
 
 impl AccessLog {
@@ -46,16 +46,16 @@ impl AccessLog {
             redaction: Redaction::new(redacted),
             threshold: log.levels().threshold("http"),
             heads: [Level::Info, Level::Warning, Level::Error]
-                .map(|level| Head::new(level, "http", "http_request")),
+                .map(|level| RecordHead::new(level, "http", "http_request")),
         }
     }
 }
 
-impl Shared {
+impl EdgeState {
     /// Writes the one record of a request that has ended.
     pub(super) fn write_access(
         &self,
-        account: &Account,
+        account: &RequestGuard,
         status: u16,
         took: Duration,
         aborted: bool,
@@ -76,7 +76,7 @@ impl Shared {
 
 impl AccessLog {
     /// The leading fields that the status decides on (LOG-4).
-    fn head(&self, status: u16) -> &Head {
+    fn head(&self, status: u16) -> &RecordHead {
         let [info, warning, error] = &self.heads;
         match level(status) {
             Level::Error => error,
@@ -89,7 +89,7 @@ impl AccessLog {
     pub(super) fn fields(
         &self,
         record: &mut Record<'_>,
-        account: &Account,
+        account: &RequestGuard,
         pattern: &str,
         status: u16,
         took: Duration,
@@ -148,7 +148,7 @@ impl AccessLog {
     }
 }
 
-impl Shared {
+impl EdgeState {
     /// Writes the record of a request that the parser has refused (LOG-13).
     pub(super) fn write_refusal(
         &self,

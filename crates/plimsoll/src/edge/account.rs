@@ -5,7 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tokio::time::Instant;
 
-use super::{Shared, admission::Slot, id::Assigned, problem::Problem, upload::SizeLimit};
+use super::{
+    EdgeState, admission::RequestSlot, id::AssignedId, problem::Problem, upload::SizeLimit,
+};
 use crate::{
     context::RequestId,
     metrics::{ProtocolError, RouteId},
@@ -21,8 +23,8 @@ const CLIENT_CLOSED: u16 = 499;
 /// Dropping it ends the request as aborted: that is what happens when the client goes away, or when
 /// the process runs out of patience.
 #[derive(Debug)]
-pub(super) struct Account {
-    pub(super) shared: Arc<Shared>,
+pub(super) struct RequestGuard {
+    pub(super) shared: Arc<EdgeState>,
     pub(super) connection: Option<Arc<ConnectionState>>,
     started: Instant,
     pub(super) request_id: RequestId,
@@ -43,13 +45,13 @@ pub(super) struct Account {
     pub(super) is_grpc: bool,
     pub(super) grpc_status: Option<u32>,
     pub(super) trace: RequestTrace,
-    kind: Kind,
-    slot: Option<Slot>,
+    kind: RequestKind,
+    slot: Option<RequestSlot>,
     closed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum RequestKind {
     /// Refused before anything else: counted and logged.
     Refused,
     /// Probes and metrics: counted, not logged, not in flight (LOG-5, MET-6).
@@ -58,12 +60,12 @@ enum Kind {
     Request,
 }
 
-impl Account {
+impl RequestGuard {
     pub(super) fn begin<B>(
-        shared: Arc<Shared>,
+        shared: Arc<EdgeState>,
         connection: Option<Arc<ConnectionState>>,
         started: Instant,
-        assigned: Assigned,
+        assigned: AssignedId,
         client_ip: Option<IpAddr>,
         request: &Request<B>,
     ) -> Box<Self> {
@@ -89,20 +91,20 @@ impl Account {
             is_grpc: false,
             grpc_status: None,
             trace: RequestTrace::default(),
-            kind: Kind::Refused,
+            kind: RequestKind::Refused,
             slot: None,
             closed: false,
         })
     }
 
     /// The request is for a path of the chassis itself.
-    pub(super) fn is_probe(&mut self, route: RouteId) {
-        self.kind = Kind::Probe;
+    pub(super) fn mark_probe(&mut self, route: RouteId) {
+        self.kind = RequestKind::Probe;
         self.route = route;
     }
 
     /// The head or the body is malformed, and nothing that follows is read. Gives the answer.
-    pub(super) fn is_refused(&mut self, fault: ProtocolError) -> Problem {
+    pub(super) fn reject(&mut self, fault: ProtocolError) -> Problem {
         if let Some(connection) = &self.connection {
             // Counted here, and not once more when the connection ends.
             connection.http1().take_malformed();
@@ -114,8 +116,8 @@ impl Account {
     }
 
     /// The request goes to a handler.
-    pub(super) fn in_flight(&mut self, slot: Slot) {
-        self.kind = Kind::Request;
+    pub(super) fn mark_in_flight(&mut self, slot: RequestSlot) {
+        self.kind = RequestKind::Request;
         self.slot = Some(slot);
         self.shared.registry.http.begin();
     }
@@ -165,12 +167,12 @@ impl Account {
             .registry
             .http
             .observe(self.route, &self.method, status, took);
-        if self.kind != Kind::Probe {
+        if self.kind != RequestKind::Probe {
             self.shared.write_access(self, status, took, aborted);
             self.shared.end_trace(self, status, took, aborted);
         }
         // Last, so that whoever sees nothing in flight also sees the record and the count.
-        if self.kind == Kind::Request {
+        if self.kind == RequestKind::Request {
             self.shared.registry.http.end();
         }
         if let Some(connection) = &self.connection {
@@ -179,7 +181,7 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.close(true);
     }

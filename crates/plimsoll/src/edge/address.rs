@@ -39,8 +39,8 @@
 //!
 //! An element of `Forwarded` may also say with which scheme and for which host the
 //! request came to the hop that wrote it. The last element that the walk looks at is
-//! the one about the client, so it has the client's own: [`Told`] keeps its place until
-//! [`super::origin`] asks for the [`Claims`] in it. Proxies that write `X-Forwarded-For` have other headers for this,
+//! the one about the client, so it has the client's own: [`ForwardedSource`] keeps its place until
+//! [`super::origin`] asks for the [`ForwardedClaims`] in it. Proxies that write `X-Forwarded-For` have other headers for this,
 //! which are no lists with an element a hop; all that the walk can say of them is
 //! whether the peer is one whose headers count.
 //!
@@ -62,7 +62,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName};
 
-use self::forwarded::Value;
+use self::forwarded::ForwardedValue;
 use crate::config::{ForwardedHeader, TrustedProxies};
 
 /// Who is at the other end of the connection.
@@ -95,16 +95,16 @@ pub(crate) struct ClientIpResolver {
 
 /// What is known of a request's client.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedClient {
     /// Its address, if it has one.
     pub(crate) client_ip: Option<IpAddr>,
     /// Where trusted hops say how its request was made.
-    pub(crate) told: Told,
+    pub(crate) source: ForwardedSource,
 }
 
 /// Where claims can be found when somebody asks for them; few requests do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum ForwardedSource {
     Nowhere,
     InXForwarded,
     /// In this element of `Forwarded`, counted from the right.
@@ -115,24 +115,24 @@ pub(crate) enum Told {
 
 /// Where those who are trusted say with which scheme, and for which host, a request was made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Claims<'h> {
+pub(crate) enum ForwardedClaims<'h> {
     /// Nowhere: the peer is not trusted.
     Nowhere,
     /// In `X-Forwarded-Proto` and `X-Forwarded-Host`, which the peer sent or let through.
     XForwarded(&'h HeaderMap),
     /// In the element of `Forwarded` that the walk stopped at.
-    Forwarded(Hop<'h>),
+    Forwarded(ForwardedHop<'h>),
 }
 
 /// What one element says of the one who sent the request to the hop that wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Hop<'h> {
+pub(crate) struct ForwardedHop<'h> {
     /// Whence it came; nothing if it is hidden, or is no address.
     pub(crate) ip: Option<IpAddr>,
     /// By which scheme.
-    pub(crate) proto: Option<Value<'h>>,
+    pub(crate) proto: Option<ForwardedValue<'h>>,
     /// For which host.
-    pub(crate) host: Option<Value<'h>>,
+    pub(crate) host: Option<ForwardedValue<'h>>,
 }
 
 impl ClientIpResolver {
@@ -155,31 +155,31 @@ impl ClientIpResolver {
     /// The address is that of a hop that a trusted hop, or the socket itself, vouches
     /// for. It is never the word of an untrusted one. The same holds for claims out of
     /// `Forwarded`; for those out of other headers, see [`super::origin`].
-    pub(crate) fn resolve(&self, peer: Peer, headers: &HeaderMap) -> Resolved {
+    pub(crate) fn resolve(&self, peer: Peer, headers: &HeaderMap) -> ResolvedClient {
         let (peer_ip, is_trusted) = match peer {
             Peer::Ip(ip) => (Some(ip.to_canonical()), self.trusted_proxies.contains(ip)),
             Peer::Unix => (None, self.trusted_proxies.unix()),
             Peer::Unknown => (None, false),
         };
         if !is_trusted {
-            return Resolved {
+            return ResolvedClient {
                 client_ip: peer_ip,
-                told: Told::Nowhere,
+                source: ForwardedSource::Nowhere,
             };
         }
         let (farthest, told) = match self.forwarded_header {
             ForwardedHeader::XForwardedFor => {
                 let hops = lines_rev(headers, &X_FORWARDED_FOR).flat_map(list_hops);
-                (self.walk(hops).0, Told::InXForwarded)
+                (self.walk(hops).0, ForwardedSource::InXForwarded)
             }
             ForwardedHeader::Forwarded => {
                 let (farthest, hop) = self.walk(forwarded_hops(headers).map(|hop| hop.ip));
-                (farthest, Told::InForwarded { hop })
+                (farthest, ForwardedSource::InForwarded { hop })
             }
         };
-        Resolved {
+        ResolvedClient {
             client_ip: farthest.or(peer_ip),
-            told,
+            source: told,
         }
     }
 
@@ -203,21 +203,21 @@ impl ClientIpResolver {
     }
 }
 
-impl Told {
+impl ForwardedSource {
     /// What it is, if the headers are those that the client's address was found in.
-    pub(super) fn claims(self, headers: &HeaderMap) -> Claims<'_> {
+    pub(super) fn claims(self, headers: &HeaderMap) -> ForwardedClaims<'_> {
         match self {
-            Self::Nowhere => Claims::Nowhere,
-            Self::InXForwarded => Claims::XForwarded(headers),
+            Self::Nowhere => ForwardedClaims::Nowhere,
+            Self::InXForwarded => ForwardedClaims::XForwarded(headers),
             Self::InForwarded { hop } => {
-                Claims::Forwarded(forwarded_hops(headers).nth(hop).unwrap_or_default())
+                ForwardedClaims::Forwarded(forwarded_hops(headers).nth(hop).unwrap_or_default())
             }
         }
     }
 }
 
 /// The hops in all lines of `Forwarded`, last one first.
-fn forwarded_hops(headers: &HeaderMap) -> impl Iterator<Item = Hop<'_>> {
+fn forwarded_hops(headers: &HeaderMap) -> impl Iterator<Item = ForwardedHop<'_>> {
     lines_rev(headers, &FORWARDED).flat_map(forwarded::hops)
 }
 

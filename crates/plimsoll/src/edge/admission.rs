@@ -25,10 +25,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{stalled::StalledResponses, upload::BodyControl};
+use super::{stalled::StalledResponses, upload::BodyLimits};
 
 /// A pause that an honest client makes between two pieces of a body: nobody has to go for that.
-const PAUSE: Duration = Duration::from_millis(100);
+const MIN_STALL: Duration = Duration::from_millis(100);
 
 /// A slot that is taken, in [`Admission::load`].
 const TAKEN: u64 = 1;
@@ -45,12 +45,12 @@ pub(super) struct Admission {
     load: AtomicU64,
     stalled: Arc<StalledResponses>,
     waits: AtomicU64,
-    waiting: Mutex<BTreeMap<Wait, (Arc<BodyControl>, Waker)>>,
+    waiting: Mutex<BTreeMap<BodyWait, (Arc<BodyLimits>, Waker)>>,
 }
 
 /// The right to be handled, given back by the drop.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct RequestSlot {
     /// `None` if there is no limit.
     admission: Option<Arc<Admission>>,
     is_suspended: bool,
@@ -58,7 +58,7 @@ pub(super) struct Slot {
 
 /// A handler's wait for its client: since when, and a number that makes it unlike any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wait(Instant, u64);
+pub(super) struct BodyWait(Instant, u64);
 
 impl Admission {
     pub(super) fn new(limit: usize) -> Arc<Self> {
@@ -72,8 +72,8 @@ impl Admission {
     }
 
     /// Takes a slot, if there is one or somebody can be told to give theirs back.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Slot> {
-        let mut slot = Slot {
+    pub(super) fn acquire(self: &Arc<Self>) -> Option<RequestSlot> {
+        let mut slot = RequestSlot {
             admission: None,
             is_suspended: false,
         };
@@ -83,7 +83,7 @@ impl Admission {
         // More may be taken for a moment than there are: by those who are about to find that out,
         // and for those who have been told to go and have not gone yet.
         let (taken, suspended) = split(self.load.fetch_add(TAKEN, Ordering::Relaxed));
-        let has_room = (taken < self.limit || self.make_room())
+        let has_room = (taken < self.limit || self.evict_longest_wait())
             && (suspended < self.limit.saturating_mul(2) || self.stalled.evict_longest());
         if !has_room {
             self.load.fetch_sub(TAKEN, Ordering::Relaxed);
@@ -105,40 +105,40 @@ impl Admission {
     }
 
     /// A handler waits for its client's next bytes since `since`, with `waker`. Says whether it may.
-    pub(super) fn wait(
+    pub(super) fn start_wait(
         &self,
-        wait: &mut Option<Wait>,
+        wait: &mut Option<BodyWait>,
         since: Instant,
-        body: &Arc<BodyControl>,
+        body: &Arc<BodyLimits>,
         waker: &Waker,
     ) -> bool {
         if self.limit == 0 {
             return true;
         }
         let mut waiting = self.lock();
-        if body.is_told_to_go() {
+        if body.is_evicted() {
             return false;
         }
         let wait = *wait.get_or_insert_with(|| {
             let number = self.waits.fetch_add(1, Ordering::Relaxed);
-            Wait(since, number)
+            BodyWait(since, number)
         });
         waiting.insert(wait, (Arc::clone(body), waker.clone()));
         true
     }
 
     /// The wait is over. Says whether it was not ended by being told to go.
-    pub(super) fn go_on(&self, wait: Wait) -> bool {
+    pub(super) fn end_wait(&self, wait: BodyWait) -> bool {
         self.lock().remove(&wait).is_some()
     }
 
-    fn make_room(&self) -> bool {
+    fn evict_longest_wait(&self) -> bool {
         let mut waiting = self.lock();
         loop {
             let Some(longest) = waiting.first_entry() else {
                 return false;
             };
-            if longest.key().0.elapsed() < PAUSE {
+            if longest.key().0.elapsed() < MIN_STALL {
                 return false;
             }
             let (body, waker) = longest.remove();
@@ -146,14 +146,14 @@ impl Admission {
                 continue;
             }
             // Under the lock, so that whoever does not find its wait any more finds this.
-            body.tell_to_go();
+            body.evict();
             drop(waiting);
             waker.wake();
             return true;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Wait, (Arc<BodyControl>, Waker)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BodyWait, (Arc<BodyLimits>, Waker)>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,7 +164,7 @@ fn split(load: u64) -> (usize, usize) {
     (part(load), part(load >> 32))
 }
 
-impl Slot {
+impl RequestSlot {
     /// The request waits for its client to accept the response: another may have the slot.
     pub(super) fn suspend(&mut self) {
         if !std::mem::replace(&mut self.is_suspended, true)
@@ -188,7 +188,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
         if let Some(admission) = &self.admission {
             let held = if self.is_suspended { SUSPENDED } else { TAKEN };
@@ -204,14 +204,14 @@ mod tests {
     #[test]
     fn slots_are_given_back_and_never_exceeded() {
         let admission = Admission::new(2);
-        let first = admission.enter();
-        let second = admission.enter();
+        let first = admission.acquire();
+        let second = admission.acquire();
         assert!(first.is_some() && second.is_some());
-        assert!(admission.enter().is_none());
-        assert!(admission.enter().is_none(), "a refusal takes nothing");
+        assert!(admission.acquire().is_none());
+        assert!(admission.acquire().is_none(), "a refusal takes nothing");
         drop(first);
-        let third = admission.enter();
-        assert!(third.is_some() && admission.enter().is_none());
+        let third = admission.acquire();
+        assert!(third.is_some() && admission.acquire().is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -219,19 +219,19 @@ mod tests {
         let admission = Admission::new(1);
         let mut slots: Vec<_> = (0..2).filter_map(|_| suspended(&admission)).collect();
         assert_eq!(slots.len(), 2);
-        assert!(admission.enter().is_none(), "nothing has stalled yet");
+        assert!(admission.acquire().is_none(), "nothing has stalled yet");
         let stalled = admission.stalled().register(Instant::now(), Waker::noop());
-        assert!(admission.enter().is_some() && stalled.is_evicted());
+        assert!(admission.acquire().is_some() && stalled.is_evicted());
         slots.pop();
         slots[0].resume();
         assert_eq!(admission.slots(), Some((1, 1)));
-        assert!(admission.enter().is_none());
+        assert!(admission.acquire().is_none());
         slots.clear();
         assert_eq!(admission.load.load(Ordering::Relaxed), 0);
     }
 
-    fn suspended(admission: &Arc<Admission>) -> Option<Slot> {
-        let mut slot = admission.enter()?;
+    fn suspended(admission: &Arc<Admission>) -> Option<RequestSlot> {
+        let mut slot = admission.acquire()?;
         slot.suspend();
         Some(slot)
     }
@@ -239,36 +239,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whoever_has_waited_for_longest_makes_room_once_the_pause_is_no_honest_one() {
         let admission = Admission::new(2);
-        let _slots = [admission.enter(), admission.enter()];
-        let body = || BodyControl::new(1024, PAUSE * 50, Admission::new(0));
+        let _slots = [admission.acquire(), admission.acquire()];
+        let body = || BodyLimits::new(1024, MIN_STALL * 50, Admission::new(0));
         let (long, short) = (body(), body());
         let (mut first, mut second) = (None, None);
-        let wait = |wait: &mut _, body| admission.wait(wait, Instant::now(), body, Waker::noop());
+        let wait =
+            |wait: &mut _, body| admission.start_wait(wait, Instant::now(), body, Waker::noop());
         assert!(wait(&mut first, &long));
         assert!(
-            admission.enter().is_none(),
+            admission.acquire().is_none(),
             "it has only just begun to wait"
         );
-        tokio::time::advance(PAUSE).await;
+        tokio::time::advance(MIN_STALL).await;
         assert!(wait(&mut second, &short));
-        assert!(admission.enter().is_some());
-        assert!(long.is_told_to_go() && !short.is_told_to_go());
+        assert!(admission.acquire().is_some());
+        assert!(long.is_evicted() && !short.is_evicted());
         assert!(
-            long.verdict().is_none(),
+            long.outcome().is_none(),
             "it may be at work, and not wait any more"
         );
         assert!(!wait(&mut first, &long));
-        assert!(!admission.go_on(first.unwrap()), "it was told to go");
-        assert!(admission.enter().is_none());
-        assert!(admission.go_on(second.unwrap()), "nobody told this one");
-        tokio::time::advance(PAUSE).await;
-        assert!(admission.enter().is_none(), "nobody waits any more");
+        assert!(!admission.end_wait(first.unwrap()), "it was told to go");
+        assert!(admission.acquire().is_none());
+        assert!(admission.end_wait(second.unwrap()), "nobody told this one");
+        tokio::time::advance(MIN_STALL).await;
+        assert!(admission.acquire().is_none(), "nobody waits any more");
     }
 
     #[test]
     fn without_a_limit_nobody_is_refused() {
         let admission = Admission::new(0);
-        let slots: Vec<_> = (0..10_000).map(|_| admission.enter()).collect();
+        let slots: Vec<_> = (0..10_000).map(|_| admission.acquire()).collect();
         assert!(slots.iter().all(Option::is_some));
     }
 }

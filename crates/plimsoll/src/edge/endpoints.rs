@@ -6,17 +6,17 @@
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
-use super::{Shared, problem::Problem};
+use super::{EdgeState, problem::Problem};
 use crate::{
     config::Level,
-    lifecycle::State,
-    metrics::{Exposition, Gauges, HttpMetrics, RouteId},
+    lifecycle::LifecycleState,
+    metrics::{Gauges, HttpMetrics, RouteId, TextFormat},
     telemetry::count_hooked_panics,
 };
 
 /// What a path of the chassis answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
+enum ProbeKind {
     Alive,
     Ready,
     Started,
@@ -34,19 +34,19 @@ const PATHS: [&str; 7] = [
     "/startupz",
 ];
 
-const QUESTIONS: [Question; 7] = [
-    Question::Alive,
-    Question::Ready,
-    Question::Metrics,
-    Question::Alive,
-    Question::Ready,
-    Question::Alive,
-    Question::Started,
+const QUESTIONS: [ProbeKind; 7] = [
+    ProbeKind::Alive,
+    ProbeKind::Ready,
+    ProbeKind::Metrics,
+    ProbeKind::Alive,
+    ProbeKind::Ready,
+    ProbeKind::Alive,
+    ProbeKind::Started,
 ];
 
 /// A second name of a probe, which an application may have a route for.
 ///
-/// See [`Service::release_alias`](crate::Service::release_alias).
+/// See [`App::release_alias`](crate::App::release_alias).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeAlias {
     /// `/livez`, which answers like `/health`.
@@ -100,8 +100,8 @@ pub(super) struct Endpoints {
 
 /// One that was asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Endpoint {
-    question: Question,
+pub(super) struct MatchedEndpoint {
+    question: ProbeKind,
     pub(super) route: RouteId,
 }
 
@@ -112,20 +112,20 @@ impl Endpoints {
         }
     }
 
-    pub(super) fn find(&self, path: &str, among: &EndpointSet) -> Option<Endpoint> {
+    pub(super) fn find(&self, path: &str, among: &EndpointSet) -> Option<MatchedEndpoint> {
         let index = PATHS.iter().position(|known| *known == path)?;
-        among.0[index].then_some(Endpoint {
+        among.0[index].then_some(MatchedEndpoint {
             question: QUESTIONS[index],
             route: self.routes[index],
         })
     }
 }
 
-impl Shared {
+impl EdgeState {
     /// Answers a probe or a scrape.
     pub(super) fn answer_probe<B>(
         &self,
-        endpoint: Endpoint,
+        endpoint: MatchedEndpoint,
         request: &Request<B>,
     ) -> Result<Response, Problem> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -134,19 +134,19 @@ impl Shared {
         match endpoint.question {
             // Asked over a worker, an answer is proof; elsewhere the pulse tells. Nothing that the
             // service depends on is ever asked.
-            Question::Alive if self.pulse.is_gone(self.stall_limit) => {
+            ProbeKind::Alive if self.pulse.all_stalled(self.stall_limit) => {
                 Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
             }
-            Question::Started if self.lifecycle.state() == State::Starting => {
+            ProbeKind::Started if self.lifecycle.state() == LifecycleState::Starting => {
                 Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
             }
-            Question::Alive | Question::Started => Ok(text("text/plain; charset=utf-8", "ok\n")),
-            Question::Ready if self.lifecycle.state() == State::Ready => {
+            ProbeKind::Alive | ProbeKind::Started => Ok(text("text/plain; charset=utf-8", "ok\n")),
+            ProbeKind::Ready if self.lifecycle.state() == LifecycleState::Ready => {
                 Ok(text("text/plain; charset=utf-8", "ok\n"))
             }
-            Question::Ready => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE)),
-            Question::Metrics => {
-                let exposition = Exposition::negotiate(request.headers());
+            ProbeKind::Ready => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE)),
+            ProbeKind::Metrics => {
+                let exposition = TextFormat::negotiate(request.headers());
                 Ok(text(
                     exposition.content_type(),
                     self.render_metrics(exposition),
@@ -155,12 +155,12 @@ impl Shared {
         }
     }
 
-    pub(super) fn render_metrics(&self, exposition: Exposition) -> String {
+    pub(super) fn render_metrics(&self, exposition: TextFormat) -> String {
         let gauges = Gauges {
             log: self.log.totals(),
             states: self.lifecycle.states(),
             hooked_panics: count_hooked_panics(),
-            silences: self.pulse.silences().collect(),
+            silences: self.pulse.ages().collect(),
             slots: self.admission.slots(),
             spans: self.tracer.totals(),
         };

@@ -7,7 +7,7 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use http::Method;
 
-use super::{EdgeService, Peer, Shared, id};
+use super::{Edge, EdgeState, Peer, id};
 use crate::metrics::{ProtocolError, Registry};
 
 impl ProtocolError {
@@ -60,7 +60,7 @@ fn is_breach(error: &hyper::Error) -> bool {
         .is_some_and(h2::Error::is_library)
 }
 
-impl<S> EdgeService<S> {
+impl<S> Edge<S> {
     /// Accounts for a head that failed after `took`.
     pub(crate) fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
         self.shared().refused(fault, peer, took);
@@ -77,7 +77,7 @@ impl<S> EdgeService<S> {
     }
 }
 
-impl Shared {
+impl EdgeState {
     fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
         self.registry.protocol_errors.count(fault);
         let Some(status) = fault.status() else { return };

@@ -19,19 +19,19 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    account::Account,
+    account::RequestGuard,
     content::{self, ContentKind},
-    handler::{Handler, Outcome},
+    handler::{Handler, HandlerOutcome},
     id,
     problem::Problem,
-    tracked::Tracked,
+    tracked::ResponseBody,
     upload::SizeLimit,
 };
 use crate::{
     context::{self, RequestContext},
     metrics::ProtocolError,
-    shutdown::KeptOpen,
-    telemetry::Caught,
+    shutdown::KeepOpen,
+    telemetry::CaughtPanic,
 };
 
 /// The headers that every answer has unless the handler set its own (contract HTTP-9).
@@ -54,13 +54,13 @@ pin_project! {
     /// The answer to one request, on its way.
     ///
     /// Dropping it cancels the handler and ends the request as aborted.
-    pub struct EdgeFuture<F> {
+    pub struct ResponseFuture<F> {
         #[pin]
-        work: Work<F>,
-        account: Option<Box<Account>>,
+        work: ResponseWork<F>,
+        account: Option<Box<RequestGuard>>,
     }
 
-    impl<F> PinnedDrop for EdgeFuture<F> {
+    impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             // The handler is cancelled. What it holds is dropped as part of the request, and before
             // the account is closed.
@@ -77,17 +77,20 @@ pin_project! {
 
 pin_project! {
     #[project = WorkProjection]
-    enum Work<F> {
+    enum ResponseWork<F> {
         Answered { answer: Option<Result<AxumResponse, Problem>> },
         Handling { #[pin] handler: Handler<F> },
     }
 }
 
-impl<F> EdgeFuture<F> {
+impl<F> ResponseFuture<F> {
     /// The chassis has the answer already.
-    pub(super) fn answered(account: Box<Account>, answer: Result<AxumResponse, Problem>) -> Self {
+    pub(super) fn answered(
+        account: Box<RequestGuard>,
+        answer: Result<AxumResponse, Problem>,
+    ) -> Self {
         Self {
-            work: Work::Answered {
+            work: ResponseWork::Answered {
                 answer: Some(answer),
             },
             account: Some(account),
@@ -96,14 +99,14 @@ impl<F> EdgeFuture<F> {
 
     /// A handler will make the answer.
     pub(super) fn handling(
-        account: Box<Account>,
+        account: Box<RequestGuard>,
         context: Box<RequestContext>,
         timeout: Option<Duration>,
         call: impl FnOnce() -> F,
     ) -> Self {
         match Handler::start(Some(context), timeout, call) {
             Ok(handler) => Self {
-                work: Work::Handling { handler },
+                work: ResponseWork::Handling { handler },
                 account: Some(account),
             },
             Err(caught) => {
@@ -114,12 +117,12 @@ impl<F> EdgeFuture<F> {
     }
 }
 
-impl<F, B> Future for EdgeFuture<F>
+impl<F, B> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
     B: Body<Data = Bytes>,
 {
-    type Output = Result<Response<Tracked<B>>, Infallible>;
+    type Output = Result<Response<ResponseBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
@@ -134,7 +137,7 @@ where
                 let outcome = ready!(outcome);
                 let mut account = this.account.take();
                 let problem = match outcome {
-                    Outcome::Answer(answer) => {
+                    HandlerOutcome::Answer(answer) => {
                         // A future that was ready may not be polled again, so it is there.
                         let Some(mut account) = account else {
                             return Poll::Pending;
@@ -162,7 +165,7 @@ where
                             account.is_grpc = true;
                             account.grpc_status = content::status(&head.headers);
                         }
-                        let is_kept_open = || head.extensions.get::<KeptOpen>().is_some();
+                        let is_kept_open = || head.extensions.get::<KeepOpen>().is_some();
                         // These have no end of their own, so they hold no slot.
                         if content == ContentKind::Events
                             || head.status == StatusCode::SWITCHING_PROTOCOLS
@@ -179,13 +182,14 @@ where
                         let context = handler.take_context();
                         let shutdown = (content == ContentKind::Events && !is_kept_open())
                             .then(|| account.shared.shutdown.overdue());
-                        let mut body = Tracked::theirs(body, &head.headers, account, context);
+                        let mut body =
+                            ResponseBody::from_handler(body, &head.headers, account, context);
                         if let Some(shutdown) = shutdown {
                             body.end_when(shutdown);
                         }
                         return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }
-                    Outcome::Refused(problem) => {
+                    HandlerOutcome::Refused(problem) => {
                         if problem.status == StatusCode::PAYLOAD_TOO_LARGE
                             && let Some(account) = account.as_mut()
                         {
@@ -193,19 +197,19 @@ where
                         }
                         problem
                     }
-                    Outcome::Malformed => account.as_mut().map_or_else(
+                    HandlerOutcome::Malformed => account.as_mut().map_or_else(
                         || Problem::new(StatusCode::BAD_REQUEST).closing(),
-                        |account| account.is_refused(ProtocolError::Malformed),
+                        |account| account.reject(ProtocolError::Malformed),
                     ),
-                    Outcome::Gone => {
+                    HandlerOutcome::Gone => {
                         // Closed without a status, as aborted; hyper finds the connection dead.
                         drop(account);
-                        let mut nothing = Response::new(Tracked::nothing());
+                        let mut nothing = Response::new(ResponseBody::nothing());
                         *nothing.status_mut() = StatusCode::BAD_REQUEST;
                         return Poll::Ready(Ok(nothing));
                     }
-                    Outcome::Late => Problem::new(StatusCode::SERVICE_UNAVAILABLE),
-                    Outcome::Panic(caught) => account.as_ref().map_or_else(
+                    HandlerOutcome::Late => Problem::new(StatusCode::SERVICE_UNAVAILABLE),
+                    HandlerOutcome::Panic(caught) => account.as_ref().map_or_else(
                         || Problem::new(StatusCode::INTERNAL_SERVER_ERROR),
                         |account| account.panicked(&caught),
                     ),
@@ -224,7 +228,10 @@ where
     }
 }
 
-fn answer_problem<B: Body>(account: Box<Account>, problem: Problem) -> Response<Tracked<B>> {
+fn answer_problem<B: Body>(
+    account: Box<RequestGuard>,
+    problem: Problem,
+) -> Response<ResponseBody<B>> {
     let close = problem.close;
     let answer = problem.answer(account.request_id.as_str());
     answer_ours(account, answer, close)
@@ -241,7 +248,10 @@ fn is_bare(head: &response::Parts, body: &impl Body) -> bool {
 }
 
 /// Gives an answer of axum's own the body that errors of the chassis have (contract HTTP-7).
-fn describe<B: Body>(account: Box<Account>, mut head: response::Parts) -> Response<Tracked<B>> {
+fn describe<B: Body>(
+    account: Box<RequestGuard>,
+    mut head: response::Parts,
+) -> Response<ResponseBody<B>> {
     let problem = Problem::new(head.status);
     let text = problem.describe(&mut head.headers, account.request_id.as_str());
     let body = match account.method {
@@ -252,13 +262,13 @@ fn describe<B: Body>(account: Box<Account>, mut head: response::Parts) -> Respon
 }
 
 fn answer_ours<B: Body>(
-    mut account: Box<Account>,
+    mut account: Box<RequestGuard>,
     answer: AxumResponse,
     close: bool,
-) -> Response<Tracked<B>> {
+) -> Response<ResponseBody<B>> {
     let (mut head, body) = answer.into_parts();
     finish_head(&mut account, head.status, &mut head.headers, close);
-    let body = Tracked::ours(body, &head.headers, account);
+    let body = ResponseBody::from_edge(body, &head.headers, account);
     Response::from_parts(head, body)
 }
 
@@ -268,7 +278,7 @@ fn has_connection_header(version: Version) -> bool {
 }
 
 /// Whether the connection speaks something else than HTTP behind the head of this answer.
-fn is_upgrade(account: &Account, status: StatusCode) -> bool {
+fn is_upgrade(account: &RequestGuard, status: StatusCode) -> bool {
     has_connection_header(account.version)
         && (status == StatusCode::SWITCHING_PROTOCOLS
             || account.method == Method::CONNECT && status.is_success())
@@ -280,7 +290,12 @@ fn is_interim(status: StatusCode) -> bool {
 }
 
 /// Puts on every answer what every answer carries.
-fn finish_head(account: &mut Account, status: StatusCode, headers: &mut HeaderMap, close: bool) {
+fn finish_head(
+    account: &mut RequestGuard,
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    close: bool,
+) {
     account.status = Some(status.as_u16());
     account.suspend_slot();
     headers.insert(id::HEADER, account.request_id.header());
@@ -305,9 +320,9 @@ fn is_websocket(headers: &HeaderMap) -> bool {
     headers.get(header::UPGRADE).is_some_and(websocket)
 }
 
-impl Account {
+impl RequestGuard {
     /// Counts a panic and writes its one record, unless the hook has (contract SRV-5).
-    pub(super) fn count_panic(&self, caught: &Caught) {
+    pub(super) fn count_panic(&self, caught: &CaughtPanic) {
         if caught.recorded {
             return;
         }
@@ -319,7 +334,7 @@ impl Account {
     }
 
     /// The answer of a handler that panicked.
-    fn panicked(&self, caught: &Caught) -> Problem {
+    fn panicked(&self, caught: &CaughtPanic) -> Problem {
         self.count_panic(caught);
         let detail = self
             .shared
@@ -329,9 +344,9 @@ impl Account {
     }
 }
 
-impl<F> fmt::Debug for EdgeFuture<F> {
+impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EdgeFuture")
+        f.debug_struct("ResponseFuture")
             .field("account", &self.account)
             .finish_non_exhaustive()
     }

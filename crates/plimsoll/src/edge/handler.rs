@@ -12,11 +12,11 @@ use http::StatusCode;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{problem::Problem, upload::Verdict};
+use super::{problem::Problem, upload::BodyOutcome};
 use crate::{
     context::{self, RequestContext},
     lateness,
-    telemetry::{Caught, catch},
+    telemetry::{CaughtPanic, catch},
 };
 
 pin_project! {
@@ -36,9 +36,9 @@ pin_project! {
 }
 
 /// How a handler ended.
-pub(super) enum Outcome<R> {
+pub(super) enum HandlerOutcome<R> {
     Answer(R),
-    Panic(Caught),
+    Panic(CaughtPanic),
     /// It did not answer in time, and was cancelled.
     Late,
     /// Its body broke a limit, and it was cancelled.
@@ -55,7 +55,7 @@ impl<F> Handler<F> {
         mut context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
         call: impl FnOnce() -> F,
-    ) -> Result<Self, Caught> {
+    ) -> Result<Self, CaughtPanic> {
         let future = guard(&mut context, call)?;
         Ok(Self {
             future: Some(future),
@@ -68,7 +68,7 @@ impl<F> Handler<F> {
     }
 
     /// Drops what the handler still holds, which may log or panic while it goes.
-    pub(super) fn cancel(self: Pin<&mut Self>) -> Result<(), Caught> {
+    pub(super) fn cancel(self: Pin<&mut Self>) -> Result<(), CaughtPanic> {
         let mut this = self.project();
         if this.future.is_none() {
             return Ok(());
@@ -97,7 +97,7 @@ impl<F> Handler<F> {
     }
 
     /// Drops what the service has made, such as a body that is not sent.
-    pub(super) fn discard<T>(self: Pin<&mut Self>, made: T) -> Result<(), Caught> {
+    pub(super) fn discard<T>(self: Pin<&mut Self>, made: T) -> Result<(), CaughtPanic> {
         guard(self.project().context, || drop(made))
     }
 
@@ -122,7 +122,10 @@ impl<F, R> Handler<F>
 where
     F: Future<Output = Result<R, Infallible>>,
 {
-    pub(super) fn poll_outcome(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<R>> {
+    pub(super) fn poll_outcome(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<HandlerOutcome<R>> {
         let mut this = self.as_mut().project();
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending;
@@ -131,21 +134,21 @@ where
         let verdict = this
             .context
             .as_ref()
-            .and_then(|c| c.body.as_ref()?.verdict());
+            .and_then(|c| c.body.as_ref()?.outcome());
         let outcome = match (poll, verdict) {
-            (Err(caught), _) => Outcome::Panic(caught),
-            (Ok(_), Some(Verdict::GiveUp)) => Outcome::Gone,
+            (Err(caught), _) => HandlerOutcome::Panic(caught),
+            (Ok(_), Some(BodyOutcome::GiveUp)) => HandlerOutcome::Gone,
             // What a handler answers is its own, whatever became of its body.
-            (Ok(Poll::Ready(Ok(answer))), _) => Outcome::Answer(answer),
-            (Ok(Poll::Pending), Some(Verdict::Refuse(status))) => {
+            (Ok(Poll::Ready(Ok(answer))), _) => HandlerOutcome::Answer(answer),
+            (Ok(Poll::Pending), Some(BodyOutcome::Refuse(status))) => {
                 let limit = (status == StatusCode::PAYLOAD_TOO_LARGE)
                     .then(|| Some(this.context.as_ref()?.body.as_ref()?.limit()));
                 let detail = limit.flatten().map(|limit| {
                     format!("this route takes request bodies of {limit} bytes at most")
                 });
-                Outcome::Refused(Problem::new(status).with_detail(detail).closing())
+                HandlerOutcome::Refused(Problem::new(status).with_detail(detail).closing())
             }
-            (Ok(Poll::Pending), Some(Verdict::Malformed)) => Outcome::Malformed,
+            (Ok(Poll::Pending), Some(BodyOutcome::Malformed)) => HandlerOutcome::Malformed,
             (Ok(Poll::Pending), None) => {
                 // Most handlers answer at once: only one that waits costs a timer.
                 let timeout = this
@@ -163,14 +166,14 @@ where
                 }
                 let deadline = this.deadline.as_mut().as_pin_mut();
                 match deadline.map(|it| lateness::poll_timer(it, this.is_final, cx)) {
-                    Some(Poll::Ready(())) => Outcome::Late,
+                    Some(Poll::Ready(())) => HandlerOutcome::Late,
                     _ => return Poll::Pending,
                 }
             }
         };
         match self.cancel() {
             Ok(()) => Poll::Ready(outcome),
-            Err(caught) => Poll::Ready(Outcome::Panic(caught)),
+            Err(caught) => Poll::Ready(HandlerOutcome::Panic(caught)),
         }
     }
 }
@@ -179,7 +182,7 @@ where
 pub(super) fn guard<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
-) -> Result<T, Caught> {
+) -> Result<T, CaughtPanic> {
     context::enter(context, || catch(work))
 }
 
@@ -187,6 +190,6 @@ pub(super) fn guard<T>(
 pub(super) fn guard_noted<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
-) -> Result<T, Caught> {
+) -> Result<T, CaughtPanic> {
     context::enter_noted(context, || catch(work))
 }

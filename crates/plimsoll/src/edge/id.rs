@@ -22,39 +22,39 @@ const MAX_LENGTH: usize = 128;
 
 /// The id of a request, and where it comes from.
 #[derive(Debug)]
-pub(super) struct Assigned {
+pub(super) struct AssignedId {
     pub(super) id: RequestId,
     /// The client sent something that could not be taken over.
     pub(super) replaced: bool,
 }
 
 /// Decides on the id of a request with these headers, and leaves no other id in them.
-pub(super) fn assign(headers: &mut HeaderMap) -> Assigned {
+pub(super) fn assign(headers: &mut HeaderMap) -> AssignedId {
     // One search for reading and writing: it is the dearest part.
     match headers.try_entry(HEADER) {
         Ok(Entry::Occupied(mut entry)) => {
             let is_only = entry.iter().nth(1).is_none();
             if is_only && is_acceptable(entry.get().as_bytes()) {
-                return Assigned {
+                return AssignedId {
                     id: RequestId::new(entry.get().clone()),
                     replaced: false,
                 };
             }
             let id = generate();
             entry.insert(id.header());
-            Assigned { id, replaced: true }
+            AssignedId { id, replaced: true }
         }
         Ok(Entry::Vacant(entry)) => {
             let id = generate();
             // Fails where a map is full, which no head fills that was read from a connection.
             let _ = entry.try_insert(id.header());
-            Assigned {
+            AssignedId {
                 id,
                 replaced: false,
             }
         }
         // Likewise.
-        Err(_) => Assigned {
+        Err(_) => AssignedId {
             id: generate(),
             replaced: false,
         },
@@ -72,11 +72,11 @@ fn is_acceptable(value: &[u8]) -> bool {
 /// Makes an id of 32 lower-case hexadecimal digits.
 pub(super) fn generate() -> RequestId {
     thread_local! {
-        static IDS: RefCell<Ids> = RefCell::new(Ids::new());
+        static IDS: RefCell<IdGenerator> = RefCell::new(IdGenerator::new());
     }
     // A thread on its way out has no locals any more, and may still refuse somebody.
     let id = IDS.try_with(|ids| ids.borrow_mut().next());
-    let id = id.unwrap_or_else(|_| Ids::new().next());
+    let id = id.unwrap_or_else(|_| IdGenerator::new().next());
     // Hexadecimal digits are always a valid header; the fallback is never taken.
     RequestId::new(HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-")))
 }
@@ -86,7 +86,7 @@ pub(super) fn generate() -> RequestId {
 const IN_ONE_PIECE: usize = 32;
 
 /// The ids of one thread.
-struct Ids {
+struct IdGenerator {
     /// In digits.
     prefix: [u8; 16],
     count: u64,
@@ -94,7 +94,7 @@ struct Ids {
     room: BytesMut,
 }
 
-impl Ids {
+impl IdGenerator {
     fn new() -> Self {
         // The standard library seeds its hashers from the operating system, which is all that is
         // wanted here: ids need not be secret, only different.

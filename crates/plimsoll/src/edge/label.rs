@@ -27,26 +27,26 @@ use crate::{
 ///
 /// let files = any(|| async { "a file" });
 /// let router: Router = Router::new()
-///     .fallback_service(plimsoll::route_label("/{*file}").layer(files));
+///     .fallback_service(plimsoll::RouteLabelLayer::new("/{*file}").layer(files));
 /// ```
 ///
 /// It works inside a service or layer of plimsoll, and does nothing elsewhere. The innermost one
-/// wins. Around the whole router, by [`Service::layer`](crate::Service::layer), it has no effect: the
+/// wins. Around the whole router, by [`App::layer`](crate::App::layer), it has no effect: the
 /// router sets the label of its route afterwards. A request that is shed, or that an outer layer
 /// answers, does not get here and has the label of its route.
-#[must_use]
-pub fn route_label(label: &'static str) -> RouteLabel {
-    RouteLabel(Arc::new(Label::Fixed {
-        label,
-        index: OnceLock::new(),
-    }))
-}
-
-/// Made by [`route_label`] and [`RouteLabel::by_path`].
 #[derive(Clone)]
-pub struct RouteLabel(Arc<Label>);
+pub struct RouteLabelLayer(Arc<LabelSource>);
 
-impl RouteLabel {
+impl RouteLabelLayer {
+    /// Sets `label` for every request.
+    #[must_use]
+    pub fn new(label: &'static str) -> Self {
+        Self(Arc::new(LabelSource::Fixed {
+            label,
+            index: OnceLock::new(),
+        }))
+    }
+
     /// Sets the label that `choose` returns for the path of a request.
     ///
     /// For services that route by themselves, such as those of gRPC, whose methods share one route.
@@ -54,7 +54,7 @@ impl RouteLabel {
     /// `&'static str`, so the text of the program bounds their number, and no client can add one.
     ///
     /// ```
-    /// let label = plimsoll::RouteLabel::by_path(|path| match path {
+    /// let label = plimsoll::RouteLabelLayer::by_path(|path| match path {
     ///     "/shop.Orders/Get" => "/shop.Orders/Get",
     ///     "/shop.Orders/Watch" => "/shop.Orders/Watch",
     ///     _ => "/shop.Orders/{*rest}",
@@ -63,11 +63,11 @@ impl RouteLabel {
     /// ```
     #[must_use]
     pub fn by_path(choose: impl Fn(&str) -> &'static str + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Label::ByPath(Box::new(choose))))
+        Self(Arc::new(LabelSource::ByPath(Box::new(choose))))
     }
 }
 
-enum Label {
+enum LabelSource {
     Fixed {
         label: &'static str,
         /// Its index, and whose: the same layer may be used in several services.
@@ -76,7 +76,7 @@ enum Label {
     ByPath(Box<dyn Fn(&str) -> &'static str + Send + Sync>),
 }
 
-impl Label {
+impl LabelSource {
     /// The label of a request with this path, in this registry.
     fn index(&self, path: &str, registry: &Arc<Registry>) -> RouteId {
         match self {
@@ -95,35 +95,35 @@ impl Label {
     }
 }
 
-impl fmt::Debug for RouteLabel {
+impl fmt::Debug for RouteLabelLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = f.debug_tuple("RouteLabel");
-        if let Label::Fixed { label, .. } = &*self.0 {
+        let mut out = f.debug_tuple("RouteLabelLayer");
+        if let LabelSource::Fixed { label, .. } = &*self.0 {
             out.field(label);
         }
         out.finish()
     }
 }
 
-impl<S> Layer<S> for RouteLabel {
-    type Service = RouteLabelService<S>;
+impl<S> Layer<S> for RouteLabelLayer {
+    type Service = RouteLabel<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RouteLabelService {
+        RouteLabel {
             inner,
             label: self.clone(),
         }
     }
 }
 
-/// A service with a route label of its own. Made by [`RouteLabel`].
+/// A service with a route label of its own. Made by [`RouteLabelLayer`].
 #[derive(Debug, Clone)]
-pub struct RouteLabelService<S> {
+pub struct RouteLabel<S> {
     inner: S,
-    label: RouteLabel,
+    label: RouteLabelLayer,
 }
 
-impl<S, B> Service<Request<B>> for RouteLabelService<S>
+impl<S, B> Service<Request<B>> for RouteLabel<S>
 where
     S: Service<Request<B>>,
 {

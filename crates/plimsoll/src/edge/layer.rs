@@ -14,7 +14,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    EdgeFuture, EndpointSet, Ours, Peer, Routes, Scheme, Shared, StalledResponses, Tracked,
+    EdgeState, EndpointSet, Peer, ResponseBody, ResponseFuture, Routes, Scheme, ServerRequest,
+    StalledResponses,
 };
 use crate::server::ConnectionState;
 use crate::shutdown::ShutdownToken;
@@ -27,17 +28,17 @@ use crate::shutdown::ShutdownToken;
 /// without that the address is unknown.
 #[derive(Debug, Clone)]
 pub struct EdgeLayer {
-    shared: Arc<Shared>,
+    shared: Arc<EdgeState>,
 }
 
 impl EdgeLayer {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(shared: Arc<EdgeState>) -> Self {
         Self { shared }
     }
 
     /// What `/metrics` would tell, in the given format.
     #[must_use]
-    pub fn metrics(&self, exposition: crate::Exposition) -> String {
+    pub fn metrics(&self, exposition: crate::TextFormat) -> String {
         self.shared.render_metrics(exposition)
     }
 }
@@ -54,13 +55,13 @@ impl<S> Layer<S> for EdgeLayer {
 #[derive(Debug, Clone)]
 pub struct Edge<S> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<EdgeState>,
     /// The probes and metrics that are answered here, over connections of our own.
     endpoints: EndpointSet,
 }
 
 impl<S> Edge<S> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared>, endpoints: EndpointSet) -> Self {
+    pub(crate) fn new(inner: S, shared: Arc<EdgeState>, endpoints: EndpointSet) -> Self {
         Self {
             inner,
             shared,
@@ -73,7 +74,7 @@ impl<S> Edge<S> {
         &self.shared.shutdown
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) fn shared(&self) -> &EdgeState {
         &self.shared
     }
 
@@ -91,12 +92,12 @@ impl Edge<Routes> {
         peer: Peer,
         scheme: Scheme,
         connection: Arc<ConnectionState>,
-    ) -> EdgeFuture<RouteFuture<Infallible>>
+    ) -> ResponseFuture<RouteFuture<Infallible>>
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let ours = Ours {
+        let ours = ServerRequest {
             connection,
             endpoints: &self.endpoints,
             routes: &self.inner,
@@ -117,9 +118,9 @@ where
     R: http_body::Body<Data = Bytes>,
     R::Error: Into<axum::BoxError>,
 {
-    type Response = Response<Tracked<R>>;
+    type Response = Response<ResponseBody<R>>;
     type Error = Infallible;
-    type Future = EdgeFuture<S::Future>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)

@@ -20,24 +20,24 @@ use crate::context;
 ///
 /// let router: Router = Router::new()
 ///     .route("/import", post(|body: String| async move { body.len().to_string() }))
-///     .layer(plimsoll::limits().request_timeout(Duration::from_secs(120)).max_body_bytes(64 << 20));
+///     .layer(plimsoll::RouteLimitsLayer::new().request_timeout(Duration::from_secs(120)).max_body_bytes(64 << 20));
 /// ```
 ///
 /// It works inside a service or layer of plimsoll, and does nothing elsewhere. The innermost one
 /// wins.
-#[must_use]
-pub fn limits() -> RouteLimits {
-    RouteLimits::default()
-}
-
-/// Made by [`limits`].
 #[derive(Debug, Clone, Copy, Default)]
-pub struct RouteLimits {
+pub struct RouteLimitsLayer {
     request_timeout: Option<Option<Duration>>,
     max_body_bytes: Option<u64>,
 }
 
-impl RouteLimits {
+impl RouteLimitsLayer {
+    /// Changes no limit until one is set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// How long the handler may take until it answers, in the place of `REQUEST_TIMEOUT`.
     #[must_use]
     pub fn request_timeout(mut self, limit: Duration) -> Self {
@@ -70,25 +70,25 @@ pub(super) fn extractor_limit(bytes: u64) -> DefaultBodyLimit {
     DefaultBodyLimit::max(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
-impl<S> Layer<S> for RouteLimits {
-    type Service = RouteLimitsService<S>;
+impl<S> Layer<S> for RouteLimitsLayer {
+    type Service = RouteLimits<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RouteLimitsService {
+        RouteLimits {
             inner,
             limits: *self,
         }
     }
 }
 
-/// A service with limits of its own. Made by [`RouteLimits`].
+/// A service with limits of its own. Made by [`RouteLimitsLayer`].
 #[derive(Debug, Clone)]
-pub struct RouteLimitsService<S> {
+pub struct RouteLimits<S> {
     inner: S,
-    limits: RouteLimits,
+    limits: RouteLimitsLayer,
 }
 
-impl<S, B> Service<Request<B>> for RouteLimitsService<S>
+impl<S, B> Service<Request<B>> for RouteLimits<S>
 where
     S: Service<Request<B>>,
 {

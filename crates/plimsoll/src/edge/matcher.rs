@@ -28,7 +28,7 @@ use tower_service::Service;
 
 /// What a router has chosen for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum RouteChoice {
     /// A handler or a service of the application.
     Route,
     /// A fallback of the application.
@@ -41,8 +41,8 @@ pub(crate) enum Choice {
 
 /// The choice, and the pattern of the path that led to it.
 #[derive(Debug, Clone)]
-pub(crate) struct Match {
-    pub(crate) choice: Choice,
+pub(crate) struct RouteMatch {
+    pub(crate) choice: RouteChoice,
     /// Absent for fallbacks and for the inside of `nest_service`.
     pub(crate) pattern: Option<MatchedPath>,
     /// Distinguishes what layers are put around.
@@ -51,9 +51,9 @@ pub(crate) struct Match {
     params: Vec<Box<str>>,
 }
 
-impl Match {
+impl RouteMatch {
     const FALLBACK: Self = Self {
-        choice: Choice::Fallback,
+        choice: RouteChoice::Fallback,
         pattern: None,
         place: 0,
         params: Vec::new(),
@@ -73,17 +73,21 @@ pub(crate) struct RouteMatcher {
 
 impl RouteMatcher {
     pub(crate) fn new(router: &Router) -> Self {
-        let replaced = router.clone().layer(Reply::new(Choice::Fallback));
+        let replaced = router
+            .clone()
+            .layer(MarkerReply::new(RouteChoice::Fallback));
         let mut routes = replaced.clone();
         if routes.has_routes() {
             // Not around fallbacks, which `layer` above is around as well.
-            routes = routes.route_layer(Reply::new(Choice::Route));
+            routes = routes.route_layer(MarkerReply::new(RouteChoice::Route));
         }
         let mut matcher = Self {
             // Fallbacks of nested routers stay as they are; so do those of single routes.
             router: routes
-                .method_not_allowed_fallback(Reply::new(Choice::MethodNotAllowed).handler())
-                .fallback(Reply::new(Choice::NotFound).handler()),
+                .method_not_allowed_fallback(
+                    MarkerReply::new(RouteChoice::MethodNotAllowed).handler(),
+                )
+                .fallback(MarkerReply::new(RouteChoice::NotFound).handler()),
             has_fallback: false,
         };
         matcher.has_fallback = matcher.finds_fallback(replaced);
@@ -97,34 +101,34 @@ impl RouteMatcher {
             router: Router::new()
                 .without_v07_checks()
                 .nest("/nested", router)
-                .fallback(Reply::new(Choice::NotFound).handler()),
+                .fallback(MarkerReply::new(RouteChoice::NotFound).handler()),
             has_fallback: false,
         };
         // Where routes match all of these, hardly a request ever comes to a fallback.
         let unmatched = (1..8)
             .map(|depth| format!("/{}", format!("{NO_SEGMENT}/").repeat(depth)))
-            .find(|path| self.find_path(&Method::GET, path).choice == Choice::NotFound);
+            .find(|path| self.find_path(&Method::GET, path).choice == RouteChoice::NotFound);
         unmatched.is_some_and(|path| {
             let found = nested.find_path(&Method::GET, &format!("/nested{path}"));
-            found.choice != Choice::NotFound
+            found.choice != RouteChoice::NotFound
         })
     }
 
     /// What the router would choose for this method and target.
-    pub(crate) fn find(&self, method: &Method, uri: &Uri) -> Match {
+    pub(crate) fn find(&self, method: &Method, uri: &Uri) -> RouteMatch {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri.clone();
         let mut router = self.router.clone();
         let reply = pin!(router.call(request)).poll(&mut Context::from_waker(Waker::noop()));
         let found = match reply {
-            Poll::Ready(Ok(reply)) => reply.extensions().get::<Match>().cloned(),
+            Poll::Ready(Ok(reply)) => reply.extensions().get::<RouteMatch>().cloned(),
             // Every reply is there at once.
             Poll::Pending => None,
         };
         match found {
-            Some(found) if !(found.choice == Choice::NotFound && self.has_fallback) => found,
-            _ => Match::FALLBACK,
+            Some(found) if !(found.choice == RouteChoice::NotFound && self.has_fallback) => found,
+            _ => RouteMatch::FALLBACK,
         }
     }
 
@@ -134,7 +138,7 @@ impl RouteMatcher {
         let inside = |prefix: &[&str]| {
             let path = format!("/{}/{NO_SEGMENT}", prefix.join("/"));
             let found = self.find_path(method, &path);
-            (found.choice == Choice::Route && found.pattern.is_none()).then_some(found)
+            (found.choice == RouteChoice::Route && found.pattern.is_none()).then_some(found)
         };
         let service = inside(&segments)?;
         let is_inside =
@@ -157,22 +161,22 @@ impl RouteMatcher {
     }
 
     /// Like [`RouteMatcher::find`], for a path.
-    pub(crate) fn find_path(&self, method: &Method, path: &str) -> Match {
+    pub(crate) fn find_path(&self, method: &Method, path: &str) -> RouteMatch {
         self.find(method, &path.parse().unwrap_or_default())
     }
 }
 
 /// Replies in the place of what it is around.
 #[derive(Debug, Clone)]
-struct Reply {
-    choice: Choice,
+struct MarkerReply {
+    choice: RouteChoice,
     place: usize,
     /// How many places there are.
     places: Arc<AtomicUsize>,
 }
 
-impl Reply {
-    fn new(choice: Choice) -> Self {
+impl MarkerReply {
+    fn new(choice: RouteChoice) -> Self {
         Self {
             choice,
             place: 0,
@@ -182,7 +186,7 @@ impl Reply {
 
     fn to(&self, request: Request) -> Response {
         let mut head = request.into_parts().0;
-        let found = Match {
+        let found = RouteMatch {
             choice: self.choice,
             pattern: head.extensions.get().cloned(),
             place: self.place,
@@ -208,7 +212,7 @@ fn params(head: &mut Parts) -> Vec<Box<str>> {
     }
 }
 
-impl<S> Layer<S> for Reply {
+impl<S> Layer<S> for MarkerReply {
     type Service = Self;
 
     fn layer(&self, _: S) -> Self {
@@ -219,7 +223,7 @@ impl<S> Layer<S> for Reply {
     }
 }
 
-impl Service<Request> for Reply {
+impl Service<Request> for MarkerReply {
     type Response = Response;
     type Error = Infallible;
     type Future = Ready<Result<Response, Infallible>>;
@@ -247,7 +251,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(router: &Router, method: Method, path: &str, choice: Choice, pattern: Option<&str>) {
+    fn check(
+        router: &Router,
+        method: Method,
+        path: &str,
+        choice: RouteChoice,
+        pattern: Option<&str>,
+    ) {
         let found = RouteMatcher::new(router).find_path(&method, path);
         let matched = found.pattern.as_ref().map(MatchedPath::as_str);
         assert_eq!(
@@ -267,35 +277,65 @@ mod tests {
             .route("/any", any(run))
             .route("/own", get(run).fallback(run));
         let items = Some("/api/items/{id}");
-        check(&router, Method::GET, "/", Choice::Route, Some("/"));
-        check(&router, Method::HEAD, "/", Choice::Route, Some("/"));
-        check(&router, Method::POST, "/api/items/7", Choice::Route, items);
+        check(&router, Method::GET, "/", RouteChoice::Route, Some("/"));
+        check(&router, Method::HEAD, "/", RouteChoice::Route, Some("/"));
+        check(
+            &router,
+            Method::POST,
+            "/api/items/7",
+            RouteChoice::Route,
+            items,
+        );
         check(
             &router,
             Method::PUT,
             "/api/items/7",
-            Choice::MethodNotAllowed,
+            RouteChoice::MethodNotAllowed,
             items,
         );
-        check(&router, Method::PUT, "/any", Choice::Route, Some("/any"));
-        check(&router, Method::PUT, "/own", Choice::Route, Some("/own"));
-        check(&router, Method::PUT, "/files/a/b", Choice::Route, None);
-        check(&router, Method::GET, "/api/nothing", Choice::NotFound, None);
-        check(&router, Method::OPTIONS, "*", Choice::NotFound, None);
+        check(
+            &router,
+            Method::PUT,
+            "/any",
+            RouteChoice::Route,
+            Some("/any"),
+        );
+        check(
+            &router,
+            Method::PUT,
+            "/own",
+            RouteChoice::Route,
+            Some("/own"),
+        );
+        check(&router, Method::PUT, "/files/a/b", RouteChoice::Route, None);
+        check(
+            &router,
+            Method::GET,
+            "/api/nothing",
+            RouteChoice::NotFound,
+            None,
+        );
+        check(&router, Method::OPTIONS, "*", RouteChoice::NotFound, None);
     }
 
     #[test]
     fn matcher_tells_fallbacks_from_the_default_answer() {
         let api = Router::new().route("/x", get(run)).fallback(run);
         let router = Router::new().route("/{a}", get(run)).nest("/api", api);
-        check(&router, Method::GET, "/api/y", Choice::Fallback, None);
-        check(&router, Method::GET, "/a/b", Choice::NotFound, None);
+        check(&router, Method::GET, "/api/y", RouteChoice::Fallback, None);
+        check(&router, Method::GET, "/a/b", RouteChoice::NotFound, None);
         let own = router.fallback(run);
-        check(&own, Method::GET, "/a/b", Choice::Fallback, None);
-        check(&own, Method::GET, "/api/y", Choice::Fallback, None);
-        check(&Router::new(), Method::GET, "/", Choice::NotFound, None);
+        check(&own, Method::GET, "/a/b", RouteChoice::Fallback, None);
+        check(&own, Method::GET, "/api/y", RouteChoice::Fallback, None);
+        check(
+            &Router::new(),
+            Method::GET,
+            "/",
+            RouteChoice::NotFound,
+            None,
+        );
         let own = Router::new().fallback_service(any(run));
-        check(&own, Method::GET, "/", Choice::Fallback, None);
+        check(&own, Method::GET, "/", RouteChoice::Fallback, None);
     }
 
     #[test]
@@ -334,9 +374,15 @@ mod tests {
             &router,
             Method::GET,
             "/:colon",
-            Choice::Route,
+            RouteChoice::Route,
             Some("/:colon"),
         );
-        check(&router, Method::GET, "/a", Choice::Route, Some("/{*rest}"));
+        check(
+            &router,
+            Method::GET,
+            "/a",
+            RouteChoice::Route,
+            Some("/{*rest}"),
+        );
     }
 }

@@ -52,7 +52,7 @@ use http::{HeaderMap, HeaderName, StatusCode, Uri, header::HOST, request::Parts,
 
 use super::{
     OutsideRequest,
-    address::{Claims, Hop, Told},
+    address::{ForwardedClaims, ForwardedHop, ForwardedSource},
     problem::Problem,
 };
 use crate::context;
@@ -86,7 +86,7 @@ static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host"
 /// the listed proxies are. The host is in any case what the client chose to send: compare it with
 /// the names of the service before a link with it goes to anybody else, as in a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct RequestOrigin {
     scheme: Scheme,
     host: Option<Authority>,
 }
@@ -105,10 +105,10 @@ pub enum OriginRejection {
 
 /// What of a request's way here is known without its headers.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Way {
+pub(crate) struct RequestSource {
     /// That of the connection.
     pub(crate) scheme: Scheme,
-    pub(crate) told: Told,
+    pub(crate) forwarded: ForwardedSource,
 }
 
 /// The scheme of a request.
@@ -122,7 +122,7 @@ pub enum Scheme {
 
 // === impl Origin ===
 
-impl Origin {
+impl RequestOrigin {
     /// Whether the client used TLS.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
@@ -137,15 +137,19 @@ impl Origin {
     }
 
     /// Finds the origin of a request that came this way.
-    pub(super) fn of(way: Way, target: &Uri, headers: &HeaderMap) -> Result<Self, OriginRejection> {
-        let (scheme, host) = match way.told.claims(headers) {
-            Claims::Nowhere => (None, None),
-            Claims::XForwarded(headers) => (
+    pub(super) fn of(
+        way: RequestSource,
+        target: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Self, OriginRejection> {
+        let (scheme, host) = match way.forwarded.claims(headers) {
+            ForwardedClaims::Nowhere => (None, None),
+            ForwardedClaims::XForwarded(headers) => (
                 agreed(headers, &X_FORWARDED_PROTO, scheme)
                     .map_err(|Disagree| OriginRejection::Conflict)?,
                 agreed(headers, &X_FORWARDED_HOST, host).unwrap_or_default(),
             ),
-            Claims::Forwarded(Hop {
+            ForwardedClaims::Forwarded(ForwardedHop {
                 proto, host: name, ..
             }) => (
                 proto.and_then(|proto| scheme(&proto.unescaped())),
@@ -159,11 +163,11 @@ impl Origin {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for Origin {
+impl<S: Sync> FromRequestParts<S> for RequestOrigin {
     type Rejection = OriginRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, OriginRejection> {
-        let way = context::with_current(|current| current.way).flatten();
+        let way = context::with_current(|current| current.source).flatten();
         Self::of(way.ok_or(OutsideRequest)?, &parts.uri, &parts.headers)
     }
 }

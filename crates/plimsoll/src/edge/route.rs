@@ -28,10 +28,10 @@ use http::{Method, Request, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::matcher::{Choice, RouteMatcher};
+use super::matcher::{RouteChoice, RouteMatcher};
 use crate::{
     context,
-    metrics::{Known, Registry, RouteId},
+    metrics::{LiteralRoutes, Registry, RouteId},
 };
 
 /// The service's router, which tells the edge the route of each request.
@@ -44,7 +44,7 @@ pub(crate) struct Routes(Arc<Routers>);
 struct Routers {
     plain: Router,
     tagging: Router,
-    tagger: RouteLayer,
+    tagger: RouteTagLayer,
     /// The same with layers around them, which see a request before its route is looked for.
     layered: Option<Router>,
 }
@@ -54,9 +54,9 @@ impl Routes {
         // Without a state a router makes its routes anew for each request; and made once, they are the
         // same in both, with whatever their layers share.
         let router = router.with_state(());
-        let tagger = RouteLayer {
+        let tagger = RouteTagLayer {
             registry: Arc::clone(registry),
-            known: Arc::new(Known::new()),
+            known: Arc::new(LiteralRoutes::new()),
             matcher: Arc::new(RouteMatcher::new(&router)),
         };
         Self(Arc::new(Routers {
@@ -116,21 +116,21 @@ impl Service<AxumRequest> for Routes {
     }
 }
 
-/// Makes [`Routed`] services. A router calls it once for each of its routes.
+/// Makes [`RouteTag`] services. A router calls it once for each of its routes.
 #[derive(Debug, Clone)]
-struct RouteLayer {
+struct RouteTagLayer {
     registry: Arc<Registry>,
-    known: Arc<Known>,
+    known: Arc<LiteralRoutes>,
     matcher: Arc<RouteMatcher>,
 }
 
-impl<S> Layer<S> for RouteLayer {
-    type Service = Routed<S>;
+impl<S> Layer<S> for RouteTagLayer {
+    type Service = RouteTag<S>;
 
-    fn layer(&self, inner: S) -> Routed<S> {
-        Routed {
+    fn layer(&self, inner: S) -> RouteTag<S> {
+        RouteTag {
             inner,
-            route: Arc::new(Route {
+            route: Arc::new(TaggedRoute {
                 tag: OnceLock::new(),
                 tagger: self.clone(),
             }),
@@ -140,41 +140,41 @@ impl<S> Layer<S> for RouteLayer {
 
 /// One route or fallback, which knows what it is.
 #[derive(Debug, Clone)]
-struct Routed<S> {
+struct RouteTag<S> {
     inner: S,
-    route: Arc<Route>,
+    route: Arc<TaggedRoute>,
 }
 
 #[derive(Debug)]
-struct Route {
-    tag: OnceLock<Tag>,
-    tagger: RouteLayer,
+struct TaggedRoute {
+    tag: OnceLock<RouteInfo>,
+    tagger: RouteTagLayer,
 }
 
 /// What is the same for all requests of a route.
 #[derive(Debug)]
-struct Tag {
+struct RouteInfo {
     index: RouteId,
-    choice: Choice,
+    choice: RouteChoice,
 }
 
-impl RouteLayer {
+impl RouteTagLayer {
     /// Asks the matcher, with the first request of a route.
-    fn tag(&self, method: &Method, uri: &Uri) -> Tag {
+    fn tag(&self, method: &Method, uri: &Uri) -> RouteInfo {
         let found = self.matcher.find(method, uri);
         let pattern = match (&found.pattern, found.choice) {
             (Some(pattern), _) => Some(Cow::Borrowed(pattern.as_str())),
-            (None, Choice::Route) => self.matcher.nest(method, uri.path()).map(Cow::Owned),
+            (None, RouteChoice::Route) => self.matcher.nest(method, uri.path()).map(Cow::Owned),
             (None, _) => None,
         };
-        Tag {
+        RouteInfo {
             index: pattern.map_or(0, |pattern| self.registry.http.route(&pattern)),
             choice: found.choice,
         }
     }
 }
 
-impl<S, B> Service<Request<B>> for Routed<S>
+impl<S, B> Service<Request<B>> for RouteTag<S>
 where
     S: Service<Request<B>>,
 {
@@ -188,10 +188,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> S::Future {
         let route = &self.route;
-        let Tag { index, choice } = *route
+        let RouteInfo { index, choice } = *route
             .tag
             .get_or_init(|| route.tagger.tag(request.method(), request.uri()));
-        if choice == Choice::Route
+        if choice == RouteChoice::Route
             && let Some(matched) = request.extensions().get::<MatchedPath>()
             && matched.as_str() == request.uri().path()
         {
@@ -199,8 +199,10 @@ where
             route.tagger.known.learn(request.method(), path, index);
         }
         context::set_route(index, |current| {
-            current.is_default_answer =
-                matches!(choice, Choice::NotFound | Choice::MethodNotAllowed);
+            current.is_default_answer = matches!(
+                choice,
+                RouteChoice::NotFound | RouteChoice::MethodNotAllowed
+            );
         });
         self.inner.call(request)
     }

@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::{Shared, Way, account::Account};
+use super::{EdgeState, RequestSource, account::RequestGuard};
 use crate::trace::RequestTrace;
 
 #[cfg(feature = "otlp")]
-impl Shared {
+impl EdgeState {
     /// Decides whether the request is recorded.
-    pub(super) fn begin_trace<B>(&self, request: &Request<B>, way: Way) -> RequestTrace {
-        use super::{Origin, address::Told};
+    pub(super) fn begin_trace<B>(&self, request: &Request<B>, way: RequestSource) -> RequestTrace {
+        use super::{RequestOrigin, address::ForwardedSource};
         use crate::trace::Recording;
 
-        let is_trusted = way.told != Told::Nowhere;
+        let is_trusted = way.forwarded != ForwardedSource::Nowhere;
         self.tracer.begin(request.headers(), is_trusted, || {
-            let origin = Origin::of(way, request.uri(), request.headers());
+            let origin = RequestOrigin::of(way, request.uri(), request.headers());
             let (scheme, host) = origin.map_or((way.scheme, None), |origin| {
                 (origin.scheme(), origin.host().cloned())
             });
@@ -34,7 +34,13 @@ impl Shared {
     }
 
     /// Hands over the span of a request that has ended, if it was recorded.
-    pub(super) fn end_trace(&self, account: &Account, status: u16, took: Duration, aborted: bool) {
+    pub(super) fn end_trace(
+        &self,
+        account: &RequestGuard,
+        status: u16,
+        took: Duration,
+        aborted: bool,
+    ) {
         let (Some(context), Some(recording)) =
             (account.trace.recorded(), account.trace.recording())
         else {
@@ -48,14 +54,14 @@ impl Shared {
 }
 
 #[cfg(not(feature = "otlp"))]
-impl Shared {
+impl EdgeState {
     #[expect(clippy::unused_self, reason = "there are no traces in this build")]
-    pub(super) fn begin_trace<B>(&self, _: &Request<B>, _: Way) -> RequestTrace {
+    pub(super) fn begin_trace<B>(&self, _: &Request<B>, _: RequestSource) -> RequestTrace {
         RequestTrace::default()
     }
 
     #[expect(clippy::unused_self, reason = "there are no traces in this build")]
-    pub(super) const fn end_trace(&self, _: &Account, _: u16, _: Duration, _: bool) {}
+    pub(super) const fn end_trace(&self, _: &RequestGuard, _: u16, _: Duration, _: bool) {}
 }
 
 #[cfg(feature = "otlp")]
@@ -64,11 +70,11 @@ mod on {
 
     use http::Version;
 
-    use super::{Account, Shared};
+    use super::{EdgeState, RequestGuard};
     use crate::{
         edge::access::MAX_METHOD,
         metrics::method_label,
-        otlp::{Kind, Span, Value},
+        otlp::{AttributeValue, Span, SpanKind},
         trace::{Recording, SpanContext},
     };
 
@@ -77,8 +83,8 @@ mod on {
     const OTHER_NAME: &str = "HTTP";
 
     pub(super) fn span(
-        shared: &Shared,
-        account: &Account,
+        shared: &EdgeState,
+        account: &RequestGuard,
         context: SpanContext,
         recording: &Recording,
         status: u16,
@@ -99,7 +105,7 @@ mod on {
                 Some(route) => format!("{name} {route}").into(),
                 None => name.into(),
             },
-            kind: Kind::Server,
+            kind: SpanKind::Server,
             start: recording.start,
             took,
             attributes: attributes(account, recording, method, route, status, aborted),
@@ -108,45 +114,51 @@ mod on {
     }
 
     fn attributes(
-        account: &Account,
+        account: &RequestGuard,
         recording: &Recording,
         method: &'static str,
         route: Option<&str>,
         status: u16,
         aborted: bool,
-    ) -> Vec<(&'static str, Value)> {
-        let fixed = |text: &'static str| Value::Text(Cow::Borrowed(text));
+    ) -> Vec<(&'static str, AttributeValue)> {
+        let fixed = |text: &'static str| AttributeValue::Text(Cow::Borrowed(text));
         let mut all = Vec::with_capacity(16);
         all.push(("http.request.method", fixed(method)));
         if method == OTHER {
             let sent = account.method.as_str();
             // A method is ASCII.
             let cut = sent.get(..MAX_METHOD).unwrap_or(sent);
-            all.push(("http.request.method_original", Value::text(cut)));
+            all.push(("http.request.method_original", AttributeValue::text(cut)));
         }
         all.push(("url.scheme", fixed(recording.scheme)));
-        all.push(("url.path", Value::text(account.uri.path())));
+        all.push(("url.path", AttributeValue::text(account.uri.path())));
         if let Some(query) = account.uri.query() {
             all.push((
                 "url.query",
-                Value::text(&account.shared.tracer.redact(query)),
+                AttributeValue::text(&account.shared.tracer.redact(query)),
             ));
         }
         if let Some(route) = route {
-            all.push(("http.route", Value::text(route)));
+            all.push(("http.route", AttributeValue::text(route)));
         }
-        all.push(("http.response.status_code", Value::Int(status.into())));
+        all.push((
+            "http.response.status_code",
+            AttributeValue::Int(status.into()),
+        ));
         if let Some(host) = &recording.host {
-            all.push(("server.address", Value::text(host.host())));
+            all.push(("server.address", AttributeValue::text(host.host())));
             let default = if recording.scheme == "https" { 443 } else { 80 };
             let port = host.port_u16().unwrap_or(default);
-            all.push(("server.port", Value::Int(port.into())));
+            all.push(("server.port", AttributeValue::Int(port.into())));
         }
         if let Some(ip) = account.client_ip {
-            all.push(("client.address", Value::text(&ip.to_string())));
+            all.push(("client.address", AttributeValue::text(&ip.to_string())));
         }
         if let Some(agent) = &account.user_agent {
-            all.push(("user_agent.original", Value::bytes(agent.as_bytes())));
+            all.push((
+                "user_agent.original",
+                AttributeValue::bytes(agent.as_bytes()),
+            ));
         }
         let version = match account.version {
             Version::HTTP_10 => "1.0",
@@ -155,7 +167,7 @@ mod on {
         };
         all.push(("network.protocol.version", fixed(version)));
         if status >= 500 {
-            all.push(("error.type", Value::text(&status.to_string())));
+            all.push(("error.type", AttributeValue::text(&status.to_string())));
         } else if aborted {
             // No failure of the service's, and yet no whole answer.
             all.push(("error.type", fixed("aborted")));

@@ -42,7 +42,7 @@ struct Eviction {
 
 /// A stalled response, until it makes progress or ends.
 #[derive(Debug)]
-pub(crate) struct Stalled {
+pub(crate) struct StalledResponse {
     all: Arc<StalledResponses>,
     key: Key,
     evicted: Arc<AtomicBool>,
@@ -58,7 +58,7 @@ impl StalledResponses {
     }
 
     /// Registers a response that has stalled since `since`, for the task of `waker`.
-    pub(crate) fn register(self: &Arc<Self>, since: Instant, waker: &Waker) -> Stalled {
+    pub(crate) fn register(self: &Arc<Self>, since: Instant, waker: &Waker) -> StalledResponse {
         let key = (since, self.registered.fetch_add(1, Ordering::Relaxed));
         let evicted = Arc::new(AtomicBool::new(false));
         let eviction = Eviction {
@@ -73,7 +73,7 @@ impl StalledResponses {
         if is_full {
             self.evict_longest();
         }
-        Stalled {
+        StalledResponse {
             all: Arc::clone(self),
             key,
             evicted,
@@ -97,7 +97,7 @@ impl StalledResponses {
     }
 }
 
-impl Stalled {
+impl StalledResponse {
     pub(crate) fn since(&self) -> Instant {
         self.key.0
     }
@@ -108,7 +108,7 @@ impl Stalled {
     }
 }
 
-impl Drop for Stalled {
+impl Drop for StalledResponse {
     fn drop(&mut self) {
         self.all.lock().remove(&self.key);
     }

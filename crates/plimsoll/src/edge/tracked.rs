@@ -13,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
-    account::Account,
+    account::RequestGuard,
     content,
     handler::{guard, guard_noted},
 };
@@ -24,10 +24,10 @@ pin_project! {
     ///
     /// A panic inside the body is an error of the body: the connection is closed, and the client
     /// does not take the part it has for the whole.
-    pub struct Tracked<B> {
+    pub struct ResponseBody<B> {
         #[pin]
         content: Content<B>,
-        account: Option<Box<Account>>,
+        account: Option<Box<RequestGuard>>,
         context: Option<Box<RequestContext>>,
         // What the head says is still to come, if it says so.
         remaining: Option<u64>,
@@ -40,7 +40,7 @@ pin_project! {
         end: Option<ShutdownFuture>,
     }
 
-    impl<B> PinnedDrop for Tracked<B> {
+    impl<B> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let account = this.account.take();
@@ -66,12 +66,12 @@ pin_project! {
     }
 }
 
-impl<B: Body> Tracked<B> {
+impl<B: Body> ResponseBody<B> {
     /// What the handler answered.
-    pub(super) fn theirs(
+    pub(super) fn from_handler(
         body: B,
         headers: &HeaderMap,
-        account: Box<Account>,
+        account: Box<RequestGuard>,
         context: Option<Box<RequestContext>>,
     ) -> Self {
         let remaining = remaining(&account, headers, &body);
@@ -108,7 +108,11 @@ impl<B: Body> Tracked<B> {
     }
 
     /// What the chassis answered.
-    pub(super) fn ours(body: AxumBody, headers: &HeaderMap, account: Box<Account>) -> Self {
+    pub(super) fn from_edge(
+        body: AxumBody,
+        headers: &HeaderMap,
+        account: Box<RequestGuard>,
+    ) -> Self {
         let remaining = remaining(&account, headers, &body);
         let content = Content::Ours { body };
         Self {
@@ -129,7 +133,7 @@ impl<B: Body> Tracked<B> {
 /// Over HTTP/1 it asks for more when its client has taken what there was. Over HTTP/2 it takes
 /// whatever it gets, and holds it until the client opens a window: there a large piece would end the
 /// request long before it is sent.
-fn at_once(account: &Account) -> usize {
+fn at_once(account: &RequestGuard) -> usize {
     const FRAME: usize = 16 * 1024;
     if account.version == Version::HTTP_2 {
         FRAME
@@ -139,19 +143,19 @@ fn at_once(account: &Account) -> usize {
 }
 
 /// Whether an answer is a head and nothing else, whatever its body would have.
-fn is_bodiless(account: &Account) -> bool {
+fn is_bodiless(account: &RequestGuard) -> bool {
     let status = account.status.unwrap_or(0);
     account.method == Method::HEAD || matches!(status, 100..=199 | 204 | 304)
 }
 
 /// Whether a body must be kept back here. Over HTTP/1 hyper sees to that by itself, and tells the
 /// body's length all the same.
-fn is_unsent(account: &Account) -> bool {
+fn is_unsent(account: &RequestGuard) -> bool {
     account.version == Version::HTTP_2 && is_bodiless(account)
 }
 
 /// How many bytes the connection will ask for; nothing if only the body's end can tell.
-fn remaining(account: &Account, headers: &HeaderMap, body: &impl Body) -> Option<u64> {
+fn remaining(account: &RequestGuard, headers: &HeaderMap, body: &impl Body) -> Option<u64> {
     if is_bodiless(account) {
         return Some(0);
     }
@@ -166,7 +170,7 @@ fn remaining(account: &Account, headers: &HeaderMap, body: &impl Body) -> Option
     body.size_hint().exact().or_else(declared)
 }
 
-impl<B> Body for Tracked<B>
+impl<B> Body for ResponseBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<axum::BoxError>,
@@ -315,9 +319,9 @@ where
     }
 }
 
-impl<B> fmt::Debug for Tracked<B> {
+impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracked")
+        f.debug_struct("ResponseBody")
             .field("remaining", &self.remaining)
             .finish_non_exhaustive()
     }

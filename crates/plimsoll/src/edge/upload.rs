@@ -6,7 +6,7 @@
 //! 413 or 408 itself.
 //!
 //! `MAX_BODY_BYTES` is not held here: it takes the place of axum's default for its extractors, and a
-//! `DefaultBodyLimit` of the application, which nothing outside of axum can see, wins over it. Here is
+//! `DefaultBodyLimit` of the application, which nothing outside of axum can see, wins over it. WorkerAccept is
 //! seen only that a reader stopped at it, for the access record.
 
 use std::{
@@ -26,30 +26,30 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::admission::{Admission, Wait};
+use super::admission::{Admission, BodyWait};
 use crate::{context, lateness, server::MalformedFraming};
 
 /// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
-const SOMETHING: u64 = 1024;
+const MIN_PROGRESS: u64 = 1024;
 
 /// What a body and the edge tell each other.
-pub(crate) struct BodyControl {
+pub(crate) struct BodyLimits {
     /// What the route sets; without that as large as can be.
     limit: AtomicU64,
     /// `MAX_BODY_BYTES`.
     default_limit: u64,
     /// Whether the piece that crossed `default_limit` was the last one that was read.
     stopped_at_default: AtomicBool,
-    gap: Duration,
+    read_timeout: Duration,
     fault: AtomicU8,
     admission: Arc<Admission>,
-    told_to_go: AtomicBool,
+    evicted: AtomicBool,
     slotless: AtomicBool,
 }
 
 /// How a body broke its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
+enum BodyFault {
     TooLarge = 1,
     Stalled = 2,
     /// The connection is dead: nobody will read an answer.
@@ -63,7 +63,7 @@ enum Fault {
 pub(super) enum SizeLimit {
     /// `MAX_BODY_BYTES`, by an extractor of axum.
     Default,
-    /// That of [`limits`](super::limits()), by the edge.
+    /// That of [`RouteLimitsLayer`](super::RouteLimitsLayer), by the edge.
     Route,
 }
 
@@ -79,36 +79,36 @@ impl SizeLimit {
 
 /// What the edge does when a body has broken its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum BodyOutcome {
     Refuse(StatusCode),
     /// The body is malformed, and so is all that follows it.
     Malformed,
     GiveUp,
 }
 
-impl BodyControl {
+impl BodyLimits {
     /// `default_limit` is that of axum's extractors, `gap` the longest silence between two reads.
     pub(super) fn new(default_limit: u64, gap: Duration, admission: Arc<Admission>) -> Arc<Self> {
         Arc::new(Self {
             limit: AtomicU64::new(u64::MAX),
             default_limit,
             stopped_at_default: AtomicBool::new(false),
-            gap,
+            read_timeout: gap,
             fault: AtomicU8::new(0),
             admission,
-            told_to_go: AtomicBool::new(false),
+            evicted: AtomicBool::new(false),
             slotless: AtomicBool::new(false),
         })
     }
 
     /// Others need the slot more than a handler that waits for its client. It is stalled from its next
     /// look at the body on; a handler that does something else meanwhile is left alone.
-    pub(super) fn tell_to_go(&self) {
-        self.told_to_go.store(true, Ordering::Release);
+    pub(super) fn evict(&self) {
+        self.evicted.store(true, Ordering::Release);
     }
 
-    pub(super) fn is_told_to_go(&self) -> bool {
-        self.told_to_go.load(Ordering::Acquire)
+    pub(super) fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
     }
 
     /// The request has given its slot back, and goes on.
@@ -136,17 +136,17 @@ impl BodyControl {
     }
 
     /// What is to be done, if the body has broken its limits.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
+    pub(super) fn outcome(&self) -> Option<BodyOutcome> {
         match self.fault.load(Ordering::Acquire) {
             0 => None,
-            1 => Some(Verdict::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
-            2 => Some(Verdict::Refuse(StatusCode::REQUEST_TIMEOUT)),
-            4 => Some(Verdict::Malformed),
-            _ => Some(Verdict::GiveUp),
+            1 => Some(BodyOutcome::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
+            2 => Some(BodyOutcome::Refuse(StatusCode::REQUEST_TIMEOUT)),
+            4 => Some(BodyOutcome::Malformed),
+            _ => Some(BodyOutcome::GiveUp),
         }
     }
 
-    fn set(&self, fault: Fault) {
+    fn set(&self, fault: BodyFault) {
         self.fault.store(fault as u8, Ordering::Release);
     }
 
@@ -155,7 +155,7 @@ impl BodyControl {
     /// Read by the handler itself, it gives nothing more: the edge, which is polling the handler at
     /// this moment, sees the fault as soon as the handler waits, and answers in its place. Read
     /// anywhere else, such as in a task of its own, it gives an error.
-    fn broken<T>(self: &Arc<Self>, fault: Fault) -> Poll<Option<Result<T, UploadError>>> {
+    fn fail<T>(self: &Arc<Self>, fault: BodyFault) -> Poll<Option<Result<T, RequestBodyError>>> {
         let by_handler = context::with_current(|current| {
             current
                 .body
@@ -167,18 +167,18 @@ impl BodyControl {
             return Poll::Pending;
         }
         let reason = match fault {
-            Fault::TooLarge => Reason::TooLarge(self.limit()),
-            Fault::Stalled | Fault::Gone => Reason::Stalled(self.gap),
-            Fault::Malformed => Reason::Malformed,
+            BodyFault::TooLarge => Reason::TooLarge(self.limit()),
+            BodyFault::Stalled | BodyFault::Gone => Reason::Stalled(self.read_timeout),
+            BodyFault::Malformed => Reason::Malformed,
         };
-        Poll::Ready(Some(Err(UploadError(reason))))
+        Poll::Ready(Some(Err(RequestBodyError(reason))))
     }
 }
 
-impl fmt::Debug for BodyControl {
+impl fmt::Debug for BodyLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyControl")
-            .field("verdict", &self.verdict())
+        f.debug_struct("BodyLimits")
+            .field("verdict", &self.outcome())
             .finish_non_exhaustive()
     }
 }
@@ -186,7 +186,7 @@ impl fmt::Debug for BodyControl {
 /// Why a body could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub(super) struct UploadError(Reason);
+pub(super) struct RequestBodyError(Reason);
 
 #[derive(Debug, thiserror::Error)]
 enum Reason {
@@ -202,7 +202,7 @@ enum Reason {
 
 pin_project! {
     /// A request's body under the control of its edge.
-    pub(super) struct Upload<B> {
+    pub(super) struct RequestBody<B> {
         #[pin]
         inner: B,
         // Armed only while a reader waits, and then for a whole gap.
@@ -210,26 +210,26 @@ pin_project! {
         silence: Option<Sleep>,
         // That timer is not extended any more.
         is_final: bool,
-        control: Arc<BodyControl>,
+        control: Arc<BodyLimits>,
         // There while a reader waits.
-        wait: Option<Wait>,
+        wait: Option<BodyWait>,
         // Since when next to nothing has come, and how much.
         dry: Option<Instant>,
         came: u64,
         seen: u64,
     }
 
-    impl<B> PinnedDrop for Upload<B> {
+    impl<B> PinnedDrop for RequestBody<B> {
         fn drop(this: Pin<&mut Self>) {
             if let Some(wait) = this.wait {
-                this.control.admission.go_on(wait);
+                this.control.admission.end_wait(wait);
             }
         }
     }
 }
 
-impl<B> Upload<B> {
-    pub(super) fn new(inner: B, control: Arc<BodyControl>) -> Self {
+impl<B> RequestBody<B> {
+    pub(super) fn new(inner: B, control: Arc<BodyLimits>) -> Self {
         Self {
             inner,
             silence: None,
@@ -243,30 +243,30 @@ impl<B> Upload<B> {
     }
 }
 
-impl<B> Body for Upload<B>
+impl<B> Body for RequestBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<axum::BoxError>,
 {
     type Data = Bytes;
-    type Error = UploadError;
+    type Error = RequestBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let mut this = self.project();
         let limit = this.control.limit();
         // What the client declares is refused before a byte of it is read.
         if this.seen.saturating_add(this.inner.size_hint().lower()) > limit {
-            return this.control.broken(Fault::TooLarge);
+            return this.control.fail(BodyFault::TooLarge);
         }
         let polled = this.inner.as_mut().poll_frame(cx);
         if polled.is_ready()
             && let Some(wait) = this.wait.take()
-            && !this.control.admission.go_on(wait)
+            && !this.control.admission.end_wait(wait)
         {
-            return this.control.broken(Fault::Stalled);
+            return this.control.fail(BodyFault::Stalled);
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -274,12 +274,12 @@ where
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 *this.seen += length;
                 *this.came += length;
-                if *this.came >= SOMETHING {
+                if *this.came >= MIN_PROGRESS {
                     *this.dry = None;
                     *this.came = 0;
                 }
                 if *this.seen > limit {
-                    return this.control.broken(Fault::TooLarge);
+                    return this.control.fail(BodyFault::TooLarge);
                 }
                 let default = this.control.default_limit;
                 if *this.seen > default {
@@ -292,28 +292,28 @@ where
             Poll::Ready(Some(Err(error))) => {
                 let error = error.into();
                 if is_malformed(&*error) {
-                    return this.control.broken(Fault::Malformed);
+                    return this.control.fail(BodyFault::Malformed);
                 }
                 if is_reset(&*error) {
-                    this.control.set(Fault::Gone);
+                    this.control.set(BodyFault::Gone);
                 }
-                Poll::Ready(Some(Err(UploadError(Reason::Connection(error)))))
+                Poll::Ready(Some(Err(RequestBodyError(Reason::Connection(error)))))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 if this.silence.is_none() {
-                    this.silence.set(Some(sleep(this.control.gap)));
+                    this.silence.set(Some(sleep(this.control.read_timeout)));
                     *this.is_final = false;
                 }
                 let admission = &this.control.admission;
                 let since = *this.dry.get_or_insert_with(Instant::now);
-                let may_wait = admission.wait(this.wait, since, this.control, cx.waker());
+                let may_wait = admission.start_wait(this.wait, since, this.control, cx.waker());
                 if let Some(silence) = this.silence.as_mut().as_pin_mut()
                     && may_wait
                 {
                     ready!(lateness::poll_timer(silence, this.is_final, cx));
                 }
-                this.control.broken(Fault::Stalled)
+                this.control.fail(BodyFault::Stalled)
             }
         }
     }
@@ -390,37 +390,43 @@ mod tests {
         }
     }
 
-    async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<Verdict>) {
-        let control = BodyControl::new(u64::MAX, GAP, Admission::new(0));
+    async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<BodyOutcome>) {
+        let control = BodyLimits::new(u64::MAX, GAP, Admission::new(0));
         control.set_limit(limit);
         let chunks = chunks
             .iter()
             .map(|(s, n)| (Duration::from_secs(*s), *n))
             .collect();
-        let upload = Upload::new(Chunks(chunks, None), Arc::clone(&control));
+        let upload = RequestBody::new(Chunks(chunks, None), Arc::clone(&control));
         let whole = upload.collect().await.is_ok();
-        (whole, control.verdict())
+        (whole, control.outcome())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_at_the_limit_passes_and_one_above_it_does_not() {
         assert_eq!(read(10, &[(0, 4), (0, 6)]).await, (true, None));
-        let refused = (false, Some(Verdict::Refuse(StatusCode::PAYLOAD_TOO_LARGE)));
+        let refused = (
+            false,
+            Some(BodyOutcome::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
+        );
         assert_eq!(read(10, &[(0, 4), (0, 7)]).await, refused);
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_measured_between_reads_not_in_all() {
         assert_eq!(read(10, &[(4, 1), (4, 1), (4, 1)]).await, (true, None));
-        let refused = (false, Some(Verdict::Refuse(StatusCode::REQUEST_TIMEOUT)));
+        let refused = (
+            false,
+            Some(BodyOutcome::Refuse(StatusCode::REQUEST_TIMEOUT)),
+        );
         assert_eq!(read(10, &[(4, 1), (6, 1)]).await, refused);
     }
 
     #[tokio::test]
     async fn a_declared_size_is_refused_before_anything_is_read() {
-        let control = BodyControl::new(u64::MAX, GAP, Admission::new(0));
+        let control = BodyLimits::new(u64::MAX, GAP, Admission::new(0));
         control.set_limit(3);
-        let mut upload = Box::pin(Upload::new(Full::from("four"), Arc::clone(&control)));
+        let mut upload = Box::pin(RequestBody::new(Full::from("four"), Arc::clone(&control)));
         let first = std::future::poll_fn(|cx| upload.as_mut().poll_frame(cx)).await;
         assert!(first.unwrap().is_err());
         assert_eq!(
@@ -432,18 +438,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_route_may_raise_the_limit_before_the_body_is_read() {
-        let control = BodyControl::new(3, GAP, Admission::new(0));
+        let control = BodyLimits::new(3, GAP, Admission::new(0));
         control.set_limit(3);
         control.set_limit(4);
-        let upload = Upload::new(Full::from(Bytes::from_static(b"four")), control);
+        let upload = RequestBody::new(Full::from(Bytes::from_static(b"four")), control);
         assert_eq!(upload.collect().await.unwrap().to_bytes(), "four");
     }
 
     #[tokio::test]
     async fn a_reader_that_stops_at_the_default_limit_is_seen() {
         let chunks = || Chunks([(Duration::ZERO, 4); 3].into(), None);
-        let control = BodyControl::new(6, GAP, Admission::new(0));
-        let mut upload = Box::pin(Upload::new(chunks(), Arc::clone(&control)));
+        let control = BodyLimits::new(6, GAP, Admission::new(0));
+        let mut upload = Box::pin(RequestBody::new(chunks(), Arc::clone(&control)));
         let mut stopped = Vec::new();
         while upload.as_mut().frame().await.is_some() {
             stopped.push(control.stopped_at_default());

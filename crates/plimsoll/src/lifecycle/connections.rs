@@ -11,7 +11,7 @@ use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 /// What listeners and connections must know of the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(crate) enum Stage {
+pub(crate) enum DrainStage {
     /// Accept, and serve.
     Open,
     /// Accept, and serve, and tell clients to go elsewhere.
@@ -26,8 +26,8 @@ pub(crate) enum Stage {
 ///
 /// The main listener and the admin listener have one each: they end at different times.
 #[derive(Debug)]
-pub(crate) struct Connections {
-    stage: watch::Sender<Stage>,
+pub(crate) struct ConnectionTracker {
+    stage: watch::Sender<DrainStage>,
     /// Since when there are no new ones.
     draining_since: OnceLock<Instant>,
     /// The same, for those who only glance at it: the channel's lock is shared by all.
@@ -38,20 +38,20 @@ pub(crate) struct Connections {
     tasks: TaskTracker,
 }
 
-impl Connections {
+impl ConnectionTracker {
     pub(crate) fn new() -> Self {
         Self {
-            stage: watch::Sender::new(Stage::Open),
+            stage: watch::Sender::new(DrainStage::Open),
             draining_since: OnceLock::new(),
-            glance: AtomicU8::new(Stage::Open as u8),
+            glance: AtomicU8::new(DrainStage::Open as u8),
             cut_off_sending: AtomicU64::new(0),
             upgraded: AtomicU64::new(0),
             tasks: TaskTracker::new(),
         }
     }
 
-    pub(crate) fn enter_stage(&self, stage: Stage) {
-        if stage >= Stage::Draining {
+    pub(crate) fn enter_stage(&self, stage: DrainStage) {
+        if stage >= DrainStage::Draining {
             self.draining_since.get_or_init(Instant::now);
         }
         self.glance.store(stage as u8, Ordering::Release);
@@ -67,12 +67,12 @@ impl Connections {
     }
 
     /// Whether the stage is `at_least`, at a glance.
-    pub(crate) fn is_at(&self, at_least: Stage) -> bool {
+    pub(crate) fn is_at(&self, at_least: DrainStage) -> bool {
         self.glance.load(Ordering::Acquire) >= at_least as u8
     }
 
     /// Waits until the stage is `at_least`. Whoever comes late still sees it.
-    pub(crate) fn reached(&self, at_least: Stage) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn reached(&self, at_least: DrainStage) -> impl Future<Output = ()> + use<> {
         let mut stage = self.stage.subscribe();
         // Whoever has used up the budget of its task would be turned away without being woken when
         // the stage comes, since it is polled once and then only when it is woken.

@@ -12,7 +12,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Hooks, Lifecycle, Report, Stage, State, Stop, hooks::HooksEnded};
+use super::{
+    DrainStage, Hooks, Lifecycle, LifecycleState, ShutdownReport, Stop, hooks::HooksOutcome,
+};
 use crate::{
     config::{Config, Level},
     metrics::Registry,
@@ -40,7 +42,7 @@ const CUT_BUDGET: Duration = Duration::from_millis(200);
 
 /// The end of one service.
 #[derive(Debug)]
-pub(crate) struct Drain<'a> {
+pub(crate) struct ShutdownSequence<'a> {
     pub(crate) lifecycle: &'a Arc<Lifecycle>,
     pub(crate) registry: &'a Registry,
     pub(crate) log: &'a Log,
@@ -51,7 +53,7 @@ pub(crate) struct Drain<'a> {
     pub(crate) runtime: &'a runtime::Handle,
 }
 
-impl Drain<'_> {
+impl ShutdownSequence<'_> {
     /// Goes through all states up to flushing. What is left is to write the report, and the time
     /// there is for that.
     ///
@@ -59,13 +61,13 @@ impl Drain<'_> {
     pub(crate) async fn run(
         self,
         stop: Stop,
-        force: &mut Force<impl Future<Output = ()>>,
-    ) -> Ended {
-        let mut report = Report::new(stop.as_str());
+        force: &mut ForcedShutdown<impl Future<Output = ()>>,
+    ) -> ShutdownOutcome {
+        let mut report = ShutdownReport::new(stop.as_str());
         let began = Instant::now();
         let finished_before = self.registry.http.finished();
-        self.lifecycle.advance(State::LameDuck);
-        self.lifecycle.connections.enter_stage(Stage::LameDuck);
+        self.lifecycle.advance(LifecycleState::LameDuck);
+        self.lifecycle.connections.enter_stage(DrainStage::LameDuck);
         self.log.infra(Level::Info, "shutdown_started", |record| {
             record.str("reason", stop.as_str());
             record.bool("ready", false);
@@ -94,11 +96,11 @@ impl Drain<'_> {
             self.registry.http.in_flight() + self.lifecycle.connections.upgraded();
         report.workers_finished = self.lifecycle.runs.finished();
         report.workers_cut_off = self.lifecycle.runs.running();
-        self.lifecycle.connections.enter_stage(Stage::Cut);
+        self.lifecycle.connections.enter_stage(DrainStage::Cut);
         let _ = timeout(CUT_BUDGET, self.lifecycle.connections.ended()).await;
         report.requests_cut_off += self.lifecycle.connections.cut_off_while_sending();
 
-        self.lifecycle.advance(State::Flushing);
+        self.lifecycle.advance(LifecycleState::Flushing);
         let hooks_began = Instant::now();
         let time = (end - FLUSH_AT_LEAST).saturating_duration_since(hooks_began);
         let hooks = self.hooks.run(time, force.is_over, self.runtime, self.log);
@@ -108,7 +110,7 @@ impl Drain<'_> {
             force.or(hooks).await
         };
         // A second signal cuts off the hook that runs, and all behind it.
-        let ended = ended.unwrap_or_else(|| HooksEnded {
+        let ended = ended.unwrap_or_else(|| HooksOutcome {
             cut_off: self.hooks.len() + 1,
             left: Duration::ZERO,
         });
@@ -119,31 +121,31 @@ impl Drain<'_> {
         } else {
             ended.left + FLUSH_AT_LEAST
         };
-        Ended { report, flush }
+        ShutdownOutcome { report, flush }
     }
 
     fn enter_draining(&self) {
-        self.lifecycle.advance(State::Draining);
-        self.lifecycle.connections.enter_stage(Stage::Draining);
+        self.lifecycle.advance(LifecycleState::Draining);
+        self.lifecycle.connections.enter_stage(DrainStage::Draining);
     }
 }
 
 /// How the end went, but for the last record.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) report: Report,
+pub(crate) struct ShutdownOutcome {
+    pub(crate) report: ShutdownReport,
     /// How long the flush of the log may take.
     pub(crate) flush: Duration,
 }
 
 /// Somebody who may want it to be over at once.
 #[derive(Debug)]
-pub(crate) struct Force<F> {
+pub(crate) struct ForcedShutdown<F> {
     wanted: Pin<Box<F>>,
     is_over: bool,
 }
 
-impl<F: Future<Output = ()>> Force<F> {
+impl<F: Future<Output = ()>> ForcedShutdown<F> {
     pub(crate) fn new(wanted: F) -> Self {
         Self {
             wanted: Box::pin(wanted),

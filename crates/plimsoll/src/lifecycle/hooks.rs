@@ -24,15 +24,15 @@ use tokio::{
 
 use crate::{config::Level, telemetry::Log};
 
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+type HookFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The hooks of one service. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Hooks {
-    shared: Arc<Shared>,
+    shared: Arc<HookList>,
 }
 
-struct Shared {
+struct HookList {
     list: Mutex<Vec<Hook>>,
     /// The declared total of the hooks' own limits.
     extra_time: Duration,
@@ -42,12 +42,12 @@ struct Hook {
     name: String,
     /// Its own limit; the hook shares the common time if there is none.
     limit: Option<Duration>,
-    work: Work,
+    work: HookFuture,
 }
 
 /// How the hooks ended.
 #[derive(Debug)]
-pub(crate) struct HooksEnded {
+pub(crate) struct HooksOutcome {
     pub(crate) cut_off: u64,
     /// What is left of the shared time.
     pub(crate) left: Duration,
@@ -57,7 +57,7 @@ impl Hooks {
     /// `extra_time` is the total that hooks with a limit of their own may take.
     pub(crate) fn new(extra_time: Duration) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(HookList {
                 list: Mutex::new(Vec::new()),
                 extra_time,
             }),
@@ -107,7 +107,7 @@ impl Hooks {
         hurried: bool,
         runtime: &runtime::Handle,
         log: &Log,
-    ) -> HooksEnded {
+    ) -> HooksOutcome {
         let mut left = time;
         let mut extra = if hurried {
             Duration::ZERO
@@ -148,7 +148,7 @@ impl Hooks {
                 });
             }
         }
-        HooksEnded { cut_off, left }
+        HooksOutcome { cut_off, left }
     }
 
     /// Takes the next hook, and computes how long it may take. A hook may register further ones.

@@ -33,25 +33,25 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Pulse;
+use super::Heartbeats;
 use crate::{config::Level, telemetry::Log};
 
 /// How long `READY=1` may wait for a place in the manager's queue.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The least time between two signs of life: half of an interval that no manager is set to.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The way to the manager, if there is one.
 #[derive(Debug)]
-pub(crate) struct Notify {
+pub(crate) struct SdNotify {
     manager: Option<(UnixDatagram, SocketAddr)>,
     log: Log,
     is_ready: AtomicBool,
     has_complained: AtomicBool,
 }
 
-impl Notify {
+impl SdNotify {
     /// Tells whoever listens at `socket`, which is the text of `NOTIFY_SOCKET`.
     pub(crate) fn new(socket: Option<&str>, log: Log) -> Arc<Self> {
         let opened = socket.map(open).transpose();
@@ -66,7 +66,7 @@ impl Notify {
             has_complained: AtomicBool::new(false),
         };
         if let Some(error) = problem {
-            notify.complain(&error);
+            notify.log_send_error(&error);
         }
         Arc::new(notify)
     }
@@ -97,12 +97,12 @@ impl Notify {
             return;
         };
         if let Err(error) = socket.send_to_addr(message.as_bytes(), addr) {
-            self.complain(&error);
+            self.log_send_error(&error);
         }
     }
 
     /// Says once that the manager does not hear.
-    fn complain(&self, error: &io::Error) {
+    fn log_send_error(&self, error: &io::Error) {
         if !self.has_complained.swap(true, Ordering::Relaxed) {
             self.log.infra(Level::Warning, "notify_failed", |record| {
                 record.str("error", &error.to_string());
@@ -114,7 +114,7 @@ impl Notify {
 fn open(name: &str) -> io::Result<(UnixDatagram, SocketAddr)> {
     let addr = address(name)?;
     let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     Ok((socket, addr))
 }
 
@@ -135,17 +135,17 @@ fn address(name: &str) -> io::Result<SocketAddr> {
 
 /// The signs of life that the manager waits for.
 #[derive(Debug)]
-pub(crate) struct SignsOfLife {
-    notify: Arc<Notify>,
+pub(crate) struct WatchdogNotifier {
+    notify: Arc<SdNotify>,
     every: Duration,
     stall_limit: Duration,
     due: Instant,
 }
 
-impl SignsOfLife {
+impl WatchdogNotifier {
     /// For a manager that waits for as long as `patience`, of a process that counts as dead when all
     /// its workers have been silent for `stall_limit`.
-    pub(crate) fn new(notify: Arc<Notify>, patience: Duration, stall_limit: Duration) -> Self {
+    pub(crate) fn new(notify: Arc<SdNotify>, patience: Duration, stall_limit: Duration) -> Self {
         Self {
             notify,
             every: (patience / 2).max(LEAST_PAUSE),
@@ -155,12 +155,12 @@ impl SignsOfLife {
     }
 
     /// Gives the next one if it is time and there is life, and says when to come again.
-    pub(super) fn give(&mut self, pulse: &Pulse) -> Duration {
+    pub(super) fn ping_if_due(&mut self, pulse: &Heartbeats) -> Duration {
         let now = Instant::now();
         if now >= self.due {
             self.due = now + self.every;
             let is_watched = self.notify.is_ready.load(Ordering::Acquire);
-            if is_watched && !pulse.is_gone(self.stall_limit) {
+            if is_watched && !pulse.all_stalled(self.stall_limit) {
                 self.notify.send("WATCHDOG=1");
             }
         }

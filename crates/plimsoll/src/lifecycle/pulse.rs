@@ -19,11 +19,11 @@ use tokio::{
 
 use crate::{
     context,
-    polled::{Polled, PolledRequest},
+    polled::{PolledRequest, PolledSlot},
 };
 
 /// The pause between two beats.
-const BEAT: Duration = Duration::from_millis(500);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A worker that was silent for so long is stuck: a beat is due every half second.
 pub(super) const STUCK: Duration = Duration::from_millis(1500);
@@ -39,15 +39,15 @@ pub(crate) fn stall_limit(request_timeout: Option<Duration>) -> Duration {
 
 /// The beats of all workers.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Heartbeats {
     born: Instant,
     /// The last beat of each, in milliseconds after `born`.
     beats: Box<[AtomicU64]>,
     /// Where the thread that beat last notes the requests that it polls, for each worker.
-    polled: Box<[Mutex<Option<Arc<Polled>>>]>,
+    polled: Box<[Mutex<Option<Arc<PolledSlot>>>]>,
 }
 
-impl Pulse {
+impl Heartbeats {
     /// Makes these workers beat, for as long as their runtimes live.
     pub(crate) fn start(workers: &[Handle]) -> Arc<Self> {
         let pulse = Arc::new(Self::of_silent(workers.len()));
@@ -55,22 +55,22 @@ impl Pulse {
             let pulse = Arc::clone(&pulse);
             worker.spawn(async move {
                 loop {
-                    pulse.beat(index);
+                    pulse.record(index);
                     // A worker moves to another thread where code calls `block_in_place`.
                     *lock(&pulse.polled[index]) = Some(context::note_polled());
-                    sleep(BEAT).await;
+                    sleep(HEARTBEAT_INTERVAL).await;
                 }
             });
         }
         pulse
     }
 
-    pub(super) fn beat(&self, index: usize) {
+    pub(super) fn record(&self, index: usize) {
         let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.beats[index].store(now, Ordering::Relaxed);
     }
 
-    /// Workers that have beaten just now, and beat by [`Pulse::beat`] only.
+    /// Workers that have beaten just now, and beat by [`Heartbeats::beat`] only.
     pub(super) fn of_silent(count: usize) -> Self {
         Self {
             born: Instant::now(),
@@ -85,7 +85,7 @@ impl Pulse {
     }
 
     /// How long each worker has been silent.
-    pub(crate) fn silences(&self) -> impl Iterator<Item = Duration> {
+    pub(crate) fn ages(&self) -> impl Iterator<Item = Duration> {
         let now = self.born.elapsed();
         self.beats.iter().map(move |beat| {
             now.saturating_sub(Duration::from_millis(beat.load(Ordering::Relaxed)))
@@ -94,15 +94,15 @@ impl Pulse {
 
     /// Whether a worker has been silent for longer than a beat can be late.
     pub(crate) fn is_stuck(&self, index: usize) -> bool {
-        self.silences()
+        self.ages()
             .nth(index)
             .is_some_and(|silence| silence > STUCK)
     }
 
     /// Whether every worker has been silent for longer than `limit` (contract HTTP-3). A service
     /// without workers of its own never is: whoever answers shows that it is not.
-    pub(crate) fn is_gone(&self, limit: Duration) -> bool {
-        !self.beats.is_empty() && self.silences().all(|silence| silence > limit)
+    pub(crate) fn all_stalled(&self, limit: Duration) -> bool {
+        !self.beats.is_empty() && self.ages().all(|silence| silence > limit)
     }
 }
 
@@ -118,20 +118,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_service_is_gone_when_every_worker_is_silent() {
-        let pulse = Pulse::of_silent(2);
+        let pulse = Heartbeats::of_silent(2);
         advance(Duration::from_secs(31)).await;
-        assert!(pulse.is_gone(Duration::from_secs(30)));
-        pulse.beat(1);
-        assert!(!pulse.is_gone(Duration::from_secs(30)), "one is enough");
-        let silences: Vec<_> = pulse.silences().map(|silence| silence.as_secs()).collect();
+        assert!(pulse.all_stalled(Duration::from_secs(30)));
+        pulse.record(1);
+        assert!(!pulse.all_stalled(Duration::from_secs(30)), "one is enough");
+        let silences: Vec<_> = pulse.ages().map(|silence| silence.as_secs()).collect();
         assert_eq!(silences, [31, 0]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_runtime_that_runs_beats() {
-        let pulse = Pulse::start(&[Handle::current()]);
+        let pulse = Heartbeats::start(&[Handle::current()]);
         sleep(Duration::from_secs(60)).await;
-        assert!(pulse.silences().all(|silence| silence <= BEAT));
-        assert!(!Pulse::start(&[]).is_gone(Duration::ZERO));
+        assert!(pulse.ages().all(|silence| silence <= HEARTBEAT_INTERVAL));
+        assert!(!Heartbeats::start(&[]).all_stalled(Duration::ZERO));
     }
 }

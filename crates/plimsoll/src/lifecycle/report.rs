@@ -7,7 +7,7 @@ use crate::telemetry::{Record, Totals};
 /// How a service ended (contract LIFE-6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Report {
+pub struct ShutdownReport {
     /// What ended it: `SIGTERM`, `SIGINT`, `SIGQUIT` or `requested`.
     pub reason: &'static str,
     /// Requests that ended after the stop had begun and before their time was over, be it that they
@@ -29,7 +29,7 @@ pub struct Report {
     pub hooks: Duration,
 }
 
-impl Report {
+impl ShutdownReport {
     pub(crate) fn new(reason: &'static str) -> Self {
         Self {
             reason,

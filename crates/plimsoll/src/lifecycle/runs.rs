@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts runs of background workers.
 #[derive(Debug, Default)]
-pub(crate) struct Runs {
+pub(crate) struct WorkerRuns {
     running: AtomicU64,
     finished: AtomicU64,
 }
 
-impl Runs {
+impl WorkerRuns {
     pub(crate) fn began(&self) {
         self.running.fetch_add(1, Ordering::AcqRel);
     }

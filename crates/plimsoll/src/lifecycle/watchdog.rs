@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Pulse, SignsOfLife, pulse::STUCK};
+use super::{Heartbeats, WatchdogNotifier, pulse::STUCK};
 use crate::{
     config::Level,
     metrics::Registry,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The longest pause between two looks.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The status of a process that had to be ended, as if its requests had been cut off. It has no last
 /// record then: whoever writes that may be what hangs.
@@ -26,17 +26,17 @@ const EXIT_STATUS: i32 = 3;
 /// The thread's handle. Dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
-    shared: Arc<Shared>,
+    shared: Arc<WatchdogShared>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
+struct WatchdogShared {
+    state: Mutex<WatchdogState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WatchdogState {
     over: bool,
     deadline: Option<Instant>,
 }
@@ -48,15 +48,15 @@ impl Watchdog {
     ///
     /// If the operating system gives no thread. Nothing would hold the limit of the end then.
     pub(crate) fn start(
-        pulse: Arc<Pulse>,
-        signs: Option<SignsOfLife>,
+        pulse: Arc<Heartbeats>,
+        signs: Option<WatchdogNotifier>,
         registry: Arc<Registry>,
         log: Log,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(WatchdogShared::default());
         let watched = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("watchdog".to_owned());
-        thread.spawn(move || watch(&watched, &pulse, signs, &registry, &log))?;
+        thread.spawn(move || run(&watched, &pulse, signs, &registry, &log))?;
         Ok(Self { shared })
     }
 
@@ -75,21 +75,23 @@ impl Drop for Watchdog {
     }
 }
 
-fn watch(
-    shared: &Shared,
-    pulse: &Pulse,
-    mut signs: Option<SignsOfLife>,
+fn run(
+    shared: &WatchdogShared,
+    pulse: &Heartbeats,
+    mut signs: Option<WatchdogNotifier>,
     registry: &Registry,
     log: &Log,
 ) {
-    let mut stuck: Vec<Option<Duration>> = pulse.silences().map(|_| None).collect();
+    let mut stuck: Vec<Option<Duration>> = pulse.ages().map(|_| None).collect();
     loop {
-        let pause = signs.as_mut().map_or(LOOK, |signs| signs.give(pulse));
+        let pause = signs
+            .as_mut()
+            .map_or(POLL_INTERVAL, |signs| signs.ping_if_due(pulse));
         let before = Instant::now();
         let state = lock(shared);
         let (state, _) = shared
             .changed
-            .wait_timeout_while(state, pause.min(LOOK), |state| !state.over)
+            .wait_timeout_while(state, pause.min(POLL_INTERVAL), |state| !state.over)
             .unwrap_or_else(PoisonError::into_inner);
         if state.over {
             return;
@@ -102,7 +104,7 @@ fn watch(
         }
         drop(state);
         // A process that was stopped and goes on finds everybody silent, itself included.
-        if before.elapsed() < LOOK * 2 {
+        if before.elapsed() < POLL_INTERVAL * 2 {
             report(pulse, &mut stuck, registry, log);
         }
     }
@@ -111,8 +113,8 @@ fn watch(
 /// Records of each worker once that it is stuck, and once that it goes on.
 ///
 /// The first of these records has the id and the route of the request that the worker polls.
-fn report(pulse: &Pulse, stuck: &mut [Option<Duration>], registry: &Registry, log: &Log) {
-    for (index, (silence, stuck)) in pulse.silences().zip(stuck).enumerate() {
+fn report(pulse: &Heartbeats, stuck: &mut [Option<Duration>], registry: &Registry, log: &Log) {
+    for (index, (silence, stuck)) in pulse.ages().zip(stuck).enumerate() {
         let (level, message, lasted) = match *stuck {
             None if silence > STUCK => (Level::Warning, "worker_stuck", silence),
             Some(lasted) if silence < STUCK => (Level::Info, "worker_recovered", lasted),
@@ -150,7 +152,7 @@ fn end_process() -> ! {
     std::process::exit(EXIT_STATUS)
 }
 
-fn lock(shared: &Shared) -> MutexGuard<'_, State> {
+fn lock(shared: &WatchdogShared) -> MutexGuard<'_, WatchdogState> {
     shared.state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -165,7 +167,7 @@ mod tests {
         };
         watchdog.end_within(Duration::MAX);
         assert_eq!(lock(&watchdog.shared).deadline, None);
-        watchdog.end_within(LOOK);
+        watchdog.end_within(POLL_INTERVAL);
         assert!(lock(&watchdog.shared).deadline.is_some());
     }
 }

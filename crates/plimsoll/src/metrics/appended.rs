@@ -15,8 +15,8 @@ use std::{
 
 use super::{
     definition as families,
-    reader::{Kind, Metrics as Read},
-    text::Encoder,
+    reader::{MetricType, Scrape as Read},
+    text::TextEncoder,
     user::shown,
 };
 
@@ -28,11 +28,11 @@ type Write = Box<dyn Fn(&mut String) + Send + Sync>;
 /// The sources, and how often one was dropped.
 #[derive(Default)]
 pub(super) struct Appended {
-    sources: Mutex<Vec<Arc<Source>>>,
+    sources: Mutex<Vec<Arc<ExpositionSource>>>,
     dropped: AtomicU64,
 }
 
-struct Source {
+struct ExpositionSource {
     write: Write,
     is_logged: AtomicBool,
 }
@@ -45,14 +45,14 @@ enum Rejected {
     #[error("it wrote {0} bytes, more than {MAX_BYTES}")]
     TooLarge(usize),
     #[error("{0}")]
-    Invalid(#[from] super::reader::ParseError),
+    Invalid(#[from] super::reader::ExpositionError),
     #[error("there is a metric named {0} already")]
     Taken(String),
 }
 
 impl Appended {
     pub(super) fn add(&self, write: Write) {
-        self.lock().push(Arc::new(Source {
+        self.lock().push(Arc::new(ExpositionSource {
             write,
             is_logged: AtomicBool::new(false),
         }));
@@ -62,7 +62,7 @@ impl Appended {
     /// `log` gets the first reason for which a source is dropped.
     pub(super) fn render(
         &self,
-        out: &mut Encoder,
+        out: &mut TextEncoder,
         mut taken: BTreeSet<String>,
         log: &dyn Fn(&dyn fmt::Display),
     ) {
@@ -86,12 +86,12 @@ impl Appended {
         out.sample("_total", &[], self.dropped.load(Ordering::Relaxed));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Source>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ExpositionSource>>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Source {
+impl ExpositionSource {
     /// What it writes, if that can be served beside `taken`, to which its names are added.
     fn read(&self, taken: &mut BTreeSet<String>) -> Result<Read, Rejected> {
         let mut text = String::new();
@@ -119,15 +119,15 @@ impl Source {
 ///
 /// A counter's samples end in `_total` there. One whose name does not is of unknown type, so that
 /// its series have one name in both formats.
-pub(super) fn stem(name: &str, kind: Kind) -> (&str, &'static str) {
+pub(super) fn stem(name: &str, kind: MetricType) -> (&str, &'static str) {
     match kind {
-        Kind::Counter => name
+        MetricType::Counter => name
             .strip_suffix("_total")
             .map_or((name, "unknown"), |stem| (stem, "counter")),
-        Kind::Gauge => (name, "gauge"),
-        Kind::Histogram => (name, "histogram"),
-        Kind::Summary => (name, "summary"),
-        Kind::Untyped => (name, "unknown"),
+        MetricType::Gauge => (name, "gauge"),
+        MetricType::Histogram => (name, "histogram"),
+        MetricType::Summary => (name, "summary"),
+        MetricType::Untyped => (name, "unknown"),
     }
 }
 
@@ -143,18 +143,18 @@ impl fmt::Debug for Appended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Exposition;
+    use crate::metrics::TextFormat;
 
     /// What a scrape has of this text, and what is logged.
-    fn appended(exposition: Exposition, text: impl Into<String>) -> (String, Vec<String>) {
+    fn appended(exposition: TextFormat, text: impl Into<String>) -> (String, Vec<String>) {
         let text = text.into();
         let appended = Appended::default();
         appended.add(Box::new(move |out| out.push_str(&text)));
         rendered(&appended, exposition)
     }
 
-    fn rendered(appended: &Appended, exposition: Exposition) -> (String, Vec<String>) {
-        let mut out = Encoder::new(exposition);
+    fn rendered(appended: &Appended, exposition: TextFormat) -> (String, Vec<String>) {
+        let mut out = TextEncoder::new(exposition);
         let logged = Mutex::new(Vec::new());
         let taken = BTreeSet::from(["taken".to_owned()]);
         appended.render(&mut out, taken, &|error| {
@@ -176,7 +176,7 @@ mod tests {
             # TYPE free untyped\nfree +Inf\n\
             # HELP wait Time.\n# TYPE wait histogram\n\
             wait_bucket{le=\"0.5\"} 1\nwait_bucket{le=\"+Inf\"} 2\nwait_sum 0.75\nwait_count 2\n";
-        let (plain, logged) = appended(Exposition::Plain, text);
+        let (plain, logged) = appended(TextFormat::Plain, text);
         assert_eq!(logged, [""; 0]);
         assert_eq!(
             plain,
@@ -190,7 +190,7 @@ mod tests {
                 + DROPPED
                 + "0\n"
         );
-        let (open, _) = appended(Exposition::OpenMetrics, text);
+        let (open, _) = appended(TextFormat::OpenMetrics, text);
         for line in [
             "# HELP hits Hits, \\\\ and \\\"quoted\\\".",
             "# TYPE hits counter",
@@ -206,7 +206,7 @@ mod tests {
     fn appended_text_that_is_not_valid_is_dropped_whole() {
         #[track_caller]
         fn check(text: impl Into<String>, why: &str) {
-            let (out, logged) = appended(Exposition::Plain, text);
+            let (out, logged) = appended(TextFormat::Plain, text);
             assert_eq!(out, format!("{DROPPED}1\n"));
             assert!(logged.len() == 1 && logged[0].contains(why), "{logged:?}");
         }
@@ -231,7 +231,7 @@ mod tests {
                 out.push_str(&format!("# TYPE same gauge\nsame {value}\n"));
             }));
         }
-        let (first, logged) = rendered(&appended, Exposition::Plain);
+        let (first, logged) = rendered(&appended, TextFormat::Plain);
         assert!(
             first.contains("\nsame 1\n") && !first.contains("same 2"),
             "{first}"
@@ -241,7 +241,7 @@ mod tests {
             logged,
             ["it panicked", "there is a metric named same already"]
         );
-        let (second, logged) = rendered(&appended, Exposition::Plain);
+        let (second, logged) = rendered(&appended, TextFormat::Plain);
         assert!(second.ends_with("_dropped_total 4\n"), "{second}");
         assert_eq!(logged, [""; 0], "each source is logged once");
     }

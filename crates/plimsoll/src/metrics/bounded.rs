@@ -50,16 +50,16 @@ const LONGEST_VALUE: usize = 128;
 /// [`Metrics::bounded_gauge`]: super::Metrics::bounded_gauge
 /// [`Metrics::bounded_histogram`]: super::Metrics::bounded_histogram
 pub struct BoundedFamily<M> {
-    shared: Arc<Shared<M>>,
+    shared: Arc<BoundedTable<M>>,
 }
 
-struct Shared<M> {
+struct BoundedTable<M> {
     label: Box<str>,
     most_values: usize,
     make: Box<dyn Fn() -> M + Send + Sync>,
     hasher: RandomState,
     /// Its length is a power of two. A value is in the first free place from its hash on, and stays.
-    table: Box<[OnceLock<Series<M>>]>,
+    table: Box<[OnceLock<BoundedSeries<M>>]>,
     /// How many values there are; whoever holds this may add one.
     values: Mutex<usize>,
     /// No value will be added any more.
@@ -68,7 +68,7 @@ struct Shared<M> {
     folded: Arc<AtomicU64>,
 }
 
-struct Series<M> {
+struct BoundedSeries<M> {
     value: Box<str>,
     metric: M,
 }
@@ -82,7 +82,7 @@ impl<M> BoundedFamily<M> {
     ) -> Self {
         let places = (2 * most_values).next_power_of_two();
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(BoundedTable {
                 label: label.into(),
                 most_values,
                 hasher: RandomState::new(),
@@ -117,7 +117,7 @@ impl<M> BoundedFamily<M> {
     }
 }
 
-impl<M> Shared<M> {
+impl<M> BoundedTable<M> {
     fn own(&self, value: &str) -> Option<&M> {
         let hash = self.hasher.hash_one(value);
         // Asked before the search: what a full table does not have, it never will.
@@ -133,7 +133,7 @@ impl<M> Shared<M> {
     }
 
     /// The places where a value may be, in the order in which they are looked at.
-    fn places(&self, hash: u64) -> impl Iterator<Item = &OnceLock<Series<M>>> {
+    fn places(&self, hash: u64) -> impl Iterator<Item = &OnceLock<BoundedSeries<M>>> {
         let mask = self.table.len() - 1;
         // Only the low bits matter, which are the same on any machine.
         #[expect(
@@ -153,7 +153,7 @@ impl<M> Shared<M> {
                 Some(_) => {}
                 None if *values == self.most_values => return None,
                 None => {
-                    let series = place.get_or_init(|| Series {
+                    let series = place.get_or_init(|| BoundedSeries {
                         value: value.into(),
                         metric: (self.make)(),
                     });

@@ -17,7 +17,7 @@ use super::{
     http::write_histogram,
     method::{LABELS, method_slot},
     routes::AppendOnly,
-    text::Encoder,
+    text::TextEncoder,
 };
 use crate::telemetry::thread_index;
 
@@ -63,12 +63,12 @@ fn label(key: u16) -> String {
 /// Counters and histograms of all peers.
 #[derive(Debug)]
 pub(crate) struct CallMetrics {
-    peers: AppendOnly<Peer>,
+    peers: AppendOnly<CallPeer>,
     shards: usize,
 }
 
 #[derive(Debug)]
-struct Peer {
+struct CallPeer {
     name: Box<str>,
     shards: Box<[Series]>,
 }
@@ -95,7 +95,7 @@ impl CallMetrics {
     fn index(&self, name: &str) -> PeerId {
         let index = self.peers.find_or_push(
             |peer| &*peer.name == name,
-            || Peer {
+            || CallPeer {
                 name: name.into(),
                 shards: (0..self.shards).map(|_| Series::default()).collect(),
             },
@@ -117,7 +117,7 @@ impl CallMetrics {
     }
 
     /// Renders both families, if there is a client.
-    pub(super) fn render(&self, out: &mut Encoder) {
+    pub(super) fn render(&self, out: &mut TextEncoder) {
         if self.peers.get(0).is_none() {
             return;
         }
@@ -130,7 +130,7 @@ impl CallMetrics {
                     ("method", LABELS[slot as usize]),
                     ("status", &label(key)),
                 ];
-                (Encoder::labels(&labels), sums)
+                (TextEncoder::labels(&labels), sums)
             })
             .collect();
         out.family(&families::CLIENT_REQUESTS);
@@ -160,10 +160,10 @@ impl CallMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Exposition;
+    use crate::metrics::TextFormat;
 
     fn rendered(calls: &CallMetrics) -> String {
-        let mut out = Encoder::new(Exposition::Plain);
+        let mut out = TextEncoder::new(TextFormat::Plain);
         calls.render(&mut out);
         out.finish()
     }

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{definition::Family, text::Encoder};
+use super::{definition::FamilyDefinition, text::TextEncoder};
 
 /// A closed set of causes, which are the values of one label.
 pub(crate) trait Cause: Copy + 'static {
@@ -46,9 +46,9 @@ macro_rules! causes {
 pub(super) use causes;
 
 /// How often each cause has had its effect.
-pub(crate) struct Counts<C>(Box<[AtomicU64]>, PhantomData<fn(C)>);
+pub(crate) struct CauseCounts<C>(Box<[AtomicU64]>, PhantomData<fn(C)>);
 
-impl<C: Cause> Counts<C> {
+impl<C: Cause> CauseCounts<C> {
     pub(crate) fn count(&self, cause: C) {
         self.0[cause.index()].fetch_add(1, Ordering::Relaxed);
     }
@@ -70,7 +70,7 @@ impl<C: Cause> Counts<C> {
     }
 
     /// Writes a family with one label.
-    pub(super) fn render(&self, out: &mut Encoder, family: &Family) {
+    pub(super) fn render(&self, out: &mut TextEncoder, family: &FamilyDefinition) {
         out.family(family);
         for (cause, count) in C::ALL.iter().zip(&self.0) {
             let label = (family.labels[0], cause.as_str());
@@ -79,15 +79,15 @@ impl<C: Cause> Counts<C> {
     }
 }
 
-impl<C: Cause> Default for Counts<C> {
+impl<C: Cause> Default for CauseCounts<C> {
     fn default() -> Self {
         let counts = C::ALL.iter().map(|_| AtomicU64::new(0)).collect();
         Self(counts, PhantomData)
     }
 }
 
-impl<C> fmt::Debug for Counts<C> {
+impl<C> fmt::Debug for CauseCounts<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Counts").field(&self.0).finish()
+        f.debug_tuple("CauseCounts").field(&self.0).finish()
     }
 }

@@ -58,11 +58,11 @@ impl Sums {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Series {
-    first: OnceLock<Box<Link>>,
+    first: OnceLock<Box<CellLink>>,
 }
 
 #[derive(Debug, Default)]
-struct Link {
+struct CellLink {
     /// 0 is a free place: no series has that key.
     keys: [AtomicU32; LINK],
     cells: [Cell; LINK],

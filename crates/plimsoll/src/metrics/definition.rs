@@ -3,13 +3,13 @@
 
 /// The kinds of metric that the chassis has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum FamilyKind {
     Counter,
     Gauge,
     Histogram,
 }
 
-impl Kind {
+impl FamilyKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -21,15 +21,15 @@ impl Kind {
 
 /// One metric: a name, and what its series have in common.
 #[derive(Debug)]
-pub(crate) struct Family {
+pub(crate) struct FamilyDefinition {
     /// Without the `_total` of counters, which OpenMetrics counts as part of the sample.
     pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: FamilyKind,
     pub(crate) labels: &'static [&'static str],
     pub(crate) help: &'static str,
 }
 
-impl Family {
+impl FamilyDefinition {
     /// The name in the plain text format, and in queries.
     pub(crate) fn plain_name(&self) -> String {
         plain_name(self.name, self.kind)
@@ -37,25 +37,25 @@ impl Family {
 }
 
 /// The name of a metric in the plain text format, and in queries.
-pub(super) fn plain_name(name: &str, kind: Kind) -> String {
+pub(super) fn plain_name(name: &str, kind: FamilyKind) -> String {
     match kind {
-        Kind::Counter => format!("{name}_total"),
-        Kind::Gauge | Kind::Histogram => name.to_owned(),
+        FamilyKind::Counter => format!("{name}_total"),
+        FamilyKind::Gauge | FamilyKind::Histogram => name.to_owned(),
     }
 }
 
 macro_rules! families {
     ($($id:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(
-            pub(super) const $id: Family = Family {
+            pub(super) const $id: FamilyDefinition = FamilyDefinition {
                 name: $name,
-                kind: Kind::$kind,
+                kind: FamilyKind::$kind,
                 labels: &[$($label),*],
                 help: $help,
             };
         )*
         /// All families, in the order of the scrape.
-        pub(crate) const FAMILIES: &[Family] = &[$($id),*];
+        pub(crate) const FAMILIES: &[FamilyDefinition] = &[$($id),*];
     };
 }
 

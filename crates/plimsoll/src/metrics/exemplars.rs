@@ -16,7 +16,7 @@ use crate::trace::SpanContext;
 
 /// A series, and one of its buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct BucketKey {
     pub(super) route: RouteId,
     pub(super) method: u32,
     pub(super) status: u16,
@@ -33,15 +33,15 @@ pub(super) struct Exemplar {
 
 /// The exemplars of all series.
 #[derive(Debug, Default)]
-pub(super) struct Exemplars(Mutex<HashMap<Place, Exemplar>>);
+pub(super) struct Exemplars(Mutex<HashMap<BucketKey, Exemplar>>);
 
 /// The exemplars at the time of a scrape.
 #[derive(Debug)]
-pub(super) struct Snapshot(HashMap<Place, Exemplar>);
+pub(super) struct Snapshot(HashMap<BucketKey, Exemplar>);
 
 impl Exemplars {
     /// Puts a request in the place of the one that was there, if that costs no time.
-    pub(super) fn put(&self, place: Place, span: SpanContext, took: Duration) {
+    pub(super) fn put(&self, place: BucketKey, span: SpanContext, took: Duration) {
         if let Ok(mut all) = self.0.try_lock() {
             let when = SystemTime::now();
             all.insert(place, Exemplar { span, took, when });
@@ -63,7 +63,7 @@ impl Snapshot {
         (method, status): (u32, u16),
         bucket: usize,
     ) -> Option<Exemplar> {
-        let place = Place {
+        let place = BucketKey {
             route,
             method,
             status,
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn the_last_request_stands_for_its_bucket_and_nobody_waits_for_a_scrape() {
         let exemplars = Exemplars::default();
-        let place = Place {
+        let place = BucketKey {
             route: 1,
             method: 0,
             status: 200,

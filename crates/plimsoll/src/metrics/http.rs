@@ -10,15 +10,15 @@ use std::{
 use http::Method;
 
 #[cfg(feature = "otlp")]
-use super::{cells::bucket, exemplars::Place};
+use super::{cells::bucket, exemplars::BucketKey};
 use super::{
     cells::{BUCKETS, Series, Sums},
     definition as families,
     exemplars::Exemplars,
-    known::Known,
+    known::LiteralRoutes,
     method::{LABELS, method_slot},
     routes::{AppendOnly, UNMATCHED},
-    text::Encoder,
+    text::TextEncoder,
 };
 use crate::telemetry::thread_index;
 #[cfg(feature = "otlp")]
@@ -30,15 +30,15 @@ pub(crate) type RouteId = u32;
 /// Counters and histograms of all routes, and the gauge of requests in flight.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
-    routes: AppendOnly<Route>,
+    routes: AppendOnly<RouteMetrics>,
     /// The indices of patterns, all of them as if for one method.
-    patterns: Known,
+    patterns: LiteralRoutes,
     in_flight: Box<[InFlight]>,
     exemplars: Exemplars,
 }
 
 #[derive(Debug)]
-struct Route {
+struct RouteMetrics {
     pattern: Box<str>,
     shards: Box<[Series]>,
 }
@@ -56,7 +56,7 @@ impl HttpMetrics {
         let shards = shards.max(1);
         let metrics = Self {
             routes: AppendOnly::new(),
-            patterns: Known::new(),
+            patterns: LiteralRoutes::new(),
             in_flight: (0..shards).map(|_| InFlight::default()).collect(),
             exemplars: Exemplars::default(),
         };
@@ -72,7 +72,7 @@ impl HttpMetrics {
         }
         let index = self.routes.find_or_push(
             |route| &*route.pattern == pattern,
-            || Route {
+            || RouteMetrics {
                 pattern: pattern.into(),
                 shards: self.in_flight.iter().map(|_| Series::default()).collect(),
             },
@@ -137,7 +137,7 @@ impl HttpMetrics {
         took: Duration,
         span: SpanContext,
     ) {
-        let place = Place {
+        let place = BucketKey {
             route,
             method: method_slot(method),
             status,
@@ -165,7 +165,7 @@ impl HttpMetrics {
         all
     }
 
-    pub(super) fn render(&self, out: &mut Encoder, service: &str) {
+    pub(super) fn render(&self, out: &mut TextEncoder, service: &str) {
         // Taken first: what they stand for has been counted before.
         let exemplars = self.exemplars.all();
         let all: Vec<_> = self
@@ -181,7 +181,7 @@ impl HttpMetrics {
                     ("path", path),
                     ("status", status.as_str()),
                 ];
-                (Encoder::labels(&labels), sums, key)
+                (TextEncoder::labels(&labels), sums, key)
             })
             .collect();
         out.family(&families::REQUESTS);
@@ -201,7 +201,7 @@ impl HttpMetrics {
 
 /// Writes one series of a histogram, with the exemplar of each bucket.
 pub(super) fn write_histogram<E: Display>(
-    out: &mut Encoder,
+    out: &mut TextEncoder,
     labels: &str,
     sums: &Sums,
     exemplar: impl Fn(usize) -> Option<E>,

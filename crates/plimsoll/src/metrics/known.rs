@@ -25,15 +25,15 @@ const TRIES: usize = 8;
 /// The kind of a method, as in its label in the metrics: methods that share one share a handler.
 type MethodSlot = u32;
 
-type Place = OnceLock<(MethodSlot, Box<str>, RouteId)>;
+type RouteCell = OnceLock<(MethodSlot, Box<str>, RouteId)>;
 
 /// A path that is longer goes the longer way: it would be read in full only to find its place.
 const LONGEST: usize = 256;
 
 /// The table of one service.
-pub(crate) struct Known([OnceLock<Box<[Place]>>; SEGMENTS]);
+pub(crate) struct LiteralRoutes([OnceLock<Box<[RouteCell]>>; SEGMENTS]);
 
-impl Known {
+impl LiteralRoutes {
     pub(crate) const fn new() -> Self {
         Self([const { OnceLock::new() }; SEGMENTS])
     }
@@ -60,7 +60,7 @@ impl Known {
         let slot = method_slot(method);
         let hash = hash(slot, path);
         let segment = &self.0[hash % SEGMENTS];
-        let places = segment.get_or_init(|| (0..PLACES).map(|_| Place::new()).collect());
+        let places = segment.get_or_init(|| (0..PLACES).map(|_| RouteCell::new()).collect());
         for place in places_of(hash) {
             let (with, taken, _) = places[place].get_or_init(|| (slot, path.into(), route));
             if *with == slot && **taken == *path {
@@ -85,7 +85,7 @@ fn hash(slot: MethodSlot, path: &str) -> usize {
     usize::try_from((hash ^ hash >> 32) & 0xffff_ffff).unwrap_or(0)
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for LiteralRoutes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Known")
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_was_learned_is_found_and_nothing_else() {
-        let known = Known::new();
+        let known = LiteralRoutes::new();
         assert_eq!(known.find(&Method::GET, "/"), None);
         for route in 1..=5000 {
             known.learn(&Method::GET, &format!("/route/{route}"), route);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_full_table_takes_nothing_more_and_keeps_what_it_has() {
-        let known = Known::new();
+        let known = LiteralRoutes::new();
         for route in 0..100_000 {
             known.learn(&Method::GET, &format!("/{route}"), route);
         }
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn threads_that_learn_at_once_agree() {
-        let known = Known::new();
+        let known = LiteralRoutes::new();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {

@@ -2,10 +2,10 @@
 //!
 //! Asked at each scrape. Where `/proc` is missing the metrics are missing too.
 
-use super::text::Encoder;
+use super::text::TextEncoder;
 
 #[cfg(target_os = "linux")]
-pub(super) fn render(out: &mut Encoder) {
+pub(super) fn render(out: &mut TextEncoder) {
     use procfs::{WithCurrentSystemInfo as _, process::Process};
 
     use super::definition as families;
@@ -45,7 +45,7 @@ pub(super) fn render(out: &mut Encoder) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn render(_: &mut Encoder) {}
+pub(super) fn render(_: &mut TextEncoder) {}
 
 /// A count as a double, which is exact up to 2⁵³.
 #[cfg(target_os = "linux")]

@@ -29,10 +29,10 @@ use self::sample::{is_name, parse_sample, parse_value, unescape};
 
 /// Everything that one scrape said.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics {
+pub struct Scrape {
     pub(crate) families: Vec<Family>,
     /// Sample name and sorted labels → value.
-    pub(crate) series: HashMap<(String, Labels), f64>,
+    pub(crate) series: HashMap<(String, SampleLabels), f64>,
 }
 
 /// A metric with all its series.
@@ -44,7 +44,7 @@ pub struct Family {
     /// The text of the `HELP` line, escapes taken off.
     pub help: String,
     /// What kind of metric it is.
-    pub kind: Kind,
+    pub kind: MetricType,
     /// The samples, in the order in which they were written.
     pub samples: Vec<Sample>,
 }
@@ -56,14 +56,14 @@ pub struct Sample {
     /// The name, with the suffix that a histogram's lines have.
     pub name: String,
     /// Label names and values, sorted.
-    pub labels: Labels,
+    pub labels: SampleLabels,
     /// The value.
     pub value: f64,
 }
 
 /// The kinds of metrics that the format knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricType {
     /// Only rises, until the process ends.
     Counter,
     /// Rises and falls.
@@ -76,7 +76,7 @@ pub enum Kind {
     Untyped,
 }
 
-impl Kind {
+impl MetricType {
     /// The word for it in a `TYPE` line.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -91,14 +91,14 @@ impl Kind {
 
 /// What is wrong, and on which line; line 0 is the text as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError {
+pub struct ExpositionError {
     pub(crate) line: usize,
     what: String,
 }
 
-pub(crate) type Labels = BTreeMap<String, String>;
+pub(crate) type SampleLabels = BTreeMap<String, String>;
 
-impl Metrics {
+impl Scrape {
     /// Reads what `/metrics` answered.
     ///
     /// # Errors
@@ -106,33 +106,33 @@ impl Metrics {
     /// At the first line that breaks a rule: families without `HELP` or `TYPE` or in pieces, invalid
     /// names or escapes, series that come twice, histograms that do not add up.
     #[cfg(feature = "testing")]
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
+    pub fn parse(text: &str) -> Result<Self, ExpositionError> {
         Self::read(text, Strictness::All)
     }
 
     /// Reads what another registry has written: empty lines and a missing `HELP` are no errors.
-    pub(crate) fn parse_other(text: &str) -> Result<Self, ParseError> {
+    pub(crate) fn parse_other(text: &str) -> Result<Self, ExpositionError> {
         Self::read(text, Strictness::OfOthers)
     }
 
-    fn read(text: &str, strictness: Strictness) -> Result<Self, ParseError> {
+    fn read(text: &str, strictness: Strictness) -> Result<Self, ExpositionError> {
         if !text.is_empty() && !text.ends_with('\n') {
-            return Err(ParseError::new(0, "the last line has no line feed"));
+            return Err(ExpositionError::new(0, "the last line has no line feed"));
         }
-        let mut reader = Reader::new(strictness);
+        let mut reader = ExpositionReader::new(strictness);
         for (index, line) in text.split_terminator('\n').enumerate() {
             reader
                 .line(line)
-                .map_err(|what| ParseError::new(index + 1, what))?;
+                .map_err(|what| ExpositionError::new(index + 1, what))?;
         }
         reader
             .end_family()
-            .map_err(|what| ParseError::new(text.lines().count(), what))?;
+            .map_err(|what| ExpositionError::new(text.lines().count(), what))?;
         Ok(reader.metrics)
     }
 }
 
-impl ParseError {
+impl ExpositionError {
     fn new(line: usize, what: impl Into<String>) -> Self {
         Self {
             line,
@@ -141,19 +141,19 @@ impl ParseError {
     }
 }
 
-impl fmt::Display for ParseError {
+impl fmt::Display for ExpositionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.what)
     }
 }
 
-impl std::error::Error for ParseError {}
+impl std::error::Error for ExpositionError {}
 
 /// The family that is being read, and all before it.
-struct Reader {
+struct ExpositionReader {
     strictness: Strictness,
-    metrics: Metrics,
-    current: Option<Open>,
+    metrics: Scrape,
+    current: Option<OpenFamily>,
     done: HashSet<String>,
 }
 
@@ -166,18 +166,18 @@ enum Strictness {
 }
 
 /// A family whose lines are being read.
-struct Open {
+struct OpenFamily {
     name: String,
     help: Option<String>,
-    kind: Option<Kind>,
+    kind: Option<MetricType>,
     samples: Vec<Sample>,
 }
 
-impl Reader {
+impl ExpositionReader {
     fn new(strictness: Strictness) -> Self {
         Self {
             strictness,
-            metrics: Metrics::default(),
+            metrics: Scrape::default(),
             current: None,
             done: HashSet::new(),
         }
@@ -210,11 +210,11 @@ impl Reader {
             }
             Some("TYPE") => {
                 let kind = match rest {
-                    Some("counter") => Kind::Counter,
-                    Some("gauge") => Kind::Gauge,
-                    Some("histogram") => Kind::Histogram,
-                    Some("summary") => Kind::Summary,
-                    Some("untyped") => Kind::Untyped,
+                    Some("counter") => MetricType::Counter,
+                    Some("gauge") => MetricType::Gauge,
+                    Some("histogram") => MetricType::Histogram,
+                    Some("summary") => MetricType::Summary,
+                    Some("untyped") => MetricType::Untyped,
                     other => return Err(format!("there is no type {other:?}")),
                 };
                 let family = self.family(name)?;
@@ -236,7 +236,7 @@ impl Reader {
     }
 
     /// The family that a line of this name belongs to, begun if need be.
-    fn family(&mut self, name: &str) -> Result<&mut Open, String> {
+    fn family(&mut self, name: &str) -> Result<&mut OpenFamily, String> {
         if !is_name(name, true) {
             return Err(format!("{name:?} is no metric name"));
         }
@@ -246,7 +246,7 @@ impl Reader {
                 return Err(format!("the lines of {name} do not stand together"));
             }
         }
-        Ok(self.current.get_or_insert_with(|| Open {
+        Ok(self.current.get_or_insert_with(|| OpenFamily {
             name: name.to_owned(),
             help: None,
             kind: None,
@@ -273,8 +273,8 @@ impl Reader {
         let (Some(kind), Some(_)) = (family.kind, &family.help) else {
             return Err(format!("{} has no TYPE or no HELP", family.name));
         };
-        let counts = matches!(kind, Kind::Counter)
-            || (matches!(kind, Kind::Histogram) && !sample.name.ends_with("_sum"));
+        let counts = matches!(kind, MetricType::Counter)
+            || (matches!(kind, MetricType::Histogram) && !sample.name.ends_with("_sum"));
         if counts && (sample.value.is_nan() || sample.value < 0.0) {
             return Err(format!("{} counts {}", sample.name, sample.value));
         }
@@ -296,9 +296,9 @@ impl Reader {
             return Err(format!("{} has no TYPE or no HELP", open.name));
         };
         match kind {
-            Kind::Histogram => check_parts(&open.name, &open.samples, "le")?,
-            Kind::Summary => check_parts(&open.name, &open.samples, "quantile")?,
-            Kind::Counter | Kind::Gauge | Kind::Untyped => {}
+            MetricType::Histogram => check_parts(&open.name, &open.samples, "le")?,
+            MetricType::Summary => check_parts(&open.name, &open.samples, "quantile")?,
+            MetricType::Counter | MetricType::Gauge | MetricType::Untyped => {}
         }
         for sample in &open.samples {
             let key = (sample.name.clone(), sample.labels.clone());
@@ -315,10 +315,10 @@ impl Reader {
 }
 
 /// Whether a sample of this name may stand in a family.
-fn owns(family: &Open, sample: &str) -> bool {
+fn owns(family: &OpenFamily, sample: &str) -> bool {
     let suffixes: &[&str] = match family.kind {
-        Some(Kind::Histogram) => &["_bucket", "_sum", "_count"],
-        Some(Kind::Summary) => &["", "_sum", "_count"],
+        Some(MetricType::Histogram) => &["_bucket", "_sum", "_count"],
+        Some(MetricType::Summary) => &["", "_sum", "_count"],
         _ => &[""],
     };
     sample
@@ -334,7 +334,7 @@ fn check_parts(family: &str, samples: &[Sample], limit_label: &str) -> Result<()
         sum: bool,
         count: Option<f64>,
     }
-    let mut series: BTreeMap<Labels, Parts> = BTreeMap::new();
+    let mut series: BTreeMap<SampleLabels, Parts> = BTreeMap::new();
     for sample in samples {
         let mut labels = sample.labels.clone();
         let limit = labels.remove(limit_label);

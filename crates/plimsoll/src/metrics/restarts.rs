@@ -5,14 +5,14 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::{definition as families, text::Encoder};
+use super::{definition as families, text::TextEncoder};
 
-type Worker = (&'static str, AtomicU64);
+type WorkerRestarts = (&'static str, AtomicU64);
 
 /// A counter for each background worker, there from the start of the workers on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Restarts {
-    workers: Arc<OnceLock<Box<[Worker]>>>,
+    workers: Arc<OnceLock<Box<[WorkerRestarts]>>>,
 }
 
 impl Restarts {
@@ -29,7 +29,7 @@ impl Restarts {
         }
     }
 
-    pub(super) fn render(&self, out: &mut Encoder) {
+    pub(super) fn render(&self, out: &mut TextEncoder) {
         let workers = self.workers.get().map_or(&[][..], |workers| workers);
         if !workers.is_empty() {
             out.family(&families::WORKER_TASK_RESTARTS);

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "otlp")]
 use super::causes::causes;
-use super::{definition as families, text::Encoder};
+use super::{definition as families, text::TextEncoder};
 
 #[cfg(feature = "otlp")]
 causes! {
@@ -33,7 +33,7 @@ impl SpanTotals {
         self.dropped.iter().map(|(_, count)| count).sum()
     }
 
-    pub(super) fn render(&self, out: &mut Encoder) {
+    pub(super) fn render(&self, out: &mut TextEncoder) {
         out.family(&families::TRACE_SPANS);
         out.sample("_total", &[], self.produced);
         out.family(&families::TRACE_SPANS_EXPORTED);

@@ -10,21 +10,21 @@ use http::{HeaderMap, header};
 
 use super::{
     appended::stem,
-    definition::{Family, Kind},
-    reader::Metrics as Read,
+    definition::{FamilyDefinition, FamilyKind},
+    reader::Scrape as Read,
 };
 
 /// In which format metrics are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Exposition {
+pub enum TextFormat {
     /// `text/plain; version=0.0.4`
     Plain,
     /// `application/openmetrics-text; version=1.0.0`
     OpenMetrics,
 }
 
-impl Exposition {
+impl TextFormat {
     /// The format that a request's `Accept` prefers; the plain one unless it names the other.
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Self {
@@ -67,15 +67,15 @@ impl Exposition {
 
 /// Writes families and their samples.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(super) struct TextEncoder {
     out: String,
-    exposition: Exposition,
+    exposition: TextFormat,
     /// The family that samples belong to.
     name: &'static str,
 }
 
-impl Encoder {
-    pub(super) fn new(exposition: Exposition) -> Self {
+impl TextEncoder {
+    pub(super) fn new(exposition: TextFormat) -> Self {
         Self {
             out: String::with_capacity(16 * 1024),
             exposition,
@@ -84,9 +84,9 @@ impl Encoder {
     }
 
     /// Begins a family; the samples that follow are its own.
-    pub(super) fn family(&mut self, family: &Family) {
+    pub(super) fn family(&mut self, family: &FamilyDefinition) {
         let suffix = match (self.exposition, family.kind) {
-            (Exposition::Plain, Kind::Counter) => "_total",
+            (TextFormat::Plain, FamilyKind::Counter) => "_total",
             _ => "",
         };
         self.name = family.name;
@@ -124,7 +124,7 @@ impl Encoder {
             "{name}_bucket{{{labels},le=\"{bound}\"}} {count}"
         ));
         if let Some(exemplar) = exemplar
-            && self.exposition == Exposition::OpenMetrics
+            && self.exposition == TextFormat::OpenMetrics
         {
             self.push(format_args!("{exemplar}"));
         }
@@ -157,11 +157,11 @@ impl Encoder {
     pub(super) fn append_user(&mut self, open_metrics: &str) {
         let lines = open_metrics.lines().filter(|line| *line != "# EOF");
         match self.exposition {
-            Exposition::OpenMetrics => lines.for_each(|line| {
+            TextFormat::OpenMetrics => lines.for_each(|line| {
                 self.out.push_str(line);
                 self.out.push('\n');
             }),
-            Exposition::Plain => self.append_plain(lines),
+            TextFormat::Plain => self.append_plain(lines),
         }
     }
 
@@ -195,13 +195,13 @@ impl Encoder {
     pub(super) fn append_read(&mut self, read: &Read) {
         for family in &read.families {
             let (name, kind) = match self.exposition {
-                Exposition::OpenMetrics => stem(&family.name, family.kind),
-                Exposition::Plain => (&*family.name, family.kind.as_str()),
+                TextFormat::OpenMetrics => stem(&family.name, family.kind),
+                TextFormat::Plain => (&*family.name, family.kind.as_str()),
             };
             let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
             let help = match self.exposition {
-                Exposition::OpenMetrics => help.replace('"', "\\\""),
-                Exposition::Plain => help,
+                TextFormat::OpenMetrics => help.replace('"', "\\\""),
+                TextFormat::Plain => help,
             };
             self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
             for sample in &family.samples {
@@ -219,7 +219,7 @@ impl Encoder {
     }
 
     pub(super) fn finish(mut self) -> String {
-        if self.exposition == Exposition::OpenMetrics {
+        if self.exposition == TextFormat::OpenMetrics {
             self.out.push_str("# EOF\n");
         }
         self.out
@@ -268,36 +268,39 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn negotiate(accept: &str, expected: Exposition) {
+    fn negotiate(accept: &str, expected: TextFormat) {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
-        assert_eq!(Exposition::negotiate(&headers), expected, "{accept}");
+        assert_eq!(TextFormat::negotiate(&headers), expected, "{accept}");
     }
 
     #[test]
     fn open_metrics_is_told_only_to_whoever_prefers_it() {
-        assert_eq!(Exposition::negotiate(&HeaderMap::new()), Exposition::Plain);
-        negotiate("*/*", Exposition::Plain);
-        negotiate("text/plain;version=0.0.4", Exposition::Plain);
+        assert_eq!(TextFormat::negotiate(&HeaderMap::new()), TextFormat::Plain);
+        negotiate("*/*", TextFormat::Plain);
+        negotiate("text/plain;version=0.0.4", TextFormat::Plain);
         negotiate(
             "application/openmetrics-text; version=1.0.0",
-            Exposition::OpenMetrics,
+            TextFormat::OpenMetrics,
         );
         negotiate(
             "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
-            Exposition::OpenMetrics,
+            TextFormat::OpenMetrics,
         );
         negotiate(
             "application/openmetrics-text;q=0.1,text/plain;q=0.9",
-            Exposition::Plain,
+            TextFormat::Plain,
         );
-        negotiate("application/openmetrics-text;q=0", Exposition::Plain);
-        negotiate("application/openmetrics-text;q=x", Exposition::Plain);
+        negotiate("application/openmetrics-text;q=0", TextFormat::Plain);
+        negotiate("application/openmetrics-text;q=x", TextFormat::Plain);
     }
 
     #[test]
     fn label_values_are_escaped() {
-        assert_eq!(Encoder::labels(&[("a", "x\"y\\z\n")]), r#"a="x\"y\\z\n""#);
+        assert_eq!(
+            TextEncoder::labels(&[("a", "x\"y\\z\n")]),
+            r#"a="x\"y\\z\n""#
+        );
     }
 
     #[test]
@@ -306,7 +309,7 @@ mod tests {
             hits_total{path=\" # \\\" # \"} 3 # {trace=\"x\"} 1.0\n\
             # HELP work Work.\n# TYPE work histogram\n# UNIT work seconds\nwork_count 1\n\
             # HELP state State.\n# TYPE state unknown\nstate 1\n# EOF\n";
-        let mut plain = Encoder::new(Exposition::Plain);
+        let mut plain = TextEncoder::new(TextFormat::Plain);
         plain.append_user(open);
         assert_eq!(
             plain.finish(),
@@ -315,7 +318,7 @@ mod tests {
             # HELP work Work.\n# TYPE work histogram\nwork_count 1\n\
             # HELP state State.\n# TYPE state untyped\nstate 1\n"
         );
-        let mut same = Encoder::new(Exposition::OpenMetrics);
+        let mut same = TextEncoder::new(TextFormat::OpenMetrics);
         same.append_user(open);
         assert_eq!(same.finish(), open);
     }

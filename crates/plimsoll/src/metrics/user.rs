@@ -15,12 +15,12 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
-pub use self::make::{Buckets, Labels};
+pub use self::make::{Buckets, LabelSet};
 use super::{
     appended::Appended,
     bounded::MOST_VALUES,
-    definition::{FAMILIES, Kind, plain_name},
-    text::Encoder,
+    definition::{FAMILIES, FamilyKind, plain_name},
+    text::TextEncoder,
 };
 use crate::sync::{
     Arc,
@@ -155,7 +155,7 @@ impl Metrics {
     }
 
     /// Writes the metrics of other registries.
-    pub(super) fn render_appended(&self, out: &mut Encoder, log: &dyn Fn(&dyn fmt::Display)) {
+    pub(super) fn render_appended(&self, out: &mut TextEncoder, log: &dyn Fn(&dyn fmt::Display)) {
         let ours = FAMILIES
             .iter()
             .flat_map(|family| shown(family.name, family.kind.as_str()));
@@ -195,8 +195,8 @@ impl Metrics {
         inner.names.extend(shown);
         if let Some(folded) = folded {
             let kind = match metric.metric_type() {
-                MetricType::Counter => Kind::Counter,
-                _ => Kind::Gauge,
+                MetricType::Counter => FamilyKind::Counter,
+                _ => FamilyKind::Gauge,
             };
             inner.folding.push((plain_name(stem, kind), folded));
         }

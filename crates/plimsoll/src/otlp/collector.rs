@@ -40,7 +40,7 @@ pub(super) struct Collector {
 
 /// What a collector answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct CollectorResponse {
     pub(super) status: StatusCode,
     /// How long it wants to be left alone.
     pub(super) retry_after: Option<Duration>,
@@ -88,7 +88,7 @@ impl Collector {
     /// # Errors
     ///
     /// If it cannot be reached, or says nothing that is HTTP.
-    pub(super) async fn send(&mut self, body: Bytes) -> Result<Answer, SendError> {
+    pub(super) async fn send(&mut self, body: Bytes) -> Result<CollectorResponse, SendError> {
         if let Some(mut kept) = self.sender.take()
             && kept.ready().await.is_ok()
             // It may have been closed at this very moment: a new one decides.
@@ -107,7 +107,7 @@ impl Collector {
         &self,
         sender: &mut SendRequest<Full<Bytes>>,
         body: Bytes,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<CollectorResponse, SendError> {
         let mut request =
             Request::post(self.endpoint.path_and_query().map_or("/", |it| it.as_str()))
                 .body(Full::new(body))?;
@@ -142,10 +142,10 @@ async fn speak(
     Ok(sender)
 }
 
-async fn read(answer: Response<Incoming>) -> Result<Answer, SendError> {
+async fn read(answer: Response<Incoming>) -> Result<CollectorResponse, SendError> {
     let (head, body) = answer.into_parts();
     let retry_after = head.headers.get(header::RETRY_AFTER);
-    Ok(Answer {
+    Ok(CollectorResponse {
         status: head.status,
         // Nobody who asks so often gives a date.
         retry_after: retry_after

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use prost::Message as _;
 
 use super::{
-    Span, Value,
+    AttributeValue, Span,
     message::{
         self, AnyOf, AnyValue, ExportTraceServiceRequest, ExportTraceServiceResponse,
         InstrumentationScope, KeyValue, Link, Resource, ResourceSpans, ScopeSpans, Status,
@@ -25,12 +25,12 @@ const IS_REMOTE: u32 = 0x200;
 
 /// What all batches of a process say of it.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub(super) struct RequestEncoder {
     resource: Resource,
     scope: InstrumentationScope,
 }
 
-impl Encoder {
+impl RequestEncoder {
     pub(super) fn new(traces: &Traces, build: &BuildInfo) -> Self {
         let name = traces.service_name.as_deref();
         let mut attributes: Vec<KeyValue> = Vec::new();
@@ -126,12 +126,12 @@ fn state(state: Option<&HeaderValue>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-fn attribute((key, value): (&'static str, Value)) -> KeyValue {
+fn attribute((key, value): (&'static str, AttributeValue)) -> KeyValue {
     let value = match value {
-        Value::Text(text) => AnyOf::Text(text.into_owned()),
-        Value::Int(number) => AnyOf::Int(number),
-        Value::Float(number) => AnyOf::Float(number),
-        Value::Bool(truth) => AnyOf::Bool(truth),
+        AttributeValue::Text(text) => AnyOf::Text(text.into_owned()),
+        AttributeValue::Int(number) => AnyOf::Int(number),
+        AttributeValue::Float(number) => AnyOf::Float(number),
+        AttributeValue::Bool(truth) => AnyOf::Bool(truth),
     };
     KeyValue {
         key: key.to_owned(),

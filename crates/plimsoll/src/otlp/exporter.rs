@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     collector::Collector,
-    encode::{Encoder, rejected},
+    encode::{RequestEncoder, rejected},
     queue::Queue,
 };
 use crate::{
@@ -56,9 +56,9 @@ impl Exporter {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (deadline, over) = watch::channel(None);
         let (ends, ended) = mpsc::channel(1);
-        let work = Work {
+        let work = ExportBatch {
             collector: Collector::new(traces)?,
-            encoder: Encoder::new(traces, build),
+            encoder: RequestEncoder::new(traces, build),
             endpoint: traces.endpoint.to_string(),
             timeout: traces.timeout,
             delay: traces.delay,
@@ -92,9 +92,9 @@ impl Exporter {
     }
 }
 
-struct Work {
+struct ExportBatch {
     collector: Collector,
-    encoder: Encoder,
+    encoder: RequestEncoder,
     endpoint: String,
     timeout: Duration,
     delay: Duration,
@@ -105,7 +105,7 @@ struct Work {
 }
 
 /// How sending a batch ended.
-enum Outcome {
+enum SendOutcome {
     /// All were taken but so many.
     Taken {
         rejected: u64,
@@ -117,7 +117,7 @@ enum Outcome {
     },
 }
 
-impl Work {
+impl ExportBatch {
     /// Sends until it is closed, then what is left.
     async fn run(mut self) {
         let queue = Arc::clone(&self.queue);
@@ -156,13 +156,13 @@ impl Work {
         let body = self.encoder.encode(spans.into_iter().map(|span| *span));
         let outcome = tokio::select! {
             outcome = self.send(body) => outcome,
-            () = deadline(&mut over) => Outcome::Lost {
+            () = deadline(&mut over) => SendOutcome::Lost {
                 reason: SpanLoss::Shutdown,
                 why: "the process ended".to_owned(),
             },
         };
         match outcome {
-            Outcome::Taken { rejected, why } => {
+            SendOutcome::Taken { rejected, why } => {
                 let rejected = rejected.min(count);
                 self.queue.exported(count - rejected);
                 self.queue.lost(SpanLoss::Refused, rejected);
@@ -172,7 +172,7 @@ impl Work {
                     self.tell_recovery();
                 }
             }
-            Outcome::Lost { reason, why } => {
+            SendOutcome::Lost { reason, why } => {
                 self.queue.lost(reason, count);
                 self.tell_failure(&why);
             }
@@ -181,7 +181,7 @@ impl Work {
     }
 
     /// Sends a body until it is answered for good, or its time is over.
-    async fn send(&mut self, body: Bytes) -> Outcome {
+    async fn send(&mut self, body: Bytes) -> SendOutcome {
         let end = Instant::now() + self.timeout;
         let mut pause = FIRST_PAUSE;
         loop {
@@ -191,14 +191,14 @@ impl Work {
                 Ok(Err(error)) => (chain(&*error), Some(pause)),
                 Ok(Ok(answer)) if answer.status.is_success() => {
                     let (rejected, why) = rejected(&answer.body);
-                    return Outcome::Taken { rejected, why };
+                    return SendOutcome::Taken { rejected, why };
                 }
                 Ok(Ok(answer)) if is_temporary(answer.status) => {
                     let wait = answer.retry_after.unwrap_or(pause);
                     (format!("it answered {}", answer.status), Some(wait))
                 }
                 Ok(Ok(answer)) => {
-                    return Outcome::Lost {
+                    return SendOutcome::Lost {
                         reason: SpanLoss::Refused,
                         why: format!("it answered {}", answer.status),
                     };
@@ -213,7 +213,7 @@ impl Work {
                     _ = self.over.wait_for(Option::is_some) => {}
                 },
                 _ => {
-                    return Outcome::Lost {
+                    return SendOutcome::Lost {
                         reason: SpanLoss::Failed,
                         why,
                     };

@@ -10,10 +10,10 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::LevelFilter, layer::Context, registry::LookupSpan};
 
-use super::{Kind, Span, Tracer, Value, span::MAX_TEXT};
+use super::{AttributeValue, Span, SpanKind, Tracer, span::MAX_TEXT};
 use crate::{
     context,
-    telemetry::{Text, plain_name},
+    telemetry::{FieldText, plain_name},
     trace::{self, SpanContext, SpanId, new_span_id},
 };
 
@@ -23,30 +23,30 @@ const MAX_ATTRIBUTES: usize = 128;
 /// Makes spans of `tracing`, INFO and above, parts of the requests in which they are opened.
 ///
 /// Made by [`Prepared::trace_layer`](crate::Prepared::trace_layer), for a subscriber of your own;
-/// [`Service::run`](crate::Service::run) installs one by itself. A span's name is that of the span,
+/// [`App::run`](crate::App::run) installs one by itself. A span's name is that of the span,
 /// its attributes are its fields. A span in a request that is not recorded, or in none, costs a
 /// look at the thread's slot.
 #[derive(Debug, Clone)]
-pub struct TraceLayer {
+pub struct SpanExportLayer {
     tracer: Tracer,
 }
 
 /// What is kept of a span while it is open.
-struct Open {
+struct OpenSpan {
     context: SpanContext,
     parent: SpanId,
     start: SystemTime,
     began: Instant,
-    attributes: Vec<(&'static str, Value)>,
+    attributes: Vec<(&'static str, AttributeValue)>,
 }
 
-impl TraceLayer {
+impl SpanExportLayer {
     pub(super) fn new(tracer: Tracer) -> Self {
         Self { tracer }
     }
 }
 
-impl<S> Layer<S> for TraceLayer
+impl<S> Layer<S> for SpanExportLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -62,20 +62,20 @@ where
         let of_span = above.and_then(|span| {
             span.scope().find_map(|span| {
                 let extensions = span.extensions();
-                extensions.get::<Open>().map(|open| open.context)
+                extensions.get::<OpenSpan>().map(|open| open.context)
             })
         });
         let Some(parent) = of_span.or_else(context::recorded_span) else {
             return;
         };
-        let mut open = Open {
+        let mut open = OpenSpan {
             context: parent.child(new_span_id(), true),
             parent: parent.span_id,
             start: SystemTime::now(),
             began: Instant::now(),
             attributes: Vec::new(),
         };
-        attributes.record(&mut Fields(&mut open.attributes));
+        attributes.record(&mut AttributeVisitor(&mut open.attributes));
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(open);
         }
@@ -85,14 +85,14 @@ where
         let Some(span) = context.span(id) else {
             return;
         };
-        if span.extensions().get::<Open>().is_none() {
+        if span.extensions().get::<OpenSpan>().is_none() {
             return;
         }
         // Before the span is locked: a user's `Debug` may log, and that record asks for the fields of
         // this very span.
         let mut recorded = Vec::new();
-        values.record(&mut Fields(&mut recorded));
-        if let Some(open) = span.extensions_mut().get_mut::<Open>() {
+        values.record(&mut AttributeVisitor(&mut recorded));
+        if let Some(open) = span.extensions_mut().get_mut::<OpenSpan>() {
             for (name, value) in recorded {
                 put(&mut open.attributes, name, value);
             }
@@ -101,7 +101,7 @@ where
 
     fn on_enter(&self, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(open) = span.extensions().get::<Open>()
+            && let Some(open) = span.extensions().get::<OpenSpan>()
         {
             trace::enter(id.into_u64(), open.context);
         }
@@ -115,7 +115,7 @@ where
         let Some(span) = context.span(&id) else {
             return;
         };
-        let Some(open) = span.extensions_mut().remove::<Open>() else {
+        let Some(open) = span.extensions_mut().remove::<OpenSpan>() else {
             return;
         };
         let name = span.name();
@@ -126,7 +126,7 @@ where
             state: None,
             link: None,
             name: name.into(),
-            kind: Kind::Internal,
+            kind: SpanKind::Internal,
             start: open.start,
             took: open.began.elapsed(),
             attributes: open.attributes,
@@ -140,15 +140,19 @@ where
 }
 
 /// Takes fields for attributes; a later value of a field takes the place of the first.
-struct Fields<'a>(&'a mut Vec<(&'static str, Value)>);
+struct AttributeVisitor<'a>(&'a mut Vec<(&'static str, AttributeValue)>);
 
-impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: Value) {
+impl AttributeVisitor<'_> {
+    fn put(&mut self, field: &Field, value: AttributeValue) {
         put(self.0, plain_name(field), value);
     }
 }
 
-fn put(attributes: &mut Vec<(&'static str, Value)>, name: &'static str, value: Value) {
+fn put(
+    attributes: &mut Vec<(&'static str, AttributeValue)>,
+    name: &'static str,
+    value: AttributeValue,
+) {
     if let Some((_, there)) = attributes.iter_mut().find(|(there, _)| *there == name) {
         *there = value;
     } else if attributes.len() < MAX_ATTRIBUTES {
@@ -156,36 +160,38 @@ fn put(attributes: &mut Vec<(&'static str, Value)>, name: &'static str, value: V
     }
 }
 
-impl Visit for Fields<'_> {
+impl Visit for AttributeVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, Value::Float(value));
+        self.put(field, AttributeValue::Float(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, Value::Int(value));
+        self.put(field, AttributeValue::Int(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
         // OTLP has no number for what is larger.
-        let value =
-            i64::try_from(value).map_or_else(|_| Value::text(&value.to_string()), Value::Int);
+        let value = i64::try_from(value).map_or_else(
+            |_| AttributeValue::text(&value.to_string()),
+            AttributeValue::Int,
+        );
         self.put(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, Value::Bool(value));
+        self.put(field, AttributeValue::Bool(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, Value::text(value));
+        self.put(field, AttributeValue::text(value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, Value::text(&crate::error::chain(value)));
+        self.put(field, AttributeValue::text(&crate::error::chain(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // `instrument` records arguments of any size: not more of them is made than is kept.
-        self.put(field, Value::text(&Text::of(value, MAX_TEXT)));
+        self.put(field, AttributeValue::text(&FieldText::of(value, MAX_TEXT)));
     }
 }

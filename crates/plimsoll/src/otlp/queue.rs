@@ -15,12 +15,12 @@ use std::{
 use tokio::sync::Notify;
 
 use super::Span;
-use crate::metrics::{Counts, SpanLoss, SpanTotals};
+use crate::metrics::{CauseCounts, SpanLoss, SpanTotals};
 
 /// The queue and its counters.
 #[derive(Debug)]
 pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<QueuedSpans>,
     /// How many wait, to be looked at without the lock.
     length: AtomicUsize,
     capacity: usize,
@@ -29,11 +29,11 @@ pub(super) struct Queue {
     pub(super) is_batch: Notify,
     produced: AtomicU64,
     exported: AtomicU64,
-    lost: Counts<SpanLoss>,
+    lost: CauseCounts<SpanLoss>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct QueuedSpans {
     spans: VecDeque<Box<Span>>,
     is_closed: bool,
 }
@@ -41,7 +41,7 @@ struct Waiting {
 impl Queue {
     pub(super) fn new(capacity: usize, batch: usize) -> Self {
         Self {
-            waiting: Mutex::new(Waiting {
+            waiting: Mutex::new(QueuedSpans {
                 spans: VecDeque::with_capacity(batch),
                 is_closed: false,
             }),
@@ -51,7 +51,7 @@ impl Queue {
             is_batch: Notify::new(),
             produced: AtomicU64::new(0),
             exported: AtomicU64::new(0),
-            lost: Counts::default(),
+            lost: CauseCounts::default(),
         }
     }
 
@@ -125,7 +125,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, QueuedSpans> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        otlp::Kind,
+        otlp::SpanKind,
         trace::{SpanContext, new_span_id, new_trace_id},
     };
 
@@ -148,7 +148,7 @@ mod tests {
             state: None,
             link: None,
             name: "one".into(),
-            kind: Kind::Internal,
+            kind: SpanKind::Internal,
             start: SystemTime::UNIX_EPOCH,
             took: Duration::ZERO,
             attributes: Vec::new(),

@@ -22,16 +22,16 @@ pub(crate) struct Span {
     pub(crate) state: Option<HeaderValue>,
     pub(crate) link: Option<Link>,
     pub(crate) name: Cow<'static, str>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: SpanKind,
     pub(crate) start: SystemTime,
     pub(crate) took: Duration,
-    pub(crate) attributes: Vec<(&'static str, Value)>,
+    pub(crate) attributes: Vec<(&'static str, AttributeValue)>,
     pub(crate) has_failed: bool,
 }
 
 /// Which side of a call it is, as OTLP numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum SpanKind {
     Internal = 1,
     Server = 2,
     #[cfg(feature = "client")]
@@ -40,14 +40,14 @@ pub(crate) enum Kind {
 
 /// The value of an attribute.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value {
+pub(crate) enum AttributeValue {
     Text(Cow<'static, str>),
     Int(i64),
     Float(f64),
     Bool(bool),
 }
 
-impl Value {
+impl AttributeValue {
     /// A text, cut to what is kept of one.
     pub(crate) fn text(text: &str) -> Self {
         if text.len() <= MAX_TEXT {
@@ -70,18 +70,21 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(value: Value, expected: &str) {
-        assert_eq!(value, Value::Text(expected.to_owned().into()));
+    fn check(value: AttributeValue, expected: &str) {
+        assert_eq!(value, AttributeValue::Text(expected.to_owned().into()));
     }
 
     #[test]
     fn texts_are_cut_at_a_character() {
-        check(Value::text("short"), "short");
-        check(Value::bytes(b"a\xFFb"), "a\u{FFFD}b");
+        check(AttributeValue::text("short"), "short");
+        check(AttributeValue::bytes(b"a\xFFb"), "a\u{FFFD}b");
         let long = format!("{}é", "x".repeat(1023));
-        check(Value::text(&long), &format!("{}…", "x".repeat(1023)));
         check(
-            Value::bytes(&[b'x'; 70_000]),
+            AttributeValue::text(&long),
+            &format!("{}…", "x".repeat(1023)),
+        );
+        check(
+            AttributeValue::bytes(&[b'x'; 70_000]),
             &format!("{}…", "x".repeat(1024)),
         );
     }

@@ -50,7 +50,7 @@ use crate::{
 /// A call has the deadline of its caller: if the handler is cancelled, so is the call.
 #[derive(Debug, Clone)]
 pub struct ClientLayer {
-    peer: Arc<Peer>,
+    peer: Arc<ClientPeer>,
 }
 
 /// The other side of the calls of one client.
@@ -59,7 +59,7 @@ pub struct ClientLayer {
     not(feature = "otlp"),
     expect(dead_code, reason = "only spans need all of it")
 )]
-pub(super) struct Peer {
+pub(super) struct ClientPeer {
     registry: Arc<Registry>,
     pub(super) tracer: Tracer,
     pub(super) name: Box<str>,
@@ -70,7 +70,7 @@ impl ClientLayer {
     pub(crate) fn new(registry: Arc<Registry>, tracer: Tracer, peer: &str) -> Self {
         let id = registry.calls.peer(peer);
         Self {
-            peer: Arc::new(Peer {
+            peer: Arc::new(ClientPeer {
                 registry,
                 tracer,
                 name: peer.into(),
@@ -95,7 +95,7 @@ impl<S> Layer<S> for ClientLayer {
 #[derive(Debug, Clone)]
 pub struct ClientService<S> {
     inner: S,
-    peer: Arc<Peer>,
+    peer: Arc<ClientPeer>,
 }
 
 impl<S, B, R> Service<Request<B>> for ClientService<S>
@@ -111,7 +111,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let call = Call::begin(&self.peer, &mut request);
+        let call = TrackedCall::begin(&self.peer, &mut request);
         ClientFuture {
             inner: self.inner.call(request),
             call,
@@ -126,7 +126,7 @@ pin_project! {
     pub struct ClientFuture<F> {
         #[pin]
         inner: F,
-        call: Call,
+        call: TrackedCall,
     }
 }
 
@@ -140,8 +140,8 @@ where
         let this = self.project();
         let result = ready!(this.inner.poll(cx));
         this.call.end(match &result {
-            Ok(response) => Ended::Response(response.status(), response.version()),
-            Err(_) => Ended::Failed(type_name::<E>()),
+            Ok(response) => CallEnd::Response(response.status(), response.version()),
+            Err(_) => CallEnd::Failed(type_name::<E>()),
         });
         Poll::Ready(result)
     }
@@ -153,7 +153,7 @@ where
     not(feature = "otlp"),
     expect(dead_code, reason = "only spans need all of it")
 )]
-pub(super) enum Ended {
+pub(super) enum CallEnd {
     Response(http::StatusCode, Version),
     /// The type of the error: a name from a small set, unlike its text.
     Failed(&'static str),
@@ -162,20 +162,20 @@ pub(super) enum Ended {
 
 /// The account of one call. Dropping it counts the call as cancelled.
 #[derive(Debug)]
-struct Call(Option<Open>);
+struct TrackedCall(Option<OpenCall>);
 
 #[derive(Debug)]
-struct Open {
-    peer: Arc<Peer>,
+struct OpenCall {
+    peer: Arc<ClientPeer>,
     method: Method,
     started: Instant,
     span: Option<CallSpan>,
 }
 
-impl Call {
-    fn begin<B>(peer: &Arc<Peer>, request: &mut Request<B>) -> Self {
+impl TrackedCall {
+    fn begin<B>(peer: &Arc<ClientPeer>, request: &mut Request<B>) -> Self {
         super::propagate(request.headers_mut());
-        Self(Some(Open {
+        Self(Some(OpenCall {
             method: request.method().clone(),
             started: Instant::now(),
             span: CallSpan::begin(peer, request),
@@ -183,15 +183,15 @@ impl Call {
         }))
     }
 
-    fn end(&mut self, ended: Ended) {
+    fn end(&mut self, ended: CallEnd) {
         let Some(open) = self.0.take() else { return };
         let took = open.started.elapsed();
         let outcome = match ended {
-            Ended::Response(status, _) => CallOutcome::Response(status),
-            Ended::Failed(_) => CallOutcome::Failed,
-            Ended::Cancelled => CallOutcome::Cancelled,
+            CallEnd::Response(status, _) => CallOutcome::Response(status),
+            CallEnd::Failed(_) => CallOutcome::Failed,
+            CallEnd::Cancelled => CallOutcome::Cancelled,
         };
-        let Peer { registry, id, .. } = &*open.peer;
+        let ClientPeer { registry, id, .. } = &*open.peer;
         registry.calls.observe(*id, &open.method, outcome, took);
         if let Some(span) = open.span {
             span.end(&open.peer, ended, took);
@@ -199,8 +199,8 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for TrackedCall {
     fn drop(&mut self) {
-        self.end(Ended::Cancelled);
+        self.end(CallEnd::Cancelled);
     }
 }

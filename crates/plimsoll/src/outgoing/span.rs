@@ -10,12 +10,12 @@ use std::{
 
 use http::{HeaderValue, Request, Uri, Version, header};
 
-use super::client::{Ended, Peer};
+use super::client::{CallEnd, ClientPeer};
 use crate::{
     TraceContext,
     edge::MAX_METHOD,
     metrics::method_label,
-    otlp::{Kind, Span, Value},
+    otlp::{AttributeValue, Span, SpanKind},
     trace::{SpanContext, SpanId},
 };
 
@@ -31,12 +31,12 @@ pub(super) struct CallSpan {
     state: Option<HeaderValue>,
     start: SystemTime,
     name: &'static str,
-    attributes: Vec<(&'static str, Value)>,
+    attributes: Vec<(&'static str, AttributeValue)>,
 }
 
 impl CallSpan {
     /// Lets the request carry the place of its own span, and begins that span if it is recorded.
-    pub(super) fn begin<B>(peer: &Peer, request: &mut Request<B>) -> Option<Self> {
+    pub(super) fn begin<B>(peer: &ClientPeer, request: &mut Request<B>) -> Option<Self> {
         let current = TraceContext::current();
         let parent = current.context();
         let context = peer.tracer.call(parent)?;
@@ -55,27 +55,29 @@ impl CallSpan {
         })
     }
 
-    pub(super) fn end(mut self, peer: &Peer, ended: Ended, took: Duration) {
+    pub(super) fn end(mut self, peer: &ClientPeer, ended: CallEnd, took: Duration) {
         let has_failed = match ended {
-            Ended::Response(status, version) => {
+            CallEnd::Response(status, version) => {
                 let code = status.as_u16();
-                self.attributes
-                    .push(("http.response.status_code", Value::Int(code.into())));
+                self.attributes.push((
+                    "http.response.status_code",
+                    AttributeValue::Int(code.into()),
+                ));
                 self.attributes
                     .push(("network.protocol.version", fixed(number(version))));
                 let has_failed = status.is_client_error() || status.is_server_error();
                 if has_failed {
                     self.attributes
-                        .push(("error.type", Value::text(status.as_str())));
+                        .push(("error.type", AttributeValue::text(status.as_str())));
                 }
                 has_failed
             }
-            Ended::Failed(error) => {
+            CallEnd::Failed(error) => {
                 self.attributes.push(("error.type", fixed(error)));
                 true
             }
             // The caller may have done so on purpose.
-            Ended::Cancelled => {
+            CallEnd::Cancelled => {
                 self.attributes.push(("error.type", fixed("cancelled")));
                 false
             }
@@ -87,7 +89,7 @@ impl CallSpan {
             state: self.state,
             link: None,
             name: self.name.into(),
-            kind: Kind::Client,
+            kind: SpanKind::Client,
             start: self.start,
             took,
             attributes: self.attributes,
@@ -97,34 +99,37 @@ impl CallSpan {
 }
 
 fn attributes<B>(
-    peer: &Peer,
+    peer: &ClientPeer,
     request: &Request<B>,
     method: &'static str,
-) -> Vec<(&'static str, Value)> {
+) -> Vec<(&'static str, AttributeValue)> {
     let mut all = Vec::with_capacity(8);
     all.push(("http.request.method", fixed(method)));
     if method == OTHER {
         let sent = request.method().as_str();
         // A method is ASCII.
         let cut = sent.get(..MAX_METHOD).unwrap_or(sent);
-        all.push(("http.request.method_original", Value::text(cut)));
+        all.push(("http.request.method_original", AttributeValue::text(cut)));
     }
     let uri = request.uri();
     // tonic adds the authority inside of its channel, after this layer.
     let host = || request.headers().get(header::HOST)?.to_str().ok();
     let authority = uri.authority().map(http::uri::Authority::as_str);
     let (address, port) = address(authority.or_else(host).unwrap_or(&peer.name));
-    all.push(("server.address", Value::text(address)));
+    all.push(("server.address", AttributeValue::text(address)));
     let default = match uri.scheme_str() {
         Some("https") => Some(443),
         Some("http") => Some(80),
         _ => None,
     };
     if let Some(port) = port.or(default) {
-        all.push(("server.port", Value::Int(port.into())));
+        all.push(("server.port", AttributeValue::Int(port.into())));
     }
     let query = uri.query().map(|query| peer.tracer.redact(query));
-    all.push(("url.full", Value::text(&full(uri, query.as_deref()))));
+    all.push((
+        "url.full",
+        AttributeValue::text(&full(uri, query.as_deref())),
+    ));
     all
 }
 
@@ -159,8 +164,8 @@ fn full(uri: &Uri, query: Option<&str>) -> String {
     full
 }
 
-const fn fixed(text: &'static str) -> Value {
-    Value::Text(Cow::Borrowed(text))
+const fn fixed(text: &'static str) -> AttributeValue {
+    AttributeValue::Text(Cow::Borrowed(text))
 }
 
 const fn number(version: Version) -> &'static str {

@@ -24,17 +24,17 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     BindError, Bound, Tls,
-    connection::{self, Accepted},
-    crowd::{Crowd, Seat},
+    connection::{self, Connection},
+    crowd::{ConnectionLimiter, ConnectionPermit},
     listener::Listener,
     socket::{Socket, StdSocket},
-    state::{ConnectionState, Patience},
+    state::{ConnectionState, ConnectionTimeouts},
     unix_peer::UdsConnectInfo,
 };
 use crate::{
     config::{Level, TrustedProxies},
-    edge::{EdgeService, Peer, Routes},
-    lifecycle::{Connections, Pulse, Stage},
+    edge::{Edge, Peer, Routes},
+    lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
     metrics::{AcceptError, Registry},
     shutdown::ShutdownToken,
     telemetry::Log,
@@ -42,19 +42,19 @@ use crate::{
 
 /// The rest after an error of the whole listener, such as no descriptor left: trying again at once
 /// would spin until one is free.
-const REST: Duration = Duration::from_millis(100);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The least time between two records of such errors.
-const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
+const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How many connections more than the least busy worker one may have, before it passes a new one on.
-const TOLERANCE: usize = 2;
+const BALANCE_TOLERANCE: usize = 2;
 
 /// Accepts connections until the drain begins.
 #[derive(Debug, Clone)]
-pub(crate) struct Acceptor {
-    pub(crate) edge: EdgeService<Routes>,
-    pub(crate) connections: Arc<Connections>,
+pub(crate) struct AcceptConfig {
+    pub(crate) edge: Edge<Routes>,
+    pub(crate) connections: Arc<ConnectionTracker>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) log: Log,
     pub(crate) read_timeout: Duration,
@@ -66,10 +66,10 @@ pub(crate) struct Acceptor {
     pub(crate) tls: Option<Arc<Tls>>,
     /// Whether HTTP/2 is understood where there is no TLS to agree on it.
     pub(crate) http2_cleartext: bool,
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) pulse: Arc<Heartbeats>,
 }
 
-impl Acceptor {
+impl AcceptConfig {
     /// Listens, and starts to accept on every worker, or on the present runtime if there is none.
     /// The drain waits for all of it.
     ///
@@ -81,8 +81,8 @@ impl Acceptor {
             workers.push(Handle::current());
         }
         let listening = bound.listen(workers.len())?;
-        let crew: Arc<[Worker]> = workers.into_iter().map(Worker::new).collect();
-        let crowd = Crowd::new(self.max_connections, Arc::clone(&self.registry));
+        let crew: Arc<[AcceptWorker]> = workers.into_iter().map(AcceptWorker::new).collect();
+        let crowd = ConnectionLimiter::new(self.max_connections, Arc::clone(&self.registry));
         // All of them before the first: a worker that cannot accept would be deaf.
         let mut listeners = Vec::with_capacity(crew.len());
         for (socket, worker) in listening.into_iter().zip(&*crew) {
@@ -91,7 +91,7 @@ impl Acceptor {
             listeners.push((socket.accept_here()?, is_inherited));
         }
         for (index, (listener, is_inherited)) in listeners.into_iter().enumerate() {
-            let here = Here {
+            let here = WorkerAccept {
                 acceptor: self.clone(),
                 crew: Arc::clone(&crew),
                 crowd: Arc::clone(&crowd),
@@ -106,13 +106,13 @@ impl Acceptor {
 
 /// A worker, as the others see it.
 #[derive(Debug)]
-struct Worker {
+struct AcceptWorker {
     runtime: Handle,
     /// Connections that it serves.
     open: AtomicUsize,
 }
 
-impl Worker {
+impl AcceptWorker {
     fn new(runtime: Handle) -> Self {
         Self {
             runtime,
@@ -122,19 +122,19 @@ impl Worker {
 }
 
 /// The accept loop of one worker.
-struct Here {
-    acceptor: Acceptor,
-    crew: Arc<[Worker]>,
-    crowd: Arc<Crowd>,
+struct WorkerAccept {
+    acceptor: AcceptConfig,
+    crew: Arc<[AcceptWorker]>,
+    crowd: Arc<ConnectionLimiter>,
     index: usize,
 }
 
-impl Here {
+impl WorkerAccept {
     async fn run(self, listener: Listener, is_inherited: bool) {
-        let Acceptor {
+        let AcceptConfig {
             connections, log, ..
         } = &self.acceptor;
-        let mut draining = pin!(connections.reached(Stage::Draining));
+        let mut draining = pin!(connections.reached(DrainStage::Draining));
         let mut complained: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
@@ -151,18 +151,18 @@ impl Here {
                         yield_now().await;
                     }
                 }
-                Err(_) if connections.is_at(Stage::Draining) => break,
+                Err(_) if connections.is_at(DrainStage::Draining) => break,
                 Err(error) => {
                     let kind = AcceptError::of(&error);
                     self.acceptor.registry.accept_errors.count(kind);
                     if kind == AcceptError::Connection {
                         continue;
                     }
-                    if complained.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                    if complained.is_none_or(|at| at.elapsed() >= ERROR_LOG_INTERVAL) {
                         complained = Some(Instant::now());
-                        complain(log, &error);
+                        log_accept_error(log, &error);
                     }
-                    sleep(REST).await;
+                    sleep(ACCEPT_BACKOFF).await;
                 }
             }
         }
@@ -185,7 +185,7 @@ impl Here {
             .filter(|index| !pulse.is_stuck(*index))
             .min_by_key(|index| open(*index))
             .unwrap_or(self.index);
-        if open(self.index) < open(least) + TOLERANCE {
+        if open(self.index) < open(least) + BALANCE_TOLERANCE {
             return self.spawn(stream, peer, self.index);
         }
         // The stream belongs to the runtime that accepted it, and is moved to the other one there.
@@ -202,7 +202,7 @@ impl Here {
         let acceptor = &self.acceptor;
         let state = Arc::new(ConnectionState::new());
         // Nobody is left out because of others who are slow or silent; see there who makes room.
-        let Some(seat) = self.crowd.join(&state) else {
+        let Some(seat) = self.crowd.acquire(&state) else {
             return false;
         };
         let another_goes = seat.is_at_the_expense_of_another();
@@ -210,9 +210,9 @@ impl Here {
             Some(addr) => trusted.contains(addr.ip()),
             None => trusted.unix(),
         });
-        let held = Arc::new(Held {
+        let held = Arc::new(ConnectionGuard {
             _seat: seat,
-            _open: Open::new(
+            _open: ConnectionCount::new(
                 Arc::clone(&acceptor.registry),
                 Arc::clone(&self.crew),
                 index,
@@ -226,7 +226,7 @@ impl Here {
             Socket::Left(_) => None,
             Socket::Right(stream) => stream.peer_cred().ok().map(UdsConnectInfo::new),
         };
-        let accepted = Accepted {
+        let accepted = Connection {
             proxied,
             tls: acceptor.tls.clone(),
             http2_cleartext: acceptor.http2_cleartext,
@@ -238,7 +238,7 @@ impl Here {
             unix_peer,
             edge: acceptor.edge.clone(),
             connections: Arc::clone(&acceptor.connections),
-            patience: Patience {
+            patience: ConnectionTimeouts {
                 head: acceptor.read_timeout,
                 idle: acceptor.idle_timeout,
                 write: acceptor.write_timeout,
@@ -254,32 +254,32 @@ impl Here {
 /// What a connection holds from its beginning to its end: that of its task, or that of whoever took
 /// it over.
 #[derive(Debug)]
-pub(super) struct Held {
-    _seat: Seat,
-    _open: Open,
+pub(super) struct ConnectionGuard {
+    _seat: ConnectionPermit,
+    _open: ConnectionCount,
     _token: TaskTrackerToken,
-    connections: Arc<Connections>,
+    connections: Arc<ConnectionTracker>,
     shutdown: ShutdownToken,
     state: Arc<ConnectionState>,
 }
 
-impl Held {
+impl ConnectionGuard {
     pub(super) const fn shutdown_token(&self) -> &ShutdownToken {
         &self.shutdown
     }
 }
 
-impl Drop for Held {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         // HTTP may have left the stream with the state, of which the stream has a share.
-        drop(self.state.take_left());
+        drop(self.state.take_lingering_stream());
         if self.state.outlives_http() {
             self.connections.upgrade_ended();
         }
     }
 }
 
-fn complain(log: &Log, error: &io::Error) {
+fn log_accept_error(log: &Log, error: &io::Error) {
     log.infra(Level::Error, "accept_failed", |record| {
         record.str("error", &error.to_string())
     });
@@ -287,14 +287,14 @@ fn complain(log: &Log, error: &io::Error) {
 
 /// Counts a connection, from its beginning to its end.
 #[derive(Debug)]
-struct Open {
+struct ConnectionCount {
     registry: Arc<Registry>,
-    crew: Arc<[Worker]>,
+    crew: Arc<[AcceptWorker]>,
     index: usize,
 }
 
-impl Open {
-    fn new(registry: Arc<Registry>, crew: Arc<[Worker]>, index: usize) -> Self {
+impl ConnectionCount {
+    fn new(registry: Arc<Registry>, crew: Arc<[AcceptWorker]>, index: usize) -> Self {
         registry
             .connections
             .accepted
@@ -308,7 +308,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for ConnectionCount {
     fn drop(&mut self) {
         self.crew[self.index].open.fetch_sub(1, Ordering::Relaxed);
         self.registry

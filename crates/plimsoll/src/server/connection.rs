@@ -15,21 +15,21 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use self::{drive::drive, open::open, unread::Settle};
+use self::{drive::serve_connection, open::open, unread::SettledResponse};
 use super::{
-    accept::Held,
+    accept::ConnectionGuard,
     http1::{Framing, MessageScanner},
-    http2::{self, Flow, Follower, Streams, Tunnel},
-    linger::Linger,
+    http2::{self, FrameFollower, ProgressBody, StreamExecutor, Tunnel},
+    linger::LingeringClose,
     socket::Socket,
-    state::{ConnectionState, Patience},
-    stream::{Protocol, Stream, Watched},
+    state::{ConnectionState, ConnectionTimeouts},
+    stream::{Protocol, Stream, TrackedIo},
     tls::Tls,
     unix_peer::UdsConnectInfo,
 };
 use crate::{
-    edge::{EdgeService, MAX_HEAD, Peer, Routes, Scheme},
-    lifecycle::{Connections, Stage},
+    edge::{Edge, MAX_HEAD, Peer, Routes, Scheme},
+    lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
 };
 
@@ -41,11 +41,11 @@ const MAX_AHEAD: usize = MAX_HEAD as usize + 8 * 1024;
 /// How long a client over HTTP/1 may be quiet once the drain has begun before its connection is
 /// closed. A request that was sent before the drain arrives by then, and its response announces the
 /// close.
-const LAST_REQUEST: Duration = Duration::from_millis(250);
+const LAST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
 /// A connection and all that it needs.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(super) struct Connection {
     /// There until it is opened.
     pub(super) socket: Option<Socket>,
     pub(super) state: Arc<ConnectionState>,
@@ -54,21 +54,21 @@ pub(super) struct Accepted {
     pub(super) addr: Option<SocketAddr>,
     /// The peer's credentials on a unix socket, likewise.
     pub(super) unix_peer: Option<UdsConnectInfo>,
-    pub(super) edge: EdgeService<Routes>,
-    pub(super) connections: Arc<Connections>,
-    pub(super) patience: Patience,
+    pub(super) edge: Edge<Routes>,
+    pub(super) connections: Arc<ConnectionTracker>,
+    pub(super) patience: ConnectionTimeouts,
     /// Whether the peer must begin with a PROXY header.
     pub(super) proxied: bool,
     /// TLS, if it is spoken.
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) http2_cleartext: bool,
     /// What is given back when the connection is closed.
-    pub(super) held: Arc<Held>,
+    pub(super) held: Arc<ConnectionGuard>,
 }
 
-impl Accepted {
-    fn asked(&self) -> Asked {
-        Asked {
+impl Connection {
+    fn asked(&self) -> RequestMeta {
+        RequestMeta {
             peer: self.peer,
             addr: self.addr,
             unix_peer: self.unix_peer,
@@ -84,7 +84,7 @@ impl Accepted {
 /// Serves a connection until it ends, is given up, or is cut off.
 ///
 /// Must be the whole of a task: the waker is registered once and taken to stay the same.
-pub(super) async fn serve(mut accepted: Accepted) {
+pub(super) async fn serve(mut accepted: Connection) {
     let Some((stream, version)) = open(&mut accepted).await else {
         return;
     };
@@ -92,7 +92,7 @@ pub(super) async fn serve(mut accepted: Accepted) {
         Version::HTTP_2 => serve_http2(stream, &accepted).await,
         _ => serve_http1(stream, &accepted).await,
     };
-    let Accepted {
+    let Connection {
         state,
         edge,
         connections,
@@ -108,22 +108,22 @@ pub(super) async fn serve(mut accepted: Accepted) {
         edge.refused(fault, *peer, state.waited());
     }
     // HTTP is gone by now, and has left the stream if it is still wanted.
-    if let Some(stream) = state.take_left() {
-        let cut = connections.reached(Stage::Cut);
+    if let Some(stream) = state.take_lingering_stream() {
+        let cut = connections.reached(DrainStage::Cut);
         let linger = match version {
-            Version::HTTP_2 => Linger::for_a_reader(patience.write),
-            _ => Linger::FOR_A_SENDER,
+            Version::HTTP_2 => LingeringClose::after_goaway(patience.write),
+            _ => LingeringClose::AFTER_REQUEST,
         };
         tokio::select! {
             // Whatever comes, comes from somebody who has had an answer.
-            () = linger.over(stream) => {}
+            () = linger.drain(stream) => {}
             () = state.evicted() => {}
             () = cut => {}
         }
     }
 }
 
-async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolError> {
+async fn serve_http1(stream: Stream, accepted: &Connection) -> Option<ProtocolError> {
     let state = &accepted.state;
     let (edge, asked) = (accepted.edge.clone(), accepted.asked());
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -135,16 +135,16 @@ async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
         // Most requests have no body, and to wrap one moves the whole request.
         if request.body().is_end_stream() {
             asked.state.body_began(false);
-            return Settle::new(edge.serve(request, peer, scheme, state), None);
+            return SettledResponse::new(edge.serve(request, peer, scheme, state), None);
         }
         let request = unread::watch(request, &asked.state);
-        Settle::new(
+        SettledResponse::new(
             edge.serve(request, peer, scheme, state),
             Some(asked.state()),
         )
     });
     let protocol = Protocol::Http1(MessageScanner::new());
-    let watched = Watched::new(
+    let watched = TrackedIo::new(
         stream,
         Arc::clone(state),
         protocol,
@@ -154,7 +154,7 @@ async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
         .max_buf_size(MAX_AHEAD)
         .serve_connection(TokioIo::new(watched), service)
         .with_upgrades();
-    let fault = drive(http, accepted).await;
+    let fault = serve_connection(http, accepted).await;
     if state.http1().take_malformed() {
         // Its request was answered, or reset, before anything read that far.
         accepted.edge.count(ProtocolError::Malformed);
@@ -165,10 +165,10 @@ async fn serve_http1(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
     fault.filter(|fault| fault.is_answered() || state.is_in_head())
 }
 
-async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolError> {
+async fn serve_http2(stream: Stream, accepted: &Connection) -> Option<ProtocolError> {
     let state = &accepted.state;
     state.set_multiplexed();
-    let streams = Streams::new(
+    let streams = StreamExecutor::new(
         Arc::clone(&accepted.connections),
         Arc::clone(state),
         accepted.patience.write,
@@ -187,24 +187,24 @@ async fn serve_http2(stream: Stream, accepted: &Accepted) -> Option<ProtocolErro
             if let Some(tunnel) = tunnel {
                 tunnel.respond(&answer);
             }
-            Ok::<_, Infallible>(answer.map(Flow::new))
+            Ok::<_, Infallible>(answer.map(ProgressBody::new))
         }
     });
-    let watched = Watched::new(
+    let watched = TrackedIo::new(
         stream,
         Arc::clone(state),
-        Protocol::Http2(Follower::new(accepted.edge.registry())),
+        Protocol::Http2(FrameFollower::new(accepted.edge.registry())),
         Arc::clone(&accepted.held),
     );
     let http = http2::builder(streams).serve_connection(TokioIo::new(watched), service);
-    let fault = drive(http, accepted).await;
+    let fault = serve_connection(http, accepted).await;
     // Between two requests everybody may go away.
     fault.filter(|fault| *fault == ProtocolError::Http2 || state.is_in_head())
 }
 
 /// What every request of a connection is told of it.
 #[derive(Clone)]
-struct Asked {
+struct RequestMeta {
     peer: Peer,
     addr: Option<SocketAddr>,
     unix_peer: Option<UdsConnectInfo>,
@@ -212,7 +212,7 @@ struct Asked {
     state: Arc<ConnectionState>,
 }
 
-impl Asked {
+impl RequestMeta {
     fn by(&self, request: &mut Request<Incoming>) {
         if let Some(addr) = self.addr {
             request.extensions_mut().insert(ConnectInfo(addr));

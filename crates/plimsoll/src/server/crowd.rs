@@ -25,11 +25,11 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::state::{ConnectionState, Waiting};
+use super::state::{ConnectionState, WaitReason};
 use crate::metrics::{Registry, Rejection};
 
 /// Connections above the limit that are answered, so that probes are.
-const RESERVE: usize = 32;
+const PROBE_RESERVE: usize = 32;
 
 /// How many connections that can be evicted are remembered from one search.
 const BATCH: usize = 256;
@@ -41,14 +41,14 @@ fn pause(places: usize) -> Duration {
 
 /// The connections of one service.
 #[derive(Debug)]
-pub(super) struct Crowd {
+pub(super) struct ConnectionLimiter {
     limit: usize,
     registry: Arc<Registry>,
-    members: Mutex<Members>,
+    members: Mutex<Slots>,
 }
 
 #[derive(Debug, Default)]
-struct Members {
+struct Slots {
     places: Vec<Option<Arc<ConnectionState>>>,
     free: Vec<usize>,
     /// Members with a place within the limit.
@@ -63,21 +63,21 @@ struct Members {
 
 /// A place in the crowd, given back by the drop.
 #[derive(Debug)]
-pub(super) struct Seat {
-    crowd: Arc<Crowd>,
+pub(super) struct ConnectionPermit {
+    crowd: Arc<ConnectionLimiter>,
     place: usize,
     reserve: bool,
     /// Somebody was told to go for it, and may not have gone yet.
     at_the_expense_of_another: bool,
 }
 
-impl Seat {
+impl ConnectionPermit {
     pub(super) fn is_at_the_expense_of_another(&self) -> bool {
         self.at_the_expense_of_another
     }
 }
 
-impl Crowd {
+impl ConnectionLimiter {
     pub(super) fn new(limit: usize, registry: Arc<Registry>) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -87,12 +87,15 @@ impl Crowd {
     }
 
     /// Takes a connection in, or nothing if it must be closed.
-    pub(super) fn join(self: &Arc<Self>, state: &Arc<ConnectionState>) -> Option<Seat> {
+    pub(super) fn acquire(
+        self: &Arc<Self>,
+        state: &Arc<ConnectionState>,
+    ) -> Option<ConnectionPermit> {
         let mut members = self.lock();
         let is_full = members.regular >= self.limit;
-        let made_room = is_full && self.make_room(&mut members);
+        let made_room = is_full && self.evict_one(&mut members);
         let reserve = is_full && !made_room;
-        if reserve && members.reserve >= RESERVE {
+        if reserve && members.reserve >= PROBE_RESERVE {
             drop(members);
             self.registry.connections.rejected.count(Rejection::Full);
             return None;
@@ -112,7 +115,7 @@ impl Crowd {
             // No search has seen it.
             members.candidates.push_back(Arc::clone(state));
         }
-        Some(Seat {
+        Some(ConnectionPermit {
             crowd: Arc::clone(self),
             place,
             reserve,
@@ -121,14 +124,14 @@ impl Crowd {
     }
 
     /// Tells somebody to go, whose place is free from this moment on.
-    fn make_room(&self, members: &mut Members) -> bool {
+    fn evict_one(&self, members: &mut Slots) -> bool {
         for has_searched in [false, true] {
             while let Some(candidate) = members.candidates.pop_front() {
                 if let Some(waiting) = candidate.evict() {
                     members.regular -= 1;
                     self.registry.connections.rejected.count(match waiting {
-                        Waiting::Idle => Rejection::Idle,
-                        Waiting::Head | Waiting::Write => Rejection::NoRequest,
+                        WaitReason::Idle => Rejection::Idle,
+                        WaitReason::Head | WaitReason::Write => Rejection::NoRequest,
                     });
                     return true;
                 }
@@ -140,12 +143,12 @@ impl Crowd {
         false
     }
 
-    fn lock(&self) -> MutexGuard<'_, Members> {
+    fn lock(&self) -> MutexGuard<'_, Slots> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Members {
+impl Slots {
     /// Finds those who may go: without a complete head before idle, longest first.
     fn search(&mut self) {
         let now = Instant::now();
@@ -156,7 +159,7 @@ impl Members {
             .places
             .iter()
             .flatten()
-            .filter_map(|state| Some((state.may_go()?, state)))
+            .filter_map(|state| Some((state.eviction_order()?, state)))
             .collect();
         if found.len() > BATCH {
             found.select_nth_unstable_by_key(BATCH, |(order, _)| *order);
@@ -172,14 +175,14 @@ impl Members {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut members = self.crowd.lock();
         let state = members.places[self.place].take();
         members.free.push(self.place);
         if self.reserve {
             members.reserve -= 1;
-        } else if state.is_none_or(|state| state.leaves_by_itself()) {
+        } else if state.is_none_or(|state| state.mark_closed()) {
             members.regular -= 1;
         }
     }
@@ -192,9 +195,9 @@ mod tests {
     use super::*;
     use crate::build_info::BuildInfo;
 
-    fn crowd(limit: usize) -> Arc<Crowd> {
+    fn crowd(limit: usize) -> Arc<ConnectionLimiter> {
         let registry = Registry::new(BuildInfo::new("test", "1", "now"), 1, Vec::new());
-        Crowd::new(limit, registry)
+        ConnectionLimiter::new(limit, registry)
     }
 
     fn busy() -> Arc<ConnectionState> {
@@ -209,8 +212,8 @@ mod tests {
         let old = Arc::new(ConnectionState::new());
         advance(Duration::from_secs(1)).await;
         let young = Arc::new(ConnectionState::new());
-        let seats = [crowd.join(&young), crowd.join(&old)];
-        assert!(crowd.join(&busy()).is_some_and(|seat| !seat.reserve));
+        let seats = [crowd.acquire(&young), crowd.acquire(&old)];
+        assert!(crowd.acquire(&busy()).is_some_and(|seat| !seat.reserve));
         assert!(old.is_evicted() && !young.is_evicted());
         drop(seats);
         assert_eq!(
@@ -223,16 +226,16 @@ mod tests {
     #[tokio::test]
     async fn a_reserve_is_bounded_and_its_members_make_no_room() {
         let crowd = crowd(1);
-        let first = crowd.join(&busy());
-        let reserve: Vec<_> = (0..RESERVE)
-            .map(|_| crowd.join(&Arc::new(ConnectionState::new())))
+        let first = crowd.acquire(&busy());
+        let reserve: Vec<_> = (0..PROBE_RESERVE)
+            .map(|_| crowd.acquire(&Arc::new(ConnectionState::new())))
             .collect();
         assert!(
             reserve
                 .iter()
                 .all(|seat| seat.as_ref().is_some_and(|seat| seat.reserve))
         );
-        assert!(crowd.join(&Arc::new(ConnectionState::new())).is_none());
+        assert!(crowd.acquire(&Arc::new(ConnectionState::new())).is_none());
         drop(reserve);
         drop(first);
         let members = crowd.lock();
@@ -249,8 +252,8 @@ mod tests {
                 state
             })
             .collect();
-        let seats: Vec<_> = idle.iter().map(|state| crowd.join(state)).collect();
-        let newcomers: Vec<_> = (0..BATCH).map(|_| crowd.join(&busy())).collect();
+        let seats: Vec<_> = idle.iter().map(|state| crowd.acquire(state)).collect();
+        let newcomers: Vec<_> = (0..BATCH).map(|_| crowd.acquire(&busy())).collect();
         assert!(idle.iter().all(|state| state.is_evicted()));
         assert!(newcomers.iter().flatten().all(|seat| !seat.reserve));
         drop((seats, newcomers));
@@ -262,9 +265,9 @@ mod tests {
         const MEMBERS: usize = 2000;
         let crowd = crowd(MEMBERS);
         let busy: Vec<_> = (0..MEMBERS).map(|_| busy()).collect();
-        let mut seats: Vec<_> = busy.iter().map(|state| crowd.join(state)).collect();
+        let mut seats: Vec<_> = busy.iter().map(|state| crowd.acquire(state)).collect();
         let mut join = || {
-            let seat = crowd.join(&Arc::new(ConnectionState::new()));
+            let seat = crowd.acquire(&Arc::new(ConnectionState::new()));
             let is_regular = seat.as_ref().is_some_and(|seat| !seat.reserve);
             seats.push(seat);
             is_regular
@@ -282,15 +285,18 @@ mod tests {
     async fn whoever_has_gone_by_itself_is_not_told_to_go_and_gives_its_place_back_once() {
         let crowd = crowd(3);
         let states: Vec<_> = (0..6).map(|_| Arc::new(ConnectionState::new())).collect();
-        let mut seats: Vec<_> = states[..3].iter().map(|state| crowd.join(state)).collect();
+        let mut seats: Vec<_> = states[..3]
+            .iter()
+            .map(|state| crowd.acquire(state))
+            .collect();
         // One goes for the fourth, and the other two are remembered for the next time.
-        seats.push(crowd.join(&states[3]));
+        seats.push(crowd.acquire(&states[3]));
         let told = states[..3].iter().position(|state| state.is_evicted());
         let rest: Vec<_> = (0..3).filter(|index| Some(*index) != told).collect();
         // One of them ends by itself, and another one takes its place.
         seats[rest[0]] = None;
-        seats.push(crowd.join(&states[4]));
-        seats.push(crowd.join(&states[5]));
+        seats.push(crowd.acquire(&states[4]));
+        seats.push(crowd.acquire(&states[5]));
         assert!(
             states[rest[1]].is_evicted(),
             "the one that is still there makes room for the sixth"

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use self::{
     chunked::{Chunked, Progress},
-    head::{Head, is_whole_head},
+    head::{HeadScanner, is_whole_head},
 };
 
 /// How the body of a request is framed, as hyper understood it.
@@ -93,18 +93,18 @@ impl Http1State {
 /// The framing of a request is malformed. hyper reports this as an error of the body.
 #[derive(Debug, thiserror::Error)]
 #[error("the framing of the request is malformed")]
-pub(crate) struct Malformed;
+pub(crate) struct MalformedFraming;
 
 /// Follows the messages that a client sends, wherever their bytes are cut.
 #[derive(Debug)]
 pub(super) struct MessageScanner {
-    part: Part,
+    part: MessagePart,
 }
 
 /// The part of a message that the next byte belongs to.
 #[derive(Debug)]
-enum Part {
-    Head(Head),
+enum MessagePart {
+    Head(HeadScanner),
     /// A head is complete, and hyper has to parse it.
     Complete,
     Length(u64),
@@ -112,7 +112,7 @@ enum Part {
     Malformed,
 }
 
-impl Part {
+impl MessagePart {
     fn malformed(state: &Http1State) -> Self {
         state.malformed.store(true, Ordering::Relaxed);
         Self::Malformed
@@ -122,7 +122,7 @@ impl Part {
 impl MessageScanner {
     pub(super) const fn new() -> Self {
         Self {
-            part: Part::Head(Head::new()),
+            part: MessagePart::Head(HeadScanner::new()),
         }
     }
 
@@ -132,9 +132,14 @@ impl MessageScanner {
     /// # Errors
     ///
     /// If the first byte is malformed, and from then on.
-    pub(super) fn scan(&mut self, bytes: &[u8], state: &Http1State) -> Result<usize, Malformed> {
+    pub(super) fn scan(
+        &mut self,
+        bytes: &[u8],
+        state: &Http1State,
+    ) -> Result<usize, MalformedFraming> {
         // Most requests have no body, and a head that comes in one read.
-        if matches!(self.part, Part::Complete) && state.has_no_body() && is_whole_head(bytes) {
+        if matches!(self.part, MessagePart::Complete) && state.has_no_body() && is_whole_head(bytes)
+        {
             state.take_framing();
             return Ok(bytes.len());
         }
@@ -142,44 +147,44 @@ impl MessageScanner {
         while done < bytes.len() {
             let rest = &bytes[done..];
             match &mut self.part {
-                Part::Head(head) => {
+                MessagePart::Head(head) => {
                     let Some(end) = head.scan(rest) else {
                         return Ok(bytes.len());
                     };
                     if head.has_fragment() {
                         state.fragment.store(true, Ordering::Relaxed);
                     }
-                    self.part = Part::Complete;
+                    self.part = MessagePart::Complete;
                     return Ok(done + end);
                 }
-                Part::Complete => {
+                MessagePart::Complete => {
                     self.part = match state.take_framing() {
-                        Some(Framing::Length(0)) => Part::Head(Head::new()),
-                        Some(Framing::Length(length)) => Part::Length(length),
-                        Some(Framing::Chunked) => Part::Chunked(Chunked::new()),
+                        Some(Framing::Length(0)) => MessagePart::Head(HeadScanner::new()),
+                        Some(Framing::Length(length)) => MessagePart::Length(length),
+                        Some(Framing::Chunked) => MessagePart::Chunked(Chunked::new()),
                         // hyper has found no end where the scanner has found one.
-                        None => Part::malformed(state),
+                        None => MessagePart::malformed(state),
                     };
                 }
-                Part::Length(left) => {
+                MessagePart::Length(left) => {
                     let count = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
                     *left -= count as u64;
                     done += count;
                     if *left == 0 {
-                        self.part = Part::Head(Head::new());
+                        self.part = MessagePart::Head(HeadScanner::new());
                     }
                 }
-                Part::Chunked(body) => {
+                MessagePart::Chunked(body) => {
                     let (count, progress) = body.scan(rest);
                     done += count;
                     match progress {
                         Progress::Incomplete => {}
-                        Progress::Complete => self.part = Part::Head(Head::new()),
-                        Progress::Malformed => self.part = Part::malformed(state),
+                        Progress::Complete => self.part = MessagePart::Head(HeadScanner::new()),
+                        Progress::Malformed => self.part = MessagePart::malformed(state),
                     }
                 }
-                Part::Malformed if done > 0 => break,
-                Part::Malformed => return Err(Malformed),
+                MessagePart::Malformed if done > 0 => break,
+                MessagePart::Malformed => return Err(MalformedFraming),
             }
         }
         Ok(done)

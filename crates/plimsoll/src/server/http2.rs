@@ -35,13 +35,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::{
-    frames::{Frames, Head},
-    pace::Flow,
+    frames::{Frames, HeadProgress},
+    pace::ProgressBody,
     tunnel::Tunnel,
 };
-use self::{pace::Paced, resets::Resets, tunnel::SendingHalf};
-use super::{state::ConnectionState, stream::Raw};
-use crate::{edge::StalledResponses, lifecycle::Connections, metrics::Registry};
+use self::{pace::StreamWriteTimeout, resets::Resets, tunnel::SendingHalf};
+use super::{state::ConnectionState, stream::SocketIo};
+use crate::{edge::StalledResponses, lifecycle::ConnectionTracker, metrics::Registry};
 
 /// What a client begins with (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -55,7 +55,7 @@ const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
 /// A connection with the limits above, whose streams are started by `streams`.
-pub(super) fn builder(streams: Streams) -> Builder<Streams> {
+pub(super) fn builder(streams: StreamExecutor) -> Builder<StreamExecutor> {
     let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
@@ -72,7 +72,7 @@ pub(super) fn builder(streams: Streams) -> Builder<Streams> {
 
 /// What follows both directions of a connection.
 #[derive(Debug)]
-pub(super) struct Follower {
+pub(super) struct FrameFollower {
     pub(super) frames: Frames,
     resets: Resets,
     pause: Option<Pin<Box<Sleep>>>,
@@ -81,7 +81,7 @@ pub(super) struct Follower {
 /// How long a client waits that sends more control frames at a time than one turn has.
 const PAUSE: Duration = Duration::from_millis(1);
 
-impl Follower {
+impl FrameFollower {
     pub(super) fn new(registry: Arc<Registry>) -> Box<Self> {
         Box::new(Self {
             frames: Frames::new(),
@@ -113,7 +113,7 @@ impl Follower {
 
 /// Whether a client speaks HTTP/2 without having asked (RFC 9113, 3.3). What it has said stays to
 /// be read.
-pub(super) async fn has_prior_knowledge(raw: &mut Raw) -> std::io::Result<bool> {
+pub(super) async fn has_prior_knowledge(raw: &mut SocketIo) -> std::io::Result<bool> {
     let mut said = [0; PREFACE.len()];
     let mut length = 0;
     while length < said.len() && said[..length] == PREFACE[..length] {
@@ -148,8 +148,8 @@ pub(super) fn join_cookies(request: &mut Request<Incoming>) {
 
 /// Starts the streams of one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Streams {
-    connections: Arc<Connections>,
+pub(super) struct StreamExecutor {
+    connections: Arc<ConnectionTracker>,
     state: Arc<ConnectionState>,
     /// `WRITE_TIMEOUT`, for a client that opens no window.
     patience: Duration,
@@ -158,9 +158,9 @@ pub(super) struct Streams {
     over: CancellationToken,
 }
 
-impl Streams {
+impl StreamExecutor {
     pub(super) fn new(
-        connections: Arc<Connections>,
+        connections: Arc<ConnectionTracker>,
         state: Arc<ConnectionState>,
         patience: Duration,
         stalled: Arc<StalledResponses>,
@@ -180,12 +180,12 @@ impl Streams {
     }
 }
 
-impl<F> Executor<F> for Streams
+impl<F> Executor<F> for StreamExecutor
 where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let open = Open::new(Arc::clone(&self.state));
+        let open = StreamGuard::new(Arc::clone(&self.state));
         let over = self.over.clone();
         if let Some(half) = SendingHalf::take() {
             let sending = half.run(stream, self.patience, Arc::clone(&self.state));
@@ -195,7 +195,8 @@ where
             });
             return;
         }
-        let stream = Paced::new(stream, self.patience, Arc::clone(&self.stalled), open);
+        let stream =
+            StreamWriteTimeout::new(stream, self.patience, Arc::clone(&self.stalled), open);
         self.connections.spawn(async move {
             over.run_until_cancelled(stream).await;
         });
@@ -203,16 +204,16 @@ where
 }
 
 /// Counts a stream, from its beginning to its end.
-struct Open(Arc<ConnectionState>);
+struct StreamGuard(Arc<ConnectionState>);
 
-impl Open {
+impl StreamGuard {
     fn new(state: Arc<ConnectionState>) -> Self {
         state.stream_began();
         Self(state)
     }
 }
 
-impl Drop for Open {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.stream_ended();
     }

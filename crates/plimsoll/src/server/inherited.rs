@@ -30,12 +30,12 @@ const ADMIN: &str = "admin";
 
 /// What was handed over: at most one socket for each listener.
 #[derive(Debug, Default)]
-pub(crate) struct Inherited {
+pub(crate) struct ActivatedListener {
     pub(crate) main: Option<Bound>,
 }
 
 /// A descriptor that was handed over.
-struct Passed {
+struct ActivatedSocket {
     number: usize,
     name: String,
     fd: OwnedFd,
@@ -46,16 +46,16 @@ struct Passed {
 /// # Errors
 ///
 /// What each of them is, for a person, if they are not what a service can use.
-pub(crate) fn take(names: &[String]) -> Result<Inherited, String> {
+pub(crate) fn take(names: &[String]) -> Result<ActivatedListener, String> {
     if names.is_empty() {
-        return Ok(Inherited::default());
+        return Ok(ActivatedListener::default());
     }
     let passed: Vec<_> = sd_listen_fds::get()
         .map_err(|error| error.to_string())?
         .into_iter()
         .zip(FIRST..)
         .zip(names)
-        .map(|(((_, fd), number), name)| Passed {
+        .map(|(((_, fd), number), name)| ActivatedSocket {
             number,
             name: name.clone(),
             fd: fd.into_std(),
@@ -71,13 +71,14 @@ pub(crate) fn take(names: &[String]) -> Result<Inherited, String> {
 }
 
 /// Gives each listener its socket.
-fn assign(mut passed: Vec<Passed>) -> Result<Inherited, String> {
-    let is_usable = |one: &Passed| one.name != ADMIN && Found::at(&one.fd).is_listening_stream();
+fn assign(mut passed: Vec<ActivatedSocket>) -> Result<ActivatedListener, String> {
+    let is_usable =
+        |one: &ActivatedSocket| one.name != ADMIN && FdKind::at(&one.fd).is_listening_stream();
     if passed.len() == 1
         && let Some(one) = passed.pop_if(|one| is_usable(one))
     {
         let main = adopt(one.fd).map_err(|error| format!("fd {}: {error}", one.number))?;
-        return Ok(Inherited { main: Some(main) });
+        return Ok(ActivatedListener { main: Some(main) });
     }
     let what: Vec<_> = passed.iter().map(describe).collect();
     leave(passed);
@@ -90,20 +91,20 @@ fn adopt(fd: OwnedFd) -> io::Result<Bound> {
     Bound::adopt(fd.into())
 }
 
-fn leave(passed: Vec<Passed>) {
+fn leave(passed: Vec<ActivatedSocket>) {
     for one in passed {
         let _: i32 = one.fd.into_raw_fd();
     }
 }
 
-fn describe(one: &Passed) -> String {
-    let Passed { number, name, fd } = one;
+fn describe(one: &ActivatedSocket) -> String {
+    let ActivatedSocket { number, name, fd } = one;
     let called = if name.is_empty() {
         String::new()
     } else {
         format!(" ({name:?})")
     };
-    let found = Found::at(fd).describe();
+    let found = FdKind::at(fd).describe();
     let reserved = if name == ADMIN {
         ", and this name is for the admin listener, which opens its own"
     } else {
@@ -113,7 +114,7 @@ fn describe(one: &Passed) -> String {
 }
 
 /// What a descriptor is.
-enum Found {
+enum FdKind {
     Closed,
     NoSocket,
     Socket {
@@ -125,7 +126,7 @@ enum Found {
     },
 }
 
-impl Found {
+impl FdKind {
     fn at(fd: &OwnedFd) -> Self {
         if fcntl_getfd(fd).is_err() {
             return Self::Closed;
@@ -211,11 +212,11 @@ mod tests {
     use super::*;
 
     /// Hands these over, as descriptors 3, 4 and so on.
-    fn hand_over(sockets: Vec<(&str, OwnedFd)>) -> Result<Inherited, String> {
+    fn hand_over(sockets: Vec<(&str, OwnedFd)>) -> Result<ActivatedListener, String> {
         let passed = sockets.into_iter().zip(FIRST..);
         assign(
             passed
-                .map(|((name, fd), number)| Passed {
+                .map(|((name, fd), number)| ActivatedSocket {
                     number,
                     name: name.to_owned(),
                     fd,

@@ -14,22 +14,22 @@ use super::stream::Stream;
 
 /// How long a client is listened to.
 #[derive(Debug)]
-pub(super) struct Linger {
+pub(super) struct LingeringClose {
     /// Without a word of it.
     silence: Duration,
     /// At most.
     whole: Duration,
 }
 
-impl Linger {
+impl LingeringClose {
     /// Somebody who sends a body that nobody wants (SRV-3).
-    pub(super) const FOR_A_SENDER: Self = Self {
+    pub(super) const AFTER_REQUEST: Self = Self {
         silence: Duration::from_secs(2),
         whole: Duration::from_secs(2),
     };
 
     /// Somebody who says over HTTP/2 how much it has read, and hangs up when that is all.
-    pub(super) const fn for_a_reader(whole: Duration) -> Self {
+    pub(super) const fn after_goaway(whole: Duration) -> Self {
         Self {
             silence: Duration::from_secs(2),
             whole,
@@ -37,7 +37,7 @@ impl Linger {
     }
 
     /// Forgets what the client says, until it has nothing more to say.
-    pub(super) async fn over(self, stream: Stream) {
+    pub(super) async fn drain(self, stream: Stream) {
         // Neither the time nor an error tells anything of an answer that was given.
         let _ = timeout(self.whole, self.read(stream)).await;
     }

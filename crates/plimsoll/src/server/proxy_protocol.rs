@@ -55,7 +55,7 @@ const FIRST_READ: usize = 256;
 
 /// Whom a connection speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ProxySource {
     /// For its own peer: a health check of the balancer, or a client that it cannot name.
     Local,
     /// For somebody else.
@@ -75,7 +75,7 @@ pub(crate) enum Parsed {
     /// It is complete.
     Done {
         /// What it says.
-        source: Source,
+        source: ProxySource,
         /// How many bytes it has; the next one belongs to the next layer.
         length: usize,
     },
@@ -83,7 +83,7 @@ pub(crate) enum Parsed {
 
 /// What is wrong with a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Malformed {
+pub(crate) enum MalformedHeader {
     #[error("it begins like neither version of the protocol")]
     Signature,
     #[error("the line has no end within {} bytes", v1::MAX_LINE)]
@@ -125,7 +125,7 @@ pub(crate) enum ProxyError {
     Partial,
     /// It sent something else, or a header that breaks the rules.
     #[error("the peer sent no valid PROXY protocol header")]
-    Malformed(#[from] Malformed),
+    Malformed(#[from] MalformedHeader),
     /// The socket failed.
     #[error("the PROXY protocol header could not be read")]
     Io(#[source] io::Error),
@@ -140,7 +140,7 @@ pub(crate) enum ProxyError {
 /// # Cancel safety
 ///
 /// None: what was read is lost. A caller whose deadline passes closes the connection.
-pub(crate) async fn read<S>(stream: &mut S) -> Result<(Source, Bytes), ProxyError>
+pub(crate) async fn read<S>(stream: &mut S) -> Result<(ProxySource, Bytes), ProxyError>
 where
     S: AsyncRead + Unpin,
 {
@@ -170,7 +170,7 @@ where
 /// # Errors
 ///
 /// [`Malformed`] as soon as nothing that follows could make it one.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     let begins_like = |signature: &[u8]| {
         let seen = bytes.len().min(signature.len());
         bytes[..seen] == signature[..seen]
@@ -180,7 +180,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
     } else if begins_like(v1::SIGNATURE) {
         v1::parse(bytes)
     } else {
-        Err(Malformed::Signature)
+        Err(MalformedHeader::Signature)
     }
 }
 

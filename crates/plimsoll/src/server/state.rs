@@ -15,13 +15,13 @@ use std::{
 
 use tokio::time::Instant;
 
-pub(super) use self::unread::Fate;
-use self::unread::Rest;
+pub(super) use self::unread::UnreadBody;
+use self::unread::UnreadRest;
 use super::{http1::Http1State, stream::Stream};
 
 /// How long a connection may wait for what (contract SRV-1).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct ConnectionTimeouts {
     /// For the whole head of a request.
     pub(crate) head: Duration,
     /// For the next request.
@@ -32,7 +32,7 @@ pub(crate) struct Patience {
 
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum WaitReason {
     /// The rest of a head, or the first one.
     Head,
     /// The next request.
@@ -47,7 +47,7 @@ pub(super) enum Waiting {
 /// ever late, never torn.
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
-    born: Instant,
+    opened: Instant,
     /// Requests that have begun and not ended; over HTTP/2 streams.
     busy: AtomicU32,
     /// Over HTTP/2, requests.
@@ -56,7 +56,7 @@ pub(crate) struct ConnectionState {
     /// When the waiting began, in microseconds after `born`.
     since: AtomicU64,
     /// Since when the client takes nothing, likewise; 0 while it does.
-    stuck: AtomicU64,
+    write_stalled_since: AtomicU64,
     /// It was told to make room.
     evicted: AtomicBool,
     /// It is one of the reserve, and has one request.
@@ -72,7 +72,7 @@ pub(crate) struct ConnectionState {
     /// What the present body means for the connection: a [`Fate`].
     fate: AtomicU8,
     /// What is discarded of it.
-    rest: Mutex<Option<Rest>>,
+    rest: Mutex<Option<UnreadRest>>,
     /// It speaks something else than HTTP, and whoever took it over waits as they like.
     upgraded: AtomicBool,
     /// It is a WebSocket that the drain ends.
@@ -80,15 +80,15 @@ pub(crate) struct ConnectionState {
     /// It speaks HTTP/2, whose streams are counted in the place of requests.
     multiplexed: AtomicBool,
     /// Since when a head of HTTP/2 is incomplete, in microseconds after `born`; 0 if none is.
-    partial: AtomicU64,
+    partial_head_since: AtomicU64,
     /// When something came while there was no stream of HTTP/2, in microseconds after `born`.
-    heard: AtomicU64,
+    last_read: AtomicU64,
     /// The stream, once HTTP has let go of it, if somebody may still be sending.
-    left: Mutex<Option<Stream>>,
+    lingering_stream: Mutex<Option<Stream>>,
     /// The framing of requests over HTTP/1.
     http1: Http1State,
     /// A byte has come behind a PROXY header, if there is one.
-    spoken: AtomicBool,
+    sent_bytes: AtomicBool,
     /// Bytes are read as soon as they are there, and not when the reactor reports them.
     closing: AtomicBool,
 }
@@ -104,28 +104,28 @@ impl ConnectionState {
     /// A connection that begins now: its first head is waited for from this moment on.
     pub(super) fn new() -> Self {
         Self {
-            born: Instant::now(),
+            opened: Instant::now(),
             busy: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             waiting: AtomicU8::new(HEAD),
             since: AtomicU64::new(0),
-            stuck: AtomicU64::new(0),
+            write_stalled_since: AtomicU64::new(0),
             evicted: AtomicBool::new(false),
             reserve: AtomicBool::new(false),
             waker: Mutex::new(None),
             head_bytes: AtomicU64::new(0),
             unread: AtomicBool::new(false),
             bodies: AtomicU32::new(0),
-            fate: AtomicU8::new(Fate::Keep as u8),
+            fate: AtomicU8::new(UnreadBody::Keep as u8),
             rest: Mutex::new(None),
             upgraded: AtomicBool::new(false),
             websocket: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
-            partial: AtomicU64::new(0),
-            heard: AtomicU64::new(0),
-            left: Mutex::new(None),
+            partial_head_since: AtomicU64::new(0),
+            last_read: AtomicU64::new(0),
+            lingering_stream: Mutex::new(None),
             http1: Http1State::new(),
-            spoken: AtomicBool::new(false),
+            sent_bytes: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         }
     }
@@ -140,13 +140,13 @@ impl ConnectionState {
     }
 
     /// The client has sent its first byte of TLS or HTTP.
-    pub(super) fn set_spoken(&self) {
-        self.spoken.store(true, Ordering::Relaxed);
+    pub(super) fn set_sent_bytes(&self) {
+        self.sent_bytes.store(true, Ordering::Relaxed);
     }
 
     /// Whether the client has sent a byte of TLS or HTTP.
-    pub(super) fn has_spoken(&self) -> bool {
-        self.spoken.load(Ordering::Relaxed)
+    pub(super) fn has_sent_bytes(&self) -> bool {
+        self.sent_bytes.load(Ordering::Relaxed)
     }
 
     /// The framing of requests over HTTP/1.
@@ -155,14 +155,14 @@ impl ConnectionState {
     }
 
     /// The stream gave some bytes.
-    pub(super) fn bytes_came(&self, count: usize) {
+    pub(super) fn record_read(&self, count: usize) {
         self.head_bytes.fetch_add(count as u64, Ordering::Relaxed);
         if self.is_busy() || self.is_discarding() {
             return;
         }
         if self.is_multiplexed() {
             let now = self.micros(Instant::now());
-            self.heard.store(now, Ordering::Relaxed);
+            self.last_read.store(now, Ordering::Relaxed);
         } else if self.waiting.load(Ordering::Relaxed) == IDLE {
             // No look at the clock: in the common case the head is complete before anybody asks.
             self.waiting.store(HEAD_BEGUN, Ordering::Relaxed);
@@ -191,12 +191,12 @@ impl ConnectionState {
 
     /// Whether it has had the one request that a connection of the reserve has.
     pub(super) fn is_spent(&self) -> bool {
-        self.is_reserve() && self.has_asked()
+        self.is_reserve() && self.has_had_request()
     }
 
     /// Whether there has been a request: over HTTP/2 from its beginning on, over HTTP/1 from its
     /// end on.
-    pub(super) fn has_asked(&self) -> bool {
+    pub(super) fn has_had_request(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) == IDLE
     }
 
@@ -233,7 +233,7 @@ impl ConnectionState {
 
     /// The order in which connections make room, if this one could: those without a complete head
     /// before idle ones, whoever has waited longest first.
-    pub(super) fn may_go(&self) -> Option<(bool, Instant)> {
+    pub(super) fn eviction_order(&self) -> Option<(bool, Instant)> {
         // Who belongs to the reserve has no place that others could take.
         if self.is_busy() || self.is_sending() || self.is_last_answer() || self.is_upgraded() {
             return None;
@@ -245,18 +245,22 @@ impl ConnectionState {
     /// Tells the connection to end, unless it is busy or has been told. Says what it waited for.
     ///
     /// A request that comes at this very moment is handled still.
-    pub(super) fn evict(&self) -> Option<Waiting> {
-        let (idle, _) = self.may_go()?;
+    pub(super) fn evict(&self) -> Option<WaitReason> {
+        let (idle, _) = self.eviction_order()?;
         if self.evicted.swap(true, Ordering::AcqRel) {
             return None;
         }
         self.wake();
-        Some(if idle { Waiting::Idle } else { Waiting::Head })
+        Some(if idle {
+            WaitReason::Idle
+        } else {
+            WaitReason::Head
+        })
     }
 
     /// It is over. Says whether it was not told to go before; nobody can tell it from now on, so that
     /// its place is given back once.
-    pub(super) fn leaves_by_itself(&self) -> bool {
+    pub(super) fn mark_closed(&self) -> bool {
         !self.evicted.swap(true, Ordering::AcqRel)
     }
 
@@ -303,54 +307,54 @@ impl ConnectionState {
     }
 
     /// The client took some bytes, or did not while there were some to take.
-    pub(super) fn wrote(&self, took: bool) {
-        let stuck = self.stuck.load(Ordering::Relaxed) > 0;
+    pub(super) fn record_write(&self, took: bool) {
+        let stuck = self.write_stalled_since.load(Ordering::Relaxed) > 0;
         if took && stuck {
-            self.stuck.store(0, Ordering::Relaxed);
+            self.write_stalled_since.store(0, Ordering::Relaxed);
             if !self.is_busy() {
                 // The answer had been handed over before, and goes out only now.
                 self.since
                     .store(self.micros(Instant::now()), Ordering::Relaxed);
             }
         } else if !took && !stuck {
-            self.stuck
+            self.write_stalled_since
                 .store(self.micros(Instant::now()).max(1), Ordering::Relaxed);
         }
     }
 
     /// When patience ends, and what with.
-    pub(super) fn deadline(&self, patience: Patience) -> Option<(Instant, Waiting)> {
-        let stuck = self.stuck.load(Ordering::Relaxed);
+    pub(super) fn deadline(&self, patience: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
+        let stuck = self.write_stalled_since.load(Ordering::Relaxed);
         if stuck > 0 {
             // Whoever still takes an answer is not waited for in any other way.
-            return Some((self.at(stuck) + patience.write, Waiting::Write));
+            return Some((self.at(stuck) + patience.write, WaitReason::Write));
         }
-        let partial = self.partial.load(Ordering::Relaxed);
+        let partial = self.partial_head_since.load(Ordering::Relaxed);
         if partial > 0 {
-            return Some((self.at(partial) + patience.head, Waiting::Head));
+            return Some((self.at(partial) + patience.head, WaitReason::Head));
         }
         // A request that is being handled has limits of its own.
         self.reading_deadline(patience)
     }
 
     /// Since when the client has taken nothing of what is being sent.
-    pub(super) fn stuck_since(&self) -> Option<Instant> {
-        let stuck = self.stuck.load(Ordering::Relaxed);
+    pub(super) fn write_stalled_since(&self) -> Option<Instant> {
+        let stuck = self.write_stalled_since.load(Ordering::Relaxed);
         (stuck > 0).then(|| self.at(stuck))
     }
 
     /// Whether an answer has been handed over, and its client has not taken all of it.
     pub(super) fn is_sending(&self) -> bool {
-        !self.is_busy() && self.stuck.load(Ordering::Relaxed) > 0
+        !self.is_busy() && self.write_stalled_since.load(Ordering::Relaxed) > 0
     }
 
-    fn reading_deadline(&self, patience: Patience) -> Option<(Instant, Waiting)> {
+    fn reading_deadline(&self, patience: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
         if self.is_busy() {
             return None;
         }
         if self.is_discarding() {
             let since = self.at(self.since.load(Ordering::Relaxed));
-            return Some((since + patience.head, Waiting::Idle));
+            return Some((since + patience.head, WaitReason::Idle));
         }
         let idle = self.waiting.load(Ordering::Relaxed) == IDLE;
         let limit = match self.waiting.load(Ordering::Relaxed) {
@@ -363,14 +367,18 @@ impl ConnectionState {
             }
             _ => patience.head,
         };
-        let waiting = if idle { Waiting::Idle } else { Waiting::Head };
+        let waiting = if idle {
+            WaitReason::Idle
+        } else {
+            WaitReason::Head
+        };
         Some((self.at(self.since.load(Ordering::Relaxed)) + limit, waiting))
     }
 
     /// Whether a head has begun and is not complete.
     pub(super) fn is_in_head(&self) -> bool {
         if self.is_multiplexed() {
-            return self.partial.load(Ordering::Relaxed) > 0;
+            return self.partial_head_since.load(Ordering::Relaxed) > 0;
         }
         !self.is_busy() && !self.is_discarding() && self.head_bytes() > 0
     }
@@ -381,11 +389,11 @@ impl ConnectionState {
     }
 
     fn at(&self, micros: u64) -> Instant {
-        self.born + Duration::from_micros(micros)
+        self.opened + Duration::from_micros(micros)
     }
 
     fn micros(&self, at: Instant) -> u64 {
-        u64::try_from((at - self.born).as_micros()).unwrap_or(u64::MAX)
+        u64::try_from((at - self.opened).as_micros()).unwrap_or(u64::MAX)
     }
 }
 
@@ -400,7 +408,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const PATIENCE: ConnectionTimeouts = ConnectionTimeouts {
         head: Duration::from_secs(5),
         idle: Duration::from_secs(120),
         write: Duration::from_secs(30),
@@ -415,7 +423,7 @@ mod tests {
     async fn a_head_has_its_time_from_the_connection_or_from_its_first_byte() {
         let state = ConnectionState::new();
         advance(Duration::from_secs(2)).await;
-        state.bytes_came(1);
+        state.record_read(1);
         assert_eq!(
             left(&state),
             Some(3.0),
@@ -427,10 +435,10 @@ mod tests {
         state.request_ended(Instant::now());
         assert_eq!(left(&state), Some(120.0));
         advance(Duration::from_secs(100)).await;
-        state.bytes_came(1);
+        state.record_read(1);
         assert_eq!(left(&state), Some(5.0));
         advance(Duration::from_secs(3)).await;
-        state.bytes_came(1);
+        state.record_read(1);
         assert_eq!(left(&state), Some(2.0), "a byte now and then wins no time");
     }
 
@@ -438,11 +446,11 @@ mod tests {
     async fn a_client_that_takes_nothing_is_waited_for_even_while_a_request_is_handled() {
         let state = ConnectionState::new();
         state.request_began();
-        state.wrote(false);
+        state.record_write(false);
         advance(Duration::from_secs(10)).await;
-        state.wrote(false);
+        state.record_write(false);
         assert_eq!(left(&state), Some(20.0));
-        state.wrote(true);
+        state.record_write(true);
         assert_eq!(left(&state), None);
     }
 
@@ -455,10 +463,10 @@ mod tests {
         let silent = ConnectionState::new();
         let busy = ConnectionState::new();
         busy.request_began();
-        assert!(silent.may_go() < idle.may_go());
+        assert!(silent.eviction_order() < idle.eviction_order());
         assert_eq!(busy.evict(), None);
-        assert_eq!(silent.evict(), Some(Waiting::Head));
+        assert_eq!(silent.evict(), Some(WaitReason::Head));
         assert_eq!(silent.evict(), None, "once is enough");
-        assert_eq!(idle.evict(), Some(Waiting::Idle));
+        assert_eq!(idle.evict(), Some(WaitReason::Idle));
     }
 }

@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::either::Either;
 
 use super::{
-    accept::Held, http1::MessageScanner, http2::Follower, socket::Socket, state::ConnectionState,
-    tls::TlsStream, websocket::WebSocketEnd,
+    accept::ConnectionGuard, http1::MessageScanner, http2::FrameFollower, socket::Socket,
+    state::ConnectionState, tls::TlsStream, websocket::WebSocketEnd,
 };
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
@@ -30,7 +30,7 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// A socket that tells whether its client takes what is sent.
 #[derive(Debug)]
-pub(super) struct Raw {
+pub(super) struct SocketIo {
     socket: Socket,
     /// What was read behind a PROXY header and belongs to the next layer.
     ahead: Bytes,
@@ -39,7 +39,7 @@ pub(super) struct Raw {
     is_silent: bool,
 }
 
-impl Raw {
+impl SocketIo {
     pub(super) fn new(socket: Socket, ahead: Bytes, state: Arc<ConnectionState>) -> Self {
         Self {
             socket,
@@ -57,15 +57,15 @@ impl Raw {
 
     fn told(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &poll {
-            Poll::Ready(Ok(_)) => self.state.wrote(true),
+            Poll::Ready(Ok(_)) => self.state.record_write(true),
             Poll::Ready(Err(_)) => {}
-            Poll::Pending => self.state.wrote(false),
+            Poll::Pending => self.state.record_write(false),
         }
         poll
     }
 }
 
-impl AsyncRead for Raw {
+impl AsyncRead for SocketIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -85,13 +85,13 @@ impl AsyncRead for Raw {
         }
         if self.is_silent && buf.filled().len() > before {
             self.is_silent = false;
-            self.state.set_spoken();
+            self.state.set_sent_bytes();
         }
         poll
     }
 }
 
-impl AsyncWrite for Raw {
+impl AsyncWrite for SocketIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,18 +160,18 @@ fn gather<'a>(bufs: &[io::IoSlice<'_>], small: &'a mut [u8; SMALL]) -> Option<&'
 }
 
 /// What HTTP is spoken over: the socket as it is, or TLS on it.
-pub(super) type Stream = Either<Raw, TlsStream>;
+pub(super) type Stream = Either<SocketIo, TlsStream>;
 
 /// What follows the bytes of a client.
 #[derive(Debug)]
 pub(super) enum Protocol {
     Http1(MessageScanner),
-    Http2(Box<Follower>),
+    Http2(Box<FrameFollower>),
 }
 
 /// A stream that tells its connection when bytes of HTTP come.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct TrackedIo {
     /// There until the drop.
     stream: Option<Stream>,
     state: Arc<ConnectionState>,
@@ -184,15 +184,15 @@ pub(super) struct Watched {
     /// Of a WebSocket that the drain ends.
     websocket: Option<Box<WebSocketEnd>>,
     /// What is given back when the connection is closed, which may be long after HTTP.
-    held: Arc<Held>,
+    held: Arc<ConnectionGuard>,
 }
 
-impl Watched {
+impl TrackedIo {
     pub(super) fn new(
         stream: Stream,
         state: Arc<ConnectionState>,
         protocol: Protocol,
-        held: Arc<Held>,
+        held: Arc<ConnectionGuard>,
     ) -> Self {
         Self {
             stream: Some(stream),
@@ -206,7 +206,7 @@ impl Watched {
     }
 }
 
-impl Watched {
+impl TrackedIo {
     fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut Stream>> {
         let stream = self.get_mut().stream.as_mut();
         Ok(Pin::new(stream.ok_or(io::ErrorKind::NotConnected)?))
@@ -260,7 +260,7 @@ impl Watched {
                 count
             }
         };
-        self.state.bytes_came(count);
+        self.state.record_read(count);
         Ok(count)
     }
 
@@ -274,15 +274,15 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for TrackedIo {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            self.state.leave(stream);
+            self.state.keep_for_lingering(stream);
         }
     }
 }
 
-impl AsyncRead for Watched {
+impl AsyncRead for TrackedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -317,7 +317,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl AsyncWrite for TrackedIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -381,7 +381,7 @@ mod tests {
         ours.set_nonblocking(true).unwrap();
         let state = Arc::new(ConnectionState::new());
         let socket = Socket::Right(UnixStream::from_std(ours).unwrap());
-        let mut raw = Raw::new(socket, Bytes::new(), Arc::clone(&state));
+        let mut raw = SocketIo::new(socket, Bytes::new(), Arc::clone(&state));
         let mut bytes = [0; 8];
         // All within one poll, in which the reactor has no turn.
         let count = poll_fn(|cx| {

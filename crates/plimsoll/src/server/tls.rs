@@ -48,15 +48,15 @@ use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::{
     error::TlsError,
-    reader::Reader,
-    watch::{Event, WATCH_EVERY, watch},
+    reader::CertificateReader,
+    watch::{TlsEvent, WATCH_EVERY, watch},
 };
-use self::{files::Sighting, in_force::InForce};
-use super::stream::{ALPN_HTTP2, Raw};
+use self::{files::FileFingerprint, in_force::ActiveConfig};
+use super::stream::{ALPN_HTTP2, SocketIo};
 use crate::config::TlsFiles;
 
 /// What HTTP is spoken over. In a box, since most of it is the state of a session.
-pub(super) type TlsStream = Box<tokio_rustls::server::TlsStream<Raw>>;
+pub(super) type TlsStream = Box<tokio_rustls::server::TlsStream<SocketIo>>;
 
 /// What came of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +71,10 @@ pub(crate) enum Reloaded {
 pub(crate) struct Tls {
     files: TlsFiles,
     alpn: &'static [&'static [u8]],
-    in_force: ArcSwap<InForce>,
+    in_force: ArcSwap<ActiveConfig>,
     /// How the files looked when they were last read, whether they were any good or not. Held
     /// during a reload, so that there is one at a time.
-    seen: Mutex<Sighting>,
+    seen: Mutex<FileFingerprint>,
 }
 
 impl Tls {
@@ -93,7 +93,7 @@ impl Tls {
         alpn: &'static [&'static [u8]],
     ) -> Result<Arc<Self>, TlsError> {
         let (seen, contents) = files.read();
-        let in_force = InForce::new(&files, contents?, alpn)?;
+        let in_force = ActiveConfig::new(&files, contents?, alpn)?;
         Ok(Arc::new(Self {
             files,
             alpn,
@@ -104,7 +104,7 @@ impl Tls {
 
     /// Accepts one connection, with the configuration in force now; the version of HTTP is the one
     /// agreed on in the handshake.
-    pub(super) async fn accept(&self, raw: Raw) -> io::Result<(TlsStream, Version)> {
+    pub(super) async fn accept(&self, raw: SocketIo) -> io::Result<(TlsStream, Version)> {
         let stream = self.acceptor().accept(raw).await?;
         let version = match stream.get_ref().1.alpn_protocol() {
             Some(ALPN_HTTP2) => Version::HTTP_2,
@@ -131,7 +131,7 @@ impl Tls {
     ///
     /// Blocks on the file system.
     pub(crate) fn files_changed(&self) -> bool {
-        let now = Sighting::of(&self.files);
+        let now = FileFingerprint::of(&self.files);
         !self.seen().still_holds(&now)
     }
 
@@ -146,7 +146,7 @@ impl Tls {
         let mut seen = self.seen();
         let (now, contents) = self.files.read();
         *seen = now;
-        let fresh = InForce::new(&self.files, contents?, self.alpn)?;
+        let fresh = ActiveConfig::new(&self.files, contents?, self.alpn)?;
         if fresh.says_the_same(&self.in_force.load()) {
             return Ok(Reloaded::Unchanged);
         }
@@ -154,7 +154,7 @@ impl Tls {
         Ok(Reloaded::Changed)
     }
 
-    fn seen(&self) -> MutexGuard<'_, Sighting> {
+    fn seen(&self) -> MutexGuard<'_, FileFingerprint> {
         // A sighting is replaced as a whole: there is none that a panic could leave half done.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -41,10 +41,10 @@ pub(super) struct WebSocketEnd {
     /// Ends a write that waits for the client; there once one has.
     give_up: Option<ShutdownFuture>,
     sent: FrameTracker,
-    stage: Stage,
+    stage: CloseStage,
 }
 
-enum Stage {
+enum CloseStage {
     Open,
     /// These bytes of the Close frame are to be written.
     Closing(usize, Pin<Box<Sleep>>),
@@ -71,7 +71,7 @@ impl WebSocketEnd {
             writer: None,
             give_up: None,
             sent,
-            stage: Stage::Open,
+            stage: CloseStage::Open,
         })
     }
 
@@ -81,20 +81,20 @@ impl WebSocketEnd {
         cx: &mut Context<'_>,
         stream: &mut (impl AsyncWrite + Unpin),
     ) -> bool {
-        if matches!(self.stage, Stage::Open) && self.reader.as_mut().poll(cx).is_ready() {
+        if matches!(self.stage, CloseStage::Open) && self.reader.as_mut().poll(cx).is_ready() {
             self.begin();
         }
         let failed = matches!(self.poll_close(cx, stream), Poll::Ready(Err(_)));
         let late = match &mut self.stage {
-            Stage::Closing(_, answer) | Stage::Closed(answer) => {
+            CloseStage::Closing(_, answer) | CloseStage::Closed(answer) => {
                 answer.as_mut().poll(cx).is_ready()
             }
-            Stage::Open | Stage::Over => false,
+            CloseStage::Open | CloseStage::Over => false,
         };
         if failed || late {
-            self.stage = Stage::Over;
+            self.stage = CloseStage::Over;
         }
-        matches!(self.stage, Stage::Over)
+        matches!(self.stage, CloseStage::Over)
     }
 
     /// Writes for the handler. A client that takes nothing is not waited for longer than for its answer.
@@ -108,7 +108,7 @@ impl WebSocketEnd {
             Poll::Ready(may_write) => may_write?,
             Poll::Pending => return self.poll_give_up(cx).map(Err),
         };
-        if may_write == MayWrite::Discard {
+        if may_write == WritePermission::Discard {
             return Poll::Ready(Ok(buf.len()));
         }
         let Poll::Ready(count) = Pin::new(stream).poll_write(cx, buf) else {
@@ -142,7 +142,7 @@ impl WebSocketEnd {
             })
         });
         ready!(give_up.as_mut().poll(cx));
-        self.stage = Stage::Over;
+        self.stage = CloseStage::Over;
         Poll::Ready(io::ErrorKind::BrokenPipe.into())
     }
 
@@ -151,8 +151,8 @@ impl WebSocketEnd {
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut (impl AsyncWrite + Unpin),
-    ) -> Poll<io::Result<MayWrite>> {
-        if matches!(self.stage, Stage::Open) && self.token.is_cancelled() {
+    ) -> Poll<io::Result<WritePermission>> {
+        if matches!(self.stage, CloseStage::Open) && self.token.is_cancelled() {
             let token = &self.token;
             let writer = self.writer.get_or_insert_with(|| Box::pin(token.overdue()));
             if writer.as_mut().poll(cx).is_ready() {
@@ -161,24 +161,24 @@ impl WebSocketEnd {
         }
         ready!(self.poll_close(cx, stream))?;
         // Only a look at the clock: the timer wakes the task that reads.
-        if let Stage::Closed(answer) = &self.stage
+        if let CloseStage::Closed(answer) = &self.stage
             && answer.deadline() <= Instant::now()
         {
-            self.stage = Stage::Over;
+            self.stage = CloseStage::Over;
         }
         Poll::Ready(Ok(match self.stage {
-            Stage::Open | Stage::Closing(..) => MayWrite::Yes,
-            Stage::Closed(_) => MayWrite::Discard,
-            Stage::Over => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            CloseStage::Open | CloseStage::Closing(..) => WritePermission::Yes,
+            CloseStage::Closed(_) => WritePermission::Discard,
+            CloseStage::Over => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }))
     }
 
     fn begin(&mut self) {
         let answer = Box::pin(sleep(ANSWER));
         self.stage = if self.sent.has_closed {
-            Stage::Closed(answer)
+            CloseStage::Closed(answer)
         } else {
-            Stage::Closing(0, answer)
+            CloseStage::Closing(0, answer)
         };
     }
 
@@ -188,7 +188,7 @@ impl WebSocketEnd {
         cx: &mut Context<'_>,
         stream: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
-        let Stage::Closing(written, _) = &mut self.stage else {
+        let CloseStage::Closing(written, _) = &mut self.stage else {
             return Poll::Ready(Ok(()));
         };
         if *written == 0 && !self.sent.is_between_frames() {
@@ -203,8 +203,9 @@ impl WebSocketEnd {
             *written += count;
         }
         ready!(Pin::new(stream).poll_flush(cx))?;
-        if let Stage::Closing(_, answer) = std::mem::replace(&mut self.stage, Stage::Over) {
-            self.stage = Stage::Closed(answer);
+        if let CloseStage::Closing(_, answer) = std::mem::replace(&mut self.stage, CloseStage::Over)
+        {
+            self.stage = CloseStage::Closed(answer);
         }
         Poll::Ready(Ok(()))
     }
@@ -212,7 +213,7 @@ impl WebSocketEnd {
 
 /// What becomes of bytes that the handler writes.
 #[derive(Debug, PartialEq, Eq)]
-enum MayWrite {
+enum WritePermission {
     Yes,
     Discard,
 }
@@ -228,12 +229,12 @@ impl fmt::Debug for WebSocketEnd {
 /// Follows the frames that a server writes behind its 101 (RFC 6455, 5.2).
 #[derive(Debug)]
 struct FrameTracker {
-    at: At,
+    at: FramePosition,
     has_closed: bool,
 }
 
 #[derive(Debug)]
-enum At {
+enum FramePosition {
     /// Nothing has been written yet.
     Start,
     /// In the head of the 101; so many bytes of its end have come.
@@ -249,67 +250,71 @@ enum At {
 impl FrameTracker {
     const fn new() -> Self {
         Self {
-            at: At::Start,
+            at: FramePosition::Start,
             has_closed: false,
         }
     }
 
     const fn behind_the_head() -> Self {
         Self {
-            at: At::Header([0; 10], 0),
+            at: FramePosition::Header([0; 10], 0),
             has_closed: false,
         }
     }
 
     const fn is_between_frames(&self) -> bool {
-        matches!(self.at, At::Header(_, 0))
+        matches!(self.at, FramePosition::Header(_, 0))
     }
 
     fn see(&mut self, mut bytes: &[u8]) {
         const HEAD_END: &[u8; 4] = b"\r\n\r\n";
         while let Some((&byte, rest)) = bytes.split_first() {
             match &mut self.at {
-                At::Start => {
+                FramePosition::Start => {
                     let is_switch = bytes.starts_with(b"HTTP/1.1 101 ");
-                    self.at = if is_switch { At::Head(0) } else { At::Unknown };
+                    self.at = if is_switch {
+                        FramePosition::Head(0)
+                    } else {
+                        FramePosition::Unknown
+                    };
                     continue;
                 }
-                At::Head(matched) => {
+                FramePosition::Head(matched) => {
                     *matched = match byte {
                         _ if byte == HEAD_END[*matched] => *matched + 1,
                         b'\r' => 1,
                         _ => 0,
                     };
                     if *matched == HEAD_END.len() {
-                        self.at = At::Header([0; 10], 0);
+                        self.at = FramePosition::Header([0; 10], 0);
                     }
                     bytes = rest;
                 }
-                At::Header(header, have) => {
+                FramePosition::Header(header, have) => {
                     header[*have] = byte;
                     *have += 1;
                     if let Some(payload) = payload_length(&header[..*have]) {
                         self.has_closed |= header[0] & 0x0F == OPCODE_CLOSE;
-                        self.at = At::Payload(payload);
+                        self.at = FramePosition::Payload(payload);
                         self.skip_empty();
                     }
                     bytes = rest;
                 }
-                At::Payload(left) => {
+                FramePosition::Payload(left) => {
                     let count =
                         usize::try_from(*left).map_or(bytes.len(), |it| it.min(bytes.len()));
                     *left -= count as u64;
                     bytes = &bytes[count..];
                     self.skip_empty();
                 }
-                At::Unknown => return,
+                FramePosition::Unknown => return,
             }
         }
     }
 
     fn skip_empty(&mut self) {
-        if matches!(self.at, At::Payload(0)) {
-            self.at = At::Header([0; 10], 0);
+        if matches!(self.at, FramePosition::Payload(0)) {
+            self.at = FramePosition::Header([0; 10], 0);
         }
     }
 }

@@ -16,29 +16,29 @@ use std::{
 use axum::Router;
 use tokio::runtime::Builder;
 
-use super::{Prepared, StartError, exit::Failure};
+use super::{Prepared, StartError, exit::StartFailure};
 use crate::{
     config::{InfraEndpoints, ListenAddr, Settings},
-    edge::{EdgeService, EndpointSet, Routes},
-    lifecycle::{Connections, Pulse, Stage},
-    server::{Acceptor, Bound},
+    edge::{Edge, EndpointSet, Routes},
+    lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
+    server::{AcceptConfig, Bound},
 };
 
 /// Enough for every scraper and probe there is; whoever opens more makes room for others.
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long the thread may take to end; it runs nothing of the service's own.
-const END: Duration = Duration::from_millis(200);
+const END_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The listener's thread. Dropping this ends it, cuts its connections off and gives its address back.
 #[derive(Debug)]
-pub(super) struct Admin {
-    connections: Arc<Connections>,
+pub(super) struct AdminListener {
+    connections: Arc<ConnectionTracker>,
     /// Closed when the thread has ended.
     ended: Receiver<()>,
 }
 
-impl Admin {
+impl AdminListener {
     /// Listens on `addr`.
     ///
     /// # Errors
@@ -48,15 +48,15 @@ impl Admin {
         addr: &ListenAddr,
         service: &Prepared<S>,
     ) -> Result<Self, StartError> {
-        let bound = Bound::bind(addr).map_err(Failure::Bind)?;
+        let bound = Bound::bind(addr).map_err(StartFailure::Bind)?;
         let config = service.config();
-        let connections = Arc::new(Connections::new());
+        let connections = Arc::new(ConnectionTracker::new());
         let endpoints = match config.infra_endpoints {
             InfraEndpoints::Main => EndpointSet::NONE,
             _ => EndpointSet::ALL,
         };
-        let acceptor = Acceptor {
-            edge: EdgeService::new(
+        let acceptor = AcceptConfig {
+            edge: Edge::new(
                 Routes::new(Router::new(), &service.registry),
                 Arc::clone(&service.edge),
                 endpoints,
@@ -72,13 +72,13 @@ impl Admin {
             proxies: None,
             tls: None,
             http2_cleartext: false,
-            pulse: Pulse::start(&[]),
+            pulse: Heartbeats::start(&[]),
         };
-        let system = |source| Failure::System {
+        let system = |source| StartFailure::System {
             what: "admin thread",
             source,
         };
-        let over = connections.reached(Stage::Cut);
+        let over = connections.reached(DrainStage::Cut);
         let (ends, ended) = sync_channel(0);
         let (runs, running) = sync_channel(1);
         // The runtime is made and dropped on its own thread: dropping one inside another is a panic.
@@ -103,15 +103,15 @@ impl Admin {
         let runtime = running.recv().unwrap_or_else(|_| gone()).map_err(system)?;
         acceptor
             .start(bound, vec![runtime])
-            .map_err(Failure::Bind)?;
+            .map_err(StartFailure::Bind)?;
         Ok(admin)
     }
 }
 
-impl Drop for Admin {
+impl Drop for AdminListener {
     fn drop(&mut self) {
-        self.connections.enter_stage(Stage::Cut);
+        self.connections.enter_stage(DrainStage::Cut);
         // Nothing is ever sent: it is over when the other side is gone.
-        let _ = self.ended.recv_timeout(END);
+        let _ = self.ended.recv_timeout(END_TIMEOUT);
     }
 }

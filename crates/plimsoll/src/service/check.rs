@@ -13,7 +13,7 @@ use crate::{
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
+pub(super) struct CheckFindings {
     /// The settings in force, and what follows from them.
     pub(super) report: String,
     /// What a start would reject, a line each.
@@ -25,11 +25,11 @@ pub(super) struct Findings {
 /// Looks at settings that are valid by themselves. Reads the files that they name.
 ///
 /// `hard_limit` is the longest time from the signal to the exit.
-pub(super) fn check<S>(loaded: &Loaded<S>, hard_limit: Duration) -> Findings {
+pub(super) fn check<S>(loaded: &Loaded<S>, hard_limit: Duration) -> CheckFindings {
     let Loaded { config, notes, .. } = loaded;
-    let mut findings = Findings {
+    let mut findings = CheckFindings {
         report: loaded.report.check_report(),
-        ..Findings::default()
+        ..CheckFindings::default()
     };
     // Writing to a string does not fail.
     if let Err(error) = tls::check(config) {

@@ -16,10 +16,10 @@ use crate::{
 /// Why a service did not start.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct StartError(#[from] Failure);
+pub struct StartError(#[from] StartFailure);
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum StartFailure {
     #[error(transparent)]
     Config(ConfigErrors),
     #[error(transparent)]
@@ -34,31 +34,31 @@ pub(super) enum Failure {
     #[error("set-up panicked")]
     SetupPanicked,
     #[error(
-        "`Service::setup` was called twice, and a service has one set-up: \
+        "`App::setup` was called twice, and a service has one set-up: \
          call both functions from one"
     )]
     TwoSetups,
     #[error(
-        "`Service::run` was called inside a tokio runtime, and it starts runtimes of its own: \
-         remove `#[tokio::main]` from `main`, or use `Service::prepare` and `Prepared::serve`"
+        "`App::run` was called inside a tokio runtime, and it starts runtimes of its own: \
+         remove `#[tokio::main]` from `main`, or use `App::prepare` and `Prepared::serve`"
     )]
     InsideRuntime,
     #[error(
-        "a subscriber of `tracing` was installed before `Service::run`, which installs its own: \
+        "a subscriber of `tracing` was installed before `App::run`, which installs its own: \
          remove it, such as `tracing_subscriber::fmt().init()`, give layers to \
-         `Service::tracing_layer`, or use `Service::prepare`"
+         `App::tracing_layer`, or use `App::prepare`"
     )]
     ForeignSubscriber,
     #[error("the service was told to end before it had started")]
     Cancelled,
     #[error(
         "the service's route {0} is one of the chassis's own paths: choose another path, release an \
-         alias with `Service::release_alias`, or set INFRA_ENDPOINTS=admin"
+         alias with `App::release_alias`, or set INFRA_ENDPOINTS=admin"
     )]
     RouteTaken(&'static str),
     #[error(
         "the shutdown hooks have {} of their own, but {} are declared: \
-        pass the sum to `Service::extra_hook_time`",
+        pass the sum to `App::extra_hook_time`",
         duration_text(*sum),
         duration_text(*declared)
     )]
@@ -78,7 +78,7 @@ impl StartError {
     #[must_use]
     pub fn config_errors(&self) -> Option<&ConfigErrors> {
         match &self.0 {
-            Failure::Config(errors) => Some(errors),
+            StartFailure::Config(errors) => Some(errors),
             _ => None,
         }
     }

@@ -27,13 +27,13 @@ pub struct Handle<S = ()> {
     pub(super) log: Log,
     pub(super) shutdown: ShutdownToken,
     #[cfg(feature = "client")]
-    pub(super) clients: Clients,
+    pub(super) clients: ClientMetrics,
 }
 
 /// What a layer for clients needs of the service.
 #[cfg(feature = "client")]
 #[derive(Debug, Clone)]
-pub(super) struct Clients {
+pub(super) struct ClientMetrics {
     pub(super) registry: Arc<Registry>,
     pub(super) tracer: Tracer,
 }
@@ -84,7 +84,7 @@ impl<S> Handle<S> {
     #[cfg(feature = "client")]
     #[must_use]
     pub fn client_layer(&self, peer: &str) -> crate::ClientLayer {
-        let Clients { registry, tracer } = self.clients.clone();
+        let ClientMetrics { registry, tracer } = self.clients.clone();
         crate::ClientLayer::new(registry, tracer, peer)
     }
 
@@ -128,7 +128,7 @@ impl<S> Handle<S> {
     ///     });
     ///     Ok(Router::new())
     /// }
-    /// # drop(plimsoll::Service::new(plimsoll::build_info!()).setup(set_up));
+    /// # drop(plimsoll::App::new(plimsoll::build_info!()).setup(set_up));
     /// ```
     pub fn worker<F, Fut>(&self, name: &'static str, task: F) -> Worker
     where
@@ -163,7 +163,7 @@ impl<S> Handle<S> {
     ///     # drop(cache);
     ///     Ok(Router::new())
     /// }
-    /// # drop(plimsoll::Service::new(plimsoll::build_info!()).setup(set_up));
+    /// # drop(plimsoll::App::new(plimsoll::build_info!()).setup(set_up));
     /// ```
     pub fn connect<F, Fut, T, E>(&self, name: &str, constructor: F) -> Connect<F>
     where
@@ -190,7 +190,7 @@ impl<S> Handle<S> {
 
     /// Runs `future` like [`on_shutdown`](Self::on_shutdown), with a limit of its own.
     ///
-    /// The sum of these limits is declared by [`Service::extra_hook_time`](crate::Service::extra_hook_time),
+    /// The sum of these limits is declared by [`App::extra_hook_time`](crate::App::extra_hook_time),
     /// since the whole shutdown may take so much longer: a sum above it is a start error. A limit that
     /// is registered after the start gets what is left of the declared time; when that is used up, the
     /// hook shares the time of the others. After a second signal limits do not count.
@@ -199,14 +199,14 @@ impl<S> Handle<S> {
     /// use std::time::Duration;
     ///
     /// use axum::Router;
-    /// use plimsoll::{Handle, Service, SetupError, build_info};
+    /// use plimsoll::{Handle, App, SetupError, build_info};
     ///
     /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
     ///     handle.on_shutdown_within("upload", Duration::from_secs(20), async { /* … */ });
     ///     Ok(Router::new())
     /// }
     ///
-    /// let service = Service::new(build_info!())
+    /// let service = App::new(build_info!())
     ///     .extra_hook_time(Duration::from_secs(20))
     ///     .setup(set_up);
     /// # drop(service);

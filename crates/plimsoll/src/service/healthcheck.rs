@@ -13,7 +13,7 @@ use std::{
 use crate::config::{Config, ConfigErrors, InfraEndpoints, ListenAddr, Loaded};
 
 /// How long each step may take; probes of orchestrators give up after seconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Asks the service with these settings for its health.
 ///
@@ -41,22 +41,22 @@ pub(super) fn run<S>(loaded: Result<Loaded<S>, ConfigErrors>) -> Result<(), Stri
 }
 
 /// A stream of either kind of socket.
-trait Stream: Read + Write {}
+trait ProbeStream: Read + Write {}
 
-impl<T: Read + Write> Stream for T {}
+impl<T: Read + Write> ProbeStream for T {}
 
-fn connect(addr: &ListenAddr) -> io::Result<Box<dyn Stream>> {
+fn connect(addr: &ListenAddr) -> io::Result<Box<dyn ProbeStream>> {
     match addr {
         ListenAddr::Tcp(addr) => {
-            let stream = TcpStream::connect_timeout(&reachable(*addr), PATIENCE)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
+            let stream = TcpStream::connect_timeout(&reachable(*addr), TIMEOUT)?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
             Ok(Box::new(stream))
         }
         ListenAddr::Unix(path) => {
             let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
+            stream.set_read_timeout(Some(TIMEOUT))?;
+            stream.set_write_timeout(Some(TIMEOUT))?;
             Ok(Box::new(stream))
         }
     }
@@ -72,7 +72,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, addr.port())
 }
 
-fn ask_over(config: &Config, mut stream: Box<dyn Stream>) -> io::Result<u16> {
+fn ask_over(config: &Config, mut stream: Box<dyn ProbeStream>) -> io::Result<u16> {
     let trusted = match &config.listen {
         ListenAddr::Tcp(addr) => config.trusted_proxies.contains(reachable(*addr).ip()),
         ListenAddr::Unix(_) => config.trusted_proxies.unix(),

@@ -6,14 +6,14 @@ use axum::Router;
 use tokio::{runtime, sync::Notify};
 
 #[cfg(feature = "client")]
-use super::handle::Clients;
-use super::{Handle, Service, Setup, StartError, exit::Failure, router::Layers, start::Running};
+use super::handle::ClientMetrics;
+use super::{App, Handle, Setup, StartError, exit::StartFailure, router::Layers, start::Running};
 use crate::{
     background::BackgroundWorkers,
     config::{Config, Environment, Level, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer, EndpointSet},
     health::Readiness,
-    lifecycle::{Hooks, Lifecycle, Pulse, Report, Stop},
+    lifecycle::{Heartbeats, Hooks, Lifecycle, ShutdownReport, Stop},
     metrics::Registry,
     otlp::Tracer,
     shutdown::ShutdownToken,
@@ -24,11 +24,11 @@ use crate::{
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
-/// use plimsoll::{Service, build_info};
+/// use plimsoll::{App, build_info};
 /// use tracing_subscriber::prelude::*;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let service = Service::new(build_info!())
+/// let service = App::new(build_info!())
 ///     .router(Router::new().route("/hello", get(|| async { "hello\n" })))
 ///     .prepare()?;
 /// tracing_subscriber::registry().with(service.log().layer()).init();
@@ -50,10 +50,10 @@ pub struct Prepared<S = ()> {
     pub(super) notes: Notes,
     /// Where connections are served; on the present runtime if there are none.
     pub(super) workers: Vec<runtime::Handle>,
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) pulse: Arc<Heartbeats>,
     /// Asks for the files of TLS to be read again.
     pub(super) reload: Arc<Notify>,
-    pub(super) edge: Arc<edge::Shared>,
+    pub(super) edge: Arc<edge::EdgeState>,
     pub(super) tracer: Tracer,
 }
 
@@ -66,24 +66,24 @@ impl<S> std::fmt::Debug for SetUp<S> {
     }
 }
 
-impl<S: Settings> Service<S> {
+impl<S: Settings> App<S> {
     /// Reads the settings and starts the log; nothing else.
     ///
     /// # Errors
     ///
     /// If settings are wrong: all mistakes at once. If there is no descriptor or thread for the log.
-    /// If [`Service::setup`] was called twice.
+    /// If [`App::setup`] was called twice.
     pub fn prepare(mut self) -> Result<Prepared<S>, StartError> {
         self.check_builder()?;
         let environment = self.take_environment(None);
-        let loaded = load::<S>(&self.build, &environment).map_err(Failure::Config)?;
+        let loaded = load::<S>(&self.build, &environment).map_err(StartFailure::Config)?;
         let log = self.start_log(&loaded.config)?;
         let tracer = start_tracer(&loaded.config, &log)?;
         if !self.layers.is_empty() {
             log.infra(Level::Warning, "tracing_layers_unused", |record| {
                 record.str(
                     "hint",
-                    "`Service::prepare` installs no subscriber: add the layers to your own",
+                    "`App::prepare` installs no subscriber: add the layers to your own",
                 );
             });
         }
@@ -91,9 +91,9 @@ impl<S: Settings> Service<S> {
     }
 
     /// Rejects mistakes of the program itself, which no setting can repair.
-    pub(super) fn check_builder(&self) -> Result<(), Failure> {
+    pub(super) fn check_builder(&self) -> Result<(), StartFailure> {
         if self.has_two_setups {
-            return Err(Failure::TwoSetups);
+            return Err(StartFailure::TwoSetups);
         }
         Ok(())
     }
@@ -112,7 +112,7 @@ impl<S: Settings> Service<S> {
     }
 
     pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {
-        let system = |what| move |source| Failure::System { what, source };
+        let system = |what| move |source| StartFailure::System { what, source };
         let output = match self.output.take() {
             Some(output) => output,
             None => Output::stdout().map_err(system("descriptor for the log"))?,
@@ -151,14 +151,14 @@ impl<S: Settings> Service<S> {
             metrics: registry.user.clone(),
             log,
             #[cfg(feature = "client")]
-            clients: Clients {
+            clients: ClientMetrics {
                 registry: Arc::clone(&registry),
                 tracer: tracer.clone(),
             },
         };
         let setup = SetUp(self.setup);
-        let pulse = Pulse::start(&workers);
-        let edge = edge::Shared::new(
+        let pulse = Heartbeats::start(&workers);
+        let edge = edge::EdgeState::new(
             &handle.config,
             Arc::clone(&registry),
             Arc::clone(&lifecycle),
@@ -187,7 +187,7 @@ impl<S: Settings> Service<S> {
 
 /// Starts to export spans, if the settings say where to.
 pub(super) fn start_tracer(config: &Config, log: &Log) -> Result<Tracer, StartError> {
-    let system = |source| Failure::System {
+    let system = |source| StartFailure::System {
         what: "means to export traces",
         source,
     };
@@ -216,7 +216,7 @@ impl<S: Settings> Prepared<S> {
     /// Nothing if traces are off; a subscriber takes that for a layer, too.
     #[cfg(feature = "otlp")]
     #[must_use]
-    pub fn trace_layer(&self) -> Option<crate::TraceLayer> {
+    pub fn trace_layer(&self) -> Option<crate::SpanExportLayer> {
         self.tracer.layer()
     }
 
@@ -233,9 +233,9 @@ impl<S: Settings> Prepared<S> {
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// use axum::{Router, routing::get};
-    /// use plimsoll::{Service, build_info};
+    /// use plimsoll::{App, build_info};
     ///
-    /// let chassis = Service::new(build_info!()).prepare()?;
+    /// let chassis = App::new(build_info!()).prepare()?;
     /// let router: Router = Router::new().route("/hello", get(|| async { "hello\n" }));
     /// let app = router.layer(chassis.layer());
     /// # drop(app);
@@ -268,7 +268,7 @@ impl<S: Settings> Prepared<S> {
     /// # Cancel safety
     ///
     /// Dropping the future leaves listener and connections to the runtime: let it end by `stop`.
-    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<Report, StartError> {
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<ShutdownReport, StartError> {
         let running = self.start().await?;
         stop.await;
         Ok(running.end(Stop::Requested, std::future::pending()).await)

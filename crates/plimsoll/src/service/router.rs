@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc};
 use axum::Router;
 use http::Method;
 
-use super::exit::Failure;
+use super::exit::StartFailure;
 use crate::{
     config::Level,
     edge::{EndpointSet, RouteMatcher, Routes},
@@ -36,7 +36,7 @@ pub(super) struct Shadowed {
 /// # Errors
 ///
 /// If a route has one of them as its own (contract HTTP-10).
-pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadowed>, Failure> {
+pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadowed>, StartFailure> {
     let matcher = RouteMatcher::new(&router.clone().with_state(()));
     let mut shadowed: Vec<Shadowed> = Vec::new();
     for path in reserved.paths() {
@@ -47,7 +47,7 @@ pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadow
         };
         let Some(pattern) = pattern else { continue };
         if pattern == path {
-            return Err(Failure::RouteTaken(path));
+            return Err(StartFailure::RouteTaken(path));
         }
         match shadowed.iter_mut().find(|it| it.pattern == pattern) {
             Some(known) => known.paths.push(path),
@@ -71,7 +71,7 @@ pub(super) fn complete(
     reserved: EndpointSet,
     registry: &Arc<Registry>,
     log: &Log,
-) -> Result<Routes, Failure> {
+) -> Result<Routes, StartFailure> {
     for Shadowed { pattern, paths } in check(&router, reserved)? {
         log.infra(Level::Warning, "route_shadowed", |record| {
             record.str("pattern", &pattern);
@@ -94,6 +94,6 @@ pub(super) fn complete(
 /// # Errors
 ///
 /// If two of them clash, in axum's words.
-pub(super) fn merge(router: Router, more: Router) -> Result<Router, Failure> {
-    quietly(|| router.merge(more)).map_err(|place| Failure::RoutesClash(place.message))
+pub(super) fn merge(router: Router, more: Router) -> Result<Router, StartFailure> {
+    quietly(|| router.merge(more)).map_err(|place| StartFailure::RoutesClash(place.message))
 }

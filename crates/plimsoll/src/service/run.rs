@@ -8,10 +8,10 @@ use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{runtime::Builder, time::timeout};
 
 use super::{
-    Exit, Service, StartError,
+    App, Exit, StartError,
     check::check,
     cli::{self, Command},
-    exit::Failure,
+    exit::StartFailure,
     healthcheck,
     prepared::start_tracer,
     subscriber::install,
@@ -19,11 +19,15 @@ use super::{
 };
 use crate::{
     config::{
-        self, ConfigErrors, Environment, Level, LogFormat, LogLevels, Manager, Settings, Sockets,
+        self, ActivationSockets, ConfigErrors, Environment, Level, LogFormat, LogLevels,
+        ServiceManagerEnv, Settings,
     },
     error::chain,
-    lifecycle::{Notify, Report, Signals, SignsOfLife, Stop, Watchdog, hard_limit, stall_limit},
-    server::{Inherited, take_inherited},
+    lifecycle::{
+        SdNotify, ShutdownReport, Signals, Stop, Watchdog, WatchdogNotifier, hard_limit,
+        stall_limit,
+    },
+    server::{ActivatedListener, take_inherited},
     telemetry::{Log, Output, Record},
 };
 
@@ -37,15 +41,15 @@ const START_ENDS: Duration = Duration::from_millis(100);
 /// How long the one record of a failed start may take to be written.
 const FAILURE_FLUSH: Duration = Duration::from_secs(1);
 
-impl<S: Settings> Service<S> {
+impl<S: Settings> App<S> {
     /// Runs the service until a signal ends it. This is the whole of a `main`.
     ///
-    /// Understands the [arguments](Service::arguments) that `--help` lists, reads the settings, and installs what a
+    /// Understands the [arguments](App::arguments) that `--help` lists, reads the settings, and installs what a
     /// process has only once: the subscriber of `tracing`, the bridge from `log`, the panic hook,
     /// and the handlers of SIGTERM and SIGINT. The service runs on `WORKERS` runtimes of one thread each.
     ///
     /// Call it outside any tokio runtime: a `main` with `#[tokio::main]` ends with status 1 and a
-    /// message that says so. A program that brings a runtime calls [`Service::prepare`].
+    /// message that says so. A program that brings a runtime calls [`App::prepare`].
     ///
     /// There is one main listener: limits, drain and the report are about its connections. A second
     /// one, such as for a redirect from port 80, is a server of the program's own: set-up binds it
@@ -100,7 +104,7 @@ impl<S: Settings> Service<S> {
             return Exit::FAILURE;
         }
         let environment = self.take_environment(env_file);
-        let manager = Manager::of(&environment, std::process::id());
+        let manager = ServiceManagerEnv::of(&environment, std::process::id());
         // Before any descriptor is opened, which might get the number of one that is missing.
         let inherited = inherit(&manager.sockets);
         // Before anything that takes time, so that a signal is never lost (contract LIFE-4).
@@ -133,7 +137,7 @@ impl<S: Settings> Service<S> {
         if let Err(error) = install(&log, &tracer, std::mem::take(&mut self.layers)) {
             return failed(&log, &error.into());
         }
-        if let Sockets::OfAnother { pid } = manager.sockets {
+        if let ActivationSockets::OfAnother { pid } = manager.sockets {
             log.infra(Level::Info, "sockets_ignored", |record| {
                 record.number("listenPid", pid);
             });
@@ -143,7 +147,7 @@ impl<S: Settings> Service<S> {
             Ok(workers) => workers,
             Err(source) => {
                 let what = "worker threads";
-                return failed(&log, &Failure::System { what, source }.into());
+                return failed(&log, &StartFailure::System { what, source }.into());
             }
         };
         let handles = workers.handles();
@@ -169,17 +173,17 @@ impl<S: Settings> Service<S> {
                 }
             });
         }
-        let notify = Notify::new(manager.notify_socket.as_deref(), log.clone());
+        let notify = SdNotify::new(manager.notify_socket.as_deref(), log.clone());
         let signs = manager.watchdog.map(|patience| {
             let limit = stall_limit(prepared.config().request_timeout);
-            SignsOfLife::new(Arc::clone(&notify), patience, limit)
+            WatchdogNotifier::new(Arc::clone(&notify), patience, limit)
         });
         let (pulse, registry) = (Arc::clone(&prepared.pulse), Arc::clone(&prepared.registry));
         let watchdog = match Watchdog::start(pulse, signs, registry, log.clone()) {
             Ok(watchdog) => watchdog,
             Err(source) => {
                 let what = "thread for the watchdog";
-                return failed(&log, &Failure::System { what, source }.into());
+                return failed(&log, &StartFailure::System { what, source }.into());
             }
         };
         let extra_hook_time = prepared.handle.hooks.extra_time();
@@ -195,13 +199,13 @@ impl<S: Settings> Service<S> {
                         starting.abort();
                         // What it holds, such as the file of a socket, goes with it.
                         let _ = timeout(START_ENDS, starting).await;
-                        return Ok(Ended::Early(stop));
+                        return Ok(RunOutcome::Early(stop));
                     }
                     // It accepts connections by now, and ends as if it had for long.
                     (starting.await, Some(stop))
                 }
             };
-            let running = started.map_err(|_| Failure::SetupPanicked)??;
+            let running = started.map_err(|_| StartFailure::SetupPanicked)??;
             notify.ready();
             let stop = match early {
                 Some(stop) => stop,
@@ -214,16 +218,16 @@ impl<S: Settings> Service<S> {
                     signals.next().await;
                 }
             };
-            Ok(Ended::Late(running.end(stop, force).await))
+            Ok(RunOutcome::Late(running.end(stop, force).await))
         });
         // Tasks that are left are dropped, and threads that are stuck are left behind: what had to
         // be written has been.
         workers.end();
         control.shutdown_background();
         match result {
-            Ok(Ended::Late(report)) => Exit(report.exit_status()),
-            Ok(Ended::Early(stop)) => {
-                finish(&log, Report::new(stop.as_str()));
+            Ok(RunOutcome::Late(report)) => Exit(report.exit_status()),
+            Ok(RunOutcome::Early(stop)) => {
+                finish(&log, ShutdownReport::new(stop.as_str()));
                 Exit::SUCCESS
             }
             Err(error) => failed(&log, &error),
@@ -255,10 +259,10 @@ impl<S: Settings> Service<S> {
         }
     }
 
-    /// Rejects what is wrong with the program that calls [`Service::run`].
-    fn check_program(&self) -> Result<(), Failure> {
+    /// Rejects what is wrong with the program that calls [`App::run`].
+    fn check_program(&self) -> Result<(), StartFailure> {
         if tokio::runtime::Handle::try_current().is_ok() {
-            return Err(Failure::InsideRuntime);
+            return Err(StartFailure::InsideRuntime);
         }
         self.check_builder()
     }
@@ -282,25 +286,27 @@ impl<S: Settings> Service<S> {
                 },
             );
         }
-        Exit(StartError::from(Failure::Config(errors)).exit_status())
+        Exit(StartError::from(StartFailure::Config(errors)).exit_status())
     }
 }
 
 /// How the time between start and end went.
-enum Ended {
+enum RunOutcome {
     /// A signal came before the service was ready.
     Early(Stop),
-    Late(Report),
+    Late(ShutdownReport),
 }
 
 /// Takes what the service manager hands over.
-fn inherit(sockets: &Sockets) -> Result<Inherited, ConfigErrors> {
+fn inherit(sockets: &ActivationSockets) -> Result<ActivatedListener, ConfigErrors> {
     match sockets {
-        Sockets::None | Sockets::OfAnother { .. } => Ok(Inherited::default()),
-        Sockets::Named(names) => {
-            take_inherited(names).map_err(|found| Sockets::unusable(names.len(), found))
+        ActivationSockets::None | ActivationSockets::OfAnother { .. } => {
+            Ok(ActivatedListener::default())
         }
-        Sockets::Mistake(errors) => Err(errors.clone()),
+        ActivationSockets::Named(names) => {
+            take_inherited(names).map_err(|found| ActivationSockets::unusable(names.len(), found))
+        }
+        ActivationSockets::Mistake(errors) => Err(errors.clone()),
     }
 }
 
@@ -334,7 +340,7 @@ fn failed_early(what: &str, error: &io::Error) -> Exit {
     Exit::FAILURE
 }
 
-fn finish(log: &Log, report: Report) {
+fn finish(log: &Log, report: ShutdownReport) {
     log.finish(
         FAILURE_FLUSH,
         Level::Info,

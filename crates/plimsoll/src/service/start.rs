@@ -9,15 +9,17 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Handle, Prepared, StartError, admin::Admin, exit::Failure, router, tls};
+use super::{Handle, Prepared, StartError, admin::AdminListener, exit::StartFailure, router, tls};
 use crate::{
     background::Supervision,
     config::{BodyMemory, Config, InfraEndpoints, Level, Notes, Settings},
-    edge::{EdgeService, EndpointSet},
-    lifecycle::{Drain, Ended, Force, Hooks, Lifecycle, Report, Stop},
+    edge::{Edge, EndpointSet},
+    lifecycle::{
+        ForcedShutdown, Hooks, Lifecycle, ShutdownOutcome, ShutdownReport, ShutdownSequence, Stop,
+    },
     metrics::Registry,
     otlp::Tracer,
-    server::{Acceptor, Bound},
+    server::{AcceptConfig, Bound},
     telemetry::Log,
 };
 
@@ -31,7 +33,7 @@ const TRACES: Duration = Duration::from_millis(1900);
 #[derive(Debug)]
 pub(super) struct Bindings {
     main: Bound,
-    admin: Option<Admin>,
+    admin: Option<AdminListener>,
 }
 
 /// A service that accepts connections.
@@ -44,7 +46,7 @@ pub(crate) struct Running {
     registry: Arc<Registry>,
     hooks: Hooks,
     /// Answers until the very end.
-    admin: Option<Admin>,
+    admin: Option<AdminListener>,
     drain_delay: Duration,
     shutdown_timeout: Duration,
     /// Where the service's own code runs, hooks included.
@@ -59,10 +61,10 @@ impl<S: Settings> Prepared<S> {
         let config = &self.handle.config;
         let main = match main {
             Some(main) => main,
-            None => Bound::bind(&config.listen).map_err(Failure::Bind)?,
+            None => Bound::bind(&config.listen).map_err(StartFailure::Bind)?,
         };
         let admin = match &config.admin_addr {
-            Some(addr) => Some(Admin::start(addr, self)?),
+            Some(addr) => Some(AdminListener::start(addr, self)?),
             None => None,
         };
         Ok(Bindings { main, admin })
@@ -107,22 +109,22 @@ impl<S: Settings> Prepared<S> {
         let router = match setup.0 {
             // A task of its own, so that a panic is an error like any other.
             Some(setup) => match tokio::spawn(setup(handle)).await {
-                Ok(more) => router::merge(router, more.map_err(Failure::Setup)?)?,
-                Err(_) => return Err(Failure::SetupPanicked.into()),
+                Ok(more) => router::merge(router, more.map_err(StartFailure::Setup)?)?,
+                Err(_) => return Err(StartFailure::SetupPanicked.into()),
             },
             None => router,
         };
         if let Some(sum) = hooks.undeclared() {
             let declared = hooks.extra_time();
-            return Err(Failure::HookTime { sum, declared }.into());
+            return Err(StartFailure::HookTime { sum, declared }.into());
         }
-        background.check().map_err(Failure::Worker)?;
+        background.check().map_err(StartFailure::Worker)?;
         let router = router::complete(router, layers, endpoints, &registry, &log)?;
         #[cfg(feature = "testing")]
         let local_addr = main.local_addr();
         let address = main.shown();
-        let acceptor = Acceptor {
-            edge: EdgeService::new(router, edge, endpoints),
+        let acceptor = AcceptConfig {
+            edge: Edge::new(router, edge, endpoints),
             connections: Arc::clone(&lifecycle.connections),
             registry: Arc::clone(&registry),
             log: log.clone(),
@@ -139,9 +141,9 @@ impl<S: Settings> Prepared<S> {
         };
         // Ready first: whoever connects finds it so.
         if !lifecycle.start() {
-            return Err(Failure::Cancelled.into());
+            return Err(StartFailure::Cancelled.into());
         }
-        acceptor.start(main, workers).map_err(Failure::Bind)?;
+        acceptor.start(main, workers).map_err(StartFailure::Bind)?;
         background.start(&Supervision {
             runtime: &runtime::Handle::current(),
             lifecycle: &lifecycle,
@@ -214,8 +216,8 @@ fn tell_notes(log: &Log, notes: &Notes, config: &Config) {
 impl Running {
     /// Ends the service: lame duck, drain, hooks, flush. `force` makes it skip to the flush.
     /// The runtime must not be waited for afterwards: the flush may hang in it.
-    pub(crate) async fn end(self, stop: Stop, force: impl Future<Output = ()>) -> Report {
-        let drain = Drain {
+    pub(crate) async fn end(self, stop: Stop, force: impl Future<Output = ()>) -> ShutdownReport {
+        let drain = ShutdownSequence {
             lifecycle: &self.lifecycle,
             registry: &self.registry,
             log: &self.log,
@@ -224,8 +226,8 @@ impl Running {
             shutdown_timeout: self.shutdown_timeout,
             runtime: &self.runtime,
         };
-        let mut force = Force::new(force);
-        let Ended { report, flush } = drain.run(stop, &mut force).await;
+        let mut force = ForcedShutdown::new(force);
+        let ShutdownOutcome { report, flush } = drain.run(stop, &mut force).await;
         let flush = end_traces(&self.tracer, &self.log, flush, &mut force).await;
         let last = report.clone();
         // The log's own thread writes: there may be no other thread to be had. It may be stuck on a
@@ -248,7 +250,7 @@ async fn end_traces(
     tracer: &Tracer,
     log: &Log,
     flush: Duration,
-    force: &mut Force<impl Future<Output = ()>>,
+    force: &mut ForcedShutdown<impl Future<Output = ()>>,
 ) -> Duration {
     let began = Instant::now();
     let limit = TRACES.min(flush.saturating_sub(FORCED_FLUSH));

@@ -3,14 +3,14 @@
 use tracing::{Subscriber, subscriber::set_global_default};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _, registry::LookupSpan};
 
-use super::exit::Failure;
+use super::exit::StartFailure;
 use crate::{
     config::Level,
     otlp::Tracer,
     telemetry::{Log, install_panic_hook},
 };
 
-/// A layer of the program's own ([`Service::tracing_layer`](super::Service::tracing_layer)).
+/// A layer of the program's own ([`App::tracing_layer`](super::App::tracing_layer)).
 pub(super) type TracingLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Installs all of it, with the layers of the program.
@@ -22,7 +22,7 @@ pub(super) fn install(
     log: &Log,
     tracer: &Tracer,
     layers: Vec<TracingLayer>,
-) -> Result<(), Failure> {
+) -> Result<(), StartFailure> {
     install_panic_hook(log);
     let registry = tracing_subscriber::registry();
     // Without layers the subscriber stays free of dynamic calls.
@@ -35,7 +35,7 @@ pub(super) fn install(
         log.infra(Level::Warning, "logger_foreign", |record| {
             record.str(
                 "hint",
-                "a logger of the crate `log` was installed before `Service::run`, and records of \
+                "a logger of the crate `log` was installed before `App::run`, and records of \
                  `log` go there: remove it, such as `env_logger::init()`",
             );
         });
@@ -44,7 +44,7 @@ pub(super) fn install(
 }
 
 /// Makes records of events, and spans where there are traces.
-fn subscribe<S>(base: S, log: &Log, tracer: &Tracer) -> Result<(), Failure>
+fn subscribe<S>(base: S, log: &Log, tracer: &Tracer) -> Result<(), StartFailure>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
@@ -52,9 +52,9 @@ where
     #[cfg(feature = "otlp")]
     // A layer that has nothing to do would be asked all the same.
     if let Some(spans) = tracer.layer() {
-        return set_global_default(events.with(spans)).map_err(|_| Failure::ForeignSubscriber);
+        return set_global_default(events.with(spans)).map_err(|_| StartFailure::ForeignSubscriber);
     }
     #[cfg(not(feature = "otlp"))]
     let _ = tracer;
-    set_global_default(events).map_err(|_| Failure::ForeignSubscriber)
+    set_global_default(events).map_err(|_| StartFailure::ForeignSubscriber)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::exit::Failure;
+use super::exit::StartFailure;
 use crate::{
     config::{Config, Level},
     error::chain,
@@ -22,26 +22,26 @@ const ALPN: &[&[u8]] = &[ALPN_HTTP2, b"http/1.1"];
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Reads the files, if TLS is configured.
-pub(super) fn load(config: &Config, registry: &Registry) -> Result<Option<Arc<Tls>>, Failure> {
+pub(super) fn load(config: &Config, registry: &Registry) -> Result<Option<Arc<Tls>>, StartFailure> {
     let Some(files) = config.tls.clone() else {
         return Ok(None);
     };
-    let tls = Tls::load(files, ALPN).map_err(Failure::Tls)?;
+    let tls = Tls::load(files, ALPN).map_err(StartFailure::Tls)?;
     set_expiry(registry, tls.not_after());
     Ok(Some(tls))
 }
 
 /// Reads the files as a start would, and keeps nothing.
-pub(super) fn check(config: &Config) -> Result<(), Failure> {
+pub(super) fn check(config: &Config) -> Result<(), StartFailure> {
     match config.tls.clone() {
-        Some(files) => Tls::load(files, ALPN).map(drop).map_err(Failure::Tls),
+        Some(files) => Tls::load(files, ALPN).map(drop).map_err(StartFailure::Tls),
         None => Ok(()),
     }
 }
 
 /// Starts the thread that reads the files again.
-pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<TlsReader, Failure> {
-    TlsReader::start(Arc::clone(tls)).map_err(|source| Failure::System {
+pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<TlsReader, StartFailure> {
+    TlsReader::start(Arc::clone(tls)).map_err(|source| StartFailure::System {
         what: "thread for certificates",
         source,
     })

@@ -18,7 +18,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::ShutdownFuture;
 
-type Answer = Pin<Box<Sleep>>;
+type AnswerTimer = Pin<Box<Sleep>>;
 
 /// How long the client has to answer the close, and to take what was sent before.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -59,16 +59,16 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// Reading closes it: code that only sends waits for [`cancelled`](super::ShutdownToken::cancelled).
 pub struct ClosingWebSocket {
     socket: WebSocket,
-    stage: Stage,
+    stage: ClosingStage,
 }
 
-enum Stage {
+enum ClosingStage {
     /// The drain has not begun.
     Open(ShutdownFuture),
     /// The Close frame is to be sent, if it is still here, and flushed.
-    Closing(Option<Message>, Answer),
+    Closing(Option<Message>, AnswerTimer),
     /// The client may answer.
-    Closed(Answer),
+    Closed(AnswerTimer),
     Over,
 }
 
@@ -79,7 +79,7 @@ impl ClosingWebSocket {
     ) -> Self {
         Self {
             socket,
-            stage: Stage::Open(Box::pin(shutdown)),
+            stage: ClosingStage::Open(Box::pin(shutdown)),
         }
     }
 
@@ -119,8 +119,8 @@ impl ClosingWebSocket {
         loop {
             let mut socket = Pin::new(&mut self.socket);
             let (answer, step) = match &mut self.stage {
-                Stage::Open(_) | Stage::Over => return Poll::Ready(()),
-                Stage::Closing(frame, answer) => {
+                ClosingStage::Open(_) | ClosingStage::Over => return Poll::Ready(()),
+                ClosingStage::Closing(frame, answer) => {
                     let step = match socket.as_mut().poll_ready(cx) {
                         Poll::Ready(Ok(())) => match frame.take() {
                             Some(frame) => socket.as_mut().start_send(frame).map(|()| false).into(),
@@ -130,7 +130,7 @@ impl ClosingWebSocket {
                     };
                     (answer, step)
                 }
-                Stage::Closed(answer) => {
+                ClosingStage::Closed(answer) => {
                     let step = socket.poll_next(cx).map(|message| match message {
                         Some(Ok(_)) => Ok(false),
                         Some(Err(error)) => Err(error),
@@ -142,13 +142,15 @@ impl ClosingWebSocket {
             match step {
                 Poll::Ready(Ok(false)) => {}
                 Poll::Ready(Ok(true)) => {
-                    self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
-                        Stage::Closing(_, answer) => Stage::Closed(answer),
-                        _ => Stage::Over,
+                    self.stage = match std::mem::replace(&mut self.stage, ClosingStage::Over) {
+                        ClosingStage::Closing(_, answer) => ClosingStage::Closed(answer),
+                        _ => ClosingStage::Over,
                     };
                 }
-                Poll::Ready(Err(_)) => self.stage = Stage::Over,
-                Poll::Pending if answer.as_mut().poll(cx).is_ready() => self.stage = Stage::Over,
+                Poll::Ready(Err(_)) => self.stage = ClosingStage::Over,
+                Poll::Pending if answer.as_mut().poll(cx).is_ready() => {
+                    self.stage = ClosingStage::Over
+                }
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -160,7 +162,7 @@ impl Stream for ClosingWebSocket {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Stage::Open(shutdown) = &mut this.stage {
+        if let ClosingStage::Open(shutdown) = &mut this.stage {
             // First, since the client may always have a message.
             if shutdown.as_mut().poll(cx).is_pending() {
                 return Pin::new(&mut this.socket).poll_next(cx);
@@ -169,7 +171,7 @@ impl Stream for ClosingWebSocket {
                 code: close_code::AWAY,
                 reason: "the service ends".into(),
             }));
-            this.stage = Stage::Closing(Some(farewell), Box::pin(sleep(ANSWER)));
+            this.stage = ClosingStage::Closing(Some(farewell), Box::pin(sleep(ANSWER)));
         }
         this.poll_farewell(cx).map(|()| None)
     }
@@ -198,7 +200,7 @@ impl Sink<Message> for ClosingWebSocket {
 impl fmt::Debug for ClosingWebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClosingWebSocket")
-            .field("is_open", &matches!(self.stage, Stage::Open(_)))
+            .field("is_open", &matches!(self.stage, ClosingStage::Open(_)))
             .finish_non_exhaustive()
     }
 }

@@ -17,8 +17,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-pub(super) use self::fields::{Fields, Of, Written};
-pub(crate) use self::fields::{Text, plain_name};
+pub(super) use self::fields::{FieldOwner, FieldVisitor, WrittenFields};
+pub(crate) use self::fields::{FieldText, plain_name};
 use super::{Log, Priority, Record, record::MAX_LINE, spans};
 use crate::{
     config::{Level, LogLevels},
@@ -94,16 +94,16 @@ where
         } else {
             Priority::Low
         };
-        let mut message = Message::default();
+        let mut message = MessageVisitor::default();
         event.record(&mut message);
         let of = if normalized.is_some() {
-            Of::Bridged
+            FieldOwner::Bridged
         } else {
-            Of::Event
+            FieldOwner::Event
         };
         let nearest = context.event_span(event);
         let write = |record: &mut Record<'_>| {
-            let mut fields = Fields::new(record, event.metadata().fields(), of);
+            let mut fields = FieldVisitor::new(record, event.metadata().fields(), of);
             event.record(&mut fields);
             let written = fields.written();
             if let Some(nearest) = nearest {
@@ -162,9 +162,9 @@ fn level(metadata: &Metadata<'_>) -> Level {
 
 /// Finds the message, which the record has before all other fields.
 #[derive(Default)]
-struct Message(String);
+struct MessageVisitor(String);
 
-impl Visit for Message {
+impl Visit for MessageVisitor {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "message" {
             value.clone_into(&mut self.0);
@@ -173,7 +173,7 @@ impl Visit for Message {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.0 = Text::of(value, MAX_LINE);
+            self.0 = FieldText::of(value, MAX_LINE);
         }
     }
 }

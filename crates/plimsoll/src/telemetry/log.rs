@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{
     events::EventLayer,
     pipe::{LEVELS, LastRecord, Output, Pipe, Priority, Totals, WeakPipe},
-    record::{Head, Record},
+    record::{Record, RecordHead},
 };
 use crate::config::{Level, LogFormat, LogLevels};
 
@@ -73,7 +73,7 @@ impl Log {
 
     /// A layer that writes `tracing` events to this log, for a subscriber of your own.
     ///
-    /// [`Service::run`](crate::Service::run) installs one by itself.
+    /// [`App::run`](crate::App::run) installs one by itself.
     #[must_use]
     pub fn layer(&self) -> EventLayer {
         EventLayer::new(self.clone())
@@ -132,7 +132,7 @@ impl Log {
     pub(crate) fn write_with(
         &self,
         priority: Priority,
-        head: &Head,
+        head: &RecordHead,
         request_id: &str,
         fields: impl FnOnce(&mut Record<'_>),
     ) {

@@ -65,25 +65,25 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, PanicPlace> {
 
 /// A panic that was caught.
 #[derive(Debug)]
-pub(crate) struct Caught {
+pub(crate) struct CaughtPanic {
     pub(crate) place: PanicPlace,
     /// The hook has seen it, so it is recorded and counted.
     pub(crate) recorded: bool,
 }
 
 /// Catches a panic, and says what is known of it.
-pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Caught> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
     // What somebody else has caught before must not be taken for this one.
     LAST.take();
     // What a panic leaves half done is dropped with the request.
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let message = text(&*payload);
         match LAST.take() {
-            Some(place) if place.message == message => Caught {
+            Some(place) if place.message == message => CaughtPanic {
                 place,
                 recorded: true,
             },
-            _ => Caught {
+            _ => CaughtPanic {
                 place: PanicPlace {
                     location: "unknown".to_owned(),
                     message,
@@ -103,7 +103,7 @@ pub(crate) fn count_hooked_panics() -> u64 {
 
 /// Makes panics of the whole process records of `log`, in the place of text on stderr.
 ///
-/// [`Service::run`](crate::Service::run) calls this. A later call puts another log in the place of
+/// [`App::run`](crate::App::run) calls this. A later call puts another log in the place of
 /// the first. The hook that was there before is not called as long as the log lives: it would write to
 /// stderr, and a request would wait for the reader of that. The hook does not keep the log alive; when
 /// no other handle of the log is left, the former hook is called again.

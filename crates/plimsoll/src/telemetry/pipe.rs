@@ -107,9 +107,9 @@ pub struct Totals {
 /// The producers' side. Clones share the buffers and the writer.
 #[derive(Clone)]
 pub(super) struct Pipe {
-    shared: Arc<Shared>,
+    shared: Arc<PipeState>,
     /// Ends the writer when the last producer is gone.
-    alive: Arc<Alive>,
+    alive: Arc<PipeOwner>,
 }
 
 impl Pipe {
@@ -121,7 +121,7 @@ impl Pipe {
 
 /// A pipe whose writer ends without it.
 #[derive(Clone)]
-pub(super) struct WeakPipe(Weak<Alive>);
+pub(super) struct WeakPipe(Weak<PipeOwner>);
 
 impl WeakPipe {
     /// The pipe, if a producer is left.
@@ -141,9 +141,9 @@ impl fmt::Debug for WeakPipe {
 }
 
 /// Some producer is still there.
-struct Alive(Arc<Shared>);
+struct PipeOwner(Arc<PipeState>);
 
-impl Drop for Alive {
+impl Drop for PipeOwner {
     fn drop(&mut self) {
         self.0.closing.store(true, Ordering::Release);
         self.0.wake();
@@ -151,7 +151,7 @@ impl Drop for Alive {
 }
 
 /// What producers and writer share.
-struct Shared {
+struct PipeState {
     shards: Box<[Shard]>,
     shard_capacity: usize,
     /// The writer rests until somebody wakes it.
@@ -194,7 +194,7 @@ impl Pipe {
     /// Starts the writer thread.
     pub(super) fn start(output: Output, format: LogFormat, threads: usize) -> io::Result<Self> {
         let shards = threads.max(1);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PipeState {
             shards: (0..shards).map(|_| Shard(Mutex::default())).collect(),
             shard_capacity: (CAPACITY / shards).max(MIN_SHARD),
             asleep: AtomicBool::new(false),
@@ -211,7 +211,7 @@ impl Pipe {
             .spawn(|| writer.run())?;
         lock(&shared.writer).thread = Some(thread.thread().clone());
         Ok(Self {
-            alive: Arc::new(Alive(Arc::clone(&shared))),
+            alive: Arc::new(PipeOwner(Arc::clone(&shared))),
             shared,
         })
     }
@@ -283,7 +283,7 @@ impl fmt::Debug for Pipe {
     }
 }
 
-impl Shared {
+impl PipeState {
     fn wake(&self) {
         if let Some(thread) = &lock(&self.writer).thread {
             thread.unpark();

@@ -41,7 +41,7 @@ const LEADING: [&str; 7] = [
 
 /// The leading fields of records that differ in time, thread and id only, made ready once.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct RecordHead {
     pub(super) level: Level,
     name: &'static str,
     message: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct Head {
     before_id: Vec<u8>,
 }
 
-impl Head {
+impl RecordHead {
     pub(crate) fn new(level: Level, name: &'static str, message: &'static str) -> Self {
         let mut before_thread = Vec::new();
         push_before_thread(&mut before_thread, level, name);
@@ -148,7 +148,7 @@ impl<'a> Record<'a> {
     pub(crate) fn begin_with(
         out: &'a mut Vec<u8>,
         format: LogFormat,
-        head: &Head,
+        head: &RecordHead,
         request_id: &str,
     ) -> Self {
         if format == LogFormat::Pretty {

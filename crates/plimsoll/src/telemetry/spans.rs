@@ -20,7 +20,7 @@ use tracing::{
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::{
-    events::{Fields, Of, Written, plain_name},
+    events::{FieldOwner, FieldVisitor, WrittenFields, plain_name},
     record::Record,
 };
 use crate::config::LogFormat;
@@ -39,19 +39,19 @@ const MAX_SPANS: usize = 32;
 /// program may differ in that.
 #[derive(Debug, Default)]
 struct SpanFields {
-    json: Kept,
-    pretty: Kept,
+    json: SpanFieldBuf,
+    pretty: SpanFieldBuf,
 }
 
 impl SpanFields {
-    const fn of(&self, format: LogFormat) -> &Kept {
+    const fn of(&self, format: LogFormat) -> &SpanFieldBuf {
         match format {
             LogFormat::Json => &self.json,
             LogFormat::Pretty => &self.pretty,
         }
     }
 
-    const fn of_mut(&mut self, format: LogFormat) -> &mut Kept {
+    const fn of_mut(&mut self, format: LogFormat) -> &mut SpanFieldBuf {
         match format {
             LogFormat::Json => &mut self.json,
             LogFormat::Pretty => &mut self.pretty,
@@ -61,13 +61,13 @@ impl SpanFields {
 
 /// Fields as members of a record, in the order in which they were recorded first.
 #[derive(Debug, Default)]
-struct Kept {
+struct SpanFieldBuf {
     bytes: Vec<u8>,
     /// The name of each, and where its bytes end; they begin where those of the one before end.
     fields: Vec<(&'static str, usize)>,
 }
 
-impl Kept {
+impl SpanFieldBuf {
     /// Takes what was written behind the bytes of all fields for a field of its own.
     fn take_tail(&mut self, name: &'static str) {
         let start = self.fields.last().map_or(0, |(_, end)| *end);
@@ -125,24 +125,24 @@ impl Kept {
 }
 
 /// Makes fields bytes.
-struct Keeper<'a> {
-    kept: Kept,
+struct SpanFieldVisitor<'a> {
+    kept: SpanFieldBuf,
     callsite: &'a FieldSet,
     format: LogFormat,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> SpanFieldVisitor<'a> {
     fn new(callsite: &'a FieldSet, format: LogFormat) -> Self {
         Self {
-            kept: Kept::default(),
+            kept: SpanFieldBuf::default(),
             callsite,
             format,
         }
     }
 
-    fn keep(&mut self, field: &Field, write: impl FnOnce(&mut Fields<'_, '_, '_>)) {
+    fn keep(&mut self, field: &Field, write: impl FnOnce(&mut FieldVisitor<'_, '_, '_>)) {
         let mut record = Record::members(&mut self.kept.bytes, self.format);
-        let fields = Fields::new(&mut record, self.callsite, Of::Span);
+        let fields = FieldVisitor::new(&mut record, self.callsite, FieldOwner::Span);
         write(&mut fields.with_longest_text(LONGEST_TEXT));
         self.kept.take_tail(plain_name(field));
     }
@@ -156,7 +156,7 @@ where
     if attributes.is_empty() {
         return;
     }
-    let mut keeper = Keeper::new(attributes.metadata().fields(), format);
+    let mut keeper = SpanFieldVisitor::new(attributes.metadata().fields(), format);
     attributes.record(&mut keeper);
     store(span, keeper.kept, format);
 }
@@ -166,12 +166,12 @@ pub(super) fn add<S>(span: &SpanRef<'_, S>, values: &Values<'_>, format: LogForm
 where
     S: for<'a> LookupSpan<'a>,
 {
-    let mut keeper = Keeper::new(span.metadata().fields(), format);
+    let mut keeper = SpanFieldVisitor::new(span.metadata().fields(), format);
     values.record(&mut keeper);
     store(span, keeper.kept, format);
 }
 
-fn store<S>(span: &SpanRef<'_, S>, new: Kept, format: LogFormat)
+fn store<S>(span: &SpanRef<'_, S>, new: SpanFieldBuf, format: LogFormat)
 where
     S: for<'a> LookupSpan<'a>,
 {
@@ -189,12 +189,12 @@ where
 }
 
 /// What is nearer to the event than a span: its fields win.
-enum Nearer<'a> {
-    Event(Written<'a>),
-    Span(&'a Kept, &'a Self),
+enum Scope<'a> {
+    Event(WrittenFields<'a>),
+    Span(&'a SpanFieldBuf, &'a Self),
 }
 
-impl Nearer<'_> {
+impl Scope<'_> {
     fn has(&self, name: &str) -> bool {
         match self {
             Self::Event(written) => written.has(name),
@@ -207,18 +207,18 @@ impl Nearer<'_> {
 pub(super) fn write<S>(
     record: &mut Record<'_>,
     nearest: &SpanRef<'_, S>,
-    own: Written<'_>,
+    own: WrittenFields<'_>,
     format: LogFormat,
 ) where
     S: for<'a> LookupSpan<'a>,
 {
-    write_from_root(record, nearest, &Nearer::Event(own), format, MAX_SPANS);
+    write_from_root(record, nearest, &Scope::Event(own), format, MAX_SPANS);
 }
 
 fn write_from_root<S>(
     record: &mut Record<'_>,
     span: &SpanRef<'_, S>,
-    nearer: &Nearer<'_>,
+    nearer: &Scope<'_>,
     format: LogFormat,
     spans_left: usize,
 ) where
@@ -231,18 +231,18 @@ fn write_from_root<S>(
     if spans_left > 1
         && let Some(parent) = span.parent()
     {
-        let here = kept.map(|kept| Nearer::Span(kept, nearer));
+        let here = kept.map(|kept| Scope::Span(kept, nearer));
         let nearer = here.as_ref().unwrap_or(nearer);
         write_from_root(record, &parent, nearer, format, spans_left - 1);
     }
-    for (name, member) in kept.into_iter().flat_map(Kept::iter) {
+    for (name, member) in kept.into_iter().flat_map(SpanFieldBuf::iter) {
         if !nearer.has(name) {
             record.append(member);
         }
     }
 }
 
-impl Visit for Keeper<'_> {
+impl Visit for SpanFieldVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.keep(field, |fields| fields.record_f64(field, value));
     }

@@ -3,9 +3,9 @@
 //! The rules of the reader are those of `metrics/reader.rs`. OpenMetrics is another format; it is
 //! not read here.
 
-pub use crate::metrics::reader::{Family, Kind, Metrics, ParseError, Sample};
+pub use crate::metrics::reader::{ExpositionError, Family, MetricType, Sample, Scrape};
 
-impl Metrics {
+impl Scrape {
     /// The value of one series, given its name and all its labels in any order.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -57,7 +57,7 @@ impl Metrics {
     }
 }
 
-impl ParseError {
+impl ExpositionError {
     /// The number of the line, from 1; 0 is the text as a whole.
     #[must_use]
     pub fn line(&self) -> usize {
@@ -93,7 +93,7 @@ lag_seconds_count 0
 
     #[test]
     fn values_are_found_whatever_the_order_of_their_labels() {
-        let metrics = Metrics::parse(WHOLE).unwrap();
+        let metrics = Scrape::parse(WHOLE).unwrap();
         let get = [("method", "GET"), ("path", "/a")];
         assert_eq!(metrics.value("hits_total", &get), Some(3.0));
         assert_eq!(metrics.value("hits_total", &get[..1]), None);
@@ -107,7 +107,7 @@ lag_seconds_count 0
 
     #[test]
     fn families_keep_their_order_kind_and_help() {
-        let metrics = Metrics::parse(WHOLE).unwrap();
+        let metrics = Scrape::parse(WHOLE).unwrap();
         let seen: Vec<_> = metrics
             .families()
             .iter()
@@ -116,10 +116,10 @@ lag_seconds_count 0
         assert_eq!(
             seen,
             [
-                ("hits_total", Kind::Counter, 2),
-                ("depth", Kind::Gauge, 1),
-                ("wait_seconds", Kind::Histogram, 4),
-                ("lag_seconds", Kind::Summary, 3),
+                ("hits_total", MetricType::Counter, 2),
+                ("depth", MetricType::Gauge, 1),
+                ("wait_seconds", MetricType::Histogram, 4),
+                ("lag_seconds", MetricType::Summary, 3),
             ]
         );
         let help = &metrics.family("hits_total").unwrap().help;
@@ -129,20 +129,20 @@ lag_seconds_count 0
     #[test]
     fn label_values_lose_their_escapes() {
         let text = "# HELP a b\n# TYPE a gauge\na{x=\"q\\\"b\\\\n\\n,}\"} 1\n";
-        let metrics = Metrics::parse(text).unwrap();
+        let metrics = Scrape::parse(text).unwrap();
         assert_eq!(metrics.value("a", &[("x", "q\"b\\n\n,}")]), Some(1.0));
     }
 
     #[test]
     fn nothing_is_also_a_scrape() {
-        assert!(Metrics::parse("").unwrap().families().is_empty());
+        assert!(Scrape::parse("").unwrap().families().is_empty());
     }
 
     #[test]
     fn every_broken_rule_is_named_with_its_line() {
         #[track_caller]
         fn check(text: &str, line: usize, what: &str) {
-            let error = Metrics::parse(text).unwrap_err();
+            let error = Scrape::parse(text).unwrap_err();
             assert_eq!(error.line(), line, "{text:?}: {error}");
             assert!(error.to_string().contains(what), "{text:?}: {error}");
         }

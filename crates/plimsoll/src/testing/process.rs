@@ -31,7 +31,7 @@ use serde_json::Value;
 
 use super::connection::{Answer, Connection};
 use super::lines::Lines;
-use super::metrics::Metrics;
+use super::metrics::Scrape;
 use super::wait::{eventually_within, now};
 
 use self::target::{Reserved, Target};
@@ -289,10 +289,10 @@ impl Process {
     /// When the answer is not 200, or not in the Prometheus text format.
     #[must_use]
     #[track_caller]
-    pub fn metrics(&self) -> Metrics {
+    pub fn metrics(&self) -> Scrape {
         let answer = self.get("/metrics");
         assert_eq!(answer.status, 200, "status of /metrics");
-        match Metrics::parse(answer.text()) {
+        match Scrape::parse(answer.text()) {
             Ok(metrics) => metrics,
             Err(error) => panic!("/metrics: {error}\n{}", answer.text()),
         }

@@ -16,11 +16,11 @@ use tokio::net::TcpStream;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::Metrics;
+use super::Scrape;
 use crate::{
     config::{Environment, Settings},
-    lifecycle::{Report, Stop},
-    service::{Running, Service},
+    lifecycle::{ShutdownReport, Stop},
+    service::{App, Running},
     telemetry::{Log, Output},
 };
 
@@ -62,7 +62,7 @@ impl TestService {
     ///
     /// Events of `tracing` on this thread become records too; with `#[tokio::test]` that is
     /// everything the service does.
-    pub async fn start<S: Settings>(service: Service<S>, settings: &[(&str, &str)]) -> Self {
+    pub async fn start<S: Settings>(service: App<S>, settings: &[(&str, &str)]) -> Self {
         let captured = Captured::default();
         let environment = Environment::from_pairs(settings.iter().copied());
         let mut service = service;
@@ -156,14 +156,14 @@ impl TestService {
     }
 
     /// What `/metrics` tells.
-    pub async fn metrics(&self) -> Metrics {
+    pub async fn metrics(&self) -> Scrape {
         let answer = self.get("/metrics").await;
         let text = std::str::from_utf8(answer.body()).expect("metrics are text");
-        Metrics::parse(text).expect("metrics are well-formed")
+        Scrape::parse(text).expect("metrics are well-formed")
     }
 
     /// Ends the service as a signal would.
-    pub async fn shutdown(self) -> Report {
+    pub async fn shutdown(self) -> ShutdownReport {
         self.running.end(Stop::Requested, pending()).await
     }
 }

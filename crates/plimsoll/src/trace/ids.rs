@@ -15,9 +15,9 @@ use super::parent::{SpanId, TraceId};
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// One stream of numbers, seeded by the operating system.
-struct Stream(Cell<u64>);
+struct IdStream(Cell<u64>);
 
-impl Stream {
+impl IdStream {
     fn new(random: &RandomState, number: u8) -> Self {
         Self(Cell::new(random.hash_one(number)))
     }
@@ -42,34 +42,34 @@ const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-struct Streams {
-    left: Stream,
-    right: Stream,
-    spans: Stream,
+struct IdStreams {
+    left: IdStream,
+    right: IdStream,
+    spans: IdStream,
 }
 
-impl Streams {
+impl IdStreams {
     fn new() -> Self {
         // The standard library seeds its hashers from the operating system, which is all that is
         // wanted here: ids need not be secret, only different.
         let random = RandomState::new();
         Self {
-            left: Stream::new(&random, 1),
-            right: Stream::new(&random, 2),
-            spans: Stream::new(&random, 3),
+            left: IdStream::new(&random, 1),
+            right: IdStream::new(&random, 2),
+            spans: IdStream::new(&random, 3),
         }
     }
 }
 
 thread_local! {
-    static STREAMS: Streams = Streams::new();
+    static STREAMS: IdStreams = IdStreams::new();
 }
 
 /// Uses the streams of this thread; one on its way out has none any more, and gets new ones.
-fn with_streams<T>(draw: impl Fn(&Streams) -> T) -> T {
+fn with_streams<T>(draw: impl Fn(&IdStreams) -> T) -> T {
     STREAMS
         .try_with(&draw)
-        .unwrap_or_else(|_| draw(&Streams::new()))
+        .unwrap_or_else(|_| draw(&IdStreams::new()))
 }
 
 pub(crate) fn new_trace_id() -> TraceId {

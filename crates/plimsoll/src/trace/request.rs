@@ -12,11 +12,11 @@ use super::parent::{Parent, SpanContext, SpanId};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestTrace {
     context: Option<SpanContext>,
-    more: Option<Arc<More>>,
+    more: Option<Arc<RequestTraceDetails>>,
 }
 
 #[derive(Debug, Default)]
-struct More {
+struct RequestTraceDetails {
     state: Option<HeaderValue>,
     recording: Option<Recording>,
     passed_through: Option<Parent>,
@@ -47,7 +47,7 @@ impl RequestTrace {
         Self {
             context: Some(context),
             more: has_more.then(|| {
-                Arc::new(More {
+                Arc::new(RequestTraceDetails {
                     state,
                     recording,
                     passed_through: None,
@@ -58,9 +58,9 @@ impl RequestTrace {
 
     /// A request of a service without traces, sent with this context by a trusted peer.
     pub(crate) fn passed_through(sent: Parent) -> Self {
-        let more = More {
+        let more = RequestTraceDetails {
             passed_through: Some(sent),
-            ..More::default()
+            ..RequestTraceDetails::default()
         };
         Self {
             context: None,

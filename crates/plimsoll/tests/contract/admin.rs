@@ -7,7 +7,7 @@ use std::{
 };
 
 use plimsoll::testing::{
-    Answer, Connection, Metrics, Process, Signal, eventually, eventually_within,
+    Answer, Connection, Process, Scrape, Signal, eventually, eventually_within,
 };
 
 use crate::support::{END, assert_problem, fixture, ms, request, run, spawn, start};
@@ -46,8 +46,8 @@ impl Administered {
         self.connect().get(path)
     }
 
-    fn metrics(&self) -> Metrics {
-        Metrics::parse(self.get("/metrics").text()).expect("metrics are well-formed")
+    fn metrics(&self) -> Scrape {
+        Scrape::parse(self.get("/metrics").text()).expect("metrics are well-formed")
     }
 }
 

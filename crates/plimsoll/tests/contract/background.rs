@@ -11,7 +11,7 @@ use std::{
 };
 
 use axum::Router;
-use plimsoll::{Handle, Service, SetupError, ShutdownToken, build_info};
+use plimsoll::{App, Handle, SetupError, ShutdownToken, build_info};
 use tokio::{
     sync::Notify,
     time::{sleep, timeout},
@@ -23,8 +23,8 @@ use crate::{
 };
 
 /// A service with what `register` adds in its set-up.
-fn service(register: impl FnOnce(&Handle) + Send + 'static) -> Service {
-    Service::new(build_info!()).setup(|handle: Handle| async move {
+fn service(register: impl FnOnce(&Handle) + Send + 'static) -> App {
+    App::new(build_info!()).setup(|handle: Handle| async move {
         register(&handle);
         Ok::<_, SetupError>(Router::new())
     })
@@ -36,7 +36,7 @@ async fn worker_starts_only_after_set_up_succeeds() {
     let runs = Arc::new(AtomicUsize::new(0));
     let failing = {
         let runs = Arc::clone(&runs);
-        Service::new(build_info!()).setup(|handle: Handle| async move {
+        App::new(build_info!()).setup(|handle: Handle| async move {
             handle.worker("early", move |_| {
                 runs.fetch_add(1, Ordering::Relaxed);
                 pending()
@@ -325,7 +325,7 @@ async fn report_counts_finished_and_cut_off_workers() {
 /// LIFE-11
 #[tokio::test]
 async fn connect_retries_with_back_off_until_success() {
-    let service = Service::new(build_info!()).setup(|handle: Handle| async move {
+    let service = App::new(build_info!()).setup(|handle: Handle| async move {
         let mut attempts = 0;
         let connected = handle.connect("postgres", move || {
             attempts += 1;
@@ -351,7 +351,7 @@ async fn connect_retries_with_back_off_until_success() {
 /// LIFE-11
 #[tokio::test]
 async fn connect_logs_each_failed_attempt() {
-    let service = Service::new(build_info!()).setup(|handle: Handle| async move {
+    let service = App::new(build_info!()).setup(|handle: Handle| async move {
         let mut attempts = 0;
         let connected = handle.connect("postgres", move || {
             attempts += 1;
@@ -389,7 +389,7 @@ async fn connect_logs_each_failed_attempt() {
 /// LIFE-11: one attempt that hangs, and many that fail.
 #[tokio::test]
 async fn connect_within_fails_at_its_limit() {
-    let hanging = Service::new(build_info!()).setup(|handle: Handle| async move {
+    let hanging = App::new(build_info!()).setup(|handle: Handle| async move {
         let connected = handle.connect("cache", pending::<Result<(), io::Error>>);
         connected.within(ms(200)).await?;
         Ok::<_, SetupError>(Router::new())
@@ -398,7 +398,7 @@ async fn connect_within_fails_at_its_limit() {
     assert_eq!(error.exit_status(), 1);
 
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let failing = Service::new(build_info!()).setup(|handle: Handle| async move {
+    let failing = App::new(build_info!()).setup(|handle: Handle| async move {
         let refused = || async { Err::<(), _>(io::Error::other("refused password=c4n4ry")) };
         let began = tokio::time::Instant::now();
         let connected = handle.connect("cache", refused).within(ms(450)).await;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use plimsoll::{
-    Report, Service, StartError,
+    App, ShutdownReport, StartError,
     config::{Environment, Settings},
     telemetry::Output,
     testing::Connection,
@@ -30,7 +30,7 @@ pub(crate) struct Embedded {
     captured: Captured,
     path: String,
     stop: Option<oneshot::Sender<()>>,
-    serving: JoinHandle<Result<Report, StartError>>,
+    serving: JoinHandle<Result<ShutdownReport, StartError>>,
 }
 
 /// An output that the test reads.
@@ -63,7 +63,7 @@ impl io::Write for Captured {
 
 impl Embedded {
     /// Begins to serve on the present runtime.
-    pub(crate) fn serve<S: Settings>(service: Service<S>, settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn serve<S: Settings>(service: App<S>, settings: &[(&str, &str)]) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("embedded-{}-{number}.sock", std::process::id());
@@ -159,12 +159,12 @@ impl Embedded {
 /// A service that is shutting down.
 pub(crate) struct Ending {
     captured: Captured,
-    serving: JoinHandle<Result<Report, StartError>>,
+    serving: JoinHandle<Result<ShutdownReport, StartError>>,
 }
 
 impl Ending {
     /// Waits for the end; gives the report and all records.
-    pub(crate) async fn report(self) -> (Report, Vec<Value>) {
+    pub(crate) async fn report(self) -> (ShutdownReport, Vec<Value>) {
         let ended = timeout(END, self.serving).await;
         let result = ended.expect("it ends").expect("it does not panic");
         (result.expect("it has started"), self.captured.records())

@@ -363,7 +363,7 @@ fn a_trusted_peer_without_a_proxy_header_is_let_go_and_counted() {
     let mut scrape = service.connect();
     scrape.send("PROXY UNKNOWN\r\nGET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = scrape.read();
-    let metrics = plimsoll::testing::Metrics::parse(answer.text()).unwrap();
+    let metrics = plimsoll::testing::Scrape::parse(answer.text()).unwrap();
     let kind = [("kind", "proxy_header")];
     assert_eq!(
         metrics.value("http_protocol_errors_total", &kind),

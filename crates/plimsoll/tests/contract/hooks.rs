@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::Router;
-use plimsoll::{Handle, Service, SetupError, build_info};
+use plimsoll::{App, Handle, SetupError, build_info};
 use tokio::time::sleep;
 
 use crate::{
@@ -39,7 +39,7 @@ fn hanging_hook_does_not_starve_other_hooks() {
 async fn long_hook_runs_within_its_own_limit() {
     let ran = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&ran);
-    let service = Service::new(build_info!())
+    let service = App::new(build_info!())
         .extra_hook_time(Duration::from_secs(30))
         .setup(move |handle: Handle| async move {
             let ran = Arc::clone(&counter);
@@ -74,7 +74,7 @@ async fn long_hook_runs_within_its_own_limit() {
 /// LIFE-10
 #[tokio::test]
 async fn undeclared_hook_time_is_a_start_error() {
-    let service = Service::new(build_info!())
+    let service = App::new(build_info!())
         .extra_hook_time(Duration::from_secs(5))
         .setup(|handle: Handle| async move {
             handle.on_shutdown_within("one", Duration::from_secs(3), async {});

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use axum::{Router, extract::ConnectInfo, routing::get};
 use plimsoll::testing::Process;
-use plimsoll::{Service, UdsConnectInfo, build_info};
+use plimsoll::{App, UdsConnectInfo, build_info};
 
 use crate::embedded::Embedded;
 use crate::support::{assert_problem, request, start};
@@ -366,7 +366,7 @@ async fn credentials_of_a_unix_peer_are_extracted() {
         format!("{} {:?}", peer.uid(), peer.pid())
     };
     let router = Router::new().route("/peer", get(peer));
-    let service = Embedded::serve(Service::new(build_info!()).router(router), &[]);
+    let service = Embedded::serve(App::new(build_info!()).router(router), &[]);
     service.wait_until_ready().await;
     let (status, text) = service.get("/peer").await;
     assert_eq!(status, 200);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use plimsoll::testing::{Kind, Metrics, Process, Signal, eventually};
+use plimsoll::testing::{MetricType, Process, Scrape, Signal, eventually};
 
 use crate::support::{
     BUILD_TIME, SERVICE, VERSION, pipeline, post, request, require_or_skip, start,
@@ -85,7 +85,7 @@ fn requests_are_counted_by_service_method_path_and_status() {
         .family("http_requests_total")
         .unwrap()
         .kind;
-    assert_eq!(kind, Kind::Counter);
+    assert_eq!(kind, MetricType::Counter);
 }
 
 /// MET-2
@@ -106,7 +106,7 @@ fn durations_are_in_a_histogram_with_the_buckets_of_the_contract() {
             .family("http_request_duration_seconds")
             .unwrap()
             .kind,
-        Kind::Histogram
+        MetricType::Histogram
     );
     let sum = metrics
         .value("http_request_duration_seconds_sum", &labels)
@@ -263,7 +263,7 @@ fn a_label_of_the_users_own_ends_where_it_says_and_the_rest_is_counted() {
 }
 
 /// Count of every request series in one scrape, from the counter and from the histogram.
-fn counts(metrics: &Metrics, name: &str) -> BTreeMap<String, f64> {
+fn counts(metrics: &Scrape, name: &str) -> BTreeMap<String, f64> {
     metrics
         .samples(name)
         .map(|sample| (format!("{:?}", sample.labels), sample.value))
@@ -491,7 +491,7 @@ fn records_are_counted_by_level() {
 
 /// The one state that is 1, the others being 0.
 #[track_caller]
-fn state(metrics: &Metrics) -> String {
+fn state(metrics: &Scrape) -> String {
     let states: Vec<_> = metrics.samples("service_state").collect();
     assert!(
         states
@@ -529,11 +529,11 @@ fn the_process_is_measured_under_the_usual_names() {
     let service = start(&[]);
     let metrics = service.metrics();
     for (name, kind, least) in [
-        ("process_cpu_seconds_total", Kind::Counter, 0.0),
-        ("process_open_fds", Kind::Gauge, 3.0),
-        ("process_max_fds", Kind::Gauge, 256.0),
-        ("process_virtual_memory_bytes", Kind::Gauge, 1e6),
-        ("process_resident_memory_bytes", Kind::Gauge, 1e5),
+        ("process_cpu_seconds_total", MetricType::Counter, 0.0),
+        ("process_open_fds", MetricType::Gauge, 3.0),
+        ("process_max_fds", MetricType::Gauge, 256.0),
+        ("process_virtual_memory_bytes", MetricType::Gauge, 1e6),
+        ("process_resident_memory_bytes", MetricType::Gauge, 1e5),
     ] {
         let value = metrics
             .value(name, &[])
@@ -589,11 +589,11 @@ fn metrics_of_the_user_stand_beside_those_of_the_chassis() {
     assert_eq!(metrics.value("fixture_work_seconds_count", &[]), Some(2.0));
     assert_eq!(
         metrics.family("fixture_hits_total").unwrap().kind,
-        Kind::Counter
+        MetricType::Counter
     );
     assert_eq!(
         metrics.family("fixture_work_seconds").unwrap().kind,
-        Kind::Histogram
+        MetricType::Histogram
     );
 }
 

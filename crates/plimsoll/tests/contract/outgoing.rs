@@ -7,7 +7,7 @@ mod client;
 use axum::{Router, http::HeaderMap, routing::get};
 use bytes::Bytes;
 use http::Request;
-use plimsoll::{RequestId, Service, build_info, testing::TestService};
+use plimsoll::{App, RequestId, build_info, testing::TestService};
 
 use crate::trace::collector::{Collector, Manner, hex};
 
@@ -41,7 +41,7 @@ async fn sent_on() -> String {
 /// What a service with these settings sends on of a request with an id and a trace.
 async fn propagated(settings: &[(&str, &str)]) -> (String, String, String) {
     let router = Router::new().route("/", get(sent_on));
-    let test = TestService::start(Service::new(build_info!()).router(router), settings).await;
+    let test = TestService::start(App::new(build_info!()).router(router), settings).await;
     let request = Request::get("/")
         .header("x-request-id", "one-id")
         .header("traceparent", format!("00-{TRACE}-{CALLER}-01"))

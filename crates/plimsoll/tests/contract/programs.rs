@@ -177,10 +177,6 @@ fn run_inside_a_runtime_fails_and_says_what_to_remove() {
 fn second_setup_fails_the_start() {
     let ended = run(&["two_setups"], &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    assert!(
-        ended.stderr.contains("`Service::setup`"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("`App::setup`"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
 }

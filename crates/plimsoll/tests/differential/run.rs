@@ -17,7 +17,7 @@ use axum::{
     http::{Request, Response, header},
 };
 use http_body_util::{BodyExt as _, Full};
-use plimsoll::{Service, build_info, testing::TestService};
+use plimsoll::{App, build_info, testing::TestService};
 use tokio::{net::TcpListener, time::Instant};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::decompression::DecompressionLayer;
@@ -280,7 +280,7 @@ async fn serve_bare(router: Router) -> io::Result<SocketAddr> {
 /// The service ends with the runtime of its case.
 async fn serve_chassis(router: Router) -> TestService {
     IS_TRYING.set(true);
-    let service = Service::new(build_info!()).router(router);
+    let service = App::new(build_info!()).router(router);
     let service = TestService::start(service, &[("HTTP2_CLEARTEXT", "true")]).await;
     IS_TRYING.set(false);
     service

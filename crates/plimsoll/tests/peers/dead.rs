@@ -4,7 +4,7 @@
 use std::io::{PipeWriter, Write as _};
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Metrics, Process, eventually, eventually_within, timed};
+use plimsoll::testing::{Connection, Process, Scrape, eventually, eventually_within, timed};
 
 use crate::rig::{Figures, plain, scaled, scratch_folder};
 use crate::support::{END, fixture, namespaces_or_skip, require_or_skip};
@@ -73,7 +73,7 @@ fn clients_that_vanish_with_their_network_are_let_go() {
 
     let mut probe = Connection::unix(&admin).unwrap();
     let mut open = || {
-        let metrics = Metrics::parse(probe.get("/metrics").text()).unwrap();
+        let metrics = Scrape::parse(probe.get("/metrics").text()).unwrap();
         // The probe's own is one of them.
         metrics.value("http_connections_open", &[]).unwrap() - 1.0
     };

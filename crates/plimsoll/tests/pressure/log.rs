@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll::testing::{Metrics, Process, Signal, eventually, eventually_within};
+use plimsoll::testing::{Process, Scrape, Signal, eventually, eventually_within};
 use serde_json::Value;
 
 use crate::{
@@ -81,7 +81,7 @@ struct Counted {
 }
 
 fn counted(service: &Process) -> Counted {
-    let metrics: Metrics = service.metrics();
+    let metrics: Scrape = service.metrics();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

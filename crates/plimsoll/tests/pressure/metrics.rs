@@ -17,10 +17,10 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use plimsoll::{
-    Exposition, Service, build_info,
+    App, TextFormat, build_info,
     config::Environment,
     telemetry::Output,
-    testing::{Metrics, Process, eventually, timed},
+    testing::{Process, Scrape, eventually, timed},
 };
 use tower::ServiceExt as _;
 
@@ -40,7 +40,7 @@ struct Counted {
     own_seconds: f64,
 }
 
-fn counted(metrics: &Metrics) -> Counted {
+fn counted(metrics: &Scrape) -> Counted {
     let labels = [("path", "/count")];
     let requests = metrics.sum("http_requests_total", &labels);
     let observed = metrics.sum("http_request_duration_seconds_count", &labels);
@@ -121,7 +121,7 @@ const fn asked(route: usize, status: usize) -> usize {
 /// MET-1, MET-2, MET-5
 #[tokio::test]
 async fn ten_thousand_series_are_each_told_exactly() {
-    let chassis = Service::new(build_info!())
+    let chassis = App::new(build_info!())
         .environment(Environment::from_pairs([("LOG_LEVEL", "CRITICAL")]))
         .output(Output::to(io::sink()))
         .prepare()
@@ -143,8 +143,8 @@ async fn ten_thousand_series_are_each_told_exactly() {
             }
         }
     }
-    let text = layer.metrics(Exposition::Plain);
-    let metrics = Metrics::parse(&text).unwrap();
+    let text = layer.metrics(TextFormat::Plain);
+    let metrics = Scrape::parse(&text).unwrap();
     for name in ["http_requests_total", "http_request_duration_seconds_count"] {
         let series = metrics.samples(name).count();
         assert_eq!(series, ROUTES * STATUSES.len(), "{name}");
@@ -166,7 +166,7 @@ async fn ten_thousand_series_are_each_told_exactly() {
         }
     }
     // The other format tells the same: as many samples, and the mark of its end.
-    let open = layer.metrics(Exposition::OpenMetrics);
+    let open = layer.metrics(TextFormat::OpenMetrics);
     let samples = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
     assert_eq!(samples(&open), samples(&text));
     assert!(open.ends_with("# EOF\n"));

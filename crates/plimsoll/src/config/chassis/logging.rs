@@ -2,7 +2,7 @@
 
 use crate::config::{
     reader::{Invalid, Reader},
-    value::{LogFormat, LogLevels, Mismatch},
+    value::{LogFormat, LogLevels, ParseError},
 };
 
 /// What separates parameters of a query and a name from its value: no part of a name.
@@ -60,13 +60,13 @@ impl Logging {
     }
 }
 
-fn names(text: &str) -> Result<Vec<String>, Mismatch> {
+fn names(text: &str) -> Result<Vec<String>, ParseError> {
     let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
     if names
         .iter()
         .any(|name| name.is_empty() || name.contains(SEPARATORS))
     {
-        return Err(Mismatch::new());
+        return Err(ParseError::new());
     }
     Ok(names)
 }

@@ -20,7 +20,7 @@ use crate::{
         reader::{Invalid, Reader},
         source::ENV_FILE,
         value::{
-            ByteSize, DurationOrOff, ForwardedHeader, Host, InfraEndpoints, ListenAddr, Mismatch,
+            ByteSize, DurationOrOff, ForwardedHeader, Host, InfraEndpoints, ListenAddr, ParseError,
             Secret, TrustedProxies, port, within,
         },
     },
@@ -355,9 +355,9 @@ impl Config {
     }
 }
 
-pub(super) fn label(text: &str) -> Result<String, Mismatch> {
+pub(super) fn label(text: &str) -> Result<String, ParseError> {
     if text.is_empty() || text.len() > MAX_LABEL_BYTES || text.contains(char::is_control) {
-        return Err(Mismatch::new());
+        return Err(ParseError::new());
     }
     Ok(text.to_owned())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::TlsFiles;
 use crate::config::{
     reader::{Invalid, Reader},
-    value::{InfraEndpoints, ListenAddr, Mismatch, TrustedProxies},
+    value::{InfraEndpoints, ListenAddr, ParseError, TrustedProxies},
 };
 
 /// Certificate and key belong together, and clients are only asked for theirs over TLS.
@@ -24,7 +24,7 @@ pub(super) fn tls(
             _ => return Ok(None),
         };
         let why = "this program is built without the feature `tls` of plimsoll";
-        return Err(from.reject_any_value(name, Mismatch::because(why)));
+        return Err(from.reject_any_value(name, ParseError::because(why)));
     }
     let (name, why) = match files {
         (Some(certificate), Some(key), client_ca) => {
@@ -48,7 +48,7 @@ pub(super) fn tls(
             "set without TLS_CERT_FILE and TLS_KEY_FILE, so there is no TLS",
         ),
     };
-    Err(from.reject(name, Mismatch::because(why)))
+    Err(from.reject(name, ParseError::because(why)))
 }
 
 /// The admin listener has an address of its own, and nothing is moved to one that is not there.
@@ -72,7 +72,7 @@ pub(super) fn admin(
         ),
         _ => return Ok((addr, endpoints)),
     };
-    Err(from.reject(name, Mismatch::because(why)))
+    Err(from.reject(name, ParseError::because(why)))
 }
 
 /// Whoever may begin with a PROXY header must be said.
@@ -84,7 +84,7 @@ pub(super) fn proxy_protocol(
     let on = on?;
     if on && trusted.as_ref().is_ok_and(TrustedProxies::is_empty) {
         let why = "on without TRUSTED_PROXIES, so nobody may send the header";
-        return Err(from.reject("PROXY_PROTOCOL", Mismatch::because(why)));
+        return Err(from.reject("PROXY_PROTOCOL", ParseError::because(why)));
     }
     Ok(on)
 }

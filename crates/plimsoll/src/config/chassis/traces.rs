@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::Scheme};
 use super::{Config, read};
 use crate::config::{
     reader::{Invalid, Reader},
-    value::{FromSetting, Mismatch, one_of, within},
+    value::{FromSetting, ParseError, one_of, within},
 };
 
 /// What comes behind an endpoint that is for all signals.
@@ -60,14 +60,14 @@ pub(crate) struct Sampler {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Part {
+enum PairPart {
     All,
     None,
     Ratio,
 }
 
 /// A URL that can be posted to.
-struct Endpoint(Uri);
+struct CollectorUrl(Uri);
 
 /// Texts in pairs, such as attributes.
 struct Pairs(Vec<(String, String)>);
@@ -84,14 +84,14 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Option<Traces>, Invalid> {
             "Collector that spans are sent to, over HTTP; `/v1/traces` is added. Without it there \
              are no traces.",
         )
-        .read_optional::<Endpoint>();
+        .read_optional::<CollectorUrl>();
     let traces_endpoint = from
         .setting(
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             "The same, to the letter, and before it.",
         )
         .example("http://localhost:4318/v1/traces")
-        .read_optional::<Endpoint>();
+        .read_optional::<CollectorUrl>();
     let headers = from
         .setting(
             "OTEL_EXPORTER_OTLP_HEADERS",
@@ -209,9 +209,9 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Option<Traces>, Invalid> {
         sampler: Sampler {
             parent_based,
             ratio: match part {
-                Part::All => 1.0,
-                Part::None => 0.0,
-                Part::Ratio => ratio,
+                PairPart::All => 1.0,
+                PairPart::None => 0.0,
+                PairPart::Ratio => ratio,
             },
         },
         delay: delay?,
@@ -228,7 +228,7 @@ impl Config {
     }
 }
 
-impl Endpoint {
+impl CollectorUrl {
     /// The path of traces below an endpoint that is for all signals.
     fn for_traces(&self) -> Uri {
         let base = self.0.path().trim_end_matches('/');
@@ -239,21 +239,21 @@ impl Endpoint {
     }
 }
 
-impl FromSetting for Endpoint {
+impl FromSetting for CollectorUrl {
     const EXPECTED: &'static str = "a URL of http or https";
     const EXAMPLE: &'static str = "http://localhost:4318";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
-        let uri: Uri = text.parse().map_err(|_| Mismatch::new())?;
+    fn parse(text: &str) -> Result<Self, ParseError> {
+        let uri: Uri = text.parse().map_err(|_| ParseError::new())?;
         if !matches!(uri.scheme(), Some(it) if [Scheme::HTTP, Scheme::HTTPS].contains(it)) {
-            return Err(Mismatch::new());
+            return Err(ParseError::new());
         }
         match uri.authority() {
-            Some(authority) if authority.as_str().contains('@') => Err(Mismatch::misplaced_secret(
-                "a password belongs into OTEL_EXPORTER_OTLP_HEADERS",
-            )),
+            Some(authority) if authority.as_str().contains('@') => Err(
+                ParseError::misplaced_secret("a password belongs into OTEL_EXPORTER_OTLP_HEADERS"),
+            ),
             Some(authority) if !authority.host().is_empty() => Ok(Self(uri)),
-            _ => Err(Mismatch::new()),
+            _ => Err(ParseError::new()),
         }
     }
 }
@@ -262,7 +262,7 @@ impl FromSetting for Pairs {
     const EXPECTED: &'static str = PAIRS;
     const EXAMPLE: &'static str = "deployment.environment.name=prod,host.name=a1";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         pairs(text).map(Self)
     }
 }
@@ -272,13 +272,13 @@ impl FromSetting for Headers {
     const EXAMPLE: &'static str = "";
     const SECRET: bool = true;
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs(text)? {
             let name = HeaderName::try_from(name)
-                .map_err(|_| Mismatch::because("a name in it is none of a header"))?;
+                .map_err(|_| ParseError::because("a name in it is none of a header"))?;
             let mut value = HeaderValue::try_from(value)
-                .map_err(|_| Mismatch::because("a value in it is none of a header"))?;
+                .map_err(|_| ParseError::because("a value in it is none of a header"))?;
             value.set_sensitive(true);
             headers.append(name, value);
         }
@@ -287,18 +287,18 @@ impl FromSetting for Headers {
 }
 
 /// Reads a list in the form of the header `Baggage`.
-fn pairs(text: &str) -> Result<Vec<(String, String)>, Mismatch> {
+fn pairs(text: &str) -> Result<Vec<(String, String)>, ParseError> {
     let items = text.split(',').map(str::trim).filter(|it| !it.is_empty());
     items
         .map(|item| {
             let (name, value) = item
                 .split_once('=')
-                .ok_or(Mismatch::because("an item in it has no ="))?;
+                .ok_or(ParseError::because("an item in it has no ="))?;
             let (name, value) = (name.trim(), unescaped(value.trim()));
             match value {
                 Some(value) if !name.is_empty() => Ok((name.to_owned(), value)),
-                Some(_) => Err(Mismatch::because("an item in it has no name")),
-                None => Err(Mismatch::because("a % in it begins no escape of UTF-8")),
+                Some(_) => Err(ParseError::because("an item in it has no name")),
+                None => Err(ParseError::because("a % in it begins no escape of UTF-8")),
             }
         })
         .collect()
@@ -320,21 +320,21 @@ fn unescaped(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn millis(text: &str) -> Result<Duration, Mismatch> {
+fn millis(text: &str) -> Result<Duration, ParseError> {
     within(1..=MAX_MILLIS)(text).map(Duration::from_millis)
 }
 
-fn ratio(text: &str) -> Result<f64, Mismatch> {
+fn ratio(text: &str) -> Result<f64, ParseError> {
     let is_plain = text
         .bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let ratio: f64 = text.parse().map_err(|_| Mismatch::new())?;
+    let ratio: f64 = text.parse().map_err(|_| ParseError::new())?;
     (is_plain && (0.0..=1.0).contains(&ratio))
         .then_some(ratio)
-        .ok_or_else(Mismatch::new)
+        .ok_or_else(ParseError::new)
 }
 
-fn sampler(text: &str) -> Result<(Part, bool), Mismatch> {
+fn sampler(text: &str) -> Result<(PairPart, bool), ParseError> {
     const PREFIX: &str = "parentbased_";
     let prefix = text.get(..PREFIX.len());
     let parent_based = prefix.is_some_and(|it| it.eq_ignore_ascii_case(PREFIX));
@@ -344,9 +344,9 @@ fn sampler(text: &str) -> Result<(Part, bool), Mismatch> {
         text
     };
     let words = [
-        ("always_on", Part::All),
-        ("always_off", Part::None),
-        ("traceidratio", Part::Ratio),
+        ("always_on", PairPart::All),
+        ("always_off", PairPart::None),
+        ("traceidratio", PairPart::Ratio),
     ];
     Ok((one_of(part, &words)?, parent_based))
 }

@@ -14,9 +14,11 @@
 
 use std::{borrow::Cow, fmt};
 
-use super::{Definition, Given, Held, Invalid, Mismatch, Origin, Reader, Shown};
+use super::{
+    Definition, DisplayValue, Invalid, ParseError, RawValue, Reader, RejectedValue, SettingOrigin,
+};
 use crate::config::{
-    definition::Fallback,
+    definition::DefaultValue,
     value::{FromSetting, MASK},
 };
 
@@ -34,17 +36,17 @@ pub struct Setting<'r, 'e> {
 }
 
 struct Default {
-    fallback: Fallback,
+    fallback: DefaultValue,
     text: Cow<'static, str>,
-    origin: Origin,
+    origin: SettingOrigin,
 }
 
 /// How the text becomes a value.
-struct Kind<'k, T> {
+struct ValueKind<'k, T> {
     expected: &'static str,
     example: Option<&'static str>,
     secret: bool,
-    parse: &'k dyn Fn(&str) -> Result<T, Mismatch>,
+    parse: &'k dyn Fn(&str) -> Result<T, ParseError>,
     show: &'k dyn Fn(&T, &str) -> String,
 }
 
@@ -82,9 +84,9 @@ impl<'r, 'e> Setting<'r, 'e> {
     /// Says what holds when the setting is unset.
     pub fn default(mut self, text: &'static str) -> Self {
         self.default = Some(Default {
-            fallback: Fallback::Fixed(text),
+            fallback: DefaultValue::Fixed(text),
             text: text.into(),
-            origin: Origin::Default,
+            origin: SettingOrigin::Default,
         });
         self
     }
@@ -93,9 +95,9 @@ impl<'r, 'e> Setting<'r, 'e> {
     /// build. The docs, which must not, show `shown`.
     pub fn default_from(mut self, shown: &'static str, text: impl Into<String>) -> Self {
         self.default = Some(Default {
-            fallback: Fallback::Varies(shown),
+            fallback: DefaultValue::Varies(shown),
             text: text.into().into(),
-            origin: Origin::Default,
+            origin: SettingOrigin::Default,
         });
         self
     }
@@ -118,7 +120,7 @@ impl<'r, 'e> Setting<'r, 'e> {
     ///
     /// [`Invalid`] when it is missing or not what its type expects; the reader has recorded why.
     pub fn read<T: FromSetting>(self) -> Result<T, Invalid> {
-        self.required(Kind::of())
+        self.required(ValueKind::of())
     }
 
     /// Reads the setting, which may be unset.
@@ -127,7 +129,7 @@ impl<'r, 'e> Setting<'r, 'e> {
     ///
     /// [`Invalid`] when it is not what its type expects; the reader has recorded why.
     pub fn read_optional<T: FromSetting>(self) -> Result<Option<T>, Invalid> {
-        self.resolve(Kind::of(), Fallback::Unset)
+        self.resolve(ValueKind::of(), DefaultValue::Unset)
     }
 
     /// Reads the setting with a function of its own, for instance
@@ -150,9 +152,9 @@ impl<'r, 'e> Setting<'r, 'e> {
     pub fn read_with<T>(
         self,
         expected: &'static str,
-        parse: impl Fn(&str) -> Result<T, Mismatch>,
+        parse: impl Fn(&str) -> Result<T, ParseError>,
     ) -> Result<T, Invalid> {
-        self.required(Kind::with(expected, &parse))
+        self.required(ValueKind::with(expected, &parse))
     }
 
     /// Reads the setting with a function of its own; it may be unset.
@@ -163,19 +165,24 @@ impl<'r, 'e> Setting<'r, 'e> {
     pub fn read_optional_with<T>(
         self,
         expected: &'static str,
-        parse: impl Fn(&str) -> Result<T, Mismatch>,
+        parse: impl Fn(&str) -> Result<T, ParseError>,
     ) -> Result<Option<T>, Invalid> {
-        self.resolve(Kind::with(expected, &parse), Fallback::Unset)
+        self.resolve(ValueKind::with(expected, &parse), DefaultValue::Unset)
     }
 
     /// `resolve` records a problem for a required setting that is missing, so `None` is no
     /// outcome of its own.
-    fn required<T>(self, kind: Kind<'_, T>) -> Result<T, Invalid> {
-        self.resolve(kind, Fallback::Required)?.ok_or(Invalid(()))
+    fn required<T>(self, kind: ValueKind<'_, T>) -> Result<T, Invalid> {
+        self.resolve(kind, DefaultValue::Required)?
+            .ok_or(Invalid(()))
     }
 
     /// Finds, parses and records, whatever the finisher.
-    fn resolve<T>(self, kind: Kind<'_, T>, without: Fallback) -> Result<Option<T>, Invalid> {
+    fn resolve<T>(
+        self,
+        kind: ValueKind<'_, T>,
+        without: DefaultValue,
+    ) -> Result<Option<T>, Invalid> {
         let Self {
             reader,
             name,
@@ -190,11 +197,11 @@ impl<'r, 'e> Setting<'r, 'e> {
         let of_program = reader.sources.environment().default_of(name);
         let default = of_program.map(Default::of_program).or(default);
         let fallback = match default.as_ref().map_or(without, |it| it.fallback) {
-            Fallback::Fixed(_) if secret => Fallback::Varies(MASK),
+            DefaultValue::Fixed(_) if secret => DefaultValue::Varies(MASK),
             other => other,
         };
         let fixed = match fallback {
-            Fallback::Fixed(text) => Some(text),
+            DefaultValue::Fixed(text) => Some(text),
             _ => None,
         };
         let definition = Definition {
@@ -212,24 +219,24 @@ impl<'r, 'e> Setting<'r, 'e> {
 
         let given = match (reader.given(&definition)?, default) {
             (Some(given), _) => given,
-            (None, Some(default)) => Given {
+            (None, Some(default)) => RawValue {
                 variable: name,
                 text: default.text.into_owned(),
                 origin: default.origin,
             },
-            (None, None) if fallback == Fallback::Required => {
-                let problem = definition.problem(name, Held::Missing, Mismatch::new());
+            (None, None) if fallback == DefaultValue::Required => {
+                let problem = definition.problem(name, RejectedValue::Missing, ParseError::new());
                 return Err(reader.problem(problem));
             }
             (None, None) => return Ok(None),
         };
-        let Given {
+        let RawValue {
             variable,
             text,
             origin,
         } = given;
         let text = match (&origin, alias_zero) {
-            (Origin::Alias { .. }, Some(least)) if text == "0" => {
+            (SettingOrigin::Alias { .. }, Some(least)) if text == "0" => {
                 let note = format!("{variable}: 0 counts as {least} here");
                 reader.notes.push(note);
                 least.to_owned()
@@ -241,14 +248,14 @@ impl<'r, 'e> Setting<'r, 'e> {
                 let reading = &mut reader.readings[index];
                 reading.origin = origin;
                 reading.value = if secret {
-                    Shown::Masked
+                    DisplayValue::Masked
                 } else {
-                    Shown::Text((kind.show)(&value, &text))
+                    DisplayValue::Text((kind.show)(&value, &text))
                 };
                 Ok(Some(value))
             }
             Err(mismatch) => {
-                let held = Held::of(&text, secret || mismatch.hides());
+                let held = RejectedValue::of(&text, secret || mismatch.hides());
                 let problem = definition
                     .problem(variable, held, mismatch)
                     .found_in(origin.place());
@@ -261,9 +268,9 @@ impl<'r, 'e> Setting<'r, 'e> {
 impl Default {
     fn of_program(text: &'static str) -> Self {
         Self {
-            fallback: Fallback::Fixed(text),
+            fallback: DefaultValue::Fixed(text),
             text: text.into(),
-            origin: Origin::Code,
+            origin: SettingOrigin::Code,
         }
     }
 }
@@ -277,7 +284,7 @@ impl fmt::Debug for Setting<'_, '_> {
     }
 }
 
-impl<T: FromSetting> Kind<'static, T> {
+impl<T: FromSetting> ValueKind<'static, T> {
     fn of() -> Self {
         Self {
             expected: T::EXPECTED,
@@ -289,8 +296,8 @@ impl<T: FromSetting> Kind<'static, T> {
     }
 }
 
-impl<'k, T> Kind<'k, T> {
-    fn with(expected: &'static str, parse: &'k dyn Fn(&str) -> Result<T, Mismatch>) -> Self {
+impl<'k, T> ValueKind<'k, T> {
+    fn with(expected: &'static str, parse: &'k dyn Fn(&str) -> Result<T, ParseError>) -> Self {
         Self {
             expected,
             example: None,

@@ -6,14 +6,14 @@ use super::*;
 use crate::config::value::{Secret, within};
 
 /// Reads with the given variables, and returns what is left in the books.
-fn read(pairs: &[(&str, &str)], ask: impl FnOnce(&mut Reader<'_>)) -> Outcome {
+fn read(pairs: &[(&str, &str)], ask: impl FnOnce(&mut Reader<'_>)) -> ReadOutcome {
     let environment = Environment::from_pairs(pairs.iter().copied());
     let mut reader = Reader::new(&environment);
     ask(&mut reader);
     reader.finish()
 }
 
-fn lines(outcome: &Outcome) -> Vec<String> {
+fn lines(outcome: &ReadOutcome) -> Vec<String> {
     outcome.problems.iter().map(ToString::to_string).collect()
 }
 
@@ -84,7 +84,7 @@ fn problem_names_the_variable_that_was_set() {
     fn check(pairs: &[(&str, &str)], expect: &str) {
         let outcome = read(pairs, |from| assert_eq!(limit(from), Err(Invalid(()))));
         assert_eq!(lines(&outcome), [expect]);
-        assert_eq!(outcome.readings[0].value, Shown::Unset);
+        assert_eq!(outcome.readings[0].value, DisplayValue::Unset);
     }
     let expected = r#"expected a whole number from 0 to 4294967295, for example "7""#;
     check(&[("LIMIT", "x")], &format!(r#"LIMIT="x": {expected}"#));
@@ -219,7 +219,7 @@ fn secret_comes_from_a_file_as_well() {
             assert_eq!(key.unwrap().expose(), "canary");
         });
         assert_eq!(outcome.readings[0].origin.to_string(), origin);
-        assert_eq!(outcome.readings[0].value, Shown::Masked);
+        assert_eq!(outcome.readings[0].value, DisplayValue::Masked);
     }
     check(&[("KEY", "canary")], "environment");
     check(&[("KEY_FILE", file)], &format!("file {file}"));
@@ -247,8 +247,8 @@ fn problem_of_a_secret_shows_nothing_of_it() {
                 .setting("KEY", "")
                 .secret()
                 .read_with("a key", |text| match text {
-                    "canary-static" => Err(Mismatch::because("it is too short")),
-                    _ => Err::<(), _>(Mismatch::because(format!("{text} is too short"))),
+                    "canary-static" => Err(ParseError::because("it is too short")),
+                    _ => Err::<(), _>(ParseError::because(format!("{text} is too short"))),
                 });
             assert_eq!(key, Err(Invalid(())));
         });
@@ -286,7 +286,7 @@ fn setting_can_be_refused_after_it_was_read() {
     fn check(pairs: &[(&str, &str)], expect: &str) {
         let outcome = read(pairs, |from| {
             limit(from).unwrap();
-            from.reject("LIMIT", Mismatch::because("it is more than MOST"));
+            from.reject("LIMIT", ParseError::because("it is more than MOST"));
         });
         assert_eq!(lines(&outcome), [expect]);
     }
@@ -298,8 +298,8 @@ fn setting_can_be_refused_after_it_was_read() {
 
     let outcome = read(&[("KEY", "canary")], |from| {
         let _ = from.setting("KEY", "").read::<Secret>();
-        from.reject("KEY", Mismatch::because("canary".to_owned()));
-        from.reject("NEVER_READ", Mismatch::because("too late"));
+        from.reject("KEY", ParseError::because("canary".to_owned()));
+        from.reject("NEVER_READ", ParseError::because("too late"));
     });
     assert_eq!(
         lines(&outcome),

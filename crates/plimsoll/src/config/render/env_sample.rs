@@ -11,7 +11,7 @@
 //! There are no comments behind values: Docker's `--env-file` would take them for a part of it.
 
 use super::{Definitions, accepted, profile_value, wrapped};
-use crate::config::definition::{Definition, Fallback, secret_file_name};
+use crate::config::definition::{DefaultValue, Definition, secret_file_name};
 
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
@@ -38,7 +38,7 @@ impl Definitions {
 
 fn facts(definition: &Definition) -> String {
     let mut facts = format!("Accepted: {}.", accepted(definition));
-    if let Fallback::Varies(_) | Fallback::Unset = definition.fallback {
+    if let DefaultValue::Varies(_) | DefaultValue::Unset = definition.fallback {
         facts.push_str(&format!(" Default: {}.", definition.fallback));
     }
     if !definition.aliases.is_empty() {
@@ -53,14 +53,14 @@ fn facts(definition: &Definition) -> String {
 fn line(definition: &Definition) -> String {
     let name = definition.name;
     match definition.fallback {
-        Fallback::Fixed(value) => format!("{name}={}\n", profile_value(value)),
-        Fallback::Required => format!("{name}=\n"),
-        Fallback::Unset | Fallback::Varies(_) if definition.secret => {
+        DefaultValue::Fixed(value) => format!("{name}={}\n", profile_value(value)),
+        DefaultValue::Required => format!("{name}=\n"),
+        DefaultValue::Unset | DefaultValue::Varies(_) if definition.secret => {
             let file = secret_file_name(name);
             let path = name.to_ascii_lowercase();
             format!("# {name}=\n# {file}=/run/secrets/{path}\n")
         }
-        Fallback::Unset | Fallback::Varies(_) => {
+        DefaultValue::Unset | DefaultValue::Varies(_) => {
             let example = profile_value(definition.example.unwrap_or_default());
             format!("# {name}={example}\n")
         }

@@ -4,7 +4,7 @@
 //! care of here, so that a meaning can have any text in it.
 
 use super::{Definitions, accepted};
-use crate::config::definition::{Definition, Fallback};
+use crate::config::definition::{DefaultValue, Definition};
 
 impl Definitions {
     /// Writes a table with a row per setting, aliases in brackets after the name.
@@ -44,7 +44,7 @@ fn names(definition: &Definition) -> String {
 
 fn default(definition: &Definition) -> String {
     match definition.fallback {
-        Fallback::Fixed(value) => code(value),
+        DefaultValue::Fixed(value) => code(value),
         other => text(&other.to_string()),
     }
 }

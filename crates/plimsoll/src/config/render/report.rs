@@ -13,7 +13,7 @@
 
 use super::profile_value;
 use crate::config::{
-    definition::{Origin, Reading, Shown},
+    definition::{DisplayValue, ResolvedSetting, SettingOrigin},
     value::MASK,
 };
 
@@ -22,18 +22,18 @@ const MAX_ALIGNED: usize = 48;
 
 /// What the settings came out as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report {
-    readings: Vec<Reading>,
+pub struct ConfigReport {
+    readings: Vec<ResolvedSetting>,
 }
 
-impl Report {
-    pub(in crate::config) const fn new(readings: Vec<Reading>) -> Self {
+impl ConfigReport {
+    pub(in crate::config) const fn new(readings: Vec<ResolvedSetting>) -> Self {
         Self { readings }
     }
 
     /// Where the value of a setting came from; nothing if there is no such setting.
     #[must_use]
-    pub fn origin(&self, name: &str) -> Option<&Origin> {
+    pub fn origin(&self, name: &str) -> Option<&SettingOrigin> {
         self.readings
             .iter()
             .find(|reading| reading.definition.name == name)
@@ -48,9 +48,9 @@ impl Report {
     pub fn check_report(&self) -> String {
         let lines = self.readings.iter().map(|reading| {
             let value = match &reading.value {
-                Shown::Unset => "(unset)".to_owned(),
-                Shown::Masked => MASK.to_owned(),
-                Shown::Text(text) => profile_value(text),
+                DisplayValue::Unset => "(unset)".to_owned(),
+                DisplayValue::Masked => MASK.to_owned(),
+                DisplayValue::Text(text) => profile_value(text),
             };
             let setting = format!("{}={value}", reading.definition.name);
             (setting.chars().count(), setting, &reading.origin)

@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use super::{FromSetting, Mismatch};
+use super::{FromSetting, ParseError};
 
 /// Longest duration a setting can have: 365 days.
 const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -51,8 +51,8 @@ impl FromSetting for DurationOrOff {
     const EXPECTED: &'static str = "a duration of at most 365 days, or 0 for off";
     const EXAMPLE: &'static str = "30s";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
-        let duration = parse(text).ok_or_else(Mismatch::new)?;
+    fn parse(text: &str) -> Result<Self, ParseError> {
+        let duration = parse(text).ok_or_else(ParseError::new)?;
         Ok(Self((!duration.is_zero()).then_some(duration)))
     }
 
@@ -65,10 +65,10 @@ impl FromSetting for Duration {
     const EXPECTED: &'static str = "a duration greater than 0 and at most 365 days";
     const EXAMPLE: &'static str = "5s";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         parse(text)
             .filter(|duration| !duration.is_zero())
-            .ok_or_else(Mismatch::new)
+            .ok_or_else(ParseError::new)
     }
 
     fn show(&self, _text: &str) -> String {

@@ -20,7 +20,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{FromSetting, Mismatch, within};
+use super::{FromSetting, ParseError, within};
 
 /// Longest path of a unix socket on Linux, in bytes: `sun_path` has 108, one of them for the
 /// closing zero (unix(7)). Checked here because `bind` would only say "invalid argument".
@@ -74,21 +74,21 @@ impl FromSetting for ListenAddr {
     const EXPECTED: &'static str = "an IPv4 or IPv6 address with a port, or unix:/path";
     const EXAMPLE: &'static str = "127.0.0.1:9090";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return socket_path(path).map(Self::Unix);
         }
         match text.parse::<SocketAddr>() {
-            Ok(addr) if addr.port() == 0 => Err(Mismatch::because("the port is from 1 to 65535")),
+            Ok(addr) if addr.port() == 0 => Err(ParseError::because("the port is from 1 to 65535")),
             Ok(addr) => Ok(Self::Tcp(addr)),
             Err(_)
                 if text
                     .rsplit_once(':')
                     .is_none_or(|(_, port)| port.is_empty()) =>
             {
-                Err(Mismatch::because("the port is missing"))
+                Err(ParseError::because("the port is missing"))
             }
-            Err(_) => Err(Mismatch::new()),
+            Err(_) => Err(ParseError::new()),
         }
     }
 }
@@ -108,7 +108,7 @@ impl FromSetting for Host {
     const EXPECTED: &'static str = "an IPv4 or IPv6 address, or unix:/path";
     const EXAMPLE: &'static str = "0.0.0.0";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return socket_path(path).map(Self::Unix);
         }
@@ -124,38 +124,38 @@ impl FromSetting for Host {
 }
 
 /// Reads `PORT`; 0 is refused, since nobody would find a port that the system picks.
-pub(in crate::config) fn port(text: &str) -> Result<u16, Mismatch> {
+pub(in crate::config) fn port(text: &str) -> Result<u16, ParseError> {
     within(1..=u16::MAX)(text)
 }
 
-fn socket_path(path: &str) -> Result<PathBuf, Mismatch> {
+fn socket_path(path: &str) -> Result<PathBuf, ParseError> {
     if !path.starts_with('/') {
-        Err(Mismatch::because(
+        Err(ParseError::because(
             "the path of a unix socket begins with a slash",
         ))
     } else if path.len() > MAX_SOCKET_PATH {
-        Err(Mismatch::because(
+        Err(ParseError::because(
             "the path of a unix socket has at most 107 bytes",
         ))
     } else if path.contains('\0') {
-        Err(Mismatch::new())
+        Err(ParseError::new())
     } else {
         Ok(PathBuf::from(path))
     }
 }
 
 /// Names the two usual slips.
-fn why_no_address(text: &str) -> Mismatch {
+fn why_no_address(text: &str) -> ParseError {
     let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
     let like_a_name = text
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     if text.parse::<SocketAddr>().is_ok() {
-        Mismatch::because("the port belongs in PORT")
+        ParseError::because("the port belongs in PORT")
     } else if has_letter && like_a_name {
-        Mismatch::because("a host name is not looked up, give its address")
+        ParseError::because("a host name is not looked up, give its address")
     } else {
-        Mismatch::new()
+        ParseError::new()
     }
 }
 

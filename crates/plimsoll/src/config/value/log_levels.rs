@@ -20,7 +20,7 @@
 
 use std::fmt;
 
-use super::{FromSetting, Mismatch, one_of};
+use super::{FromSetting, ParseError, one_of};
 
 /// How much a log record matters, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +70,7 @@ impl Level {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         one_of(
             text,
             &[
@@ -158,14 +158,16 @@ impl FromSetting for LogLevels {
         "TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL or OFF, also per target";
     const EXAMPLE: &'static str = "INFO,sqlx=WARNING";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         let mut default = None;
         let mut targets: Vec<(String, Level)> = Vec::new();
         let items = text.split(',').map(str::trim);
         for item in items.filter(|item| !item.is_empty()) {
             match item.split_once('=') {
                 None if default.is_some() => {
-                    return Err(Mismatch::because("only one level can be without a target"));
+                    return Err(ParseError::because(
+                        "only one level can be without a target",
+                    ));
                 }
                 None => default = Some(level_of(item, item)?),
                 Some((target, level)) => {
@@ -174,14 +176,14 @@ impl FromSetting for LogLevels {
                         return Err(not_understood(item));
                     }
                     if targets.iter().any(|(known, _)| known == target) {
-                        return Err(Mismatch::because(format!("{target:?} is there twice")));
+                        return Err(ParseError::because(format!("{target:?} is there twice")));
                     }
                     targets.push((target.to_owned(), level_of(level.trim_start(), item)?));
                 }
             }
         }
         if default.is_none() && targets.is_empty() {
-            return Err(Mismatch::new());
+            return Err(ParseError::new());
         }
         targets.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         Ok(Self {
@@ -205,12 +207,12 @@ fn is_target(text: &str) -> bool {
     !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
-fn level_of(text: &str, item: &str) -> Result<Level, Mismatch> {
+fn level_of(text: &str, item: &str) -> Result<Level, ParseError> {
     Level::parse(text).map_err(|_| not_understood(item))
 }
 
-fn not_understood(item: &str) -> Mismatch {
-    Mismatch::because(format!("{item:?} is not understood"))
+fn not_understood(item: &str) -> ParseError {
+    ParseError::because(format!("{item:?} is not understood"))
 }
 
 #[cfg(test)]

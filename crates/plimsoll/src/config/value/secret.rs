@@ -17,7 +17,7 @@
 
 use std::fmt;
 
-use super::{FromSetting, Mismatch};
+use super::{FromSetting, ParseError};
 
 /// What is printed in the place of a secret.
 pub(in crate::config) const MASK: &str = "***";
@@ -68,7 +68,7 @@ impl FromSetting for Secret {
     const EXAMPLE: &'static str = "";
     const SECRET: bool = true;
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         Ok(Self::new(text))
     }
 

@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use super::{FromSetting, Mismatch};
+use super::{FromSetting, ParseError};
 
 /// Units, largest first, so that the first that divides a size is the one to write it in.
 const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -54,7 +54,7 @@ impl FromSetting for ByteSize {
         "a size greater than 0, in bytes or with the unit KiB, MiB or GiB";
     const EXAMPLE: &'static str = "2MiB";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         let (number, unit) = UNITS
             .iter()
             .find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, *bytes)))
@@ -63,7 +63,7 @@ impl FromSetting for ByteSize {
             .checked_mul(unit)
             .filter(|bytes| *bytes > 0)
             .map(Self)
-            .ok_or_else(Mismatch::new)
+            .ok_or_else(ParseError::new)
     }
 
     fn show(&self, _text: &str) -> String {

@@ -19,7 +19,7 @@ use std::{fmt, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::{FromSetting, Mismatch};
+use super::{FromSetting, ParseError};
 
 /// The item that stands for peers on unix sockets.
 const UNIX: &str = "unix";
@@ -81,7 +81,7 @@ impl FromSetting for TrustedProxies {
         "networks and addresses, IPv4 or IPv6, and the word unix, separated by commas";
     const EXAMPLE: &'static str = "10.0.0.0/8,192.0.2.1";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         let mut proxies = Self::default();
         let mut wrong = Vec::new();
         let items = text.split(',').map(str::trim);
@@ -97,8 +97,8 @@ impl FromSetting for TrustedProxies {
         }
         match wrong.as_slice() {
             [] => Ok(proxies),
-            [one] => Err(Mismatch::because(format!("{one} is neither"))),
-            several => Err(Mismatch::because(format!(
+            [one] => Err(ParseError::because(format!("{one} is neither"))),
+            several => Err(ParseError::because(format!(
                 "{} are none of these",
                 several.join(", ")
             ))),

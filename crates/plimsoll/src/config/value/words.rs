@@ -5,19 +5,19 @@
 
 use std::fmt;
 
-use super::{FromSetting, Mismatch};
+use super::{FromSetting, ParseError};
 
 /// Finds the value of a word, in any case.
 ///
 /// # Errors
 ///
-/// [`Mismatch`] if the text is none of the words.
-pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Mismatch> {
+/// [`ExpositionError`] if the text is none of the words.
+pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, ParseError> {
     words
         .iter()
         .find(|(word, _)| word.eq_ignore_ascii_case(text))
         .map(|(_, value)| *value)
-        .ok_or_else(Mismatch::new)
+        .ok_or_else(ParseError::new)
 }
 
 /// How a log record looks.
@@ -75,7 +75,7 @@ impl FromSetting for LogFormat {
     const EXPECTED: &'static str = "json or pretty";
     const EXAMPLE: &'static str = "json";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         one_of(
             text,
             &[Self::Json, Self::Pretty].map(|it| (it.as_str(), it)),
@@ -110,7 +110,7 @@ impl FromSetting for ForwardedHeader {
     const EXPECTED: &'static str = "x-forwarded-for or forwarded";
     const EXAMPLE: &'static str = "x-forwarded-for";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         one_of(
             text,
             &[Self::XForwardedFor, Self::Forwarded].map(|it| (it.as_str(), it)),
@@ -146,7 +146,7 @@ impl FromSetting for InfraEndpoints {
     const EXPECTED: &'static str = "main, admin or both";
     const EXAMPLE: &'static str = "admin";
 
-    fn parse(text: &str) -> Result<Self, Mismatch> {
+    fn parse(text: &str) -> Result<Self, ParseError> {
         one_of(
             text,
             &[Self::Main, Self::Admin, Self::Both].map(|it| (it.as_str(), it)),

@@ -33,13 +33,13 @@
 use std::borrow::Cow;
 use std::iter;
 
-use super::{Hop, node};
+use super::{ForwardedHop, node};
 
 /// A token, or what is between the quotes of a quoted string, with its escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Value<'h>(&'h [u8]);
+pub(crate) struct ForwardedValue<'h>(&'h [u8]);
 
-impl<'h> Value<'h> {
+impl<'h> ForwardedValue<'h> {
     /// What is meant by it.
     pub(crate) fn unescaped(self) -> Cow<'h, [u8]> {
         let Self(raw) = self;
@@ -59,12 +59,12 @@ impl<'h> Value<'h> {
 ///
 /// A hop has no address if its `for` is missing, or is a name (`unknown`, `_hidden`). Nothing
 /// at all is known of a hop whose element has broken syntax anywhere in it, or says one thing twice.
-pub(super) fn hops(line: &[u8]) -> impl Iterator<Item = Hop<'_>> {
+pub(super) fn hops(line: &[u8]) -> impl Iterator<Item = ForwardedHop<'_>> {
     rsplit_unquoted(line, b',').map(|element| hop(element).unwrap_or_default())
 }
 
 /// Reads `element`, if it is well-formed.
-fn hop(element: &[u8]) -> Option<Hop<'_>> {
+fn hop(element: &[u8]) -> Option<ForwardedHop<'_>> {
     const NAMES: [&[u8]; 3] = [b"for", b"proto", b"host"];
     let mut values = [None; NAMES.len()];
     for pair in rsplit_unquoted(element, b';') {
@@ -74,7 +74,7 @@ fn hop(element: &[u8]) -> Option<Hop<'_>> {
             return None;
         }
         // For every name: an element that is broken in one place is not to be believed in another.
-        let value = Value(raw_value(value)?);
+        let value = ForwardedValue(raw_value(value)?);
         let index = NAMES.iter().position(|it| name.eq_ignore_ascii_case(it));
         if let Some(index) = index
             && values[index].replace(value).is_some()
@@ -83,7 +83,7 @@ fn hop(element: &[u8]) -> Option<Hop<'_>> {
         }
     }
     let [node, proto, host] = values;
-    Some(Hop {
+    Some(ForwardedHop {
         ip: node.and_then(|node| node::parse(&node.unescaped(), is_node_port)),
         proto,
         host,

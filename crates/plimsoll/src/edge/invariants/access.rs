@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Level, LogFormat, LogLevels, load},
-    edge::{Shared, account::Account, id},
-    lifecycle::{Lifecycle, Pulse},
+    edge::{EdgeState, account::RequestGuard, id},
+    lifecycle::{Heartbeats, Lifecycle},
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,
     shutdown::ShutdownToken,
@@ -57,7 +57,7 @@ const SECRETS: [&str; 16] = [
 ];
 
 /// A service whose log says nothing by itself.
-static SHARED: LazyLock<Arc<Shared>> = LazyLock::new(|| {
+static SHARED: LazyLock<Arc<EdgeState>> = LazyLock::new(|| {
     let build = BuildInfo::new("fuzz\"ed", "1.0", "now");
     let loaded = load::<()>(&build, &Environment::from_pairs([("HOST", "127.0.0.1")]));
     let config = loaded.expect("the settings are right").config;
@@ -66,12 +66,12 @@ static SHARED: LazyLock<Arc<Shared>> = LazyLock::new(|| {
     let lifecycle = Arc::new(Lifecycle::new());
     let connections = Arc::clone(&lifecycle.connections);
     let shutdown = ShutdownToken::new(connections, config.shutdown_timeout);
-    Shared::new(
+    EdgeState::new(
         &config,
         Registry::new(build, 1, Vec::new()),
         lifecycle,
         log.expect("a thread"),
-        Pulse::start(&[]),
+        Heartbeats::start(&[]),
         shutdown,
         Tracer::default(),
     )
@@ -107,7 +107,7 @@ pub(crate) fn access(format: LogFormat, number: u64, [method, target, agent, id]
     let assigned = id::assign(request.headers_mut());
     let is_replaced = assigned.replaced;
     let (shared, started) = (Arc::clone(&SHARED), Instant::now());
-    let mut account = Account::begin(shared, None, started, assigned, client_ip, &request);
+    let mut account = RequestGuard::begin(shared, None, started, assigned, client_ip, &request);
     account.fault = (flags & 4 != 0).then_some(ProtocolError::Malformed);
     let (level, id) = (Level::Info, account.request_id.as_str());
     let mut line = Vec::new();

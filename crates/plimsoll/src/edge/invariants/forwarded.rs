@@ -14,8 +14,8 @@ use self::reading::{Said, elements, ip_of, origin_host, origin_scheme, trusts};
 use crate::{
     config::{ForwardedHeader, FromSetting as _, TrustedProxies},
     edge::{
-        Origin, OriginRejection, Peer, Scheme, Way,
-        address::{ClientIpResolver, Told},
+        OriginRejection, Peer, RequestOrigin, RequestSource, Scheme,
+        address::{ClientIpResolver, ForwardedSource},
     },
 };
 
@@ -44,7 +44,7 @@ pub(crate) fn forwarded(bytes: &[u8]) {
         let bare = case.headers(|name| name == "host");
         assert_eq!(found.ip, case.peer.ip(), "by an untrusted peer");
         assert_eq!(case.find(&bare), found, "by an untrusted peer");
-        assert_eq!(found.told, Told::Nowhere, "by an untrusted peer");
+        assert_eq!(found.told, ForwardedSource::Nowhere, "by an untrusted peer");
     } else if case.header == ForwardedHeader::XForwardedFor {
         case.check_list(&found);
     } else {
@@ -68,7 +68,7 @@ struct Case<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
     ip: Option<IpAddr>,
-    told: Told,
+    told: ForwardedSource,
     origin: Claimed,
 }
 
@@ -145,18 +145,18 @@ impl<'a> Case<'a> {
     fn find(&self, headers: &HeaderMap) -> Found {
         let resolver = ClientIpResolver::new(self.trusted.clone(), self.header);
         let resolved = resolver.resolve(self.peer, headers);
-        let way = Way {
+        let way = RequestSource {
             scheme: self.scheme,
-            told: resolved.told,
+            forwarded: resolved.source,
         };
-        let origin = match Origin::of(way, &Uri::from_static("/"), headers) {
+        let origin = match RequestOrigin::of(way, &Uri::from_static("/"), headers) {
             Ok(origin) => Ok((origin.scheme(), origin.host().map(ToString::to_string))),
             Err(OriginRejection::Conflict) => Err(()),
             Err(OriginRejection::Outside(_)) => panic!("it is a request"),
         };
         Found {
             ip: resolved.client_ip,
-            told: resolved.told,
+            told: resolved.source,
             origin,
         }
     }
@@ -213,7 +213,7 @@ impl<'a> Case<'a> {
         let hops: Vec<_> = self.list("x-forwarded-for");
         let hops: Vec<_> = hops.iter().map(|hop| ip_of(hop, false)).collect();
         assert_eq!(found.ip, self.walk(&hops).0, "the address");
-        assert_eq!(found.told, Told::InXForwarded);
+        assert_eq!(found.told, ForwardedSource::InXForwarded);
 
         let schemes: Vec<_> = self.list("x-forwarded-proto");
         let schemes: Vec<_> = schemes.iter().map(|text| origin_scheme(text)).collect();
@@ -250,7 +250,7 @@ impl<'a> Case<'a> {
         let hops: Vec<_> = said.iter().map(Said::ip).collect();
         let (ip, number) = self.walk(&hops);
         assert_eq!(found.ip, ip, "the address");
-        assert_eq!(found.told, Told::InForwarded { hop: number });
+        assert_eq!(found.told, ForwardedSource::InForwarded { hop: number });
         let client = said.iter().nth_back(number).cloned().unwrap_or_default();
         let scheme = client.proto.and_then(|text| origin_scheme(&text));
         let host = client.host.and_then(|text| origin_host(&text));

@@ -25,7 +25,7 @@ pub(super) fn origin(
     connection: Scheme,
     target: &str,
     head: &str,
-) -> Result<Origin, OriginRejection> {
+) -> Result<RequestOrigin, OriginRejection> {
     let trusted = TrustedProxies::parse("10.0.0.0/8, unix").unwrap();
     let peer = match peer {
         "unix" => Peer::Unix,
@@ -42,13 +42,20 @@ pub(super) fn origin(
         headers.append(name, HeaderValue::from_bytes(&value).unwrap());
     }
     let resolver = ClientIpResolver::new(trusted, header);
-    let told = resolver.resolve(peer, &headers).told;
+    let told = resolver.resolve(peer, &headers).source;
     let scheme = connection;
-    Origin::of(Way { scheme, told }, &target.parse().unwrap(), &headers)
+    RequestOrigin::of(
+        RequestSource {
+            scheme,
+            forwarded: told,
+        },
+        &target.parse().unwrap(),
+        &headers,
+    )
 }
 
-pub(super) fn shown(found: Result<Origin, OriginRejection>) -> String {
-    let Ok(Origin { scheme, host }) = found else {
+pub(super) fn shown(found: Result<RequestOrigin, OriginRejection>) -> String {
+    let Ok(RequestOrigin { scheme, host }) = found else {
         return "refused".to_owned();
     };
     let host = host.map_or("-".to_owned(), |host| host.to_string());

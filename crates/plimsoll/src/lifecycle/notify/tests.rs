@@ -57,8 +57,8 @@ impl Manager {
         Self { socket, path }
     }
 
-    fn notify(&self) -> Arc<Notify> {
-        Notify::new(self.path.to_str(), log_to(&Captured::default()))
+    fn notify(&self) -> Arc<SdNotify> {
+        SdNotify::new(self.path.to_str(), log_to(&Captured::default()))
     }
 
     /// What has come.
@@ -82,20 +82,20 @@ impl Drop for Manager {
 async fn signs_of_life_come_at_half_the_interval_once_the_service_is_ready() {
     let manager = Manager::new("interval");
     let notify = manager.notify();
-    let pulse = Pulse::start(&[]);
+    let pulse = Heartbeats::start(&[]);
     let patience = Duration::from_secs(2);
-    let mut signs = SignsOfLife::new(Arc::clone(&notify), patience, STALL);
-    assert_eq!(signs.give(&pulse), patience / 2);
+    let mut signs = WatchdogNotifier::new(Arc::clone(&notify), patience, STALL);
+    assert_eq!(signs.ping_if_due(&pulse), patience / 2);
     assert_eq!(manager.heard().len(), 0, "a start has a limit of its own");
     notify.ready();
     advance(patience / 2).await;
-    assert_eq!(signs.give(&pulse), patience / 2);
+    assert_eq!(signs.ping_if_due(&pulse), patience / 2);
     assert_eq!(manager.heard(), ["READY=1", "WATCHDOG=1"]);
     advance(patience / 4).await;
-    assert_eq!(signs.give(&pulse), patience / 4, "not yet");
+    assert_eq!(signs.ping_if_due(&pulse), patience / 4, "not yet");
     assert_eq!(manager.heard().len(), 0);
     advance(patience / 4).await;
-    signs.give(&pulse);
+    signs.ping_if_due(&pulse);
     assert_eq!(manager.heard(), ["WATCHDOG=1"]);
 }
 
@@ -104,12 +104,12 @@ async fn signs_of_life_stop_when_every_worker_is_silent_and_not_for_one() {
     let manager = Manager::new("stall");
     let notify = manager.notify();
     notify.ready();
-    let pulse = Pulse::of_silent(2);
+    let pulse = Heartbeats::of_silent(2);
     let step = Duration::from_secs(1);
-    let mut signs = SignsOfLife::new(notify, step * 2, STALL);
+    let mut signs = WatchdogNotifier::new(notify, step * 2, STALL);
     let mut after = async |pause: Duration| {
         advance(pause).await;
-        signs.give(&pulse);
+        signs.ping_if_due(&pulse);
         manager
             .heard()
             .iter()
@@ -119,7 +119,7 @@ async fn signs_of_life_stop_when_every_worker_is_silent_and_not_for_one() {
     assert!(after(STALL - step).await, "silent, and not for too long");
     assert!(!after(step).await, "nobody beats");
     assert!(!after(STALL).await);
-    pulse.beat(1);
+    pulse.record(1);
     assert!(after(step).await, "one is enough");
     assert!(!after(STALL).await);
 }
@@ -134,7 +134,7 @@ fn a_manager_that_is_not_there_costs_one_record() {
     ] {
         let captured = Captured::default();
         let log = log_to(&captured);
-        let notify = Notify::new(Some(name), log.clone());
+        let notify = SdNotify::new(Some(name), log.clone());
         notify.ready();
         notify.stopping();
         let text = written(&log, &captured);
@@ -152,9 +152,9 @@ fn a_manager_that_does_not_read_holds_nobody_up() {
     while socket.send_to_addr(b"x", addr).is_ok() {}
     socket.set_nonblocking(false).unwrap();
     let ((), took) = timed(|| notify.ready());
-    assert!(took < PATIENCE * 5, "{took:?}");
+    assert!(took < SEND_TIMEOUT * 5, "{took:?}");
     let ((), took) = timed(|| notify.stopping());
-    assert!(took < PATIENCE / 2, "{took:?}");
+    assert!(took < SEND_TIMEOUT / 2, "{took:?}");
     assert!(manager.heard().iter().all(|message| message == "x"));
 }
 
@@ -162,7 +162,7 @@ fn a_manager_that_does_not_read_holds_nobody_up() {
 fn a_service_without_a_manager_says_nothing() {
     let captured = Captured::default();
     let log = log_to(&captured);
-    let notify = Notify::new(None, log.clone());
+    let notify = SdNotify::new(None, log.clone());
     notify.ready();
     notify.stopping();
     assert!(!written(&log, &captured).contains("notify"));

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    metrics::{Exposition, Gauges, Metrics, Registry, text::Encoder},
+    metrics::{Gauges, Metrics, Registry, TextFormat, text::TextEncoder},
     testing,
 };
 
@@ -26,9 +26,9 @@ fn counters(most_values: usize) -> BoundedFamily<Counter> {
 fn scrape(family: &BoundedFamily<Counter>) -> BTreeMap<String, u64> {
     let metrics = Metrics::default();
     metrics.register("hits", "Hits", family.clone()).unwrap();
-    let mut out = Encoder::new(Exposition::Plain);
+    let mut out = TextEncoder::new(TextFormat::Plain);
     out.append_user(&metrics.render());
-    let parsed = testing::Metrics::parse(&out.finish()).unwrap();
+    let parsed = testing::Scrape::parse(&out.finish()).unwrap();
     parsed
         .samples("hits_total")
         .map(|sample| {
@@ -98,7 +98,7 @@ fn folded_values_are_a_metric_of_the_chassis_once_there_is_a_bounded_one() {
             slots: None,
             spans: None,
         };
-        registry.render(Exposition::Plain, &gauges, &|_| {})
+        registry.render(TextFormat::Plain, &gauges, &|_| {})
     };
     assert!(!render().contains("metrics_labels_folded"));
     let hits = registry
@@ -108,7 +108,7 @@ fn folded_values_are_a_metric_of_the_chassis_once_there_is_a_bounded_one() {
     for value in ["a", "b", "c"] {
         hits.with(value).inc();
     }
-    let scrape = testing::Metrics::parse(&render()).unwrap();
+    let scrape = testing::Scrape::parse(&render()).unwrap();
     let labels = [("metric", "hits_total")];
     assert_eq!(
         scrape.value("metrics_labels_folded_total", &labels),

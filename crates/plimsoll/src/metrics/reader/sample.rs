@@ -1,6 +1,6 @@
 //! One sample: name, labels, value.
 
-use super::{Labels, Sample};
+use super::{Sample, SampleLabels};
 
 pub(super) fn parse_sample(line: &str) -> Result<Sample, String> {
     let end = line
@@ -10,7 +10,7 @@ pub(super) fn parse_sample(line: &str) -> Result<Sample, String> {
     if !is_name(name, true) {
         return Err(format!("{name:?} is no metric name"));
     }
-    let mut labels = Labels::new();
+    let mut labels = SampleLabels::new();
     if let Some(inside) = rest.strip_prefix('{') {
         rest = parse_labels(inside, &mut labels)?;
     }
@@ -32,7 +32,10 @@ pub(super) fn parse_sample(line: &str) -> Result<Sample, String> {
 }
 
 /// Reads labels up to the closing brace and gives what follows it.
-fn parse_labels<'line>(mut rest: &'line str, labels: &mut Labels) -> Result<&'line str, String> {
+fn parse_labels<'line>(
+    mut rest: &'line str,
+    labels: &mut SampleLabels,
+) -> Result<&'line str, String> {
     loop {
         if let Some(after) = rest.strip_prefix('}') {
             return Ok(after);

@@ -17,12 +17,12 @@ use super::{MetricError, Metrics};
 use crate::metrics::bounded::{BoundedFamily, MOST_VALUES};
 
 /// What a family needs to know of its labels; see [`Metrics::counter_family`].
-pub trait Labels:
+pub trait LabelSet:
     EncodeLabelSet + Clone + Eq + std::hash::Hash + std::fmt::Debug + Send + Sync + 'static
 {
 }
 
-impl<L> Labels for L where
+impl<L> LabelSet for L where
     L: EncodeLabelSet + Clone + Eq + std::hash::Hash + std::fmt::Debug + Send + Sync + 'static
 {
 }
@@ -96,7 +96,7 @@ impl Metrics {
     /// # Errors
     ///
     /// If the name is not valid, or taken.
-    pub fn counter_family<L: Labels>(
+    pub fn counter_family<L: LabelSet>(
         &self,
         name: &str,
         help: &str,
@@ -109,7 +109,7 @@ impl Metrics {
     /// # Errors
     ///
     /// If the name is not valid, or taken.
-    pub fn gauge_family<L: Labels>(
+    pub fn gauge_family<L: LabelSet>(
         &self,
         name: &str,
         help: &str,
@@ -122,7 +122,7 @@ impl Metrics {
     /// # Errors
     ///
     /// If the name is not valid, or taken, or if the bounds do not grow.
-    pub fn histogram_family<L: Labels>(
+    pub fn histogram_family<L: LabelSet>(
         &self,
         name: &str,
         help: &str,

@@ -17,24 +17,24 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Accepted, LAST_REQUEST};
+use super::{Connection, LAST_REQUEST_GRACE};
 use crate::{
-    edge::{STALL, Stalled, Tracked},
+    edge::{ResponseBody, STALL, StalledResponse},
     lateness,
-    lifecycle::Stage,
+    lifecycle::DrainStage,
     metrics::ProtocolError,
     server::{
-        http2::{Flow, Streams},
-        state::Waiting,
-        stream::Watched,
+        http2::{ProgressBody, StreamExecutor},
+        state::WaitReason,
+        stream::TrackedIo,
     },
 };
 
 /// How long after its answer a connection is surely closed, or else surely kept.
-const SETTLED: Duration = Duration::from_millis(50);
+const CLOSE_SETTLE: Duration = Duration::from_millis(50);
 
 /// HTTP of either version, on its connection.
-pub(super) trait Http: Future<Output = hyper::Result<()>> {
+pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
     /// Whether the protocol has GOAWAY, which announces the end. Over HTTP/1 only a response does.
     const HAS_GOAWAY: bool;
     /// How long a client may be quiet in the drain before its connection is closed. Over HTTP/2
@@ -43,46 +43,49 @@ pub(super) trait Http: Future<Output = hyper::Result<()>> {
 
     /// Ends the connection once its requests have ended. Over HTTP/1 hyper closes at once what looks
     /// idle, even with a part of a head read.
-    fn wind_down(self: Pin<&mut Self>);
+    fn start_graceful_shutdown(self: Pin<&mut Self>);
 }
 
-impl<S> Http for UpgradeableConnection<TokioIo<Watched>, S>
+impl<S> HttpConnection for UpgradeableConnection<TokioIo<TrackedIo>, S>
 where
-    S: HttpService<Incoming, ResBody = Tracked<Body>, Error = Infallible>,
+    S: HttpService<Incoming, ResBody = ResponseBody<Body>, Error = Infallible>,
 {
     const HAS_GOAWAY: bool = false;
-    const GRACE: Duration = LAST_REQUEST;
+    const GRACE: Duration = LAST_REQUEST_GRACE;
 
-    fn wind_down(self: Pin<&mut Self>) {
+    fn start_graceful_shutdown(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
-impl<S> Http for http2::Connection<TokioIo<Watched>, S, Streams>
+impl<S> HttpConnection for http2::Connection<TokioIo<TrackedIo>, S, StreamExecutor>
 where
-    S: HttpService<Incoming, ResBody = Flow<Tracked<Body>>, Error = Infallible>,
+    S: HttpService<Incoming, ResBody = ProgressBody<ResponseBody<Body>>, Error = Infallible>,
     S::Future: Send + 'static,
 {
     const HAS_GOAWAY: bool = true;
     const GRACE: Duration = Duration::from_secs(2);
 
-    fn wind_down(self: Pin<&mut Self>) {
+    fn start_graceful_shutdown(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
 /// Drives HTTP to its end, as long as there is patience with the client.
-pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<ProtocolError> {
-    let Accepted {
+pub(super) async fn serve_connection<H: HttpConnection>(
+    http: H,
+    accepted: &Connection,
+) -> Option<ProtocolError> {
+    let Connection {
         state,
         connections,
         patience,
         ..
     } = accepted;
     let mut http = pin!(http);
-    let mut leaving = pin!(connections.reached(Stage::LameDuck));
-    let mut draining = pin!(connections.reached(Stage::Draining));
-    let mut cut = pin!(connections.reached(Stage::Cut));
+    let mut leaving = pin!(connections.reached(DrainStage::LameDuck));
+    let mut draining = pin!(connections.reached(DrainStage::Draining));
+    let mut cut = pin!(connections.reached(DrainStage::Cut));
     let mut timer = pin!(sleep_until(Instant::now()));
     // When the timer will wake this task; it may be earlier than needed, never later.
     let mut armed: Option<Instant> = None;
@@ -90,19 +93,19 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
     let mut told = false;
     let mut left = false;
     let mut give_up: Option<Instant> = None;
-    let mut stalled: Option<Stalled> = None;
+    let mut stalled: Option<StalledResponse> = None;
     // A deadline that was noticed late, and when it ends instead.
     let mut extended: Option<(Instant, Instant)> = None;
 
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                if give_up.is_some() && state.waited() > SETTLED {
+                if give_up.is_some() && state.waited() > CLOSE_SETTLE {
                     // It had gone on to wait for a request, so what was left of a body is read.
-                    state.set_heard();
+                    state.stop_reading();
                 }
                 if result.is_ok() && H::HAS_GOAWAY {
-                    state.set_on_its_way();
+                    state.set_response_unsent();
                 }
                 return Poll::Ready(result.err().map(|error| ProtocolError::of(&error)));
             }
@@ -114,13 +117,13 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                 // Before the look: whoever tells us to go afterwards finds somebody to wake.
                 state.set_waker(cx.waker());
             }
-            let stuck = state.stuck_since();
-            if stalled.as_ref().is_some_and(Stalled::is_evicted) {
+            let stuck = state.write_stalled_since();
+            if stalled.as_ref().is_some_and(StalledResponse::is_evicted) {
                 // The client reads nothing, so there is no use in sending it anything more.
-                state.set_heard();
+                state.stop_reading();
                 return Poll::Ready(None);
             }
-            if stalled.as_ref().map(Stalled::since) != stuck {
+            if stalled.as_ref().map(StalledResponse::since) != stuck {
                 stalled = None;
             }
             if state.is_evicted() && !state.is_busy() && !state.is_sending() {
@@ -132,11 +135,11 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                     // It goes at its next silence, whether its client agrees or not.
                     give_up = Some(Instant::now());
                 }
-                http.as_mut().wind_down();
+                http.as_mut().start_graceful_shutdown();
                 continue;
             }
             // Listening costs a lock that all connections share, and one waker is enough.
-            if !listening || connections.is_at(Stage::LameDuck) {
+            if !listening || connections.is_at(DrainStage::LameDuck) {
                 listening = true;
                 if cut.as_mut().poll(cx).is_ready() {
                     connections.cut_off_sending(state.unsent());
@@ -145,15 +148,15 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                 told = told || H::HAS_GOAWAY && leaving.as_mut().poll(cx).is_ready();
                 // Behind it, so that whoever is told by the drain knows of the drain.
                 if give_up.is_none() && draining.as_mut().poll(cx).is_ready() {
-                    give_up = Some(Instant::now() + LAST_REQUEST);
+                    give_up = Some(Instant::now() + LAST_REQUEST_GRACE);
                     if !H::HAS_GOAWAY {
                         state.set_closing();
                     }
                 }
                 // Somebody who comes late has come to ask something.
-                if told && !left && (give_up.is_some() || state.has_asked()) {
+                if told && !left && (give_up.is_some() || state.has_had_request()) {
                     left = true;
-                    http.as_mut().wind_down();
+                    http.as_mut().start_graceful_shutdown();
                     continue;
                 }
             }
@@ -163,7 +166,7 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
             let mut ends = false;
             // A head may be incomplete beside streams that are still to be finished.
             if let Some(give_up) = give_up
-                && waiting != Waiting::Write
+                && waiting != WaitReason::Write
                 && !state.is_busy()
             {
                 let end = give_up.max(state.quiet_since() + H::GRACE);
@@ -200,13 +203,13 @@ pub(super) async fn drive<H: Http>(http: H, accepted: &Accepted) -> Option<Proto
                 if ends && !left {
                     left = true;
                     // Over TLS, hyper sends the alert that nothing follows.
-                    http.as_mut().wind_down();
+                    http.as_mut().start_graceful_shutdown();
                     continue;
                 }
-                let late = waiting == Waiting::Head && state.is_in_head();
-                if state.waited() > SETTLED {
+                let late = waiting == WaitReason::Head && state.is_in_head();
+                if state.waited() > CLOSE_SETTLE {
                     // The client has had the time to read the response.
-                    state.set_heard();
+                    state.stop_reading();
                 }
                 return Poll::Ready(late.then_some(ProtocolError::HeadTimeout));
             }

@@ -6,24 +6,24 @@ use bytes::Bytes;
 use http::Version;
 use tokio::time::sleep;
 
-use super::{Accepted, LAST_REQUEST};
+use super::{Connection, LAST_REQUEST_GRACE};
 use crate::{
     edge::Peer,
     lateness,
-    lifecycle::{Connections, Stage},
+    lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
     server::{
         http2,
-        proxy_protocol::{self, ProxyError, Source},
-        state::{ConnectionState, Patience},
-        stream::{Raw, Stream},
+        proxy_protocol::{self, ProxyError, ProxySource},
+        state::{ConnectionState, ConnectionTimeouts},
+        stream::{SocketIo, Stream},
     },
 };
 
 /// Takes the PROXY header off, shakes hands and finds out what is spoken, as far as that is asked
 /// for. Gives nothing if the connection ends here.
-pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
-    let Accepted {
+pub(super) async fn open(accepted: &mut Connection) -> Option<(Stream, Version)> {
+    let Connection {
         state,
         connections,
         patience,
@@ -37,24 +37,24 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
         let fault = match before_http(header, &connections, &state, patience).await? {
             Ok((source, rest)) => {
                 ahead = rest;
-                if let Source::Proxied { source, .. } = source {
+                if let ProxySource::Proxied { source, .. } = source {
                     accepted.peer = Peer::Ip(source.ip());
                     accepted.addr = Some(source);
                 }
                 None
             }
             // A balancer's check of the port: nobody did anything wrong.
-            Err(Early::Failed(ProxyError::Nothing | ProxyError::Io(_))) => return None,
-            Err(Early::Late) => Some(ProtocolError::HeadTimeout),
-            Err(Early::Failed(ProxyError::Malformed(_))) => Some(ProtocolError::ProxyHeader),
-            Err(Early::Failed(_)) => Some(ProtocolError::Incomplete),
+            Err(OpenError::Failed(ProxyError::Nothing | ProxyError::Io(_))) => return None,
+            Err(OpenError::Late) => Some(ProtocolError::HeadTimeout),
+            Err(OpenError::Failed(ProxyError::Malformed(_))) => Some(ProtocolError::ProxyHeader),
+            Err(OpenError::Failed(_)) => Some(ProtocolError::Incomplete),
         };
         if let Some(fault) = fault {
             accepted.edge.refused(fault, accepted.peer, state.waited());
             return None;
         }
     }
-    let mut raw = Raw::new(socket, ahead, Arc::clone(&state));
+    let mut raw = SocketIo::new(socket, ahead, Arc::clone(&state));
     let Some(tls) = &accepted.tls else {
         let mut version = Version::HTTP_11;
         if accepted.http2_cleartext {
@@ -65,10 +65,10 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
                 // The same as of a head that HTTP/1 would wait for.
                 Err(early) => {
                     let fault = match early {
-                        Early::Late => ProtocolError::HeadTimeout,
-                        Early::Failed(_) => ProtocolError::Incomplete,
+                        OpenError::Late => ProtocolError::HeadTimeout,
+                        OpenError::Failed(_) => ProtocolError::Incomplete,
                     };
-                    if state.has_spoken() {
+                    if state.has_sent_bytes() {
                         let edge = &accepted.edge;
                         edge.refused(fault, accepted.peer, state.waited());
                     }
@@ -82,7 +82,7 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
     match before_http(handshake, &connections, &state, patience).await? {
         Ok((stream, version)) => Some((Stream::Right(stream), version)),
         // A balancer's check of the port, which closes without a byte.
-        Err(Early::Failed(_)) if !state.has_spoken() => None,
+        Err(OpenError::Failed(_)) if !state.has_sent_bytes() => None,
         Err(_) => {
             let fault = ProtocolError::TlsHandshake;
             accepted.edge.refused(fault, accepted.peer, state.waited());
@@ -92,7 +92,7 @@ pub(super) async fn open(accepted: &mut Accepted) -> Option<(Stream, Version)> {
 }
 
 /// Why something in front of HTTP did not come about.
-enum Early<E> {
+enum OpenError<E> {
     /// It took longer than a head may take, of whose time it is a part.
     Late,
     Failed(E),
@@ -101,21 +101,21 @@ enum Early<E> {
 /// Waits for what comes in front of HTTP; gives nothing if the connection must go.
 async fn before_http<T, E>(
     work: impl Future<Output = Result<T, E>>,
-    connections: &Connections,
+    connections: &ConnectionTracker,
     state: &ConnectionState,
-    patience: Patience,
-) -> Option<Result<T, Early<E>>> {
+    patience: ConnectionTimeouts,
+) -> Option<Result<T, OpenError<E>>> {
     let ended = async {
-        connections.reached(Stage::Draining).await;
-        sleep(LAST_REQUEST).await;
+        connections.reached(DrainStage::Draining).await;
+        sleep(LAST_REQUEST_GRACE).await;
     };
     let left = patience.head.saturating_sub(state.waited());
     tokio::select! {
         // First: what arrived while this worker was busy shows at the same time as the end does.
         biased;
         done = lateness::timeout(left, work) => Some(match done {
-            Ok(result) => result.map_err(Early::Failed),
-            Err(_) => Err(Early::Late),
+            Ok(result) => result.map_err(OpenError::Failed),
+            Err(_) => Err(OpenError::Late),
         }),
         () = ended => None,
         () = state.evicted() => None,

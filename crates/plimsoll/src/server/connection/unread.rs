@@ -27,17 +27,17 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use crate::server::state::{ConnectionState, Fate};
+use crate::server::state::{ConnectionState, UnreadBody};
 
 /// A request's body whose rest is left to its connection when it is dropped.
-pub(super) struct RequestBody {
+pub(super) struct IncomingBody {
     /// `Some` until the drop.
     incoming: Option<Incoming>,
     /// `Some` until the body has been read.
-    watch: Option<Watch>,
+    watch: Option<UnreadWatch>,
 }
 
-struct Watch {
+struct UnreadWatch {
     state: Arc<ConnectionState>,
     number: u32,
     /// The client does not close the connection after this request.
@@ -50,15 +50,15 @@ struct Watch {
 pub(super) fn watch(
     request: Request<Incoming>,
     state: &Arc<ConnectionState>,
-) -> Request<RequestBody> {
-    let watch = Watch {
+) -> Request<IncomingBody> {
+    let watch = UnreadWatch {
         state: Arc::clone(state),
         number: state.body_began(true),
         keeps_alive: request.version() == Version::HTTP_11
             && !has_token(request.headers(), &header::CONNECTION, "close"),
         is_waiting: has_token(request.headers(), &header::EXPECT, "100-continue"),
     };
-    request.map(|incoming| RequestBody {
+    request.map(|incoming| IncomingBody {
         incoming: Some(incoming),
         watch: Some(watch),
     })
@@ -74,7 +74,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
         .any(|item| item.trim().eq_ignore_ascii_case(token))
 }
 
-impl Body for RequestBody {
+impl Body for IncomingBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -94,7 +94,7 @@ impl Body for RequestBody {
         } else if let Some(watch) = self.watch.take() {
             match &frame {
                 // Nothing behind it can be read, and its client may still be sending.
-                Some(Err(_)) => watch.state.body_left(watch.number, None),
+                Some(Err(_)) => watch.state.body_dropped(watch.number, None),
                 _ => watch.state.body_read(watch.number),
             }
         }
@@ -111,20 +111,20 @@ impl Body for RequestBody {
     }
 }
 
-impl Drop for RequestBody {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
         let Some(watch) = self.watch.take() else {
             return;
         };
         let rest = self.incoming.take();
         let rest = rest.filter(|_| watch.keeps_alive && !watch.is_waiting);
-        watch.state.body_left(watch.number, rest);
+        watch.state.body_dropped(watch.number, rest);
     }
 }
 
 pin_project! {
     /// The response to one request, held until it is known what becomes of its connection.
-    pub(super) struct Settle<F, B> {
+    pub(super) struct SettledResponse<F, B> {
         #[pin]
         answer: F,
         response: Option<Box<Response<B>>>,
@@ -135,7 +135,7 @@ pin_project! {
     }
 }
 
-impl<F, B> Settle<F, B> {
+impl<F, B> SettledResponse<F, B> {
     pub(super) fn new(answer: F, state: Option<Arc<ConnectionState>>) -> Self {
         Self {
             answer,
@@ -146,7 +146,7 @@ impl<F, B> Settle<F, B> {
     }
 }
 
-impl<F, B> Future for Settle<F, B>
+impl<F, B> Future for SettledResponse<F, B>
 where
     F: Future<Output = Result<Response<B>, Infallible>>,
 {
@@ -171,7 +171,7 @@ where
                 *this.response = Some(Box::new(response));
                 return Poll::Pending;
             }
-            Poll::Ready(Fate::Close) if !is_last => {
+            Poll::Ready(UnreadBody::Close) if !is_last => {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }

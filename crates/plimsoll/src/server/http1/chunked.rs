@@ -3,14 +3,14 @@
 /// A chunked body, as far as it has come.
 #[derive(Debug)]
 pub(super) struct Chunked {
-    next: Next,
+    next: ChunkedState,
     /// The size of the present chunk, or what is still to come of its data.
     size: u64,
 }
 
 /// Where the next byte belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+enum ChunkedState {
     FirstDigit,
     Digit,
     /// Behind white space that only an extension may follow.
@@ -49,7 +49,7 @@ pub(super) enum Progress {
 impl Chunked {
     pub(super) const fn new() -> Self {
         Self {
-            next: Next::FirstDigit,
+            next: ChunkedState::FirstDigit,
             size: 0,
         }
     }
@@ -58,13 +58,13 @@ impl Chunked {
     pub(super) fn scan(&mut self, bytes: &[u8]) -> (usize, Progress) {
         let mut done = 0;
         while let Some(&byte) = bytes.get(done) {
-            if self.next == Next::Data {
+            if self.next == ChunkedState::Data {
                 let rest = bytes.len() - done;
                 let count = usize::try_from(self.size).unwrap_or(usize::MAX).min(rest);
                 self.size -= count as u64;
                 done += count;
                 if self.size == 0 {
-                    self.next = Next::DataCr;
+                    self.next = ChunkedState::DataCr;
                 }
                 continue;
             }
@@ -73,7 +73,7 @@ impl Chunked {
             };
             self.next = next;
             done += 1;
-            if next == Next::End {
+            if next == ChunkedState::End {
                 return (done, Progress::Complete);
             }
         }
@@ -81,46 +81,69 @@ impl Chunked {
     }
 
     /// Returns where the byte behind `byte` belongs, or nothing if `byte` is malformed.
-    fn follow(&mut self, byte: u8) -> Option<Next> {
+    fn follow(&mut self, byte: u8) -> Option<ChunkedState> {
         Some(match (self.next, byte) {
-            (Next::FirstDigit | Next::Digit, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+            (
+                ChunkedState::FirstDigit | ChunkedState::Digit,
+                b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F',
+            ) => {
                 let digit = char::from(byte).to_digit(16)?;
                 self.size = self.size.checked_mul(16)? | u64::from(digit);
-                Next::Digit
+                ChunkedState::Digit
             }
-            (Next::Digit | Next::Name | Next::Value | Next::BehindQuoted, b'\r') => Next::SizeLf,
             (
-                Next::Digit
-                | Next::Semicolon
-                | Next::Name
-                | Next::BehindName
-                | Next::Value
-                | Next::BehindQuoted,
+                ChunkedState::Digit
+                | ChunkedState::Name
+                | ChunkedState::Value
+                | ChunkedState::BehindQuoted,
+                b'\r',
+            ) => ChunkedState::SizeLf,
+            (
+                ChunkedState::Digit
+                | ChunkedState::Semicolon
+                | ChunkedState::Name
+                | ChunkedState::BehindName
+                | ChunkedState::Value
+                | ChunkedState::BehindQuoted,
                 b';',
-            ) => Next::FirstOfName,
-            (Next::Digit | Next::Semicolon | Next::Value | Next::BehindQuoted, b' ' | b'\t') => {
-                Next::Semicolon
+            ) => ChunkedState::FirstOfName,
+            (
+                ChunkedState::Digit
+                | ChunkedState::Semicolon
+                | ChunkedState::Value
+                | ChunkedState::BehindQuoted,
+                b' ' | b'\t',
+            ) => ChunkedState::Semicolon,
+            (ChunkedState::Name | ChunkedState::BehindName, b' ' | b'\t') => {
+                ChunkedState::BehindName
             }
-            (Next::Name | Next::BehindName, b' ' | b'\t') => Next::BehindName,
-            (Next::Name | Next::BehindName, b'=') => Next::FirstOfValue,
-            (Next::FirstOfName | Next::FirstOfValue, b' ' | b'\t') => self.next,
-            (Next::FirstOfName | Next::Name, _) if is_token(byte) => Next::Name,
-            (Next::FirstOfValue, b'"') => Next::Quoted,
-            (Next::FirstOfValue | Next::Value, _) if is_token(byte) => Next::Value,
-            (Next::Quoted, b'"') => Next::BehindQuoted,
-            (Next::Quoted, b'\\') => Next::Escaped,
-            (Next::Quoted | Next::Escaped, _) if is_text(byte) => Next::Quoted,
-            (Next::SizeLf, b'\n') if self.size == 0 => Next::Trailer,
-            (Next::SizeLf, b'\n') => Next::Data,
-            (Next::DataCr, b'\r') => Next::DataLf,
-            (Next::DataLf, b'\n') => Next::FirstDigit,
-            (Next::Trailer, b'\r') => Next::LastLf,
-            (Next::TrailerName, b':') => Next::TrailerValue,
-            (Next::Trailer | Next::TrailerName, _) if is_token(byte) => Next::TrailerName,
-            (Next::TrailerValue, b'\r') => Next::TrailerLf,
-            (Next::TrailerValue, _) if is_text(byte) => Next::TrailerValue,
-            (Next::TrailerLf, b'\n') => Next::Trailer,
-            (Next::LastLf, b'\n') => Next::End,
+            (ChunkedState::Name | ChunkedState::BehindName, b'=') => ChunkedState::FirstOfValue,
+            (ChunkedState::FirstOfName | ChunkedState::FirstOfValue, b' ' | b'\t') => self.next,
+            (ChunkedState::FirstOfName | ChunkedState::Name, _) if is_token(byte) => {
+                ChunkedState::Name
+            }
+            (ChunkedState::FirstOfValue, b'"') => ChunkedState::Quoted,
+            (ChunkedState::FirstOfValue | ChunkedState::Value, _) if is_token(byte) => {
+                ChunkedState::Value
+            }
+            (ChunkedState::Quoted, b'"') => ChunkedState::BehindQuoted,
+            (ChunkedState::Quoted, b'\\') => ChunkedState::Escaped,
+            (ChunkedState::Quoted | ChunkedState::Escaped, _) if is_text(byte) => {
+                ChunkedState::Quoted
+            }
+            (ChunkedState::SizeLf, b'\n') if self.size == 0 => ChunkedState::Trailer,
+            (ChunkedState::SizeLf, b'\n') => ChunkedState::Data,
+            (ChunkedState::DataCr, b'\r') => ChunkedState::DataLf,
+            (ChunkedState::DataLf, b'\n') => ChunkedState::FirstDigit,
+            (ChunkedState::Trailer, b'\r') => ChunkedState::LastLf,
+            (ChunkedState::TrailerName, b':') => ChunkedState::TrailerValue,
+            (ChunkedState::Trailer | ChunkedState::TrailerName, _) if is_token(byte) => {
+                ChunkedState::TrailerName
+            }
+            (ChunkedState::TrailerValue, b'\r') => ChunkedState::TrailerLf,
+            (ChunkedState::TrailerValue, _) if is_text(byte) => ChunkedState::TrailerValue,
+            (ChunkedState::TrailerLf, b'\n') => ChunkedState::Trailer,
+            (ChunkedState::LastLf, b'\n') => ChunkedState::End,
             _ => return None,
         })
     }

@@ -5,7 +5,7 @@
 
 /// A head, as far as it has come.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(super) struct HeadScanner {
     line: RequestLine,
     tail: Tail,
     fragment: bool,
@@ -31,7 +31,7 @@ enum Tail {
     LfCr,
 }
 
-impl Head {
+impl HeadScanner {
     pub(super) const fn new() -> Self {
         Self {
             line: RequestLine::Before,
@@ -65,7 +65,7 @@ impl Head {
             };
         }
         let rest = &bytes[next..];
-        let found = Found::search(rest);
+        let found = HeadMatch::search(rest);
         let end = found.end.map(|end| next + end);
         if self.line != RequestLine::Complete && (found.hash || end.is_none()) {
             self.follow_line(&bytes[start..end.unwrap_or(bytes.len())]);
@@ -107,14 +107,14 @@ pub(super) fn is_whole_head(bytes: &[u8]) -> bool {
 }
 
 /// What a search has found.
-struct Found {
+struct HeadMatch {
     /// The index behind the first empty line that follows another line.
     end: Option<usize>,
     /// Whether there may be a `#` in front of it.
     hash: bool,
 }
 
-impl Found {
+impl HeadMatch {
     fn search(bytes: &[u8]) -> Self {
         let mut hash = false;
         let mut from = 0;

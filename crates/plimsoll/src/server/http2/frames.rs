@@ -22,7 +22,7 @@ const TURN: u32 = 128;
 
 /// What a client is in the middle of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Head {
+pub(in crate::server) enum HeadProgress {
     /// Of no head.
     Complete,
     /// Of a head that has begun in these bytes, behind the end of another.
@@ -73,7 +73,7 @@ impl Frames {
     }
 
     /// Sees what came. Returns how much of it belongs to the frames of this turn, too.
-    pub(in crate::server) fn see(&mut self, came: &[u8]) -> (Head, usize) {
+    pub(in crate::server) fn see(&mut self, came: &[u8]) -> (HeadProgress, usize) {
         let mut bytes = came;
         let mut ended = false;
         let skipped = self.preface.min(bytes.len());
@@ -102,9 +102,9 @@ impl Frames {
             }
         }
         let head = match self.goes_on || self.part.is_some() {
-            false => Head::Complete,
-            true if ended => Head::Begun,
-            true => Head::Incomplete,
+            false => HeadProgress::Complete,
+            true if ended => HeadProgress::Begun,
+            true => HeadProgress::Incomplete,
         };
         (head, came.len() - bytes.len())
     }
@@ -146,11 +146,11 @@ mod tests {
     fn after(parts: &[&[u8]]) -> bool {
         let mut frames = Frames::new();
         frames.see(super::super::PREFACE);
-        let mut head = Head::Complete;
+        let mut head = HeadProgress::Complete;
         for part in parts {
             (head, _) = frames.see(part);
         }
-        head != Head::Complete
+        head != HeadProgress::Complete
     }
 
     #[test]
@@ -180,11 +180,11 @@ mod tests {
         let whole = frame(HEADERS, END_HEADERS, b"abc");
         let mut frames = Frames::new();
         frames.see(super::super::PREFACE);
-        assert_eq!(frames.see(&whole[..10]).0, Head::Incomplete);
-        assert_eq!(frames.see(&whole[10..11]).0, Head::Incomplete);
+        assert_eq!(frames.see(&whole[..10]).0, HeadProgress::Incomplete);
+        assert_eq!(frames.see(&whole[10..11]).0, HeadProgress::Incomplete);
         let next = [&whole[11..], &whole[..10]].concat();
-        assert_eq!(frames.see(&next).0, Head::Begun);
-        assert_eq!(frames.see(&whole[10..]).0, Head::Complete);
+        assert_eq!(frames.see(&next).0, HeadProgress::Begun);
+        assert_eq!(frames.see(&whole[10..]).0, HeadProgress::Complete);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         while !rest.is_empty() {
             frames.begin_turn();
             let (head, count) = frames.see(rest);
-            assert_eq!(head, Head::Complete);
+            assert_eq!(head, HeadProgress::Complete);
             assert!(frames.is_spent() || count == rest.len());
             rest = &rest[count..];
             assert_eq!(rest.len() % one.len(), 0);
@@ -222,12 +222,12 @@ mod tests {
             let mut cut_once = Frames::new();
             cut_once.see(&bytes[..cut]);
             let mut by_bytes = Frames::new();
-            let mut last = Head::Complete;
+            let mut last = HeadProgress::Complete;
             for byte in &bytes {
                 (last, _) = by_bytes.see(std::slice::from_ref(byte));
             }
-            let once = cut_once.see(&bytes[cut..]).0 == Head::Complete;
-            prop_assert_eq!(once, last == Head::Complete);
+            let once = cut_once.see(&bytes[cut..]).0 == HeadProgress::Complete;
+            prop_assert_eq!(once, last == HeadProgress::Complete);
         }
     }
 }

@@ -20,13 +20,13 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::tunnel::SendingHalf;
 use crate::{
-    edge::{STALL, Stalled, StalledResponses},
+    edge::{STALL, StalledResponse, StalledResponses},
     lateness,
 };
 
 /// What the body of a stream's answer did while the stream was polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Did {
+enum BodyPoll {
     /// It was not asked.
     Nothing,
     /// It gave something, and was not asked again: the client has to take that first.
@@ -37,24 +37,24 @@ enum Did {
 
 thread_local! {
     /// Of the stream that is being polled on this thread.
-    static DID: Cell<Did> = const { Cell::new(Did::Nothing) };
+    static BODY_POLL: Cell<BodyPoll> = const { Cell::new(BodyPoll::Nothing) };
 }
 
 pin_project! {
     /// An answer's body, which leaves word of what it did.
-    pub(in crate::server) struct Flow<B> {
+    pub(in crate::server) struct ProgressBody<B> {
         #[pin]
         body: B,
     }
 }
 
-impl<B> Flow<B> {
+impl<B> ProgressBody<B> {
     pub(in crate::server) fn new(body: B) -> Self {
         Self { body }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Flow<B> {
+impl<B: Body<Data = Bytes>> Body for ProgressBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -63,9 +63,9 @@ impl<B: Body<Data = Bytes>> Body for Flow<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let poll = self.project().body.poll_frame(cx);
-        DID.set(match &poll {
-            Poll::Ready(_) => Did::Gave,
-            Poll::Pending => Did::Waited,
+        BODY_POLL.set(match &poll {
+            Poll::Ready(_) => BodyPoll::Gave,
+            Poll::Pending => BodyPoll::Waited,
         });
         poll
     }
@@ -82,7 +82,7 @@ impl<B: Body<Data = Bytes>> Body for Flow<B> {
 pin_project! {
     /// A stream that is given up when its client has taken nothing for too long, or for long enough
     /// while others need its place. That resets it, and ends its request as aborted.
-    pub(super) struct Paced<F, O> {
+    pub(super) struct StreamWriteTimeout<F, O> {
         // Dropped before the stream, whose drop wakes the connection: that must see it ended.
         open: O,
         #[pin]
@@ -93,11 +93,11 @@ pin_project! {
         is_final: bool,
         patience: Duration,
         all: Arc<StalledResponses>,
-        stalled: Option<Stalled>,
+        stalled: Option<StalledResponse>,
     }
 }
 
-impl<F, O> Paced<F, O> {
+impl<F, O> StreamWriteTimeout<F, O> {
     pub(super) fn new(stream: F, patience: Duration, all: Arc<StalledResponses>, open: O) -> Self {
         Self {
             open,
@@ -111,24 +111,24 @@ impl<F, O> Paced<F, O> {
     }
 }
 
-impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
+impl<F: Future<Output = ()>, O> Future for StreamWriteTimeout<F, O> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        DID.set(Did::Nothing);
+        BODY_POLL.set(BodyPoll::Nothing);
         if this.stream.poll(cx).is_ready() {
             SendingHalf::forget();
             return Poll::Ready(());
         }
         let first = STALL.min(*this.patience);
-        match DID.get() {
-            Did::Nothing => {}
-            Did::Waited => {
+        match BODY_POLL.get() {
+            BodyPoll::Nothing => {}
+            BodyPoll::Waited => {
                 *this.stalled = None;
                 this.timer.set(None);
             }
-            Did::Gave => {
+            BodyPoll::Gave => {
                 *this.stalled = None;
                 *this.is_final = false;
                 match this.timer.as_mut().as_pin_mut() {
@@ -137,7 +137,11 @@ impl<F: Future<Output = ()>, O> Future for Paced<F, O> {
                 }
             }
         }
-        if this.stalled.as_ref().is_some_and(Stalled::is_evicted) {
+        if this
+            .stalled
+            .as_ref()
+            .is_some_and(StalledResponse::is_evicted)
+        {
             return Poll::Ready(());
         }
         let Some(mut timer) = this.timer.as_pin_mut() else {
@@ -184,7 +188,7 @@ mod tests {
 
     /// Asks a body as hyper does: again and again until it waits, or `takes` pieces are taken.
     async fn stream(body: impl Body<Data = Bytes>, mut takes: usize) {
-        let mut body = std::pin::pin!(Flow::new(body));
+        let mut body = std::pin::pin!(ProgressBody::new(body));
         poll_fn(|cx| {
             while takes > 0 {
                 match body.as_mut().poll_frame(cx) {
@@ -202,7 +206,7 @@ mod tests {
     async fn a_client_that_takes_nothing_is_given_up() {
         let body = http_body_util::Full::new(Bytes::from_static(b"all"));
         let began = Instant::now();
-        Paced::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ()).await;
+        StreamWriteTimeout::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ()).await;
         assert_eq!(began.elapsed(), PATIENCE);
     }
 
@@ -211,14 +215,19 @@ mod tests {
         let body = || http_body_util::Full::new(Bytes::from_static(b"all"));
         let all = StalledResponses::new(1);
         let began = Instant::now();
-        let first = tokio::spawn(Paced::new(
+        let first = tokio::spawn(StreamWriteTimeout::new(
             stream(body(), 1),
             PATIENCE,
             Arc::clone(&all),
             (),
         ));
         sleep(STALL / 2).await;
-        let second = tokio::spawn(Paced::new(stream(body(), 1), PATIENCE, all, ()));
+        let second = tokio::spawn(StreamWriteTimeout::new(
+            stream(body(), 1),
+            PATIENCE,
+            all,
+            (),
+        ));
         first.await.unwrap();
         assert_eq!(began.elapsed(), STALL + STALL / 2);
         second.await.unwrap();
@@ -240,7 +249,7 @@ mod tests {
             std::future::pending::<()>().await;
             drop(stream);
         };
-        drop(Paced::new(
+        drop(StreamWriteTimeout::new(
             stream,
             PATIENCE,
             StalledResponses::new(1),
@@ -251,13 +260,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_service_that_makes_its_client_wait_is_waited_for() {
-        let paced = Paced::new(stream(Silent, 1), PATIENCE, StalledResponses::new(1), ());
+        let paced =
+            StreamWriteTimeout::new(stream(Silent, 1), PATIENCE, StalledResponses::new(1), ());
         assert!(timeout(PATIENCE * 100, paced).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_has_not_answered_is_not_its_clients_fault() {
-        let paced = Paced::new(
+        let paced = StreamWriteTimeout::new(
             std::future::pending(),
             PATIENCE,
             StalledResponses::new(1),

@@ -42,12 +42,12 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
     edge::asks_for_websocket,
-    lifecycle::Connections,
+    lifecycle::ConnectionTracker,
     server::{
         state::ConnectionState,
         websocket::{ANSWER, WebSocketEnd},
     },
-    shutdown::{KeptOpen, ShutdownToken},
+    shutdown::{KeepOpen, ShutdownToken},
 };
 
 /// The request on the connection in memory.
@@ -56,9 +56,9 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: strea
 /// A stream that its response may turn into another protocol.
 #[derive(Debug)]
 pub(in crate::server) struct Tunnel {
-    accepted: oneshot::Sender<Accepted>,
+    accepted: oneshot::Sender<AcceptedTunnel>,
     is_websocket: bool,
-    connections: Arc<Connections>,
+    connections: Arc<ConnectionTracker>,
     token: ShutdownToken,
 }
 
@@ -66,7 +66,7 @@ impl Tunnel {
     /// Puts a [`Bridge`] between the stream and the handler, if it is one that can be taken over.
     pub(in crate::server) fn begin(
         request: &mut Request<Incoming>,
-        connections: &Arc<Connections>,
+        connections: &Arc<ConnectionTracker>,
         token: &ShutdownToken,
     ) -> Option<Self> {
         if *request.method() != Method::CONNECT {
@@ -89,16 +89,16 @@ impl Tunnel {
         if !response.status().is_success() {
             return;
         }
-        let is_kept_open = response.extensions().get::<KeptOpen>().is_some();
+        let is_kept_open = response.extensions().get::<KeepOpen>().is_some();
         let (open, closed) = oneshot::channel();
         let ends = self.is_websocket && !is_kept_open;
         SENDING.set(Some(SendingHalf {
             closed,
             ended_by: ends.then(|| self.token.clone()),
         }));
-        let accepted = Accepted {
+        let accepted = AcceptedTunnel {
             end: ends.then(|| WebSocketEnd::behind_the_head(&self.token)),
-            _count: (!ends).then(|| Count::new(Arc::clone(&self.connections))),
+            _count: (!ends).then(|| TunnelCount::new(Arc::clone(&self.connections))),
             _token: self.connections.token(),
             _open: open,
         };
@@ -109,11 +109,11 @@ impl Tunnel {
 
 /// What is known of the stream once it is accepted.
 #[derive(Debug)]
-struct Accepted {
+struct AcceptedTunnel {
     /// Of a WebSocket that the drain ends.
     end: Option<Box<WebSocketEnd>>,
     /// Of any other.
-    _count: Option<Count>,
+    _count: Option<TunnelCount>,
     /// The end of the service waits for the handler.
     _token: TaskTrackerToken,
     /// Its drop signals [`SendingHalf`] that the handler has dropped the stream.
@@ -125,8 +125,8 @@ struct Accepted {
 /// Gives nothing if hyper does not hand out an `OnUpgrade` at once, which it does.
 fn bridge(
     stream: OnUpgrade,
-    accepts: oneshot::Receiver<Accepted>,
-    connections: &Connections,
+    accepts: oneshot::Receiver<AcceptedTunnel>,
+    connections: &ConnectionTracker,
 ) -> Option<OnUpgrade> {
     let (opens, opened) = oneshot::channel();
     let (hands_out, mut handed_out) = oneshot::channel();
@@ -141,7 +141,7 @@ fn bridge(
             }
             let stream = stream.await.map_err(|_| Refused)?;
             let accepted = accepts.await.map_err(|_| Refused)?;
-            let opened = Opened {
+            let opened = OpenedTunnel {
                 stream: TokioIo::new(stream),
                 accepted,
             };
@@ -188,16 +188,16 @@ struct Refused;
 struct Bridge {
     /// What hyper has not read of the request.
     request: &'static [u8],
-    opened: oneshot::Receiver<Opened>,
-    open: Option<Opened>,
+    opened: oneshot::Receiver<OpenedTunnel>,
+    open: Option<OpenedTunnel>,
 }
 
 /// An accepted stream, in use.
 #[derive(Debug)]
-struct Opened {
+struct OpenedTunnel {
     /// Dropped before what counts it.
     stream: TokioIo<Upgraded>,
-    accepted: Accepted,
+    accepted: AcceptedTunnel,
 }
 
 impl AsyncRead for Bridge {
@@ -213,7 +213,7 @@ impl AsyncRead for Bridge {
             return Poll::Ready(Ok(()));
         }
         // hyper looks whether its client goes. There is none, and the task waits for the service.
-        let Some(Opened { stream, accepted }) = &mut self.open else {
+        let Some(OpenedTunnel { stream, accepted }) = &mut self.open else {
             return Poll::Pending;
         };
         if let Some(end) = &mut accepted.end
@@ -231,7 +231,7 @@ impl AsyncWrite for Bridge {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Some(Opened { stream, accepted }) = &mut self.open else {
+        let Some(OpenedTunnel { stream, accepted }) = &mut self.open else {
             // The head of the response, which hyper writes in one piece. It is discarded.
             self.open = self.opened.try_recv().ok();
             return Poll::Ready(Ok(buf.len()));
@@ -244,7 +244,7 @@ impl AsyncWrite for Bridge {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.open {
-            Some(Opened { stream, accepted }) => match &mut accepted.end {
+            Some(OpenedTunnel { stream, accepted }) => match &mut accepted.end {
                 Some(end) => end.poll_flush(cx, stream),
                 None => Pin::new(stream).poll_flush(cx),
             },
@@ -262,16 +262,16 @@ impl AsyncWrite for Bridge {
 
 /// Counts a stream that is waited for like a request.
 #[derive(Debug)]
-struct Count(Arc<Connections>);
+struct TunnelCount(Arc<ConnectionTracker>);
 
-impl Count {
-    fn new(connections: Arc<Connections>) -> Self {
+impl TunnelCount {
+    fn new(connections: Arc<ConnectionTracker>) -> Self {
         connections.upgrade_began();
         Self(connections)
     }
 }
 
-impl Drop for Count {
+impl Drop for TunnelCount {
     fn drop(&mut self) {
         self.0.upgrade_ended();
     }

@@ -1,7 +1,7 @@
 //! The follower of HTTP/2 frames, beside a reader that has them all at once.
 
 use super::cuts;
-use crate::server::http2::{Frames, Head};
+use crate::server::http2::{Frames, HeadProgress};
 
 /// The preface of a connection, which is skipped unread.
 const PREFACE: usize = 24;
@@ -24,7 +24,7 @@ pub(crate) fn frames(bytes: &[u8]) {
             let mut rest = piece;
             while !rest.is_empty() {
                 let (head, count) = frames.see(rest);
-                answer = head != Head::Complete;
+                answer = head != HeadProgress::Complete;
                 rest = &rest[count..];
                 assert!(rest.is_empty() || frames.is_spent(), "stopped in a turn");
                 frames.begin_turn();

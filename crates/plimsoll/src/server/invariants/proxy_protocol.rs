@@ -10,7 +10,7 @@ use std::{
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::cuts;
-use crate::server::proxy_protocol::{MAX_HEADER, Parsed, Source, invariants, parse, read};
+use crate::server::proxy_protocol::{MAX_HEADER, Parsed, ProxySource, invariants, parse, read};
 
 /// The most bytes of which every beginning is parsed by itself.
 const CLOSELY: usize = 6 * 1024;
@@ -89,19 +89,19 @@ impl AsyncRead for Pieces<'_> {
 }
 
 /// What the header at the beginning of `bytes` says, and how long it is.
-fn header(bytes: &[u8]) -> Option<(Source, usize)> {
+fn header(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     line(bytes).or_else(|| block(bytes))
 }
 
 /// Version 1, by writing what was read and comparing it with what was sent.
-fn line(bytes: &[u8]) -> Option<(Source, usize)> {
+fn line(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let text = &bytes[..end];
     if end + 2 > 107 || text.iter().any(|byte| b"\r\n".contains(byte)) {
         return None;
     }
     if text == b"PROXY UNKNOWN" || text.starts_with(b"PROXY UNKNOWN ") {
-        return Some((Source::Local, end + 2));
+        return Some((ProxySource::Local, end + 2));
     }
     let text = str::from_utf8(text).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
@@ -126,7 +126,7 @@ fn line(bytes: &[u8]) -> Option<(Source, usize)> {
         }
         _ => return None,
     };
-    let said = Source::Proxied {
+    let said = ProxySource::Proxied {
         source,
         destination,
     };
@@ -134,7 +134,7 @@ fn line(bytes: &[u8]) -> Option<(Source, usize)> {
 }
 
 /// Version 2, by the places at which its parts must be.
-fn block(bytes: &[u8]) -> Option<(Source, usize)> {
+fn block(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     let (fixed, rest) = bytes.split_at_checked(16)?;
     let announced = usize::from(fixed[14]) * 256 + usize::from(fixed[15]);
     if &fixed[..12] != b"\r\n\r\n\0\r\nQUIT\n" || announced > 4096 {
@@ -143,12 +143,12 @@ fn block(bytes: &[u8]) -> Option<(Source, usize)> {
     let block = rest.get(..announced)?;
     let length = 16 + announced;
     let header = &bytes[..length];
-    let local = Some((Source::Local, length));
+    let local = Some((ProxySource::Local, length));
     let (said, extensions) = match (fixed[12], fixed[13]) {
         (0x20, _) | (0x21, 0x00 | 0x01) => return local,
         (0x21, 0x11) => (said::<4>(block.get(..12)?), 12),
         (0x21, 0x21) => (said::<16>(block.get(..36)?), 36),
-        (0x21, 0x31) => (Source::Local, 216),
+        (0x21, 0x31) => (ProxySource::Local, 216),
         _ => return None,
     };
     let mut sums = 0;
@@ -173,7 +173,7 @@ fn block(bytes: &[u8]) -> Option<(Source, usize)> {
 }
 
 /// Two addresses of `N` bytes, then two ports.
-fn said<const N: usize>(block: &[u8]) -> Source {
+fn said<const N: usize>(block: &[u8]) -> ProxySource {
     let end = |ip: usize, port: usize| -> SocketAddr {
         let bytes = &block[ip..ip + N];
         let port = u16::from(block[port]) * 256 + u16::from(block[port + 1]);
@@ -183,7 +183,7 @@ fn said<const N: usize>(block: &[u8]) -> Source {
             _ => unreachable!("an address of {N} bytes"),
         }
     };
-    Source::Proxied {
+    ProxySource::Proxied {
         source: end(0, 2 * N),
         destination: end(N, 2 * N + 2),
     }

@@ -130,7 +130,7 @@ proptest! {
     ) {
         let length = header.len();
         let bytes = [header, behind].concat();
-        let source = Source::Proxied { source, destination };
+        let source = ProxySource::Proxied { source, destination };
         prop_assert_eq!(parse(&bytes), Ok(Parsed::Done { source, length }));
         invariants::check(&bytes);
     }

@@ -23,10 +23,10 @@ pub(super) fn check(bytes: &[u8], expect: &str) {
     invariants::check(bytes);
 }
 
-fn shown(source: Source) -> String {
+fn shown(source: ProxySource) -> String {
     match source {
-        Source::Local => "local".to_owned(),
-        Source::Proxied {
+        ProxySource::Local => "local".to_owned(),
+        ProxySource::Proxied {
             source,
             destination,
         } => format!("{source} > {destination}"),
@@ -177,7 +177,7 @@ async fn a_header_may_come_byte_by_byte() {
 #[tokio::test]
 async fn the_end_of_the_stream_is_told_by_what_came_before_it() {
     #[track_caller]
-    fn check(result: Result<(Source, Bytes), ProxyError>, expect: &str) {
+    fn check(result: Result<(ProxySource, Bytes), ProxyError>, expect: &str) {
         assert_eq!(format!("{:?}", result.unwrap_err()), expect);
     }
     check(read(&mut Pieces::new([""; 0])).await, "Nothing");
@@ -204,14 +204,14 @@ async fn no_more_is_read_than_the_longest_header() {
     let longest = block_header(0x20, 0x00, &[0; 4096]);
     let mut stream = Pieces::new([[longest, vec![b'x'; 100_000]].concat()]);
     let (source, behind) = read(&mut stream).await.unwrap();
-    assert_eq!((source, stream.given), (Source::Local, MAX_HEADER));
+    assert_eq!((source, stream.given), (ProxySource::Local, MAX_HEADER));
     assert!(behind.is_empty());
 
     let mut flood = Pieces::new([[b"PROXY ".as_slice(), &[b'x'; 100_000]].concat()]);
     let error = read(&mut flood).await.unwrap_err();
     assert!(matches!(
         error,
-        ProxyError::Malformed(Malformed::LineTooLong)
+        ProxyError::Malformed(MalformedHeader::LineTooLong)
     ));
     assert!(flood.given <= MAX_HEADER);
 }

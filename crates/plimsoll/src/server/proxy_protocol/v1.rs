@@ -22,7 +22,7 @@ use std::{
     str::FromStr,
 };
 
-use super::{Malformed, Parsed, Source};
+use super::{MalformedHeader, Parsed, ProxySource};
 
 /// What every line begins with.
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
@@ -31,19 +31,19 @@ pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 pub(super) const MAX_LINE: usize = 107;
 
 /// Parses what begins like [`SIGNATURE`].
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     let allowed = &bytes[..bytes.len().min(MAX_LINE)];
     let Some(line_feed) = allowed.iter().position(|&byte| byte == b'\n') else {
         return if allowed.len() < MAX_LINE {
             Ok(Parsed::NeedMore)
         } else {
-            Err(Malformed::LineTooLong)
+            Err(MalformedHeader::LineTooLong)
         };
     };
     let line = allowed[..line_feed]
         .strip_suffix(b"\r")
         .filter(|line| !line.contains(&b'\r'))
-        .ok_or(Malformed::LineEnd)?;
+        .ok_or(MalformedHeader::LineEnd)?;
     Ok(Parsed::Done {
         source: source(line)?,
         length: line_feed + 1,
@@ -51,47 +51,49 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
 }
 
 /// Reads a line without its CRLF.
-fn source(line: &[u8]) -> Result<Source, Malformed> {
-    let said = line.strip_prefix(SIGNATURE).ok_or(Malformed::Signature)?;
+fn source(line: &[u8]) -> Result<ProxySource, MalformedHeader> {
+    let said = line
+        .strip_prefix(SIGNATURE)
+        .ok_or(MalformedHeader::Signature)?;
     if said == b"UNKNOWN" || said.starts_with(b"UNKNOWN ") {
-        return Ok(Source::Local);
+        return Ok(ProxySource::Local);
     }
-    let said = str::from_utf8(said).map_err(|_| Malformed::Line)?;
+    let said = str::from_utf8(said).map_err(|_| MalformedHeader::Line)?;
     match said.split_once(' ') {
         Some(("TCP4", addresses)) => proxied::<Ipv4Addr>(addresses),
         Some(("TCP6", addresses)) => proxied::<Ipv6Addr>(addresses),
-        _ => Err(Malformed::Line),
+        _ => Err(MalformedHeader::Line),
     }
 }
 
 /// Reads addresses of the family `Ip`, and ports.
-fn proxied<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<Source, Malformed> {
+fn proxied<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<ProxySource, MalformedHeader> {
     let mut words = text.split(' ');
-    let mut word = || words.next().ok_or(Malformed::Line);
+    let mut word = || words.next().ok_or(MalformedHeader::Line);
     let [source_ip, destination_ip, source_port, destination_port] =
         [word()?, word()?, word()?, word()?];
     if words.next().is_some() {
-        return Err(Malformed::Line);
+        return Err(MalformedHeader::Line);
     }
-    Ok(Source::Proxied {
+    Ok(ProxySource::Proxied {
         source: SocketAddr::new(ip::<Ip>(source_ip)?, port(source_port)?),
         destination: SocketAddr::new(ip::<Ip>(destination_ip)?, port(destination_port)?),
     })
 }
 
 /// Reads an address. The standard library takes neither leading zeros in IPv4 nor zones.
-fn ip<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<IpAddr, Malformed> {
+fn ip<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<IpAddr, MalformedHeader> {
     text.parse::<Ip>()
         .map(Into::into)
-        .map_err(|_| Malformed::Address)
+        .map_err(|_| MalformedHeader::Address)
 }
 
-fn port(text: &str) -> Result<u16, Malformed> {
+fn port(text: &str) -> Result<u16, MalformedHeader> {
     // `u16` would also take a plus sign and leading zeros.
     let is_plain = text == "0" || !text.starts_with(['0', '+']);
     match text.parse() {
         Ok(port) if is_plain => Ok(port),
-        _ => Err(Malformed::Port),
+        _ => Err(MalformedHeader::Port),
     }
 }
 

@@ -26,7 +26,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use super::{Malformed, Parsed, Source};
+use super::{MalformedHeader, Parsed, ProxySource};
 
 /// What every header begins with: no other protocol's first bytes, nor a line of text.
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -48,21 +48,21 @@ const UNIX_ADDRESSES: usize = 216;
 const CHECKSUM: u8 = 0x03;
 
 /// Parses what begins like [`SIGNATURE`].
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     let Some(&[.., command, family, high, low]) = bytes.first_chunk::<FIXED>() else {
         return Ok(Parsed::NeedMore);
     };
     if command >> 4 != 2 {
-        return Err(Malformed::Version(command >> 4));
+        return Err(MalformedHeader::Version(command >> 4));
     }
     let has_addresses = match command & 0x0f {
         0 => false,
         1 => has_addresses(family)?,
-        unknown => return Err(Malformed::Command(unknown)),
+        unknown => return Err(MalformedHeader::Command(unknown)),
     };
     let announced = u16::from_be_bytes([high, low]);
     if usize::from(announced) > MAX_BLOCK {
-        return Err(Malformed::BlockTooLong(announced));
+        return Err(MalformedHeader::BlockTooLong(announced));
     }
     let length = FIXED + usize::from(announced);
     let Some(header) = bytes.get(..length) else {
@@ -71,61 +71,61 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Malformed> {
     let source = if has_addresses {
         source(family, header)?
     } else {
-        Source::Local
+        ProxySource::Local
     };
     Ok(Parsed::Done { source, length })
 }
 
 /// Whether a family, with its transport, has addresses of a known size.
-fn has_addresses(family: u8) -> Result<bool, Malformed> {
+fn has_addresses(family: u8) -> Result<bool, MalformedHeader> {
     match (family >> 4, family & 0x0f) {
-        (0..=3, 2) => Err(Malformed::Datagrams),
+        (0..=3, 2) => Err(MalformedHeader::Datagrams),
         // Whatever is unspecified about UNSPEC: it names nobody.
         (0, 0 | 1) => Ok(false),
         (1..=3, 1) => Ok(true),
-        _ => Err(Malformed::Family(family)),
+        _ => Err(MalformedHeader::Family(family)),
     }
 }
 
 /// Reads all that is behind the fixed part of a header.
-fn source(family: u8, header: &[u8]) -> Result<Source, Malformed> {
+fn source(family: u8, header: &[u8]) -> Result<ProxySource, MalformedHeader> {
     let mut rest = &header[FIXED..];
     let source = match family >> 4 {
         1 => proxied::<4>(&mut rest),
         2 => proxied::<16>(&mut rest),
-        _ => take::<UNIX_ADDRESSES>(&mut rest).map(|_| Source::Local),
+        _ => take::<UNIX_ADDRESSES>(&mut rest).map(|_| ProxySource::Local),
     };
-    let source = source.ok_or(Malformed::BlockTooShort)?;
+    let source = source.ok_or(MalformedHeader::BlockTooShort)?;
     check_extensions(header, rest)?;
     Ok(source)
 }
 
 /// Reads two addresses of `N` bytes each, and two ports.
-fn proxied<const N: usize>(rest: &mut &[u8]) -> Option<Source>
+fn proxied<const N: usize>(rest: &mut &[u8]) -> Option<ProxySource>
 where
     IpAddr: From<[u8; N]>,
 {
     let [source, destination] = [take::<N>(rest)?, take::<N>(rest)?].map(IpAddr::from);
     let [source_port, destination_port] = [take(rest)?, take(rest)?].map(u16::from_be_bytes);
-    Some(Source::Proxied {
+    Some(ProxySource::Proxied {
         source: SocketAddr::new(source, source_port),
         destination: SocketAddr::new(destination, destination_port),
     })
 }
 
 /// Goes through the extensions that `header` ends with, and verifies its checksum if it has one.
-fn check_extensions(header: &[u8], extensions: &[u8]) -> Result<(), Malformed> {
+fn check_extensions(header: &[u8], extensions: &[u8]) -> Result<(), MalformedHeader> {
     let mut rest = extensions;
     let mut is_verified = false;
     while !rest.is_empty() {
-        let [kind, high, low] = take(&mut rest).ok_or(Malformed::Extension)?;
+        let [kind, high, low] = take(&mut rest).ok_or(MalformedHeader::Extension)?;
         let length = usize::from(u16::from_be_bytes([high, low]));
-        let value = rest.split_off(..length).ok_or(Malformed::Extension)?;
+        let value = rest.split_off(..length).ok_or(MalformedHeader::Extension)?;
         if kind == CHECKSUM {
-            let expected = value.try_into().map_err(|_| Malformed::Extension)?;
+            let expected = value.try_into().map_err(|_| MalformedHeader::Extension)?;
             // A second one could be right only by design, and each would cost a pass.
             if is_verified {
-                return Err(Malformed::Extension);
+                return Err(MalformedHeader::Extension);
             }
             let before = header.len() - rest.len() - value.len();
             // The sum was made when its own place was still zero.
@@ -135,7 +135,7 @@ fn check_extensions(header: &[u8], extensions: &[u8]) -> Result<(), Malformed> {
                 .chain(iter::repeat_n(0, value.len()))
                 .chain(rest.iter().copied());
             if crc32c(summed) != u32::from_be_bytes(expected) {
-                return Err(Malformed::Checksum);
+                return Err(MalformedHeader::Checksum);
             }
             is_verified = true;
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 use super::{ConnectionState, IDLE};
-use crate::server::http2::Head;
+use crate::server::http2::HeadProgress;
 
 impl ConnectionState {
     /// From now on there are streams, and bytes that belong to none.
@@ -18,12 +18,12 @@ impl ConnectionState {
     }
 
     /// What a client of HTTP/2 is in the middle of. More of the same head wins no time.
-    pub(in crate::server) fn set_head(&self, head: Head) {
-        let known = self.partial.load(Ordering::Relaxed) > 0;
-        if head == Head::Complete {
-            self.partial.store(0, Ordering::Relaxed);
-        } else if head == Head::Begun || !known {
-            self.partial
+    pub(in crate::server) fn set_head(&self, head: HeadProgress) {
+        let known = self.partial_head_since.load(Ordering::Relaxed) > 0;
+        if head == HeadProgress::Complete {
+            self.partial_head_since.store(0, Ordering::Relaxed);
+        } else if head == HeadProgress::Begun || !known {
+            self.partial_head_since
                 .store(self.micros(Instant::now()).max(1), Ordering::Relaxed);
         }
     }
@@ -43,7 +43,7 @@ impl ConnectionState {
 
     /// An answer may be on its way still, and its client sends as long as it reads. To close would
     /// be to reset, and to take the rest from it.
-    pub(in crate::server) fn set_on_its_way(&self) {
+    pub(in crate::server) fn set_response_unsent(&self) {
         self.unread.store(true, Ordering::Relaxed);
     }
 
@@ -61,6 +61,6 @@ impl ConnectionState {
     /// Since when nobody has asked for anything, or said over HTTP/2 that it still reads.
     pub(in crate::server) fn quiet_since(&self) -> Instant {
         let since = self.since.load(Ordering::Relaxed);
-        self.at(since.max(self.heard.load(Ordering::Relaxed)))
+        self.at(since.max(self.last_read.load(Ordering::Relaxed)))
     }
 }

@@ -21,7 +21,7 @@ const MAX_DISCARD: u64 = 64 * 1024;
 
 /// What the body of the current request means for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Fate {
+pub(in crate::server) enum UnreadBody {
     /// The body has been read, or its reader has not finished.
     Keep = 0,
     /// The rest is discarded, and the connection goes on behind it.
@@ -32,7 +32,7 @@ pub(in crate::server) enum Fate {
 
 /// The rest of a body.
 #[derive(Debug)]
-pub(super) struct Rest {
+pub(super) struct UnreadRest {
     incoming: Incoming,
     /// How much more of it is discarded.
     budget: u64,
@@ -41,9 +41,9 @@ pub(super) struct Rest {
 impl ConnectionState {
     /// A request has come. Returns the number of its body, by which later calls name it.
     pub(in crate::server) fn body_began(&self, has_body: bool) -> u32 {
-        if self.fate() != Fate::Keep {
+        if self.fate() != UnreadBody::Keep {
             // hyper has read the body before, or there would be no further request.
-            self.set_fate(Fate::Keep);
+            self.set_fate(UnreadBody::Keep);
             *lock(&self.rest) = None;
         }
         self.unread.store(has_body, Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl ConnectionState {
     }
 
     /// A body has been dropped before its end. `rest` is there if the connection may outlive it.
-    pub(in crate::server) fn body_left(&self, number: u32, rest: Option<Incoming>) {
+    pub(in crate::server) fn body_dropped(&self, number: u32, rest: Option<Incoming>) {
         // A task may drop the body of an earlier request, all of which hyper has read.
         if !self.is_current(number) {
             return;
@@ -71,12 +71,12 @@ impl ConnectionState {
             known.is_none_or(|length| length <= MAX_DISCARD)
         };
         let Some(incoming) = rest.filter(is_small) else {
-            self.set_fate(Fate::Close);
+            self.set_fate(UnreadBody::Close);
             return;
         };
         let budget = MAX_DISCARD;
-        *lock(&self.rest) = Some(Rest { incoming, budget });
-        self.set_fate(Fate::Discard);
+        *lock(&self.rest) = Some(UnreadRest { incoming, budget });
+        self.set_fate(UnreadBody::Discard);
         // It may have been dropped by another task.
         self.wake();
     }
@@ -88,8 +88,8 @@ impl ConnectionState {
         cx: &mut Context<'_>,
         is_last: bool,
         has_waited: &mut bool,
-    ) -> Poll<Fate> {
-        if self.fate() != Fate::Discard {
+    ) -> Poll<UnreadBody> {
+        if self.fate() != UnreadBody::Discard {
             return Poll::Ready(self.fate());
         }
         let before = lock(&self.rest).as_ref().map(|rest| rest.budget);
@@ -102,7 +102,7 @@ impl ConnectionState {
                 .as_ref()
                 .is_some_and(|rest| rest.incoming.size_hint().exact().is_some());
             if known && !is_last {
-                return Poll::Ready(Fate::Discard);
+                return Poll::Ready(UnreadBody::Discard);
             }
             rest.as_ref().map(|rest| rest.budget)
         };
@@ -113,13 +113,13 @@ impl ConnectionState {
             return Poll::Pending;
         }
         *lock(&self.rest) = None;
-        self.set_fate(Fate::Close);
-        Poll::Ready(Fate::Close)
+        self.set_fate(UnreadBody::Close);
+        Poll::Ready(UnreadBody::Close)
     }
 
     /// Whether the rest of a body is being discarded.
     pub(in crate::server) fn is_discarding(&self) -> bool {
-        self.fate() == Fate::Discard
+        self.fate() == UnreadBody::Discard
     }
 
     /// Discards what has arrived of a body. Ready when no more of it is to be discarded.
@@ -139,7 +139,7 @@ impl ConnectionState {
             // Dropped before its end, it makes hyper close the connection, as an error does.
             *slot = None;
             if has_more || matches!(frame, Some(Err(_))) {
-                self.set_fate(Fate::Close);
+                self.set_fate(UnreadBody::Close);
             } else {
                 self.discarded();
             }
@@ -148,7 +148,7 @@ impl ConnectionState {
     }
 
     fn discarded(&self) {
-        self.set_fate(Fate::Keep);
+        self.set_fate(UnreadBody::Keep);
         self.unread.store(false, Ordering::Relaxed);
         if !self.is_busy() {
             // Only now is the next request waited for.
@@ -160,35 +160,35 @@ impl ConnectionState {
     }
 
     /// Nothing that the client may still be sending is read once HTTP is over.
-    pub(in crate::server) fn set_heard(&self) {
+    pub(in crate::server) fn stop_reading(&self) {
         self.unread.store(false, Ordering::Relaxed);
     }
 
     /// HTTP is done with the stream, which is kept if the client may still be sending.
-    pub(in crate::server) fn leave(&self, stream: Stream) {
+    pub(in crate::server) fn keep_for_lingering(&self, stream: Stream) {
         if self.unread.load(Ordering::Relaxed) {
-            *lock(&self.left) = Some(stream);
+            *lock(&self.lingering_stream) = Some(stream);
         }
     }
 
     /// The stream, if its client may still be sending.
-    pub(in crate::server) fn take_left(&self) -> Option<Stream> {
-        lock(&self.left).take()
+    pub(in crate::server) fn take_lingering_stream(&self) -> Option<Stream> {
+        lock(&self.lingering_stream).take()
     }
 
     fn is_current(&self, number: u32) -> bool {
         self.bodies.load(Ordering::Relaxed) == number
     }
 
-    fn fate(&self) -> Fate {
+    fn fate(&self) -> UnreadBody {
         match self.fate.load(Ordering::Acquire) {
-            0 => Fate::Keep,
-            1 => Fate::Discard,
-            _ => Fate::Close,
+            0 => UnreadBody::Keep,
+            1 => UnreadBody::Discard,
+            _ => UnreadBody::Close,
         }
     }
 
-    fn set_fate(&self, fate: Fate) {
+    fn set_fate(&self, fate: UnreadBody) {
         self.fate.store(fate as u8, Ordering::Release);
     }
 }

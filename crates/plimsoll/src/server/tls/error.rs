@@ -16,13 +16,13 @@ use crate::config::MAX_FILE;
 
 /// What a file is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum FileRole {
     Certificate,
     Key,
     ClientCa,
 }
 
-impl fmt::Display for Role {
+impl fmt::Display for FileRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Certificate => "certificate",
@@ -35,13 +35,13 @@ impl fmt::Display for Role {
 /// Why TLS cannot be served with these files.
 #[derive(Debug)]
 pub(crate) struct TlsError {
-    role: Role,
+    role: FileRole,
     path: PathBuf,
-    problem: Problem,
+    problem: TlsProblem,
 }
 
 impl TlsError {
-    pub(super) fn new(role: Role, path: &Path, problem: Problem) -> Self {
+    pub(super) fn new(role: FileRole, path: &Path, problem: TlsProblem) -> Self {
         Self {
             role,
             path: path.to_owned(),
@@ -69,7 +69,7 @@ impl Error for TlsError {
 
 /// What is wrong with a file. The texts go on after its name.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
+pub(super) enum TlsProblem {
     #[error("cannot be read")]
     Unreadable(#[source] io::Error),
     #[error("is not a regular file; expected one, or a link to one")]
@@ -125,7 +125,7 @@ pub(super) enum Problem {
     Refused(#[source] rustls::Error),
 }
 
-impl From<pem::Error> for Problem {
+impl From<pem::Error> for TlsProblem {
     fn from(error: pem::Error) -> Self {
         match error {
             pem::Error::MissingSectionEnd { .. } => Self::HalfASection,

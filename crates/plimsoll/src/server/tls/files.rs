@@ -21,7 +21,7 @@ use std::{
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use super::error::{Problem, Role, TlsError};
+use super::error::{FileRole, TlsError, TlsProblem};
 use crate::config::{self, FileError, TlsFiles};
 
 /// The coarsest clock of a file system in use, that of FAT; most tick every 10 ms or faster.
@@ -33,7 +33,7 @@ const READINGS: usize = 3;
 
 /// What the files hold.
 #[derive(Debug)]
-pub(super) struct Contents {
+pub(super) struct TlsContents {
     /// Never empty.
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
@@ -43,16 +43,16 @@ pub(super) struct Contents {
 
 impl TlsFiles {
     /// Reads all files, as they were at one moment, and says how they looked then.
-    pub(super) fn read(&self) -> (Sighting, Result<Contents, TlsError>) {
+    pub(super) fn read(&self) -> (FileFingerprint, Result<TlsContents, TlsError>) {
         self.read_at_rest(|| self.read_once())
     }
 
     /// Reads until the files look the same before and after, or for too long.
-    fn read_at_rest<T>(&self, mut read: impl FnMut() -> T) -> (Sighting, T) {
-        let mut before = Sighting::of(self);
+    fn read_at_rest<T>(&self, mut read: impl FnMut() -> T) -> (FileFingerprint, T) {
+        let mut before = FileFingerprint::of(self);
         let mut contents = read();
         for _ in 1..READINGS {
-            let after = Sighting::of(self);
+            let after = FileFingerprint::of(self);
             if after.marks == before.marks {
                 break;
             }
@@ -62,60 +62,60 @@ impl TlsFiles {
         (before, contents)
     }
 
-    fn read_once(&self) -> Result<Contents, TlsError> {
+    fn read_once(&self) -> Result<TlsContents, TlsError> {
         let Self {
             certificate,
             key,
             client_ca,
         } = self;
-        let read = |role: Role, path: &Path| {
+        let read = |role: FileRole, path: &Path| {
             read_file(path).map_err(|problem| TlsError::new(role, path, problem))
         };
-        let certificates = |role: Role, path: &Path| {
+        let certificates = |role: FileRole, path: &Path| {
             certificates(&read(role, path)?).map_err(|problem| TlsError::new(role, path, problem))
         };
-        Ok(Contents {
-            chain: certificates(Role::Certificate, certificate)?,
-            key: private_key(&read(Role::Key, key)?)
-                .map_err(|problem| TlsError::new(Role::Key, key, problem))?,
+        Ok(TlsContents {
+            chain: certificates(FileRole::Certificate, certificate)?,
+            key: private_key(&read(FileRole::Key, key)?)
+                .map_err(|problem| TlsError::new(FileRole::Key, key, problem))?,
             client_ca: client_ca
                 .as_deref()
-                .map(|path| certificates(Role::ClientCa, path))
+                .map(|path| certificates(FileRole::ClientCa, path))
                 .transpose()?,
         })
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
+fn read_file(path: &Path) -> Result<Vec<u8>, TlsProblem> {
     match config::read_file(path) {
-        Ok(bytes) if bytes.is_empty() => Err(Problem::Empty),
+        Ok(bytes) if bytes.is_empty() => Err(TlsProblem::Empty),
         Ok(bytes) => Ok(bytes),
-        Err(FileError::Io(error)) => Err(Problem::Unreadable(error)),
-        Err(FileError::NotRegular) => Err(Problem::NotAFile),
-        Err(FileError::TooLong) => Err(Problem::TooLarge),
+        Err(FileError::Io(error)) => Err(TlsProblem::Unreadable(error)),
+        Err(FileError::NotRegular) => Err(TlsProblem::NotAFile),
+        Err(FileError::TooLong) => Err(TlsProblem::TooLarge),
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Problem> {
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?;
     if certificates.is_empty() {
-        return Err(Problem::NoCertificate);
+        return Err(TlsProblem::NoCertificate);
     }
     Ok(certificates)
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, Problem> {
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     let keys: Result<Vec<_>, _> = PrivateKeyDer::pem_slice_iter(pem).collect();
     match keys {
         Ok(mut keys) if keys.len() < 2 => keys.pop().ok_or_else(|| {
             if is_encrypted(pem) {
-                Problem::EncryptedKey
+                TlsProblem::EncryptedKey
             } else {
-                Problem::NoKey
+                TlsProblem::NoKey
             }
         }),
-        Ok(keys) => Err(Problem::SeveralKeys(keys.len())),
-        Err(_) if is_encrypted(pem) => Err(Problem::EncryptedKey),
+        Ok(keys) => Err(TlsProblem::SeveralKeys(keys.len())),
+        Err(_) if is_encrypted(pem) => Err(TlsProblem::EncryptedKey),
         Err(error) => Err(error.into()),
     }
 }
@@ -131,15 +131,15 @@ fn is_encrypted(pem: &[u8]) -> bool {
 
 /// How the files looked at a moment.
 #[derive(Debug)]
-pub(super) struct Sighting {
-    marks: Vec<Option<Mark>>,
+pub(super) struct FileFingerprint {
+    marks: Vec<Option<FileMark>>,
     at: SystemTime,
 }
 
 /// How one file looked. Renaming a file or a link above it changes the inode; writing changes the
 /// times, of which `changed` cannot be set back.
 #[derive(Debug, PartialEq, Eq)]
-struct Mark {
+struct FileMark {
     device: u64,
     inode: u64,
     size: u64,
@@ -147,7 +147,7 @@ struct Mark {
     changed: (i64, i64),
 }
 
-impl Sighting {
+impl FileFingerprint {
     pub(super) fn of(files: &TlsFiles) -> Self {
         let TlsFiles {
             certificate,
@@ -158,7 +158,7 @@ impl Sighting {
         let at = SystemTime::now();
         let marks = [certificate, key].into_iter().chain(client_ca);
         Self {
-            marks: marks.map(|path| Mark::of(path)).collect(),
+            marks: marks.map(|path| FileMark::of(path)).collect(),
             at,
         }
     }
@@ -169,7 +169,7 @@ impl Sighting {
     }
 }
 
-impl Mark {
+impl FileMark {
     /// None if there is no such file, or none that may be looked at.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
@@ -192,7 +192,7 @@ impl Mark {
 }
 
 #[cfg(test)]
-impl Sighting {
+impl FileFingerprint {
     /// Lets the files be at rest already when they were seen.
     pub(super) fn make_older_files(&mut self) {
         self.at += 2 * TICK;
@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn new_files_count_as_changed_and_files_at_rest_do_not() {
         let Fixture { directory, .. } = Fixture::new();
-        let now = Sighting::of(&directory.files());
-        let mut seen = Sighting::of(&directory.files());
+        let now = FileFingerprint::of(&directory.files());
+        let mut seen = FileFingerprint::of(&directory.files());
         seen.at -= 2 * TICK;
         assert!(!seen.still_holds(&now));
         seen.at += 4 * TICK;
@@ -220,10 +220,10 @@ mod tests {
     #[test]
     fn a_missing_file_is_a_look_too() {
         let directory = Directory::new();
-        let seen = Sighting::of(&directory.files());
-        assert!(seen.still_holds(&Sighting::of(&directory.files())));
+        let seen = FileFingerprint::of(&directory.files());
+        assert!(seen.still_holds(&FileFingerprint::of(&directory.files())));
         fs::write(directory.path("tls.key"), "").unwrap();
-        assert!(!seen.still_holds(&Sighting::of(&directory.files())));
+        assert!(!seen.still_holds(&FileFingerprint::of(&directory.files())));
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
             contents
         });
         assert_eq!(readings, 2);
-        assert_eq!(seen.marks, Sighting::of(&files).marks);
+        assert_eq!(seen.marks, FileFingerprint::of(&files).marks);
         assert_eq!(contents.unwrap().chain, files.read_once().unwrap().chain);
     }
 
@@ -261,6 +261,6 @@ mod tests {
         });
         assert_eq!(readings, READINGS);
         seen.make_older_files();
-        assert!(!seen.still_holds(&Sighting::of(&files)));
+        assert!(!seen.still_holds(&FileFingerprint::of(&files)));
     }
 }

@@ -19,50 +19,52 @@ use rustls::{
 };
 
 use super::{
-    error::{Problem, Role, TlsError},
-    files::Contents,
+    error::{FileRole, TlsError, TlsProblem},
+    files::TlsContents,
 };
 use crate::config::TlsFiles;
 
 /// What new connections are served with.
-pub(super) struct InForce {
+pub(super) struct ActiveConfig {
     pub(super) config: Arc<ServerConfig>,
     pub(super) not_after: SystemTime,
     chain: Vec<CertificateDer<'static>>,
     client_ca: Option<Vec<CertificateDer<'static>>>,
 }
 
-impl InForce {
+impl ActiveConfig {
     pub(super) fn new(
         files: &TlsFiles,
-        contents: Contents,
+        contents: TlsContents,
         alpn: &[&[u8]],
     ) -> Result<Self, TlsError> {
-        let Contents {
+        let TlsContents {
             chain,
             key,
             client_ca,
         } = contents;
         let of_certificate =
-            |problem| TlsError::new(Role::Certificate, &files.certificate, problem);
-        let of_key = |problem| TlsError::new(Role::Key, &files.key, problem);
+            |problem| TlsError::new(FileRole::Certificate, &files.certificate, problem);
+        let of_key = |problem| TlsError::new(FileRole::Key, &files.key, problem);
         // Named rather than the default of the process: that one is missing or ambiguous as soon as
         // another crate of the service brings a provider of its own.
         let provider = Arc::new(aws_lc_rs::default_provider());
 
         let not_after = not_after(&chain)
-            .map_err(|source| of_certificate(Problem::BadCertificate { number: 1, source }))?;
+            .map_err(|source| of_certificate(TlsProblem::BadCertificate { number: 1, source }))?;
         let signing_key = provider
             .key_provider
             .load_private_key(key)
-            .map_err(|source| of_key(Problem::BadKey(source)))?;
+            .map_err(|source| of_key(TlsProblem::BadKey(source)))?;
         let certified = CertifiedKey::new(chain.clone(), signing_key);
         certified.keys_match().map_err(|source| match source {
-            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => of_key(Problem::Mismatch {
-                certificate: files.certificate.clone(),
-                source,
-            }),
-            source => of_certificate(Problem::Refused(source)),
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                of_key(TlsProblem::Mismatch {
+                    certificate: files.certificate.clone(),
+                    source,
+                })
+            }
+            source => of_certificate(TlsProblem::Refused(source)),
         })?;
 
         // What was read decides alone: no path leads from an authority to unverified clients.
@@ -70,11 +72,11 @@ impl InForce {
             None => WebPkiClientVerifier::no_client_auth(),
             Some(authorities) => verifier(authorities, &provider).map_err(|problem| {
                 let path = files.client_ca.as_deref().unwrap_or(&files.certificate);
-                TlsError::new(Role::ClientCa, path, problem)
+                TlsError::new(FileRole::ClientCa, path, problem)
             })?,
         };
         let config = config(provider, verifier, certified, alpn)
-            .map_err(|source| of_certificate(Problem::Refused(source)))?;
+            .map_err(|source| of_certificate(TlsProblem::Refused(source)))?;
         Ok(Self {
             config: Arc::new(config),
             not_after,
@@ -111,20 +113,20 @@ fn config(
 fn verifier(
     authorities: &[CertificateDer<'static>],
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+) -> Result<Arc<dyn ClientCertVerifier>, TlsProblem> {
     let mut roots = RootCertStore::empty();
     for (index, authority) in authorities.iter().enumerate() {
         // Each must do: one that is left out would lock out its clients without a word.
         roots
             .add(authority.clone())
-            .map_err(|source| Problem::BadCertificate {
+            .map_err(|source| TlsProblem::BadCertificate {
                 number: index + 1,
                 source,
             })?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(Problem::NoVerifier)
+        .map_err(TlsProblem::NoVerifier)
 }
 
 /// When the first certificate expires.

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     Reloaded, Tls, TlsError,
-    reader::{Found, Reader},
+    reader::{CertificateReader, ReloadResult},
 };
 use crate::error::chain;
 
@@ -34,7 +34,7 @@ const WARN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the caller of [`watch`] is told.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum TlsEvent {
     /// The files are in force: they have changed, were no good before, or somebody asked.
     Reloaded {
         /// When the certificate in force expires.
@@ -61,22 +61,22 @@ pub(crate) enum Event {
 /// May be dropped at any time; a reload that has begun is completed, and not told of.
 pub(crate) async fn watch(
     tls: Arc<Tls>,
-    reader: Reader,
+    reader: CertificateReader,
     every: Duration,
     reload: Arc<Notify>,
-    told: impl FnMut(Event),
+    told: impl FnMut(TlsEvent),
 ) {
     let look = |asked| reader.look(asked);
     watch_by(SystemTime::now, look, tls, every, reload, told).await;
 }
 
-async fn watch_by<L: Future<Output = Result<Found, RecvError>>>(
+async fn watch_by<L: Future<Output = Result<ReloadResult, RecvError>>>(
     clock: impl Fn() -> SystemTime,
     look: impl Fn(bool) -> L,
     tls: Arc<Tls>,
     every: Duration,
     reload: Arc<Notify>,
-    mut told: impl FnMut(Event),
+    mut told: impl FnMut(TlsEvent),
 ) {
     let mut failure: Option<String> = None;
     let mut warned: Option<Instant> = None;
@@ -84,7 +84,7 @@ async fn watch_by<L: Future<Output = Result<Found, RecvError>>>(
         let left = tls.not_after().duration_since(clock()).unwrap_or_default();
         if left < SOON && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             warned = Some(Instant::now());
-            told(Event::ExpiresSoon { left });
+            told(TlsEvent::ExpiresSoon { left });
         }
         let asked = timeout(every, reload.notified()).await.is_ok();
         // The panic hook has recorded what ended the reader.
@@ -101,14 +101,14 @@ async fn watch_by<L: Future<Output = Result<Found, RecvError>>>(
                 }
                 if failure.take().is_some() || changed || asked {
                     let not_after = tls.not_after();
-                    told(Event::Reloaded { not_after });
+                    told(TlsEvent::Reloaded { not_after });
                 }
             }
             Some(Err(error)) => {
                 let text = Some(chain(&error));
                 if failure != text || asked {
                     failure = text;
-                    told(Event::Failed(error));
+                    told(TlsEvent::Failed(error));
                 }
             }
         }
@@ -135,14 +135,14 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
     /// A watch that looks every hour, of a clock that goes with the time of the test.
-    struct Watch {
+    struct CertificateWatch {
         fixture: Fixture,
         reload: Arc<Notify>,
-        events: Receiver<Event>,
+        events: Receiver<TlsEvent>,
         task: JoinHandle<()>,
     }
 
-    impl Watch {
+    impl CertificateWatch {
         fn new(fixture: Fixture) -> Self {
             let (told, events) = channel(1000);
             let reload = Arc::new(Notify::new());
@@ -166,7 +166,7 @@ mod tests {
             }
         }
 
-        async fn next(&mut self) -> Event {
+        async fn next(&mut self) -> TlsEvent {
             self.events.recv().await.unwrap()
         }
 
@@ -182,7 +182,7 @@ mod tests {
         }
     }
 
-    impl Drop for Watch {
+    impl Drop for CertificateWatch {
         fn drop(&mut self) {
             self.task.abort();
         }
@@ -190,7 +190,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_is_found_at_the_next_look_and_told_once() {
-        let mut watch = Watch::new(Fixture::new());
+        let mut watch = CertificateWatch::new(Fixture::new());
         watch.quiet().await;
         for days in [100, 200, 300] {
             let end = whole_seconds(SystemTime::now() + days * DAY);
@@ -199,7 +199,7 @@ mod tests {
             watch.fixture.directory.write(&pair);
             let event = watch.next().await;
             assert!(
-                matches!(event, Event::Reloaded { not_after } if not_after == end),
+                matches!(event, TlsEvent::Reloaded { not_after } if not_after == end),
                 "{event:?}"
             );
             assert!(written.elapsed() <= HOUR);
@@ -212,7 +212,7 @@ mod tests {
     async fn files_are_read_if_they_may_have_changed_or_somebody_asks() {
         let Fixture { tls, directory, .. } = Fixture::new();
         tls.seen().make_older_files();
-        let reader = Reader::start(Arc::clone(&tls)).unwrap();
+        let reader = CertificateReader::start(Arc::clone(&tls)).unwrap();
         assert!(reader.look(false).await.unwrap().is_none());
         assert!(reader.look(true).await.unwrap().is_some());
         tls.seen().make_older_files();
@@ -222,23 +222,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_asks_is_answered_at_once_even_if_nothing_changed() {
-        let mut watch = Watch::new(Fixture::new());
+        let mut watch = CertificateWatch::new(Fixture::new());
         let began = Instant::now();
         for _ in 0..3 {
             watch.reload.notify_one();
-            assert!(matches!(watch.next().await, Event::Reloaded { .. }));
+            assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
         }
         fs::write(watch.fixture.directory.path("tls.key"), "").unwrap();
         for _ in 0..3 {
             watch.reload.notify_one();
-            assert!(matches!(watch.next().await, Event::Failed(_)));
+            assert!(matches!(watch.next().await, TlsEvent::Failed(_)));
         }
         assert!(began.elapsed() < HOUR);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_told_once_and_tried_again_at_the_next_change() {
-        let mut watch = Watch::new(Fixture::new());
+        let mut watch = CertificateWatch::new(Fixture::new());
         let pair = watch.fixture.authority.issue();
         let half = Pair {
             certificate: pair.certificate[..200].to_owned(),
@@ -247,7 +247,7 @@ mod tests {
         watch.fixture.directory.write(&half);
         let event = watch.next().await;
         assert!(
-            matches!(&event, Event::Failed(error) if error.to_string().contains("tls.crt")),
+            matches!(&event, TlsEvent::Failed(error) if error.to_string().contains("tls.crt")),
             "{event:?}"
         );
         watch.quiet().await;
@@ -255,21 +255,21 @@ mod tests {
         watch.quiet().await;
         fs::write(watch.fixture.directory.path("tls.crt"), "").unwrap();
         assert!(
-            matches!(watch.next().await, Event::Failed(_)),
+            matches!(watch.next().await, TlsEvent::Failed(_)),
             "another failure"
         );
         watch.quiet().await;
         watch.fixture.directory.write(&pair);
-        assert!(matches!(watch.next().await, Event::Reloaded { .. }));
+        assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
         watch.quiet().await;
         watch.fixture.directory.write(&half);
         assert!(
-            matches!(watch.next().await, Event::Failed(_)),
+            matches!(watch.next().await, TlsEvent::Failed(_)),
             "a new failure"
         );
         watch.fixture.directory.write(&pair);
         assert!(
-            matches!(watch.next().await, Event::Reloaded { .. }),
+            matches!(watch.next().await, TlsEvent::Reloaded { .. }),
             "the end of a failure is told even if all is as it was"
         );
     }
@@ -277,10 +277,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_end_that_is_soon_is_told_every_day_until_there_is_another_certificate() {
         let now = whole_seconds(SystemTime::now());
-        let mut watch = Watch::new(Fixture::until(now + 16 * DAY));
+        let mut watch = CertificateWatch::new(Fixture::until(now + 16 * DAY));
         let began = Instant::now();
-        let told = async |watch: &mut Watch| match watch.next().await {
-            Event::ExpiresSoon { left } => (began.elapsed(), left),
+        let told = async |watch: &mut CertificateWatch| match watch.next().await {
+            TlsEvent::ExpiresSoon { left } => (began.elapsed(), left),
             event => panic!("{event:?}"),
         };
         let (after, left) = told(&mut watch).await;
@@ -302,7 +302,7 @@ mod tests {
             .authority
             .issue_until(now + began.elapsed() + 5 * DAY);
         watch.fixture.directory.write(&soon);
-        assert!(matches!(watch.next().await, Event::Reloaded { .. }));
+        assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
         let (_, left) = told(&mut watch).await;
         assert!(left > 4 * DAY, "another end is told at once");
 
@@ -311,7 +311,7 @@ mod tests {
             .authority
             .issue_until(now + began.elapsed() + 90 * DAY);
         watch.fixture.directory.write(&late);
-        assert!(matches!(watch.next().await, Event::Reloaded { .. }));
+        assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
         watch.quiet().await;
         watch.quiet().await;
     }
@@ -320,8 +320,8 @@ mod tests {
     async fn a_certificate_that_expires_soon_is_told_at_the_start() {
         let fixture = Fixture::until(SystemTime::now() + DAY);
         let began = Instant::now();
-        let mut watch = Watch::new(fixture);
-        assert!(matches!(watch.next().await, Event::ExpiresSoon { .. }));
+        let mut watch = CertificateWatch::new(fixture);
+        assert!(matches!(watch.next().await, TlsEvent::ExpiresSoon { .. }));
         assert_eq!(began.elapsed(), Duration::ZERO);
     }
 }

@@ -17,7 +17,7 @@ use super::super::record::{MAX_LINE, Record, is_leading};
 
 /// Which fields are left out, because they stand elsewhere in the record or nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::telemetry) enum Of {
+pub(in crate::telemetry) enum FieldOwner {
     /// `message` is the record's own.
     Event,
     /// The same, and `log.…` are what the bridge from `log` says of a record's place.
@@ -26,21 +26,21 @@ pub(in crate::telemetry) enum Of {
 }
 
 /// Writes the fields of one callsite into a record.
-pub(in crate::telemetry) struct Fields<'a, 'b, 'c> {
+pub(in crate::telemetry) struct FieldVisitor<'a, 'b, 'c> {
     record: &'a mut Record<'b>,
     callsite: &'c FieldSet,
-    of: Of,
+    of: FieldOwner,
     /// How long a text may be, in bytes of the record.
     longest_text: usize,
     /// A bit for each field of the callsite that was written.
     written: u64,
 }
 
-impl<'a, 'b, 'c> Fields<'a, 'b, 'c> {
+impl<'a, 'b, 'c> FieldVisitor<'a, 'b, 'c> {
     pub(in crate::telemetry) fn new(
         record: &'a mut Record<'b>,
         callsite: &'c FieldSet,
-        of: Of,
+        of: FieldOwner,
     ) -> Self {
         Self {
             record,
@@ -59,17 +59,17 @@ impl<'a, 'b, 'c> Fields<'a, 'b, 'c> {
     }
 
     /// Which fields have been written.
-    pub(in crate::telemetry) fn written(self) -> Written<'c> {
-        Written(self.callsite, self.written)
+    pub(in crate::telemetry) fn written(self) -> WrittenFields<'c> {
+        WrittenFields(self.callsite, self.written)
     }
 
     /// Writes one field, unless it stands elsewhere.
     fn write(&mut self, field: &Field, write: impl FnOnce(&mut Self, &str)) {
         let name = plain_name(field);
         let elsewhere = match self.of {
-            Of::Event => name == "message",
-            Of::Bridged => name == "message" || name.starts_with("log."),
-            Of::Span => false,
+            FieldOwner::Event => name == "message",
+            FieldOwner::Bridged => name == "message" || name.starts_with("log."),
+            FieldOwner::Span => false,
         };
         if elsewhere || self.comes_again(field) {
             return;
@@ -95,9 +95,9 @@ impl<'a, 'b, 'c> Fields<'a, 'b, 'c> {
 
 /// Which of an event's fields its record has.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::telemetry) struct Written<'a>(&'a FieldSet, u64);
+pub(in crate::telemetry) struct WrittenFields<'a>(&'a FieldSet, u64);
 
-impl Written<'_> {
+impl WrittenFields<'_> {
     /// Whether one of them is called `name`.
     pub(in crate::telemetry) fn has(self, name: &str) -> bool {
         let mut fields = self.0.iter();
@@ -126,7 +126,7 @@ fn key(name: &'static str) -> Cow<'static, str> {
     }
 }
 
-impl Visit for Fields<'_, '_, '_> {
+impl Visit for FieldVisitor<'_, '_, '_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.write(field, |fields, key| fields.record.float(key, value));
     }
@@ -163,19 +163,19 @@ impl Visit for Fields<'_, '_, '_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.write(field, |fields, key| {
-            let text = Text::of(value, fields.longest_text);
+            let text = FieldText::of(value, fields.longest_text);
             fields.text(key, &text);
         });
     }
 }
 
 /// The beginning of a value's text: a little more than what is shown, so that the cut is noticed.
-pub(crate) struct Text {
+pub(crate) struct FieldText {
     text: String,
     longest: usize,
 }
 
-impl Text {
+impl FieldText {
     pub(crate) fn of(value: &dyn fmt::Debug, longest: usize) -> String {
         let mut text = Self {
             text: String::new(),
@@ -187,7 +187,7 @@ impl Text {
     }
 }
 
-impl fmt::Write for Text {
+impl fmt::Write for FieldText {
     fn write_str(&mut self, more: &str) -> fmt::Result {
         if self.text.len() > self.longest {
             return Err(fmt::Error);
@@ -206,7 +206,7 @@ mod tests {
     fn no_more_of_a_text_is_made_than_is_shown() {
         #[track_caller]
         fn check(value: &dyn fmt::Debug, longest: usize, expected: &str) {
-            assert_eq!(Text::of(value, longest), expected);
+            assert_eq!(FieldText::of(value, longest), expected);
         }
         check(&format_args!("abc"), 3, "abc");
         check(&format_args!("abcdef"), 3, "abcd");

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Level, Shared, level_slot, lock};
+use super::{Level, PipeState, level_slot, lock};
 use crate::{
     config::LogFormat,
     sync::{Arc, atomic::Ordering, thread},
@@ -19,7 +19,7 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 
 /// Gathers what producers have buffered, and writes it.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<PipeState>,
     output: Box<dyn io::Write + Send>,
     format: LogFormat,
     batch: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<PipeState>,
         output: Box<dyn io::Write + Send>,
         format: LogFormat,
     ) -> Self {

@@ -285,8 +285,8 @@ fn an_event_deep_inside_looks_through_the_nearest_spans_only() {
 
 #[test]
 fn members_are_replaced_where_they_stand() {
-    let mut kept = Kept::default();
-    let all = |kept: &Kept| {
+    let mut kept = SpanFieldBuf::default();
+    let all = |kept: &SpanFieldBuf| {
         let text = |(name, member): (&'static str, &[u8])| {
             (name, String::from_utf8(member.to_vec()).unwrap())
         };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use plimsoll::testing::{Connection, Metrics, eventually, timed};
+use plimsoll::testing::{Connection, Scrape, eventually, timed};
 
 use crate::support::{ms, start};
 
@@ -24,11 +24,11 @@ impl Admin {
     }
 
     #[track_caller]
-    fn metrics(&mut self) -> Metrics {
+    fn metrics(&mut self) -> Scrape {
         let connection = self
             .connection
             .get_or_insert_with(|| Connection::unix(&self.path).unwrap());
-        Metrics::parse(connection.get("/metrics").text()).unwrap()
+        Scrape::parse(connection.get("/metrics").text()).unwrap()
     }
 }
 
@@ -52,13 +52,13 @@ fn three_times_as_many_connections_as_there_is_room_for_are_counted_one_by_one()
         ("WORKERS", "1"),
     ]);
     let mut silent: Vec<_> = (0..3 * ROOM).map(|_| service.connect()).collect();
-    let open = |metrics: &Metrics| metrics.value("http_connections_open", &[]);
+    let open = |metrics: &Scrape| metrics.value("http_connections_open", &[]);
     // The admin's own connection is one of those that are open.
     let metrics = eventually("all have been accepted", || {
         let metrics = admin.metrics();
         (metrics.value("http_connections_total", &[]) == Some(301.0)).then_some(metrics)
     });
-    let rejected = |metrics: &Metrics| metrics.sum("http_connections_rejected_total", &[]);
+    let rejected = |metrics: &Scrape| metrics.sum("http_connections_rejected_total", &[]);
     assert_eq!(rejected(&metrics), 200.0);
     eventually("as many are left as there is room for", || {
         (open(&admin.metrics()) == Some(101.0)).then_some(())

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use plimsoll::testing::{
-    Connection, Metrics, Process, Signal, eventually, eventually_within, timed,
+    Connection, Process, Scrape, Signal, eventually, eventually_within, timed,
 };
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
@@ -149,11 +149,11 @@ impl Drop for Secret {
     }
 }
 
-fn metrics(service: &Process, config: &Arc<ClientConfig>) -> Metrics {
+fn metrics(service: &Process, config: &Arc<ClientConfig>) -> Scrape {
     let session = shake_hands(service.addr(), config).unwrap();
     let answer = ask(session, "/metrics").unwrap();
     let (_, text) = answer.split_once("\r\n\r\n").unwrap();
-    Metrics::parse(text).unwrap()
+    Scrape::parse(text).unwrap()
 }
 
 fn failed_handshakes(service: &Process, config: &Arc<ClientConfig>) -> f64 {

@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status};
 use plimsoll::{
-    ClientService, Handle, Prepared, Service, SetupError, build_info, testing::TestService,
+    App, ClientService, Handle, Prepared, SetupError, build_info, testing::TestService,
 };
 use tokio::net::TcpListener;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -53,7 +53,7 @@ async fn ask(State(back): State<Back>) -> Result<String, StatusCode> {
 
 /// A service with `/front`, which asks the service at `addr`.
 async fn front(addr: SocketAddr, settings: &[(&str, &str)]) -> TestService {
-    let service = Service::new(build_info!()).setup(move |handle: Handle| async move {
+    let service = App::new(build_info!()).setup(move |handle: Handle| async move {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let client = handle.client_layer("back").layer(client);
         let router = Router::new().route("/front", get(ask));
@@ -64,7 +64,7 @@ async fn front(addr: SocketAddr, settings: &[(&str, &str)]) -> TestService {
 
 async fn back(settings: &[(&str, &str)]) -> TestService {
     let router = Router::new().route("/back", get(|| async { "back\n" }));
-    TestService::start(Service::new(build_info!()).router(router), settings).await
+    TestService::start(App::new(build_info!()).router(router), settings).await
 }
 
 /// The calls that ended with a status, and those that were measured.
@@ -201,7 +201,7 @@ async fn a_call_has_the_deadline_of_its_request() {
 /// A service that only prepares, with a client that answers this status.
 async fn ask_at_once(settings: &[(&str, &str)], status: StatusCode) -> Prepared {
     let environment = plimsoll::config::Environment::from_pairs(settings.iter().copied());
-    let chassis = Service::new(build_info!())
+    let chassis = App::new(build_info!())
         .environment(environment)
         .output(plimsoll::telemetry::Output::to(std::io::sink()))
         .prepare()
@@ -253,7 +253,7 @@ async fn a_call_that_is_not_recorded_is_no_span() {
         ("OTEL_TRACES_SAMPLER", "always_off"),
     ];
     let chassis = ask_at_once(&settings, StatusCode::OK).await;
-    let text = chassis.layer().metrics(plimsoll::Exposition::Plain);
+    let text = chassis.layer().metrics(plimsoll::TextFormat::Plain);
     let labels = "{peer=\"back\",method=\"_OTHER\",status=\"200\"}";
     assert!(text.contains(&format!("http_client_requests_total{labels} 1\n")));
     assert!(text.contains("\ntrace_spans_total 0\n"), "{text}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll::testing::{Metrics, Process, eventually};
+use plimsoll::testing::{Process, Scrape, eventually};
 
 use super::{
     collector::{Collector, Manner, hex},
@@ -100,7 +100,7 @@ fn the_last_recorded_request_of_a_bucket_is_its_exemplar_in_open_metrics_only() 
 
     // The plain format knows none, and this reader of it would refuse them.
     let plain = scrape(&service, "");
-    assert!(Metrics::parse(&plain).is_ok());
+    assert!(Scrape::parse(&plain).is_ok());
     assert!(!plain.contains("trace_id"));
     service.terminate();
 }

@@ -106,9 +106,9 @@ fn joined(
 type Said = (Option<IpAddr>, Option<Vec<u8>>, Option<Vec<u8>>);
 
 fn said(line: &[u8]) -> Vec<Said> {
-    let unescaped = |value: Value<'_>| value.unescaped().into_owned();
+    let unescaped = |value: ForwardedValue<'_>| value.unescaped().into_owned();
     hops(line)
-        .map(|Hop { ip, proto, host }| (ip, proto.map(unescaped), host.map(unescaped)))
+        .map(|ForwardedHop { ip, proto, host }| (ip, proto.map(unescaped), host.map(unescaped)))
         .collect()
 }
 

@@ -132,7 +132,7 @@ fn bytes_outside_utf8_are_fine_in_quotes_but_in_no_address() {
 
 #[test]
 fn memory_is_taken_for_escapes_only() {
-    let takes_memory = |raw| matches!(Value(raw).unescaped(), Cow::Owned(_));
+    let takes_memory = |raw| matches!(ForwardedValue(raw).unescaped(), Cow::Owned(_));
     assert!(!takes_memory(b"192.0.2.1"));
     assert!(!takes_memory(b"[2001:db8::1]:80"));
     assert!(takes_memory(b"\\192.0.2.1"));
@@ -141,12 +141,12 @@ fn memory_is_taken_for_escapes_only() {
 /// `expect` has the address, `proto` and `host` of each hop, from right to left.
 #[track_caller]
 fn check_claims(line: &str, expect: &str) {
-    let shown = |value: Option<Value<'_>>| {
+    let shown = |value: Option<ForwardedValue<'_>>| {
         let text = value.map(|value| String::from_utf8(value.unescaped().into_owned()).unwrap());
         text.unwrap_or("-".to_owned())
     };
     let found: Vec<String> = hops(&latin1(line))
-        .map(|Hop { ip, proto, host }| {
+        .map(|ForwardedHop { ip, proto, host }| {
             let ip = ip.map_or("-".to_owned(), |ip| ip.to_string());
             format!("{ip} {} {}", shown(proto), shown(host))
         })
