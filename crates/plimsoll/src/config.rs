@@ -51,12 +51,12 @@ mod chassis;
 mod definition;
 mod env_file;
 mod file;
-mod manager;
 mod memory;
 mod notes;
 mod problem;
 mod reader;
 mod render;
+mod service_manager;
 mod source;
 mod standard;
 mod value;
@@ -79,8 +79,8 @@ pub use self::{
     },
 };
 pub(crate) use self::{
-    manager::{ActivationSockets, ServiceManagerEnv},
     memory::BodyMemory,
+    service_manager::{ActivationSockets, ServiceManagerEnv},
 };
 use crate::BuildInfo;
 

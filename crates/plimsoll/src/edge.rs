@@ -18,31 +18,31 @@
 //! * What a handler answers is never rewritten. The chassis answers in the handler's place only
 //!   when the handler was cancelled or has panicked.
 
-mod access;
-mod account;
-mod address;
+mod access_log;
 mod admission;
-mod client;
+mod client_ip;
 mod content;
-mod endpoints;
-mod fault;
-mod future;
+mod extract;
 mod handler;
 mod id;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
-mod label;
 mod layer;
-mod limits;
-mod matcher;
 mod origin;
+mod probes;
 mod problem;
+mod protocol_fault;
+mod request_body;
+mod request_guard;
+mod response;
+mod response_body;
 mod route;
+mod route_label;
+mod route_limits;
+mod route_matcher;
 mod span;
-mod stalled;
+mod stalled_responses;
 mod strict;
-mod tracked;
-mod upload;
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -55,36 +55,36 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 #[cfg(all(feature = "client", feature = "otlp"))]
-pub(crate) use self::access::MAX_METHOD;
+pub(crate) use self::access_log::MAX_METHOD;
 use self::{
-    access::AccessLog,
-    account::RequestGuard,
-    address::{ClientIpResolver, ResolvedClient},
+    access_log::AccessLog,
     admission::Admission,
-    endpoints::Endpoints,
+    client_ip::{ClientIpResolver, ResolvedClient},
+    probes::Endpoints,
     problem::Problem,
-    upload::RequestBody,
+    request_body::RequestBody,
+    request_guard::RequestGuard,
 };
 pub(crate) use self::{
-    address::Peer,
-    endpoints::EndpointSet,
+    client_ip::Peer,
     id::HEADER as REQUEST_ID,
-    matcher::RouteMatcher,
     origin::RequestSource,
+    probes::EndpointSet,
+    request_body::BodyLimits,
     route::Routes,
-    stalled::{STALL, StalledResponse, StalledResponses},
+    route_matcher::RouteMatcher,
+    stalled_responses::{STALL, StalledResponse, StalledResponses},
     strict::{MAX_HEAD, asks_for_websocket},
-    upload::BodyLimits,
 };
 pub use self::{
-    client::{ClientIp, OutsideRequest},
-    endpoints::ProbeAlias,
-    future::ResponseFuture,
-    label::{RouteLabel, RouteLabelLayer},
+    extract::{ClientIp, OutsideRequest},
     layer::{Edge, EdgeLayer},
-    limits::{RouteLimits, RouteLimitsLayer},
     origin::{OriginRejection, RequestOrigin, Scheme},
-    tracked::ResponseBody,
+    probes::ProbeAlias,
+    response::ResponseFuture,
+    response_body::ResponseBody,
+    route_label::{RouteLabel, RouteLabelLayer},
+    route_limits::{RouteLimits, RouteLimitsLayer},
 };
 use crate::{
     config::Config,
@@ -266,7 +266,7 @@ impl EdgeState {
         });
         if context.body.is_some() {
             // In the place of axum's default; a limit of the application's own, set further inside, wins.
-            limits::extractor_limit(self.max_body_bytes).apply(&mut request);
+            route_limits::extractor_limit(self.max_body_bytes).apply(&mut request);
         }
         ResponseFuture::handling(account, context, self.request_timeout, || call(request))
     }

@@ -44,6 +44,7 @@
 // docs.rs marks each item with the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod app;
 mod background;
 pub mod build_info;
 pub mod config;
@@ -54,21 +55,20 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
-mod lateness;
+mod late_timer;
 mod lifecycle;
 mod metrics;
-#[cfg_attr(not(feature = "otlp"), path = "otlp/off.rs")]
+#[cfg_attr(not(feature = "otlp"), path = "otlp/disabled.rs")]
 mod otlp;
 mod outgoing;
 mod polled;
 mod server;
-mod service;
 pub mod shutdown;
 mod sync;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg_attr(not(feature = "otlp"), path = "trace/off.rs")]
+#[cfg_attr(not(feature = "otlp"), path = "trace/disabled.rs")]
 mod trace;
 
 pub use prometheus_client;
@@ -76,6 +76,7 @@ pub use prometheus_client;
 #[cfg(feature = "client")]
 pub use self::outgoing::{ClientFuture, ClientLayer, ClientService};
 pub use self::{
+    app::{App, Connect, ConnectError, Exit, Handle, Prepared, SetupError, StartError},
     background::Worker,
     build_info::BuildInfo,
     config::Config,
@@ -90,7 +91,6 @@ pub use self::{
     metrics::{BoundedFamily, Buckets, LabelSet, MetricError, Metrics, TextFormat},
     outgoing::propagate,
     server::UdsConnectInfo,
-    service::{App, Connect, ConnectError, Exit, Handle, Prepared, SetupError, StartError},
     shutdown::ShutdownToken,
     telemetry::Log,
 };

@@ -18,13 +18,13 @@
 //!
 //! States only move forward, apart from `ready ⇄ not_ready`.
 
-mod connections;
-mod drain;
+mod connection_tracker;
+mod heartbeats;
 mod hooks;
-mod notify;
-mod pulse;
-mod report;
 mod runs;
+mod sd_notify;
+mod shutdown_report;
+mod shutdown_sequence;
 mod signals;
 mod watchdog;
 
@@ -33,14 +33,14 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU32, Ordering},
 };
 
-pub use self::report::ShutdownReport;
+pub use self::shutdown_report::ShutdownReport;
 pub(crate) use self::{
-    connections::{ConnectionTracker, DrainStage},
-    drain::{ForcedShutdown, ShutdownOutcome, ShutdownSequence, hard_limit},
+    connection_tracker::{ConnectionTracker, DrainStage},
+    heartbeats::{Heartbeats, stall_limit},
     hooks::Hooks,
-    notify::{SdNotify, WatchdogNotifier},
-    pulse::{Heartbeats, stall_limit},
     runs::WorkerRuns,
+    sd_notify::{SdNotify, WatchdogNotifier},
+    shutdown_sequence::{ForcedShutdown, ShutdownOutcome, ShutdownSequence, hard_limit},
     signals::{Signals, Stop},
     watchdog::Watchdog,
 };

@@ -18,10 +18,10 @@ mod calls;
 mod causes;
 mod cells;
 mod definition;
-#[cfg_attr(not(feature = "otlp"), path = "metrics/exemplars/off.rs")]
+#[cfg_attr(not(feature = "otlp"), path = "metrics/exemplars/disabled.rs")]
 mod exemplars;
 mod http;
-mod known;
+mod literal_routes;
 mod method;
 mod process;
 mod protocol;
@@ -59,7 +59,7 @@ pub(crate) use self::{
     restarts::Restarts,
     spans::SpanTotals,
 };
-pub(crate) use self::{known::LiteralRoutes, method::method_slot};
+pub(crate) use self::{literal_routes::LiteralRoutes, method::method_slot};
 #[cfg(feature = "otlp")]
 pub(crate) use self::{method::method_label, spans::SpanLoss};
 use tokio::runtime::RuntimeMetrics;

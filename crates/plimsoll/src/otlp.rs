@@ -23,7 +23,7 @@
 //! # Not here
 //!
 //! What stands in the span of a request is the business of the edge. Without the feature `otlp`
-//! the file `otlp/off.rs` stands in the place of this one.
+//! the file `otlp/disabled.rs` stands in the place of this one.
 
 mod collector;
 mod encode;

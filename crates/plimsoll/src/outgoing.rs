@@ -8,7 +8,7 @@
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]
-#[cfg_attr(not(feature = "otlp"), path = "outgoing/off.rs")]
+#[cfg_attr(not(feature = "otlp"), path = "outgoing/disabled.rs")]
 mod span;
 
 use http::HeaderMap;

@@ -21,19 +21,19 @@
 
 mod accept;
 mod connection;
-mod crowd;
+mod connection_limiter;
 mod http1;
 mod http2;
-mod inherited;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
-mod linger;
+mod io;
+mod lingering_close;
 mod listener;
 mod proxy_protocol;
 mod socket;
+mod socket_activation;
 mod state;
-mod stream;
-#[cfg_attr(not(feature = "tls"), path = "server/tls/off.rs")]
+#[cfg_attr(not(feature = "tls"), path = "server/tls/disabled.rs")]
 mod tls;
 mod unix_peer;
 mod websocket;
@@ -42,13 +42,13 @@ pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{
     accept::AcceptConfig,
     http1::MalformedFraming,
-    inherited::{ActivatedListener, take as take_inherited},
     listener::{BindError, Bound},
+    socket_activation::{ActivatedListener, take as take_inherited},
     state::ConnectionState,
     tls::Tls,
 };
 #[cfg(feature = "tls")]
 pub(crate) use self::{
-    stream::ALPN_HTTP2,
+    io::ALPN_HTTP2,
     tls::{CertificateReader as TlsReader, TlsError, TlsEvent, WATCH_EVERY, watch},
 };

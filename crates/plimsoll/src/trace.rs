@@ -17,7 +17,7 @@
 //! # Not here
 //!
 //! Whether a peer is believed is decided in the edge; whether a trace is recorded, and where its
-//! spans go, in `otlp`. Without the feature `otlp` the file `trace/off.rs` stands in the place of
+//! spans go, in `otlp`. Without the feature `otlp` the file `trace/disabled.rs` stands in the place of
 //! this one.
 
 mod active;

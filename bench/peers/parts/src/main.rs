@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::{Router, routing::get, serve::ListenerExt};
-use plimsoll::{Service, build_info};
+use plimsoll::{App, build_info};
 use tokio::net::TcpListener;
 
 const BANNER: &str = "rust-axum-app is running (Rust + Axum)\n";
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Ok("none") => router().and_then(serve),
         Ok("edge") => edge(),
         Ok("all") => match router() {
-            Ok(router) => return Service::new(build_info!()).router(router).run().report(),
+            Ok(router) => return App::new(build_info!()).router(router).run().report(),
             Err(error) => Err(error),
         },
         Ok(other) => Err(io::Error::other(format!("PART={other}"))),
@@ -44,12 +44,12 @@ fn router() -> io::Result<Router> {
 }
 
 fn edge() -> io::Result<()> {
-    let chassis = Service::new(build_info!())
+    let chassis = App::new(build_info!())
         .prepare()
         .map_err(io::Error::other)?;
     let layer = chassis.layer();
     let metrics = layer.clone();
-    let exposition = async move || metrics.metrics(plimsoll::Exposition::Plain);
+    let exposition = async move || metrics.metrics(plimsoll::TextFormat::Plain);
     serve(router()?.layer(layer).route("/metrics", get(exposition)))
 }
 

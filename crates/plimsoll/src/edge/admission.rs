@@ -25,7 +25,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{stalled::StalledResponses, upload::BodyLimits};
+use super::{request_body::BodyLimits, stalled_responses::StalledResponses};
 
 /// A pause that an honest client makes between two pieces of a body: nobody has to go for that.
 const MIN_STALL: Duration = Duration::from_millis(100);

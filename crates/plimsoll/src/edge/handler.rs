@@ -12,10 +12,10 @@ use http::StatusCode;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{problem::Problem, upload::BodyOutcome};
+use super::{problem::Problem, request_body::BodyOutcome};
 use crate::{
     context::{self, RequestContext},
-    lateness,
+    late_timer,
     telemetry::{CaughtPanic, catch},
 };
 
@@ -165,7 +165,7 @@ where
                     this.deadline.set(Some(sleep_until(began + timeout)));
                 }
                 let deadline = this.deadline.as_mut().as_pin_mut();
-                match deadline.map(|it| lateness::poll_timer(it, this.is_final, cx)) {
+                match deadline.map(|it| late_timer::poll_timer(it, this.is_final, cx)) {
                     Some(Poll::Ready(())) => HandlerOutcome::Late,
                     _ => return Poll::Pending,
                 }

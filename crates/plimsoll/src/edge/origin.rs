@@ -52,7 +52,7 @@ use http::{HeaderMap, HeaderName, StatusCode, Uri, header::HOST, request::Parts,
 
 use super::{
     OutsideRequest,
-    address::{ForwardedClaims, ForwardedHop, ForwardedSource},
+    client_ip::{ForwardedClaims, ForwardedHop, ForwardedSource},
     problem::Problem,
 };
 use crate::context;

@@ -28,7 +28,7 @@ use http::{Method, Request, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::matcher::{RouteChoice, RouteMatcher};
+use super::route_matcher::{RouteChoice, RouteMatcher};
 use crate::{
     context,
     metrics::{LiteralRoutes, Registry, RouteId},

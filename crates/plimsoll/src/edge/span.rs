@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::{EdgeState, RequestSource, account::RequestGuard};
+use super::{EdgeState, RequestSource, request_guard::RequestGuard};
 use crate::trace::RequestTrace;
 
 #[cfg(feature = "otlp")]
 impl EdgeState {
     /// Decides whether the request is recorded.
     pub(super) fn begin_trace<B>(&self, request: &Request<B>, way: RequestSource) -> RequestTrace {
-        use super::{RequestOrigin, address::ForwardedSource};
+        use super::{RequestOrigin, client_ip::ForwardedSource};
         use crate::trace::Recording;
 
         let is_trusted = way.forwarded != ForwardedSource::Nowhere;
@@ -72,7 +72,7 @@ mod on {
 
     use super::{EdgeState, RequestGuard};
     use crate::{
-        edge::access::MAX_METHOD,
+        edge::access_log::MAX_METHOD,
         metrics::method_label,
         otlp::{AttributeValue, Span, SpanKind},
         trace::{Recording, SpanContext},

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Heartbeats, WatchdogNotifier, pulse::STUCK};
+use super::{Heartbeats, WatchdogNotifier, heartbeats::STUCK};
 use crate::{
     config::Level,
     metrics::Registry,

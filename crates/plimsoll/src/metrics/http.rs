@@ -15,7 +15,7 @@ use super::{
     cells::{BUCKETS, Series, Sums},
     definition as families,
     exemplars::Exemplars,
-    known::LiteralRoutes,
+    literal_routes::LiteralRoutes,
     method::{LABELS, method_slot},
     routes::{AppendOnly, UNMATCHED},
     text::TextEncoder,

@@ -25,7 +25,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::{
     BindError, Bound, Tls,
     connection::{self, Connection},
-    crowd::{ConnectionLimiter, ConnectionPermit},
+    connection_limiter::{ConnectionLimiter, ConnectionPermit},
     listener::Listener,
     socket::{Socket, StdSocket},
     state::{ConnectionState, ConnectionTimeouts},

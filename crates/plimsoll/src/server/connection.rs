@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its end.
 
-mod drive;
 mod open;
+mod serve;
 mod unread;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -15,15 +15,15 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use self::{drive::serve_connection, open::open, unread::SettledResponse};
+use self::{open::open, serve::serve_connection, unread::SettledResponse};
 use super::{
     accept::ConnectionGuard,
     http1::{Framing, MessageScanner},
     http2::{self, FrameFollower, ProgressBody, StreamExecutor, Tunnel},
-    linger::LingeringClose,
+    io::{Protocol, Stream, TrackedIo},
+    lingering_close::LingeringClose,
     socket::Socket,
     state::{ConnectionState, ConnectionTimeouts},
-    stream::{Protocol, Stream, TrackedIo},
     tls::Tls,
     unix_peer::UdsConnectInfo,
 };

@@ -14,9 +14,9 @@
 //! ends it with its connection, and gives it up when its client takes nothing ([`pace`]).
 
 mod frames;
-mod pace;
 mod resets;
 mod tunnel;
+mod write_timeout;
 
 use std::{
     pin::Pin,
@@ -36,11 +36,11 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use self::{
     frames::{Frames, HeadProgress},
-    pace::ProgressBody,
     tunnel::Tunnel,
+    write_timeout::ProgressBody,
 };
-use self::{pace::StreamWriteTimeout, resets::Resets, tunnel::SendingHalf};
-use super::{state::ConnectionState, stream::SocketIo};
+use self::{resets::Resets, tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
+use super::{io::SocketIo, state::ConnectionState};
 use crate::{edge::StalledResponses, lifecycle::ConnectionTracker, metrics::Registry};
 
 /// What a client begins with (RFC 9113, 3.4).

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub(super) use self::unread::UnreadBody;
 use self::unread::UnreadRest;
-use super::{http1::Http1State, stream::Stream};
+use super::{http1::Http1State, io::Stream};
 
 /// How long a connection may wait for what (contract SRV-1).
 #[derive(Debug, Clone, Copy)]

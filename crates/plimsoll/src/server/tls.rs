@@ -28,9 +28,9 @@
 //! The deadline of a handshake is the connection's, as is the choice of a protocol by what was
 //! agreed in it. Nothing here logs: [`watch()`] tells its caller.
 
+mod active_config;
 mod error;
 mod files;
-mod in_force;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -46,13 +46,13 @@ use arc_swap::ArcSwap;
 use http::Version;
 use tokio_rustls::TlsAcceptor;
 
+use self::{active_config::ActiveConfig, files::FileFingerprint};
 pub(crate) use self::{
     error::TlsError,
     reader::CertificateReader,
     watch::{TlsEvent, WATCH_EVERY, watch},
 };
-use self::{files::FileFingerprint, in_force::ActiveConfig};
-use super::stream::{ALPN_HTTP2, SocketIo};
+use super::io::{ALPN_HTTP2, SocketIo};
 use crate::config::TlsFiles;
 
 /// What HTTP is spoken over. In a box, since most of it is the state of a session.

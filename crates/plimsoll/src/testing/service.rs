@@ -18,9 +18,9 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::Scrape;
 use crate::{
+    app::{App, Running},
     config::{Environment, Settings},
     lifecycle::{ShutdownReport, Stop},
-    service::{App, Running},
     telemetry::{Log, Output},
 };
 

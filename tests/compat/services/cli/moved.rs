@@ -6,7 +6,7 @@ use std::process::{ExitCode, Termination as _};
 
 use app::{Cli, Command, Tracker};
 use clap::Parser as _;
-use plimsoll::{Exit, Service, build_info, config::Environment};
+use plimsoll::{App, Exit, build_info, config::Environment};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
 
 fn start(port: u16) -> Exit {
     let port = ("PORT".into(), port.to_string().into());
-    Service::new(build_info!())
+    App::new(build_info!())
         .router(app::router())
         .environment(Environment::from_pairs(std::env::vars_os().chain([port])))
         .tracing_layer(Tracker)

@@ -2,8 +2,8 @@
 
 mod app;
 
-use plimsoll::{Exit, Service, build_info};
+use plimsoll::{App, Exit, build_info};
 
 fn main() -> Exit {
-    Service::new(build_info!()).router(app::router()).run()
+    App::new(build_info!()).router(app::router()).run()
 }

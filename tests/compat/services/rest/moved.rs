@@ -3,10 +3,10 @@
 mod app;
 
 use axum::Router;
-use plimsoll::{Exit, Handle, Service, SetupError, build_info};
+use plimsoll::{App, Exit, Handle, SetupError, build_info};
 
 fn main() -> Exit {
-    Service::new(build_info!()).setup(set_up).run()
+    App::new(build_info!()).setup(set_up).run()
 }
 
 async fn set_up(_: Handle) -> Result<Router, SetupError> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Level, LogFormat, LogLevels, load},
-    edge::{EdgeState, account::RequestGuard, id},
+    edge::{EdgeState, id, request_guard::RequestGuard},
     lifecycle::{Heartbeats, Lifecycle},
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,

@@ -15,7 +15,7 @@ use crate::{
     config::{ForwardedHeader, FromSetting as _, TrustedProxies},
     edge::{
         OriginRejection, Peer, RequestOrigin, RequestSource, Scheme,
-        address::{ClientIpResolver, ForwardedSource},
+        client_ip::{ClientIpResolver, ForwardedSource},
     },
 };
 

@@ -8,7 +8,7 @@ use crate::{
         ForwardedHeader::{self, Forwarded, XForwardedFor},
         FromSetting as _, TrustedProxies,
     },
-    edge::address::{ClientIpResolver, Peer},
+    edge::client_ip::{ClientIpResolver, Peer},
 };
 
 /// The peer whose headers count, and one whose headers do not.

@@ -9,14 +9,14 @@ use tokio::time::sleep;
 use super::{Connection, LAST_REQUEST_GRACE};
 use crate::{
     edge::Peer,
-    lateness,
+    late_timer,
     lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
     server::{
         http2,
+        io::{SocketIo, Stream},
         proxy_protocol::{self, ProxyError, ProxySource},
         state::{ConnectionState, ConnectionTimeouts},
-        stream::{SocketIo, Stream},
     },
 };
 
@@ -113,7 +113,7 @@ async fn before_http<T, E>(
     tokio::select! {
         // First: what arrived while this worker was busy shows at the same time as the end does.
         biased;
-        done = lateness::timeout(left, work) => Some(match done {
+        done = late_timer::timeout(left, work) => Some(match done {
             Ok(result) => result.map_err(OpenError::Failed),
             Err(_) => Err(OpenError::Late),
         }),

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::{ConnectionState, IDLE, lock};
-use crate::server::stream::Stream;
+use crate::server::io::Stream;
 
 /// The most that is discarded of a body, in bytes.
 const MAX_DISCARD: u64 = 64 * 1024;

@@ -20,13 +20,13 @@ use tokio::time::{Instant, sleep_until};
 use super::{Connection, LAST_REQUEST_GRACE};
 use crate::{
     edge::{ResponseBody, STALL, StalledResponse},
-    lateness,
+    late_timer,
     lifecycle::DrainStage,
     metrics::ProtocolError,
     server::{
         http2::{ProgressBody, StreamExecutor},
+        io::TrackedIo,
         state::WaitReason,
-        stream::TrackedIo,
     },
 };
 
@@ -195,7 +195,7 @@ pub(super) async fn serve_connection<H: HttpConnection>(
             armed = None;
             if Instant::now() >= deadline {
                 if deadline == passes
-                    && let Some(extension) = lateness::extension(deadline)
+                    && let Some(extension) = late_timer::extension(deadline)
                 {
                     extended = Some((passes, Instant::now() + extension));
                     continue;

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::stream::Stream;
+use super::io::Stream;
 
 /// How long a client is listened to.
 #[derive(Debug)]

@@ -19,13 +19,13 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    account::RequestGuard,
     content::{self, ContentKind},
     handler::{Handler, HandlerOutcome},
     id,
     problem::Problem,
-    tracked::ResponseBody,
-    upload::SizeLimit,
+    request_body::SizeLimit,
+    request_guard::RequestGuard,
+    response_body::ResponseBody,
 };
 use crate::{
     context::{self, RequestContext},

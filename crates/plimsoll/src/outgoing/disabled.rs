@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::client::{Ended, Peer};
+use super::client::{CallEnd, ClientPeer};
 
 /// The span of a call, of which there is none.
 #[derive(Debug)]
 pub(super) enum CallSpan {}
 
 impl CallSpan {
-    pub(super) const fn begin<B>(_: &Peer, _: &mut Request<B>) -> Option<Self> {
+    pub(super) const fn begin<B>(_: &ClientPeer, _: &mut Request<B>) -> Option<Self> {
         None
     }
 
-    pub(super) const fn end(self, _: &Peer, _: Ended, _: Duration) {
+    pub(super) const fn end(self, _: &ClientPeer, _: CallEnd, _: Duration) {
         match self {}
     }
 }

@@ -30,7 +30,7 @@ mod router;
 mod run;
 mod start;
 mod subscriber;
-#[cfg_attr(not(feature = "tls"), path = "service/tls/off.rs")]
+#[cfg_attr(not(feature = "tls"), path = "app/tls/disabled.rs")]
 mod tls;
 mod workers;
 

@@ -27,7 +27,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::admission::{Admission, BodyWait};
-use crate::{context, lateness, server::MalformedFraming};
+use crate::{context, late_timer, server::MalformedFraming};
 
 /// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
 const MIN_PROGRESS: u64 = 1024;
@@ -311,7 +311,7 @@ where
                 if let Some(silence) = this.silence.as_mut().as_pin_mut()
                     && may_wait
                 {
-                    ready!(lateness::poll_timer(silence, this.is_final, cx));
+                    ready!(late_timer::poll_timer(silence, this.is_final, cx));
                 }
                 this.control.fail(BodyFault::Stalled)
             }

@@ -1,4 +1,4 @@
-//! Stands in the place of `service/tls.rs` in builds without the feature `tls`.
+//! Stands in the place of `app/tls.rs` in builds without the feature `tls`.
 
 use std::{convert::Infallible, sync::Arc};
 

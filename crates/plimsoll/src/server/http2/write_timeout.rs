@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::tunnel::SendingHalf;
 use crate::{
     edge::{STALL, StalledResponse, StalledResponses},
-    lateness,
+    late_timer,
 };
 
 /// What the body of a stream's answer did while the stream was polled.
@@ -148,7 +148,7 @@ impl<F: Future<Output = ()>, O> Future for StreamWriteTimeout<F, O> {
             return Poll::Pending;
         };
         if this.stalled.is_some() || *this.patience <= STALL {
-            return lateness::poll_timer(timer, this.is_final, cx);
+            return late_timer::poll_timer(timer, this.is_final, cx);
         }
         ready!(timer.as_mut().poll(cx));
         let since = timer.deadline() - first;

@@ -6,7 +6,7 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::{
-    EdgeState, admission::RequestSlot, id::AssignedId, problem::Problem, upload::SizeLimit,
+    EdgeState, admission::RequestSlot, id::AssignedId, problem::Problem, request_body::SizeLimit,
 };
 use crate::{
     context::RequestId,

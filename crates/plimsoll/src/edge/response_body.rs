@@ -13,9 +13,9 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
-    account::RequestGuard,
     content,
     handler::{guard, guard_noted},
+    request_guard::RequestGuard,
 };
 use crate::{context::RequestContext, shutdown::ShutdownFuture};
 

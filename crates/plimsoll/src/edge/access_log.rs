@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use super::{EdgeState, Peer, account::RequestGuard};
+use super::{EdgeState, Peer, request_guard::RequestGuard};
 use crate::{
     build_info::BuildInfo,
     config::Level,
