@@ -4,22 +4,22 @@ use std::{convert::Infallible, sync::Arc};
 
 use tokio::sync::Notify;
 
-use super::exit::Failure;
+use super::exit::StartFailure;
 use crate::{config::Config, metrics::Registry, server::Tls, telemetry::Log};
 
 /// Settings of TLS have been rejected before.
 #[expect(clippy::unnecessary_wraps, reason = "it can fail where there is TLS")]
-pub(super) const fn load(_: &Config, _: &Registry) -> Result<Option<Arc<Tls>>, Failure> {
+pub(super) const fn load(_: &Config, _: &Registry) -> Result<Option<Arc<Tls>>, StartFailure> {
     Ok(None)
 }
 
 /// There are no files to read.
 #[expect(clippy::unnecessary_wraps, reason = "it can fail where there is TLS")]
-pub(super) const fn check(_: &Config) -> Result<(), Failure> {
+pub(super) const fn check(_: &Config) -> Result<(), StartFailure> {
     Ok(())
 }
 
-pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<Infallible, Failure> {
+pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<Infallible, StartFailure> {
     match **tls {}
 }
 

@@ -5,18 +5,18 @@ use std::io;
 
 use http::Version;
 
-use super::stream::Raw;
+use super::io::SocketIo;
 
 /// The TLS configuration of a listener, of which there is none.
 #[derive(Debug)]
 pub(crate) enum Tls {}
 
 /// What HTTP would be spoken over.
-pub(super) type TlsStream = Raw;
+pub(super) type TlsStream = SocketIo;
 
 impl Tls {
     #[expect(clippy::unused_async, reason = "it takes time where there is TLS")]
-    pub(super) async fn accept(&self, _: Raw) -> io::Result<(TlsStream, Version)> {
+    pub(super) async fn accept(&self, _: SocketIo) -> io::Result<(TlsStream, Version)> {
         match *self {}
     }
 }
