@@ -1,6 +1,5 @@
 //! Keeps `docs/contract.md` honest: every clause names tests, or checks of `deploy/test` or `.ci/run`,
 //! that exist, or says "not yet".
-//! And the catalogue in `docs/reliability.md`: its rows name tests that exist, or say "not here".
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -253,74 +252,6 @@ fn a_contract_with_gaps_is_complained_about() {
         "| IMG-3 | Text. | `proof` |\n| IMG-3 | Text. |",
         "cells instead of 3",
     );
-}
-
-/// What is wrong with the catalogue of `docs/reliability.md`, given the tests that there are.
-fn catalogue_complaints(reliability: &str, existing: &BTreeSet<String>) -> Vec<String> {
-    let Some((_, rest)) = reliability.split_once("\n## The catalogue\n") else {
-        return vec!["there is no catalogue".to_owned()];
-    };
-    let section = rest.split("\n## ").next().unwrap_or_default();
-    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
-    let mut seen = BTreeSet::new();
-    let mut complaints = Vec::new();
-    for row in rows {
-        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let [id, _, tests] = cells[..] else {
-            complaints.push(format!("{row}: {} cells instead of 3", cells.len()));
-            continue;
-        };
-        if !seen.insert(id) {
-            complaints.push(format!("{id} comes twice"));
-        }
-        if tests.starts_with("not here") {
-            // What it says instead may be of anything.
-            continue;
-        }
-        if !tests.contains('`') {
-            complaints.push(format!("{id} has neither a test nor \"not here\""));
-        }
-        let names = tests.split('`').skip(1).step_by(2);
-        for name in names.filter(|name| !existing.contains(*name)) {
-            complaints.push(format!("{id} names the test {name}, which does not exist"));
-        }
-    }
-    if seen.is_empty() {
-        complaints.push("the catalogue is empty".to_owned());
-    }
-    complaints
-}
-
-#[test]
-fn every_row_of_the_catalogue_names_tests_that_exist() {
-    let path = root().join("docs/reliability.md");
-    let reliability =
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let complaints = catalogue_complaints(&reliability, &existing_tests());
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-}
-
-#[test]
-fn a_catalogue_with_gaps_is_complained_about() {
-    #[track_caller]
-    fn check(rows: &str, expected: &str) {
-        let head = "| id | shows | tests |\n|---|---|---|";
-        let text = format!("# T\n\n## The catalogue\n\n{head}\n{rows}\n\n## Next\n| a |\n");
-        let existing = BTreeSet::from(["proof".to_owned()]);
-        let complaints = catalogue_complaints(&text, &existing).join("\n");
-        assert_eq!(complaints.is_empty(), expected.is_empty(), "{complaints}");
-        assert!(complaints.contains(expected), "{complaints}");
-    }
-    check("| RT-01 | Text. | `proof` |", "");
-    check("| RT-01 | Text. | not here: `WORKERS` |", "");
-    check("| RT-01 | Text. | `absent` |", "does not exist");
-    check("| RT-01 | Text. | |", "neither a test");
-    check("| RT-01 | `proof` |", "cells instead of 3");
-    check(
-        "| RT-01 | Text. | `proof` |\n| RT-01 | Text. | `proof` |",
-        "comes twice",
-    );
-    check("", "empty");
 }
 
 #[test]

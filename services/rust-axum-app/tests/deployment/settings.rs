@@ -9,7 +9,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_rust-axum-app");
 /// The line that has the longest time from SIGTERM to the exit (LIFE-10).
 const HARD_LIMIT: &str = "# hard limit: ";
 
-/// Seen for a connection with half a head (docs/reliability.md, CONN-03), in bytes.
+/// Measured for a connection with a partial head (docs/reliability.md), in bytes.
 const HALF_A_HEAD: i64 = 88 * 1024;
 
 /// Variables, by their names.
