@@ -152,7 +152,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
             .lines()
             .filter_map(|line| line.strip_prefix("## "))
             .collect();
-        let expected = ["What it means", "First look", "Likely causes", "What to do"];
+        let expected = ["Meaning", "Diagnosis", "Likely causes", "Actions"];
         assert_eq!(sections, expected, "{name}");
     }
 }
