@@ -1,16 +1,16 @@
-# An engine for this run alone: Debian's dockerd with a socket, a store and a bridge of its own.
-# Whatever other engine the machine has is not touched, nor are its firewall rules.
+# A separate engine for this run: Debian's dockerd with its own socket, store and bridge.
+# Other engines of the machine and their firewall rules are not changed.
 # shellcheck shell=bash
 
 readonly BRIDGE=deploytest0
 readonly ENGINE_NETWORK=172.31.251
 
-# Debian's client: it has BuildKit inside.
+# Debian's client, which includes BuildKit.
 docker() {
   DOCKER_BUILDKIT=1 /usr/bin/docker --host "unix://$STATE/engine.sock" "$@"
 }
 
-# Not known by a variable, which a subshell that starts it could not set for the others.
+# Not a variable: a subshell that starts the engine could not set it for the others.
 engine_runs() {
   [[ -f $STATE/engine.pid ]] && kill -0 "$(<"$STATE/engine.pid")" 2>/dev/null
 }
@@ -18,12 +18,12 @@ engine_runs() {
 engine_start() {
   ! engine_runs || return 0
   debian_tools iproute2
-  # Left behind by a run that was killed.
+  # Remains of a run that was killed.
   ip link delete "$BRIDGE" 2>/dev/null || true
   ip link add name "$BRIDGE" type bridge
   ip address add "$ENGINE_NETWORK.1/24" dev "$BRIDGE"
   ip link set "$BRIDGE" up
-  # Published ports are forwarded by docker-proxy, so no rule of the firewall is needed.
+  # docker-proxy forwards published ports, so no firewall rule is needed.
   dockerd --host "unix://$STATE/engine.sock" --pidfile "$STATE/engine.pid" \
     --data-root "$STATE/engine" --exec-root "$STATE/engine-run" \
     --bridge "$BRIDGE" --iptables=false --ip6tables=false --ip-masq=false --ip-forward=false \

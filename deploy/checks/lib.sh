@@ -1,7 +1,7 @@
-# What all parts share: checks, their outcomes, and what is told at the end.
+# Shared by all parts: checks, their results, and the summary.
 #
-# A check is a function whose name says what holds; `check NAME` runs it in a subshell, where the
-# first command that fails ends it. docs/contract.md names checks by these names.
+# A check is a function named after the property that it checks. `check NAME` runs it in a subshell,
+# where the first failing command ends it. The contract names checks by these names.
 # shellcheck shell=bash
 
 passed=0
@@ -9,10 +9,10 @@ failures=()
 not_run=()
 began=$SECONDS
 
-# check NAME: runs one check; its output is shown only if it fails, but for lines `seen: …`.
+# check NAME: runs one check; its output is shown only if it fails, except lines `seen: …`.
 check() {
   local name=$1 output status since=$SECONDS
-  # Not as the condition of an `if`: bash would go on after commands that fail in there.
+  # Not as the condition of an `if`: bash would continue after failing commands in it.
   set +e
   output=$(
     set -e
@@ -31,17 +31,17 @@ check() {
   fi
 }
 
-# leave_out WHAT: says aloud, now and at the end, what is not proven by this run.
+# leave_out WHAT: reports, now and in the summary, a check that this run skips.
 leave_out() {
   not_run+=("$1")
   printf 'NOT RUN %s\n' "$1"
 }
 
-# need WHAT COMMAND...: a step without which nothing after it makes sense.
+# need WHAT COMMAND...: a step that all later steps require.
 need() {
   local what=$1 since=$SECONDS status
   shift
-  # As in `check`, of which the reason stands there.
+  # As in `check`, for the same reason.
   set +e
   (
     set -e
@@ -51,7 +51,7 @@ need() {
   set -e
   if ((status != 0)); then
     tail -n 60 "$STATE/need.log" >&2
-    printf 'deploy/test: cannot go on without: %s\n' "$what" >&2
+    printf 'deploy/test: cannot continue without: %s\n' "$what" >&2
     exit 1
   fi
   printf 'have    %s (%d s)\n' "$what" "$((SECONDS - since))"
@@ -71,14 +71,14 @@ equal() {
   [[ $2 == "$3" ]] || fail "$1: expected \"$2\", saw \"$3\""
 }
 
-# eventually SECONDS COMMAND...: tries until it succeeds, for a limited time.
+# eventually SECONDS COMMAND...: retries until it succeeds, for a limited time.
 eventually() {
   local until=$((SECONDS + $1))
   shift
   until "$@" >/dev/null 2>&1; do
     if ((SECONDS >= until)); then
-      fail "still not so: $*"
-      # Where the shell goes on after what fails, the loop must not.
+      fail "timed out: $*"
+      # If the shell continues after a failure, the loop must still end.
       return 1
     fi
     sleep 0.1
@@ -89,7 +89,7 @@ milliseconds() {
   date +%s%3N
 }
 
-# A port that nobody has at this moment.
+# A port that is free at this moment.
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
@@ -98,7 +98,7 @@ at_exit() {
   local status=$?
   engine_stop
   if ((status != 0 && ${#failures[@]} == 0)); then
-    printf '\ndeploy/test: broken off with status %d\n' "$status" >&2
+    printf '\ndeploy/test: aborted with status %d\n' "$status" >&2
   fi
 }
 

@@ -1,4 +1,4 @@
-"""Judges a load: what the clients saw, and what the services wrote down.
+"""Checks the result of a load: the responses of the clients, and the records of the services.
 
 load.py REQUESTS H2LOAD_OUTPUT LOG...
 """
@@ -33,7 +33,7 @@ print(f"seen: {handled} access records with status 200, {unfinished} with anothe
 
 assert failed == errored == timeout == 0
 assert statuses["3xx"] == statuses["4xx"] == statuses["5xx"] == 0
-# Steadily, as was asked for: a load that stood still would lose nothing either.
+# At the requested rate: a load that stopped would lose nothing either.
 assert started >= 0.95 * int(wanted), f"{started} of {wanted}"
-# Those that the end of the load found on their way have a record and no answer that was counted.
+# Requests in flight at the end of the load have a record, and no counted response.
 assert succeeded <= handled <= started + 50, (succeeded, handled, started)

@@ -1,4 +1,4 @@
-"""Checks what kustomize has built for one overlay.
+"""Checks the output of kustomize for one overlay.
 
 manifests.py schemas|restricted|references|settings RENDERED BINARY
 """
@@ -27,7 +27,7 @@ pod = deployment["template"]["spec"]
 
 
 def schemas():
-    """Each object is what the newest Kubernetes that is known takes, and nothing is unknown in it."""
+    """Each object is valid in the newest known Kubernetes, without unknown fields."""
     version = kubernetes_validate.latest_version()
     checked = 0
     for item in objects:
@@ -39,7 +39,7 @@ def schemas():
 
 
 def restricted():
-    """The pod security standard "restricted", and a root that cannot be written."""
+    """The pod security standard "restricted", and a read-only root file system."""
     assert by_kind["Namespace"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     for name in ["hostNetwork", "hostPID", "hostIPC"]:
         assert not pod.get(name), name
@@ -63,7 +63,7 @@ def selects(selector):
 
 
 def references():
-    """Names that one object has for another are names of objects that there are."""
+    """Names that refer to other objects are names of existing objects."""
     for item in objects:
         if item["kind"] != "Namespace":
             assert item["metadata"]["namespace"] == namespace, item["kind"]
@@ -80,20 +80,20 @@ def references():
     assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} <= ports
     target = by_kind["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
     assert target["name"] == by_kind["Deployment"]["metadata"]["name"]
-    # A number here would undo the autoscaler's at every apply.
+    # A number here would replace that of the autoscaler at every apply.
     assert "replicas" not in deployment
     monitor = by_kind["ServiceMonitor"]["spec"]
     assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     named = {port["name"] for port in service["spec"]["ports"]}
     assert {endpoint["port"] for endpoint in monitor["endpoints"]} <= named
     (source,) = container["envFrom"]
-    # The generated name, with the hash of its contents.
+    # The generated name, with the hash of its content.
     assert source["configMapRef"]["name"] == by_kind["ConfigMap"]["metadata"]["name"]
     assert re.search(r"-[a-z0-9]{10}$", source["configMapRef"]["name"])
     assert pod["serviceAccountName"] == by_kind["ServiceAccount"]["metadata"]["name"]
     for name in ["startupProbe", "livenessProbe", "readinessProbe"]:
         assert container[name]["httpGet"]["port"] in ports
-    # A secret is named and is not in version control.
+    # The secret is referenced, and is not in version control.
     assert "Secret" not in by_kind
     assert namespace != "rust-axum-app-prod" or "SECRET_KEY" not in by_kind["ConfigMap"]["data"]
 
@@ -104,7 +104,7 @@ def seconds(text):
 
 
 def settings():
-    """The environment of the pod, as the kubelet would make it, is what the service starts with."""
+    """The service starts with the environment of the pod, as the kubelet creates it."""
     environment = dict(by_kind["ConfigMap"]["data"])
     environment |= {item["name"]: item["value"] for item in container["env"]}
     environment["KUBERNETES_SERVICE_HOST"] = "10.0.0.1"

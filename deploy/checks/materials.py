@@ -1,4 +1,4 @@
-"""Compares what `cargo auditable` put into a binary with what is asked for.
+"""Compares the data of `cargo auditable` in a binary with the expected data.
 
 materials.py BINARY [--contains NAME...] [--bill CYCLONEDX]
 """
@@ -24,7 +24,7 @@ with tempfile.TemporaryDirectory() as folder:
     )
     audit = json.loads(zlib.decompress(section.read_bytes()))
 
-# What runs in the service; what only ran in its build is not in it.
+# Crates that run in the service; those that only ran in its build are not included.
 inside = {
     (package["name"], package["version"])
     for package in audit["packages"]

@@ -1,4 +1,4 @@
-# Compose and Swarm: each file started as it is, with images that are here already.
+# Compose and Swarm: each file is started unchanged, with local images.
 # shellcheck shell=bash
 
 part_compose() {
@@ -27,12 +27,12 @@ compose() {
   )
 }
 
-# down FILE: also after a check that fails half-way.
+# down FILE: also after a check that fails partway.
 down() {
   compose "$1" down --volumes --timeout 20 >/dev/null 2>&1 || true
 }
 
-# The address is that of the file: the ports are what is to be proven.
+# The address is that of the file, since the ports are under test.
 asks_8084() {
   curl --silent --fail --max-time 5 "http://127.0.0.1:8084$1"
 }
@@ -77,7 +77,7 @@ compose_runs_the_service_of_production_within_its_limits() {
   equal 'exit status' 0 "$(docker inspect --format '{{.State.ExitCode}}' "$(container app)")"
 }
 
-# Whether Prometheus has scraped the service.
+# Succeeds if Prometheus has scraped the service.
 is_scraped() {
   curl --silent --fail 'http://127.0.0.1:9090/api/v1/query?query=up%7Bjob=%22rust-axum-app%22%7D' |
     grep -q '"1"\]'
@@ -91,7 +91,7 @@ compose_runs_integration_behind_nginx() {
   docker tag "$TESTED" rust-axum-app:int
   compose compose.int.yml up --detach --no-build app nginx prometheus alertmanager
   eventually 60 asks_8084 /
-  # nginx alone is asked from outside, and it is believed about whom it speaks for.
+  # Only nginx is reachable from outside, and the service trusts its forwarded address.
   curl --silent --fail --header 'X-Request-ID: through-nginx' http://127.0.0.1:8084/info
   equal '/metrics through nginx' 404 \
     "$(curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:8084/metrics)"
@@ -99,7 +99,7 @@ compose_runs_integration_behind_nginx() {
   eventually 60 is_scraped
 }
 
-# Tasks of the stack whose state now is as said: as `docker service ps` tells it.
+# Tasks of the stack in the given state, as `docker service ps` reports it.
 tasks() {
   docker service ps deploytest_app --no-trunc --format '{{.CurrentState}} {{.Error}}' | grep -c "^$1" || true
 }
@@ -108,7 +108,7 @@ are_tasks() {
   [[ $(tasks "$1") == "$2" ]]
 }
 
-# What became of the last update.
+# The result of the last update.
 is_updated() {
   [[ $(docker service inspect deploytest_app --format '{{.UpdateStatus.State}}') == completed ]]
 }
@@ -120,11 +120,11 @@ swarm_replaces_the_replicas_of_the_stack_one_by_one() {
   IMAGE=$TESTED docker stack deploy --compose-file deploy/stack.yml deploytest
   eventually 90 are_tasks Running 3
   equal order start-first "$(docker service inspect deploytest_app --format '{{.Spec.UpdateConfig.Order}}')"
-  # As a new image would, with less time to look at each new replica.
+  # Like a new image, with a shorter monitoring time for each new replica.
   docker service update --detach --force --update-monitor 5s deploytest_app
   eventually 180 is_updated
   eventually 60 are_tasks Running 3
-  # The old ones ended by themselves, with status 0: neither failed nor killed.
+  # The old replicas exited with status 0: they neither failed nor were killed.
   eventually 60 are_tasks Shutdown 3
   equal 'replicas that failed' 0 "$(tasks Failed)"
   docker service ps deploytest_app

@@ -1,8 +1,8 @@
-# Without containers: nginx and HAProxy in front of the service, and what systemd says of the unit.
+# Without containers: nginx and HAProxy in front of the service, and systemd's checks of the unit.
 # shellcheck shell=bash
 
 part_hosts() {
-  need 'nginx, HAProxy and what speaks with them' debian_tools haproxy nginx-light systemd curl
+  need 'nginx, HAProxy and their clients' debian_tools haproxy nginx-light systemd curl
   need 'the service' cargo build --locked --quiet --package rust-axum-app
   check systemd_accepts_the_units
   check systemd_finds_the_unit_safe
@@ -11,7 +11,7 @@ part_hosts() {
   check nginx_is_believed_and_hides_what_is_not_public
 }
 
-# The units with this checkout's binary in the place of the installed one.
+# The units with the binary of this checkout instead of the installed one.
 units() {
   mkdir -p "$STATE/units"
   sed "s|/usr/local/bin/rust-axum-app|$(realpath "$BINARY")|" \
@@ -23,7 +23,7 @@ systemd_accepts_the_units() {
   units
   local said
   said=$(systemd-analyze verify "$STATE"/units/rust-axum-app.{service,socket} 2>&1)
-  equal 'what systemd says' '' "$(grep rust-axum-app <<<"$said" || true)"
+  equal 'messages of systemd' '' "$(grep rust-axum-app <<<"$said" || true)"
 }
 
 systemd_finds_the_unit_safe() {
@@ -32,7 +32,7 @@ systemd_finds_the_unit_safe() {
     grep -o 'Overall exposure.*[0-9]')"
 }
 
-# nginx_configuration LISTEN SERVICE: the files as they are, but for two addresses.
+# nginx_configuration LISTEN SERVICE: the files unchanged, except for two addresses.
 nginx_configuration() {
   local folder=$STATE/nginx
   mkdir -p "$folder"
@@ -59,8 +59,8 @@ nginx_accepts_its_configuration() {
 haproxy_accepts_its_configuration() {
   local said
   said=$(haproxy -c -f deploy/haproxy/haproxy.cfg 2>&1)
-  # Warnings would stand here too; since 2.9 it says nothing of a file that is valid.
-  equal 'what HAProxy says' '' "$(grep -v '^Configuration file is valid$' <<<"$said" || true)"
+  # Warnings would appear here too; since 2.9 a valid file makes no message.
+  equal 'messages of HAProxy' '' "$(grep -v '^Configuration file is valid$' <<<"$said" || true)"
 }
 
 nginx_is_believed_and_hides_what_is_not_public() {
@@ -77,7 +77,7 @@ nginx_is_believed_and_hides_what_is_not_public() {
   trap "kill $service $proxy" EXIT
   eventually 20 curl --silent --fail "http://127.0.0.1:$back/ready"
   eventually 20 curl --silent --fail "http://127.0.0.1:$front/"
-  # A client may write the header too: what nginx adds stands behind it and is what counts.
+  # A client may send the header too; nginx appends its own value, and only that is used.
   curl --silent --fail --header 'X-Forwarded-For: 203.0.113.7' --header 'X-Request-ID: through-nginx' \
     --interface 127.0.0.2 "http://127.0.0.1:$front/info"
   record=$(grep '"request_id":"through-nginx"' "$STATE/nginx/log")

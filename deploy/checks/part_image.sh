@@ -1,4 +1,4 @@
-# The image: built by its Dockerfile, and run the way that engines and clusters run it.
+# The image: built by its Dockerfile, and run as engines and clusters run it.
 # shellcheck shell=bash
 
 part_image() {
@@ -31,7 +31,7 @@ part_image() {
   leave_out 'the image on the official base image of Rust: it was built on a stand-in from Debian packages'
 }
 
-# service NAME [ARGUMENT...]: starts a container of the image, and gives its address.
+# service NAME [ARGUMENT...]: starts a container of the image, and prints its address.
 service() {
   local name=$1
   shift
@@ -89,7 +89,7 @@ the_image_runs_as_user_10001() {
 the_image_has_no_shell_and_two_files() {
   local shell status
   docker create --name files "$TESTED"
-  # Everything that is a file, without what the engine mounts into every container.
+  # All files, except those that the engine mounts into every container.
   equal files $'etc/ssl/certs/ca-certificates.crt\nservice' \
     "$(docker export files | tar --list | grep -v '/$' |
       grep -vxE '\.dockerenv|etc/(hostname|hosts|resolv\.conf|mtab)|dev/console' | sort)"
@@ -130,7 +130,7 @@ the_binary_is_static_and_hardened() {
   if readelf --wide --dynamic "$STATE/service" | grep -q NEEDED; then
     fail 'it asks for a shared library'
   fi
-  # Position independent, with a stack that cannot be executed and relocations that cannot be written.
+  # Position independent, with a non-executable stack and read-only relocations.
   readelf --file-header "$STATE/service" | grep -q 'Type:.*DYN'
   grep -q 'GNU_RELRO' <<<"$headers"
   grep 'GNU_STACK' <<<"$headers" | grep -qv 'RWE'
@@ -143,7 +143,7 @@ build_arguments_arrive_in_the_service() {
   curl --silent "http://$(address arguments)/metrics" |
     grep -F "build_info{service=\"$SERVICE\",version=\"$VERSION\",build_time=\"$BUILD_TIME\"} 1"
   docker rm --force arguments
-  # The environment still wins.
+  # The environment still takes precedence.
   docker run --rm --env SERVICE_NAME=from-environment "$TESTED" --check-config |
     grep '^SERVICE_NAME=from-environment '
 }
@@ -155,7 +155,7 @@ is_health() {
 the_image_becomes_healthy_by_its_own_check() {
   equal 'the check' '["CMD","/service","healthcheck"]' \
     "$(docker image inspect --format '{{json .Config.Healthcheck.Test}}' "$TESTED")"
-  # At another port too, as the check asks what the service is set to.
+  # Also at another port, since the check uses the settings of the service.
   service healthy
   docker run --detach --name elsewhere --env PORT=9999 "$TESTED"
   eventually 40 is_health healthy healthy
@@ -216,7 +216,7 @@ docker_stop_ends_it_in_time_with_status_0() {
   stop stopped
   seen "docker stop took $took ms"
   equal 'exit status' 0 "$(inspect stopped '{{.State.ExitCode}}')"
-  # The hard limit by default; the engine itself would kill after 10 s.
+  # The default hard limit; the engine itself would kill after 10 s.
   ((took < 8000))
   docker rm stopped
 }
@@ -240,7 +240,7 @@ the_first_process_hears_each_signal_that_ends_it() {
   local signal
   for signal in TERM INT QUIT; do
     service "signal-$signal"
-    # It is the first process of its own namespace: no init stands in front of it.
+    # It is the first process of its own namespace, without an init process.
     equal 'its id inside' 1 "$(status_line "signal-$signal" NSpid | awk '{ print $NF }')"
     docker kill --signal "$signal" "signal-$signal"
     eventually 15 is_over "signal-$signal"
@@ -270,8 +270,8 @@ the_daemon_sees_json_and_nothing_else() {
   docker rm logged
 }
 
-# Engines cut what they read into pieces of 16 KiB. A request as long as it may be makes the longest
-# record there is.
+# Engines split their input into pieces of 16 KiB. A request of the maximum length makes the longest
+# possible record.
 the_daemon_splits_no_record() {
   service long
   local encoded quotes
@@ -280,7 +280,7 @@ the_daemon_splits_no_record() {
   curl --silent --output /dev/null --user-agent "$quotes" \
     --header "X-Request-ID: $(printf 'x%.0s' $(seq 128))" "http://$(address long)/$encoded?q=$encoded"
   docker stop long
-  # Each entry of the engine's own file ends with the line end of its record.
+  # Each entry of the engine's file ends with the line end of its record.
   python3 - "$(inspect long '{{.LogPath}}')" <<'PYTHON'
 import json, sys
 entries = [json.loads(line)["log"] for line in open(sys.argv[1])]
@@ -306,21 +306,21 @@ the_bill_of_materials_lists_what_is_in_the_binary() {
 
 the_tests_run_inside_the_build_if_asked() {
   build_image --tag "$TESTED-tested" --build-arg RUN_TESTS=true "${BUILD_ARGUMENTS[@]}" 2>&1 | tee "$STATE/tested.log"
-  # The step that is the tests: they passed, or had passed before on the same files.
+  # The test step: the tests passed, or had passed before with the same files.
   local step
   step=$(sed -n 's/^#\([0-9]*\) \[tested-true .*RUN cargo test.*/\1/p' "$STATE/tested.log" | head -n 1)
   [[ -n $step ]]
   grep -E "^#$step (CACHED|.*test result: ok)" "$STATE/tested.log"
-  # What was tested is what there is without tests.
+  # The tested binary equals the binary of a build without tests.
   equal layers "$(docker image inspect --format '{{json .RootFS.Layers}}' "$TESTED")" \
     "$(docker image inspect --format '{{json .RootFS.Layers}}' "$TESTED-tested")"
-  # A word that is neither true nor false makes no image without tests.
+  # A value other than true or false makes no image without tests.
   if build_image --build-arg RUN_TESTS=yes; then
     fail 'RUN_TESTS=yes was taken for false'
   fi
 }
 
-# Everything that is compiled for the service is compiled again, by the same compiler.
+# All code of the service is compiled again, by the same compiler.
 two_builds_make_the_same_layers() {
   build_image --target toolchain --tag deploy-test/toolchain
   build_image --no-cache --build-arg TOOLCHAIN=deploy-test/toolchain --tag "$TESTED-again" \

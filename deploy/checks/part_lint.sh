@@ -1,4 +1,4 @@
-# What can be said about the files without running them.
+# Static checks of the files.
 # shellcheck shell=bash
 
 part_lint() {

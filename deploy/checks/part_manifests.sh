@@ -22,7 +22,7 @@ kustomize_builds_every_overlay() {
   seen "$("$STATE/venv/bin/kubectl" version --client | tr '\n' ' ')"
 }
 
-# manifests CHECK: on what kustomize has built.
+# manifests CHECK: runs a check on the output of kustomize.
 manifests() {
   local overlay
   for overlay in dev int prod; do

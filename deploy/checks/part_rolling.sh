@@ -1,7 +1,7 @@
 # A rolling update under load: three containers behind HAProxy, each replaced by a new one.
 # shellcheck shell=bash
 
-# Requests a second, and for how long: longer than three replacements take.
+# Requests a second, and the duration: longer than three replacements take.
 readonly RATE=1000 CLIENTS=50 LOAD_SECONDS=60
 readonly REPLICAS=(one two three)
 
@@ -13,14 +13,14 @@ part_rolling() {
   leave_out 'the rolling update by Kubernetes: the same steps were taken one by one with the engine and HAProxy'
 }
 
-# replica NAME PORT: starts one, as in compose.prod.yml, at a port of this machine.
+# replica NAME PORT: starts one, as in compose.prod.yml, on a port of this machine.
 replica() {
   docker run --detach --name "$1" --publish "127.0.0.1:$2:8080" --read-only --cap-drop ALL \
     --security-opt no-new-privileges --env DRAIN_DELAY=5s --stop-timeout 20 "$TESTED" >/dev/null
   eventually 20 curl --silent --fail "http://127.0.0.1:$2/ready"
 }
 
-# Whether HAProxy sends requests to a server, by its own table.
+# Succeeds if HAProxy sends requests to a server, by its own table.
 haproxy_says() {
   curl --silent "http://127.0.0.1:$table/table;csv" | grep -q "^service,$1,.*,$2,"
 }
@@ -39,7 +39,7 @@ a_rolling_update_under_load_loses_no_request() {
     sed -i "s/server $name 127.0.0.1:[0-9]*/server $name 127.0.0.1:${port[$name]}/" "$folder/haproxy.cfg"
     replica "$name" "${port[$name]}"
   done
-  # The file as it is, but that nothing is tried twice: a balancer that does would hide losses.
+  # The file unchanged, except that nothing is retried: retries would hide losses.
   sed -i -e "s/bind :80/bind 127.0.0.1:$front/" -e 's/retries 2/retries 0/' \
     -e '/retry-on/d' -e '/option redispatch/d' "$folder/haproxy.cfg"
   printf '\nfrontend table\n    bind 127.0.0.1:%s\n    stats enable\n    stats uri /table\n' "$table" \
@@ -69,7 +69,7 @@ a_rolling_update_under_load_loses_no_request() {
     replica "$name" "${port[$name]}"
     eventually 20 haproxy_says "$name" UP
   done
-  # All of it happened under load.
+  # The load covered the whole update.
   kill -0 "$load"
   wait "$load"
   cat "$folder/load.log"

@@ -23,9 +23,9 @@ property() {
 }
 
 machine_start() {
-  # What systemd needs to make namespaces for its services, and no more. Mounts are shared, as on a
-  # machine; credentials do not arrive otherwise. With one hierarchy of control groups it must write
-  # to its own, by systemd's documents: this was seen with the older ones only.
+  # Only the privileges that systemd needs to create namespaces for its services. Mounts are shared, as
+  # on a machine; otherwise credentials are not passed. With the unified cgroup hierarchy it must write
+  # to its own group, by systemd's documentation; this was tested with the older hierarchy only.
   local groups=(--volume /sys/fs/cgroup:/sys/fs/cgroup:ro)
   if [[ $(stat --file-system --format %T /sys/fs/cgroup) == cgroup2fs ]]; then
     groups=(--cgroupns private --volume /sys/fs/cgroup:/sys/fs/cgroup:rw)
@@ -38,7 +38,7 @@ machine_start() {
   docker create --name unit-binary "$TESTED"
   docker cp unit-binary:/service "$STATE/service"
   docker rm unit-binary
-  # As it stands at the top of the unit.
+  # The commands at the top of the unit.
   inside mkdir /etc/rust-axum-app
   docker cp "$STATE/service" machine:/usr/local/bin/rust-axum-app
   docker cp services/rust-axum-app/.env.prod machine:/etc/rust-axum-app/env
@@ -52,7 +52,7 @@ machine_start() {
 the_unit_is_ready_with_its_hardening_and_its_key() {
   equal state active "$(property ActiveState)"
   inside curl --silent --fail http://127.0.0.1:8080/ready
-  # What alerts need is not hidden from it.
+  # The data that alerts need is not hidden from it.
   inside curl --silent http://127.0.0.1:8080/metrics | grep '^process_start_time_seconds [0-9]'
   local pid
   pid=$(property MainPID)
@@ -61,7 +61,7 @@ the_unit_is_ready_with_its_hardening_and_its_key() {
   inside grep '^Seccomp:.*2$' "/proc/$pid/status"
 }
 
-# One request after another, each over a connection of its own, while the unit is started again.
+# One request after another, each over its own connection, while the unit restarts.
 whoever_connects_during_a_restart_of_the_unit_is_served() {
   local before
   before=$(property MainPID)
@@ -74,7 +74,7 @@ whoever_connects_during_a_restart_of_the_unit_is_served() {
   inside touch /tmp/enough
   [[ $before != "$(property MainPID)" ]]
   seen "$(inside cat /tmp/asked) requests beside two restarts"
-  # The last one may be waiting still.
+  # The last request may still be waiting.
   eventually 15 inside test -e /tmp/over
   inside test ! -e /tmp/lost
 }

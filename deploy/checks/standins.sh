@@ -1,12 +1,12 @@
-# Stand-ins for the base images, made from Debian's packages and this machine's toolchain, since no
-# registry of images is asked. The Dockerfile takes them as build arguments.
+# Substitutes for the base images, built from Debian's packages and this machine's toolchain, since no
+# image registry is used. The Dockerfile accepts them as build arguments.
 # shellcheck shell=bash
 
 rust_version() {
   sed -n 's/^channel = "\(.*\)"$/\1/p' rust-toolchain.toml
 }
 
-# builder_standin: in the place of the official image of Rust, slim, on Debian.
+# builder_standin: replaces the official image of Rust, slim, on Debian.
 builder_standin() {
   local version name root sysroot triple
   version=$(rust_version)
@@ -29,7 +29,7 @@ builder_standin() {
   ln -s rustup "$root/usr/local/cargo/bin/rustdoc"
   printf 'version = "12"\ndefault_toolchain = "%s-%s"\nprofile = "minimal"\n' \
     "$version" "$triple" >"$root/usr/local/rustup/settings.toml"
-  # Whom this machine trusts, for crates that are fetched during the build.
+  # The authorities that this machine trusts, for crates that are fetched during the build.
   mkdir "$root/usr/local/share/stand-in"
   cp /etc/ssl/certs/ca-certificates.crt "$root/usr/local/share/stand-in/"
   tar -C "$root" -c . | docker import \
@@ -38,31 +38,31 @@ builder_standin() {
   rm -rf "$root"
 }
 
-# `rustc` and `cargo` are names of it, too.
+# `rustc` and `cargo` are links to it, too.
 rustup_program() {
   readlink -f "$(command -v rustup)"
 }
 
-# build_image ARGUMENT...: the real Dockerfile on the stand-in.
-# The network is this machine's, as the engine's own is not forwarded anywhere.
+# build_image ARGUMENT...: builds the real Dockerfile on the substitute.
+# It uses this machine's network, since the engine's own network is not forwarded.
 build_image() {
   docker build --network host --progress plain --file deploy/Dockerfile \
     --build-arg "BUILDER=stand-in/rust:$(rust_version)" "$@" .
 }
 
-# The image that all parts look at, and what it was built with.
+# The image that all parts check, and its build arguments.
 readonly TESTED=deploy-test/service:image
 readonly SERVICE=deploy-test VERSION=9.8.7 BUILD_TIME=2026-01-02T03:04:05Z REVISION=0123abcd
 readonly BUILD_ARGUMENTS=(--build-arg "SERVICE_NAME=$SERVICE" --build-arg "VERSION=$VERSION"
   --build-arg "BUILD_TIME=$BUILD_TIME" --build-arg "REVISION=$REVISION")
 
-# image_under_test: built unless it is there from before with the same sources.
+# image_under_test: built unless it exists with the same sources.
 image_under_test() {
   builder_standin
   build_image --tag "$TESTED" "${BUILD_ARGUMENTS[@]}"
 }
 
-# systemd_standin: a machine that systemd starts, as small as Debian makes it.
+# systemd_standin: a machine started by systemd, in Debian's smallest variant.
 systemd_standin() {
   local root=$STATE/rootfs-systemd
   if docker image inspect stand-in/systemd >/dev/null 2>&1; then
@@ -75,8 +75,8 @@ systemd_standin() {
   rm -rf "$root"
 }
 
-# watchers_standin: in the place of the official images of nginx, Prometheus and Alertmanager, with
-# the paths and the commands that those have.
+# watchers_standin: replaces the official images of nginx, Prometheus and Alertmanager, with the same
+# paths and commands.
 watchers_standin() {
   systemd_standin
   docker build --network host --tag stand-in/watchers - <<'DOCKERFILE'

