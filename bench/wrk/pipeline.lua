@@ -1,4 +1,4 @@
--- As many requests at a time as it is told, in one piece.
+-- Sends the given number of requests in one segment.
 dofile("report.lua")
 
 function init(args)

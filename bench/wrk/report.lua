@@ -1,5 +1,5 @@
--- What wrk has seen, for a program to read. Without a function `request` or `response`, wrk does
--- not enter Lua during the run.
+-- Prints the results of wrk in a machine-readable form. Without a function `request` or `response`,
+-- wrk does not enter Lua during the run.
 done = function(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

@@ -1,4 +1,4 @@
--- As many paths as it is told, one after the other: /r/0, /r/1 and so on.
+-- Requests the given number of paths in turn: /r/0, /r/1 and so on.
 dofile("report.lua")
 
 function init(args)
