@@ -65,34 +65,31 @@ use self::{
     request_body::RequestBody,
     request_guard::RequestGuard,
 };
-pub(crate) use self::{
-    client_ip::Peer,
-    id::HEADER as REQUEST_ID,
-    origin::RequestSource,
-    probes::EndpointSet,
-    request_body::BodyLimits,
-    route::Routes,
-    route_matcher::RouteMatcher,
-    stalled_responses::{STALL, StalledResponse, StalledResponses},
-    strict::{MAX_HEAD, asks_for_websocket},
-};
 pub use self::{
     extract::{ClientIp, OutsideRequest},
     layer::{Edge, EdgeLayer},
-    origin::{OriginRejection, RequestOrigin, Scheme},
+    origin::{OriginRejection, RequestOrigin},
     probes::ProbeAlias,
     response::ResponseFuture,
     response_body::ResponseBody,
     route_label::{RouteLabel, RouteLabelLayer},
     route_limits::{RouteLimits, RouteLimitsLayer},
 };
+pub(crate) use self::{
+    id::HEADER as REQUEST_ID,
+    probes::EndpointSet,
+    route::Routes,
+    route_matcher::RouteMatcher,
+    stalled_responses::{STALL, StalledResponse, StalledResponses},
+    strict::{MAX_HEAD, asks_for_websocket},
+};
 use crate::{
     config::Config,
-    context::RequestContext,
+    connection::ConnectionState,
     lifecycle::{Heartbeats, Lifecycle, stall_limit},
     metrics::Registry,
     otlp::Tracer,
-    server::ConnectionState,
+    request::{self, BodyLimits, Peer, RequestContext, RequestSource, Scheme, TimeoutOverride},
     shutdown::ShutdownToken,
     telemetry::Log,
 };
@@ -128,6 +125,12 @@ pub(crate) struct EdgeState {
 }
 
 impl EdgeState {
+    /// The state of the service whose handler runs on this thread.
+    fn current() -> Option<Arc<Self>> {
+        let service = request::with_current(|current| current.service.clone()).flatten()?;
+        service.downcast().ok()
+    }
+
     pub(crate) fn new(
         config: &Config,
         registry: Arc<Registry>,
@@ -243,25 +246,21 @@ impl EdgeState {
         let body = if !has_body {
             None
         } else {
-            Some(BodyLimits::new(
-                self.max_body_bytes,
-                self.read_timeout,
-                Arc::clone(&self.admission),
-            ))
+            Some(BodyLimits::new(self.max_body_bytes, self.read_timeout))
         };
         let context = Box::new(RequestContext {
-            service: Some(Arc::clone(self)),
+            service: Some(Arc::<Self>::clone(self)),
             request_id: account.request_id.clone(),
             client_ip,
             source: Some(way),
             route: account.route,
             is_default_answer: false,
-            request_timeout: None,
+            request_timeout: TimeoutOverride::Inherit,
             body: body.clone(),
             trace: account.trace.clone(),
         });
         let mut request = request.map(|inner| match body {
-            Some(control) => Body::new(RequestBody::new(inner, control)),
+            Some(limits) => Body::new(RequestBody::new(inner, limits, Arc::clone(&self.admission))),
             None => Body::empty(),
         });
         if context.body.is_some() {

@@ -48,7 +48,7 @@ mod app;
 mod background;
 pub mod build_info;
 pub mod config;
-mod context;
+mod connection;
 mod edge;
 mod error;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
@@ -61,7 +61,7 @@ mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/disabled.rs")]
 mod otlp;
 mod outgoing;
-mod polled;
+mod request;
 mod server;
 pub mod shutdown;
 mod sync;
@@ -80,22 +80,21 @@ pub use self::{
     background::Worker,
     build_info::BuildInfo,
     config::Config,
-    context::{InRequest, RequestId, in_request, spawn},
     edge::{
         ClientIp, Edge, EdgeLayer, OriginRejection, OutsideRequest, ProbeAlias, RequestOrigin,
         ResponseBody, ResponseFuture, RouteLabel, RouteLabelLayer, RouteLimits, RouteLimitsLayer,
-        Scheme,
     },
     health::Readiness,
     lifecycle::ShutdownReport,
     metrics::{BoundedFamily, Buckets, LabelSet, MetricError, Metrics, TextFormat},
     outgoing::propagate,
+    request::{InRequest, RequestId, Scheme, in_request, spawn},
     server::UdsConnectInfo,
     shutdown::ShutdownToken,
     telemetry::Log,
 };
 #[cfg(feature = "otlp")]
-pub use self::{otlp::SpanExportLayer, trace::TraceContext};
+pub use self::{otlp::SpanExportLayer, request::TraceContext};
 
 /// The table of the chassis's metrics, as `docs/metrics.md` has it.
 #[must_use]

@@ -20,8 +20,8 @@
 //! is on and the client begins as HTTP/2 does.
 
 mod accept;
-mod connection;
 mod connection_limiter;
+mod guard;
 mod http1;
 mod http2;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
@@ -30,9 +30,9 @@ mod io;
 mod lingering_close;
 mod listener;
 mod proxy_protocol;
+mod serve;
 mod socket;
 mod socket_activation;
-mod state;
 #[cfg_attr(not(feature = "tls"), path = "server/tls/disabled.rs")]
 mod tls;
 mod unix_peer;
@@ -41,10 +41,8 @@ mod websocket;
 pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{
     accept::AcceptConfig,
-    http1::MalformedFraming,
     listener::{BindError, Bound},
     socket_activation::{ActivatedListener, take as take_inherited},
-    state::ConnectionState,
     tls::Tls,
 };
 #[cfg(feature = "tls")]

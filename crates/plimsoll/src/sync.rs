@@ -23,3 +23,10 @@ pub(crate) use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak, atomic},
     thread, thread_local,
 };
+
+/// Locks a mutex, also if a thread has panicked while it held the lock.
+///
+/// For data that is valid after each single store, or whose changes cannot panic half-way.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

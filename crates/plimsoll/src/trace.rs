@@ -21,7 +21,6 @@
 //! this one.
 
 mod active;
-mod handed_on;
 mod ids;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 pub(crate) mod invariants;
@@ -29,11 +28,10 @@ mod parent;
 mod request;
 mod state;
 
-pub use self::handed_on::TraceContext;
 pub(crate) use self::{
     active::{enter, exit, innermost},
     ids::{new_span_id, new_trace_id},
-    parent::{Parent, SpanContext, SpanId, TraceId},
+    parent::{Parent, SpanContext, SpanId, TRACEPARENT, TRACESTATE, TraceId},
     request::{Link, Recording, RequestTrace},
 };
 

@@ -72,7 +72,7 @@ impl AdminListener {
             proxies: None,
             tls: None,
             http2_cleartext: false,
-            pulse: Heartbeats::start(&[]),
+            heartbeats: Heartbeats::start(&[]),
         };
         let system = |source| StartFailure::System {
             what: "admin thread",

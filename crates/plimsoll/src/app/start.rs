@@ -134,7 +134,7 @@ impl<S: Settings> Prepared<S> {
             max_connections: config.max_connections,
             tls: tls.clone(),
             http2_cleartext: config.http2_cleartext,
-            pulse,
+            heartbeats: pulse,
             proxies: config
                 .proxy_protocol
                 .then(|| config.trusted_proxies.clone()),

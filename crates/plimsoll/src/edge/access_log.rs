@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, net::IpAddr, time::Duration};
 
-use super::{EdgeState, Peer, request_guard::RequestGuard};
+use super::{EdgeState, request_guard::RequestGuard};
 use crate::{
     build_info::BuildInfo,
     config::Level,
-    context::RequestId,
     metrics::{Cause as _, ProtocolError},
+    request::{Peer, RequestId},
     telemetry::{
         Log, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut, json_string, key,
     },

@@ -25,7 +25,8 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{request_body::BodyLimits, stalled_responses::StalledResponses};
+use super::stalled_responses::StalledResponses;
+use crate::request::BodyLimits;
 
 /// A pause that an honest client makes between two pieces of a body: nobody has to go for that.
 const MIN_STALL: Duration = Duration::from_millis(100);
@@ -240,7 +241,7 @@ mod tests {
     async fn whoever_has_waited_for_longest_makes_room_once_the_pause_is_no_honest_one() {
         let admission = Admission::new(2);
         let _slots = [admission.acquire(), admission.acquire()];
-        let body = || BodyLimits::new(1024, MIN_STALL * 50, Admission::new(0));
+        let body = || BodyLimits::new(1024, MIN_STALL * 50);
         let (long, short) = (body(), body());
         let (mut first, mut second) = (None, None);
         let wait =

@@ -63,28 +63,10 @@ use http::HeaderMap;
 use http::header::{FORWARDED, HeaderName};
 
 use self::forwarded::ForwardedValue;
-use crate::config::{ForwardedHeader, TrustedProxies};
-
-/// Who is at the other end of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    /// A host, by the address its socket has.
-    Ip(IpAddr),
-    /// A process of this host, through the unix socket; it has no address.
-    Unix,
-    /// Somebody whom a server of somebody else's did not name; never trusted.
-    Unknown,
-}
-
-impl Peer {
-    /// Its own address, if it has one.
-    pub(crate) fn ip(self) -> Option<IpAddr> {
-        match self {
-            Self::Ip(ip) => Some(ip.to_canonical()),
-            Self::Unix | Self::Unknown => None,
-        }
-    }
-}
+use crate::{
+    config::{ForwardedHeader, TrustedProxies},
+    request::{ForwardedSource, Peer},
+};
 
 /// Finds `client_ip` for a peer and the headers it sent.
 #[derive(Clone, Debug)]
@@ -100,17 +82,6 @@ pub(crate) struct ResolvedClient {
     pub(crate) client_ip: Option<IpAddr>,
     /// Where trusted hops say how its request was made.
     pub(crate) source: ForwardedSource,
-}
-
-/// Where claims can be found when somebody asks for them; few requests do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ForwardedSource {
-    Nowhere,
-    InXForwarded,
-    /// In this element of `Forwarded`, counted from the right.
-    InForwarded {
-        hop: usize,
-    },
 }
 
 /// Where those who are trusted say with which scheme, and for which host, a request was made.
@@ -203,15 +174,13 @@ impl ClientIpResolver {
     }
 }
 
-impl ForwardedSource {
-    /// What it is, if the headers are those that the client's address was found in.
-    pub(super) fn claims(self, headers: &HeaderMap) -> ForwardedClaims<'_> {
-        match self {
-            Self::Nowhere => ForwardedClaims::Nowhere,
-            Self::InXForwarded => ForwardedClaims::XForwarded(headers),
-            Self::InForwarded { hop } => {
-                ForwardedClaims::Forwarded(forwarded_hops(headers).nth(hop).unwrap_or_default())
-            }
+/// The claims that trusted hops made, read from the headers in which the client's address was found.
+pub(super) fn claims(source: ForwardedSource, headers: &HeaderMap) -> ForwardedClaims<'_> {
+    match source {
+        ForwardedSource::Nowhere => ForwardedClaims::Nowhere,
+        ForwardedSource::InXForwarded => ForwardedClaims::XForwarded(headers),
+        ForwardedSource::InForwarded { hop } => {
+            ForwardedClaims::Forwarded(forwarded_hops(headers).nth(hop).unwrap_or_default())
         }
     }
 }

@@ -5,8 +5,9 @@ use std::{convert::Infallible, net::IpAddr};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
+use super::EdgeState;
 use crate::{
-    context::{self, RequestId},
+    request::{self, RequestId},
     shutdown::ShutdownToken,
 };
 
@@ -49,7 +50,7 @@ impl<S: Sync> FromRequestParts<S> for ClientIp {
     type Rejection = OutsideRequest;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
-        context::with_current(|current| Self(current.client_ip)).ok_or(OutsideRequest)
+        request::with_current(|current| Self(current.client_ip)).ok_or(OutsideRequest)
     }
 }
 
@@ -58,9 +59,8 @@ impl<S: Sync> FromRequestParts<S> for ShutdownToken {
     type Rejection = OutsideRequest;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
-        let service = context::with_current(|current| current.service.clone()).flatten();
-        service
-            .map(|service| service.shutdown.clone())
+        EdgeState::current()
+            .map(|state| state.shutdown.clone())
             .ok_or(OutsideRequest)
     }
 }
@@ -69,7 +69,7 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     type Rejection = OutsideRequest;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
-        context::with_current(|current| current.request_id.clone()).ok_or(OutsideRequest)
+        request::with_current(|current| current.request_id.clone()).ok_or(OutsideRequest)
     }
 }
 
@@ -78,7 +78,7 @@ impl<S: Sync> FromRequestParts<S> for crate::TraceContext {
     type Rejection = OutsideRequest;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
-        context::with_current(|_| ()).ok_or(OutsideRequest)?;
+        request::with_current(|_| ()).ok_or(OutsideRequest)?;
         Ok(Self::current())
     }
 }
@@ -87,6 +87,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for RequestId {
     type Rejection = Infallible;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(context::with_current(|current| current.request_id.clone()))
+        Ok(request::with_current(|current| current.request_id.clone()))
     }
 }

@@ -12,10 +12,10 @@ use http::StatusCode;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{problem::Problem, request_body::BodyOutcome};
+use super::problem::Problem;
 use crate::{
-    context::{self, RequestContext},
     late_timer,
+    request::{self, BodyOutcome, RequestContext, TimeoutOverride},
     telemetry::{CaughtPanic, catch},
 };
 
@@ -137,10 +137,10 @@ where
             .and_then(|c| c.body.as_ref()?.outcome());
         let outcome = match (poll, verdict) {
             (Err(caught), _) => HandlerOutcome::Panic(caught),
-            (Ok(_), Some(BodyOutcome::GiveUp)) => HandlerOutcome::Gone,
+            (Ok(_), Some(BodyOutcome::Abort)) => HandlerOutcome::Gone,
             // What a handler answers is its own, whatever became of its body.
             (Ok(Poll::Ready(Ok(answer))), _) => HandlerOutcome::Answer(answer),
-            (Ok(Poll::Pending), Some(BodyOutcome::Refuse(status))) => {
+            (Ok(Poll::Pending), Some(BodyOutcome::Reject(status))) => {
                 let limit = (status == StatusCode::PAYLOAD_TOO_LARGE)
                     .then(|| Some(this.context.as_ref()?.body.as_ref()?.limit()));
                 let detail = limit.flatten().map(|limit| {
@@ -151,11 +151,13 @@ where
             (Ok(Poll::Pending), Some(BodyOutcome::Malformed)) => HandlerOutcome::Malformed,
             (Ok(Poll::Pending), None) => {
                 // Most handlers answer at once: only one that waits costs a timer.
-                let timeout = this
-                    .context
-                    .as_ref()
-                    .and_then(|context| context.request_timeout);
-                let Some(timeout) = timeout.unwrap_or(*this.timeout) else {
+                let route = this.context.as_ref().map(|it| it.request_timeout);
+                let timeout = match route.unwrap_or_default() {
+                    TimeoutOverride::Inherit => *this.timeout,
+                    TimeoutOverride::Off => None,
+                    TimeoutOverride::After(timeout) => Some(timeout),
+                };
+                let Some(timeout) = timeout else {
                     return Poll::Pending;
                 };
                 let (began, armed) = *this.armed.get_or_insert_with(|| (Instant::now(), timeout));
@@ -183,7 +185,7 @@ pub(super) fn guard<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
 ) -> Result<T, CaughtPanic> {
-    context::enter(context, || catch(work))
+    request::enter(context, || catch(work))
 }
 
 /// Like [`guard`], for code that may block its thread.
@@ -191,5 +193,5 @@ pub(super) fn guard_noted<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
 ) -> Result<T, CaughtPanic> {
-    context::enter_noted(context, || catch(work))
+    request::enter_noted(context, || catch(work))
 }

@@ -12,7 +12,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
-use crate::context::RequestId;
+use crate::request::RequestId;
 
 /// The header of requests and answers.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");

@@ -17,7 +17,7 @@ use super::{
     EdgeState, EndpointSet, Peer, ResponseBody, ResponseFuture, Routes, Scheme, ServerRequest,
     StalledResponses,
 };
-use crate::server::ConnectionState;
+use crate::connection::ConnectionState;
 use crate::shutdown::ShutdownToken;
 
 /// The handling of requests without the server: ids, access records, metrics, client addresses,

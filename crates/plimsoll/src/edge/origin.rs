@@ -42,7 +42,7 @@
 //!
 //! Who is trusted, and which hop is the client's, is found in [`super::address`].
 
-use std::{fmt, net::Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use axum::{
     extract::FromRequestParts,
@@ -52,10 +52,10 @@ use http::{HeaderMap, HeaderName, StatusCode, Uri, header::HOST, request::Parts,
 
 use super::{
     OutsideRequest,
-    client_ip::{ForwardedClaims, ForwardedHop, ForwardedSource},
+    client_ip::{self, ForwardedClaims, ForwardedHop},
     problem::Problem,
 };
-use crate::context;
+use crate::request::{self, RequestSource, Scheme};
 
 /// The most bytes that a name in the DNS can have, written out.
 const MAX_NAME: usize = 253;
@@ -103,25 +103,6 @@ pub enum OriginRejection {
     Conflict,
 }
 
-/// What of a request's way here is known without its headers.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct RequestSource {
-    /// That of the connection.
-    pub(crate) scheme: Scheme,
-    pub(crate) forwarded: ForwardedSource,
-}
-
-/// The scheme of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Not encrypted.
-    Http,
-    /// Over TLS.
-    Https,
-}
-
-// === impl Origin ===
-
 impl RequestOrigin {
     /// Whether the client used TLS.
     #[must_use]
@@ -138,11 +119,11 @@ impl RequestOrigin {
 
     /// Finds the origin of a request that came this way.
     pub(super) fn of(
-        way: RequestSource,
+        source: RequestSource,
         target: &Uri,
         headers: &HeaderMap,
     ) -> Result<Self, OriginRejection> {
-        let (scheme, host) = match way.forwarded.claims(headers) {
+        let (scheme, host) = match client_ip::claims(source.forwarded, headers) {
             ForwardedClaims::Nowhere => (None, None),
             ForwardedClaims::XForwarded(headers) => (
                 agreed(headers, &X_FORWARDED_PROTO, scheme)
@@ -157,7 +138,7 @@ impl RequestOrigin {
             ),
         };
         Ok(Self {
-            scheme: scheme.unwrap_or(way.scheme),
+            scheme: scheme.unwrap_or(source.scheme),
             host: host.or_else(|| requested_host(target, headers)),
         })
     }
@@ -167,8 +148,8 @@ impl<S: Sync> FromRequestParts<S> for RequestOrigin {
     type Rejection = OriginRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, OriginRejection> {
-        let way = context::with_current(|current| current.source).flatten();
-        Self::of(way.ok_or(OutsideRequest)?, &parts.uri, &parts.headers)
+        let source = request::with_current(|current| current.source).flatten();
+        Self::of(source.ok_or(OutsideRequest)?, &parts.uri, &parts.headers)
     }
 }
 
@@ -177,7 +158,7 @@ impl IntoResponse for OriginRejection {
         match self {
             Self::Outside(outside) => outside.into_response(),
             Self::Conflict => {
-                context::with_request_id(|id| Problem::new(StatusCode::BAD_REQUEST).answer(id))
+                request::with_request_id(|id| Problem::new(StatusCode::BAD_REQUEST).answer(id))
             }
         }
     }
@@ -255,25 +236,6 @@ fn host(text: &[u8]) -> Option<Authority> {
 fn is_port(text: &str) -> bool {
     let is_number = text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number && (text.is_empty() || text.parse::<u16>().is_ok())
-}
-
-// === impl Scheme ===
-
-impl Scheme {
-    /// The scheme as it stands in a URL.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
-
-impl fmt::Display for Scheme {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 #[cfg(test)]

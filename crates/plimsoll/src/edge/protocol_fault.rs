@@ -7,8 +7,11 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use http::Method;
 
-use super::{Edge, EdgeState, Peer, id};
-use crate::metrics::{ProtocolError, Registry};
+use super::{Edge, EdgeState, id};
+use crate::{
+    metrics::{ProtocolError, Registry},
+    request::Peer,
+};
 
 impl ProtocolError {
     /// What an error of hyper's says of the head that it was reading.

@@ -10,53 +10,27 @@
 //! seen only that a reader stopped at it, for the access record.
 
 use std::{
-    fmt, io,
+    io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::admission::{Admission, BodyWait};
-use crate::{context, late_timer, server::MalformedFraming};
+use crate::{
+    connection::MalformedFraming,
+    late_timer,
+    request::{self, BodyFault, BodyLimits},
+};
 
 /// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
 const MIN_PROGRESS: u64 = 1024;
-
-/// What a body and the edge tell each other.
-pub(crate) struct BodyLimits {
-    /// What the route sets; without that as large as can be.
-    limit: AtomicU64,
-    /// `MAX_BODY_BYTES`.
-    default_limit: u64,
-    /// Whether the piece that crossed `default_limit` was the last one that was read.
-    stopped_at_default: AtomicBool,
-    read_timeout: Duration,
-    fault: AtomicU8,
-    admission: Arc<Admission>,
-    evicted: AtomicBool,
-    slotless: AtomicBool,
-}
-
-/// How a body broke its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BodyFault {
-    TooLarge = 1,
-    Stalled = 2,
-    /// The connection is dead: nobody will read an answer.
-    Gone = 3,
-    /// Its framing is malformed.
-    Malformed = 4,
-}
 
 /// The limit for which a body is refused with 413.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,112 +48,6 @@ impl SizeLimit {
             Self::Default => "MAX_BODY_BYTES",
             Self::Route => "route",
         }
-    }
-}
-
-/// What the edge does when a body has broken its limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyOutcome {
-    Refuse(StatusCode),
-    /// The body is malformed, and so is all that follows it.
-    Malformed,
-    GiveUp,
-}
-
-impl BodyLimits {
-    /// `default_limit` is that of axum's extractors, `gap` the longest silence between two reads.
-    pub(super) fn new(default_limit: u64, gap: Duration, admission: Arc<Admission>) -> Arc<Self> {
-        Arc::new(Self {
-            limit: AtomicU64::new(u64::MAX),
-            default_limit,
-            stopped_at_default: AtomicBool::new(false),
-            read_timeout: gap,
-            fault: AtomicU8::new(0),
-            admission,
-            evicted: AtomicBool::new(false),
-            slotless: AtomicBool::new(false),
-        })
-    }
-
-    /// Others need the slot more than a handler that waits for its client. It is stalled from its next
-    /// look at the body on; a handler that does something else meanwhile is left alone.
-    pub(super) fn evict(&self) {
-        self.evicted.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_evicted(&self) -> bool {
-        self.evicted.load(Ordering::Acquire)
-    }
-
-    /// The request has given its slot back, and goes on.
-    pub(super) fn release_slot(&self) {
-        self.slotless.store(true, Ordering::Release);
-    }
-
-    pub(super) fn has_no_slot(&self) -> bool {
-        self.slotless.load(Ordering::Acquire)
-    }
-
-    /// Sets the limit of a route, which holds for what has not been read yet.
-    pub(super) fn set_limit(&self, limit: u64) {
-        self.limit.store(limit, Ordering::Relaxed);
-    }
-
-    /// The limit of the route.
-    pub(super) fn limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed)
-    }
-
-    /// Whether what read the body stopped as soon as it was longer than `MAX_BODY_BYTES`.
-    pub(super) fn stopped_at_default(&self) -> bool {
-        self.stopped_at_default.load(Ordering::Relaxed)
-    }
-
-    /// What is to be done, if the body has broken its limits.
-    pub(super) fn outcome(&self) -> Option<BodyOutcome> {
-        match self.fault.load(Ordering::Acquire) {
-            0 => None,
-            1 => Some(BodyOutcome::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
-            2 => Some(BodyOutcome::Refuse(StatusCode::REQUEST_TIMEOUT)),
-            4 => Some(BodyOutcome::Malformed),
-            _ => Some(BodyOutcome::GiveUp),
-        }
-    }
-
-    fn set(&self, fault: BodyFault) {
-        self.fault.store(fault as u8, Ordering::Release);
-    }
-
-    /// The body has broken a limit.
-    ///
-    /// Read by the handler itself, it gives nothing more: the edge, which is polling the handler at
-    /// this moment, sees the fault as soon as the handler waits, and answers in its place. Read
-    /// anywhere else, such as in a task of its own, it gives an error.
-    fn fail<T>(self: &Arc<Self>, fault: BodyFault) -> Poll<Option<Result<T, RequestBodyError>>> {
-        let by_handler = context::with_current(|current| {
-            current
-                .body
-                .as_ref()
-                .is_some_and(|body| Arc::ptr_eq(body, self))
-        });
-        self.set(fault);
-        if by_handler == Some(true) {
-            return Poll::Pending;
-        }
-        let reason = match fault {
-            BodyFault::TooLarge => Reason::TooLarge(self.limit()),
-            BodyFault::Stalled | BodyFault::Gone => Reason::Stalled(self.read_timeout),
-            BodyFault::Malformed => Reason::Malformed,
-        };
-        Poll::Ready(Some(Err(RequestBodyError(reason))))
-    }
-}
-
-impl fmt::Debug for BodyLimits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyLimits")
-            .field("verdict", &self.outcome())
-            .finish_non_exhaustive()
     }
 }
 
@@ -210,7 +78,8 @@ pin_project! {
         silence: Option<Sleep>,
         // That timer is not extended any more.
         is_final: bool,
-        control: Arc<BodyLimits>,
+        limits: Arc<BodyLimits>,
+        admission: Arc<Admission>,
         // There while a reader waits.
         wait: Option<BodyWait>,
         // Since when next to nothing has come, and how much.
@@ -222,19 +91,20 @@ pin_project! {
     impl<B> PinnedDrop for RequestBody<B> {
         fn drop(this: Pin<&mut Self>) {
             if let Some(wait) = this.wait {
-                this.control.admission.end_wait(wait);
+                this.admission.end_wait(wait);
             }
         }
     }
 }
 
 impl<B> RequestBody<B> {
-    pub(super) fn new(inner: B, control: Arc<BodyLimits>) -> Self {
+    pub(super) fn new(inner: B, limits: Arc<BodyLimits>, admission: Arc<Admission>) -> Self {
         Self {
             inner,
             silence: None,
             is_final: false,
-            control,
+            limits,
+            admission,
             wait: None,
             dry: None,
             came: 0,
@@ -256,17 +126,17 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let mut this = self.project();
-        let limit = this.control.limit();
+        let limit = this.limits.limit();
         // What the client declares is refused before a byte of it is read.
         if this.seen.saturating_add(this.inner.size_hint().lower()) > limit {
-            return this.control.fail(BodyFault::TooLarge);
+            return fail(this.limits, BodyFault::TooLarge);
         }
         let polled = this.inner.as_mut().poll_frame(cx);
         if polled.is_ready()
             && let Some(wait) = this.wait.take()
-            && !this.control.admission.end_wait(wait)
+            && !this.admission.end_wait(wait)
         {
-            return this.control.fail(BodyFault::Stalled);
+            return fail(this.limits, BodyFault::Stalled);
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -279,41 +149,37 @@ where
                     *this.came = 0;
                 }
                 if *this.seen > limit {
-                    return this.control.fail(BodyFault::TooLarge);
+                    return fail(this.limits, BodyFault::TooLarge);
                 }
-                let default = this.control.default_limit;
-                if *this.seen > default {
-                    let crossed = *this.seen - length <= default;
-                    let stopped = &this.control.stopped_at_default;
-                    stopped.store(crossed, Ordering::Relaxed);
-                }
+                this.limits.record_frame(*this.seen, length);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
                 let error = error.into();
                 if is_malformed(&*error) {
-                    return this.control.fail(BodyFault::Malformed);
+                    return fail(this.limits, BodyFault::Malformed);
                 }
                 if is_reset(&*error) {
-                    this.control.set(BodyFault::Gone);
+                    this.limits.set_fault(BodyFault::Gone);
                 }
                 Poll::Ready(Some(Err(RequestBodyError(Reason::Connection(error)))))
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 if this.silence.is_none() {
-                    this.silence.set(Some(sleep(this.control.read_timeout)));
+                    this.silence.set(Some(sleep(this.limits.read_timeout())));
                     *this.is_final = false;
                 }
-                let admission = &this.control.admission;
                 let since = *this.dry.get_or_insert_with(Instant::now);
-                let may_wait = admission.start_wait(this.wait, since, this.control, cx.waker());
+                let may_wait = this
+                    .admission
+                    .start_wait(this.wait, since, this.limits, cx.waker());
                 if let Some(silence) = this.silence.as_mut().as_pin_mut()
                     && may_wait
                 {
                     ready!(late_timer::poll_timer(silence, this.is_final, cx));
                 }
-                this.control.fail(BodyFault::Stalled)
+                fail(this.limits, BodyFault::Stalled)
             }
         }
     }
@@ -325,6 +191,31 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Ends a body that has broken a limit.
+///
+/// If the handler itself reads, the read stays pending. The edge is polling the handler at this moment,
+/// finds the fault when the poll returns, and answers in the handler's place. If anything else reads,
+/// such as a task, it gets an error.
+fn fail<T>(
+    limits: &Arc<BodyLimits>,
+    fault: BodyFault,
+) -> Poll<Option<Result<T, RequestBodyError>>> {
+    let by_handler = request::with_current(|current| {
+        let body = current.body.as_ref();
+        body.is_some_and(|body| Arc::ptr_eq(body, limits))
+    });
+    limits.set_fault(fault);
+    if by_handler == Some(true) {
+        return Poll::Pending;
+    }
+    let reason = match fault {
+        BodyFault::TooLarge => Reason::TooLarge(limits.limit()),
+        BodyFault::Stalled | BodyFault::Gone => Reason::Stalled(limits.read_timeout()),
+        BodyFault::Malformed => Reason::Malformed,
+    };
+    Poll::Ready(Some(Err(RequestBodyError(reason))))
 }
 
 /// Whether the connection itself has failed, rather than ended.
@@ -364,7 +255,10 @@ mod tests {
 
     use http_body_util::{BodyExt as _, Full};
 
+    use http::StatusCode;
+
     use super::*;
+    use crate::request::BodyOutcome;
 
     const GAP: Duration = Duration::from_secs(5);
 
@@ -391,13 +285,17 @@ mod tests {
     }
 
     async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<BodyOutcome>) {
-        let control = BodyLimits::new(u64::MAX, GAP, Admission::new(0));
+        let control = BodyLimits::new(u64::MAX, GAP);
         control.set_limit(limit);
         let chunks = chunks
             .iter()
             .map(|(s, n)| (Duration::from_secs(*s), *n))
             .collect();
-        let upload = RequestBody::new(Chunks(chunks, None), Arc::clone(&control));
+        let upload = RequestBody::new(
+            Chunks(chunks, None),
+            Arc::clone(&control),
+            Admission::new(0),
+        );
         let whole = upload.collect().await.is_ok();
         (whole, control.outcome())
     }
@@ -407,7 +305,7 @@ mod tests {
         assert_eq!(read(10, &[(0, 4), (0, 6)]).await, (true, None));
         let refused = (
             false,
-            Some(BodyOutcome::Refuse(StatusCode::PAYLOAD_TOO_LARGE)),
+            Some(BodyOutcome::Reject(StatusCode::PAYLOAD_TOO_LARGE)),
         );
         assert_eq!(read(10, &[(0, 4), (0, 7)]).await, refused);
     }
@@ -417,16 +315,20 @@ mod tests {
         assert_eq!(read(10, &[(4, 1), (4, 1), (4, 1)]).await, (true, None));
         let refused = (
             false,
-            Some(BodyOutcome::Refuse(StatusCode::REQUEST_TIMEOUT)),
+            Some(BodyOutcome::Reject(StatusCode::REQUEST_TIMEOUT)),
         );
         assert_eq!(read(10, &[(4, 1), (6, 1)]).await, refused);
     }
 
     #[tokio::test]
     async fn a_declared_size_is_refused_before_anything_is_read() {
-        let control = BodyLimits::new(u64::MAX, GAP, Admission::new(0));
+        let control = BodyLimits::new(u64::MAX, GAP);
         control.set_limit(3);
-        let mut upload = Box::pin(RequestBody::new(Full::from("four"), Arc::clone(&control)));
+        let mut upload = Box::pin(RequestBody::new(
+            Full::from("four"),
+            Arc::clone(&control),
+            Admission::new(0),
+        ));
         let first = std::future::poll_fn(|cx| upload.as_mut().poll_frame(cx)).await;
         assert!(first.unwrap().is_err());
         assert_eq!(
@@ -438,18 +340,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_route_may_raise_the_limit_before_the_body_is_read() {
-        let control = BodyLimits::new(3, GAP, Admission::new(0));
+        let control = BodyLimits::new(3, GAP);
         control.set_limit(3);
         control.set_limit(4);
-        let upload = RequestBody::new(Full::from(Bytes::from_static(b"four")), control);
+        let upload = RequestBody::new(
+            Full::from(Bytes::from_static(b"four")),
+            control,
+            Admission::new(0),
+        );
         assert_eq!(upload.collect().await.unwrap().to_bytes(), "four");
     }
 
     #[tokio::test]
     async fn a_reader_that_stops_at_the_default_limit_is_seen() {
         let chunks = || Chunks([(Duration::ZERO, 4); 3].into(), None);
-        let control = BodyLimits::new(6, GAP, Admission::new(0));
-        let mut upload = Box::pin(RequestBody::new(chunks(), Arc::clone(&control)));
+        let control = BodyLimits::new(6, GAP);
+        let mut upload = Box::pin(RequestBody::new(
+            chunks(),
+            Arc::clone(&control),
+            Admission::new(0),
+        ));
         let mut stopped = Vec::new();
         while upload.as_mut().frame().await.is_some() {
             stopped.push(control.stopped_at_default());

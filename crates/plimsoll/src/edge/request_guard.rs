@@ -9,9 +9,9 @@ use super::{
     EdgeState, admission::RequestSlot, id::AssignedId, problem::Problem, request_body::SizeLimit,
 };
 use crate::{
-    context::RequestId,
+    connection::ConnectionState,
     metrics::{ProtocolError, RouteId},
-    server::ConnectionState,
+    request::RequestId,
     trace::RequestTrace,
 };
 

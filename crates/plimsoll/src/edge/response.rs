@@ -28,8 +28,8 @@ use super::{
     response_body::ResponseBody,
 };
 use crate::{
-    context::{self, RequestContext},
     metrics::ProtocolError,
+    request::{self, RequestContext},
     shutdown::KeepOpen,
     telemetry::CaughtPanic,
 };
@@ -328,7 +328,7 @@ impl RequestGuard {
         }
         self.shared.registry.panics.fetch_add(1, Ordering::Relaxed);
         let context = RequestContext::of(&self.request_id, &self.trace);
-        context::enter(&mut Some(Box::new(context)), || {
+        request::enter(&mut Some(Box::new(context)), || {
             caught.place.write(&self.shared.log);
         });
     }

@@ -17,7 +17,7 @@ use super::{
     handler::{guard, guard_noted},
     request_guard::RequestGuard,
 };
-use crate::{context::RequestContext, shutdown::ShutdownFuture};
+use crate::{request::RequestContext, shutdown::ShutdownFuture};
 
 pin_project! {
     /// A body that keeps the account of its request open until it has been handed over.

@@ -30,8 +30,8 @@ use tower_service::Service;
 
 use super::route_matcher::{RouteChoice, RouteMatcher};
 use crate::{
-    context,
     metrics::{LiteralRoutes, Registry, RouteId},
+    request,
 };
 
 /// The service's router, which tells the edge the route of each request.
@@ -106,7 +106,7 @@ impl Service<AxumRequest> for Routes {
                 .find(request.method(), request.uri().path())
             {
                 Some(route) => {
-                    context::set_route(route, |_| ());
+                    request::set_route(route, |_| ());
                     routers.plain.clone()
                 }
                 None => routers.tagging.clone(),
@@ -198,7 +198,7 @@ where
             let path = request.uri().path();
             route.tagger.known.learn(request.method(), path, index);
         }
-        context::set_route(index, |current| {
+        request::set_route(index, |current| {
             current.is_default_answer = matches!(
                 choice,
                 RouteChoice::NotFound | RouteChoice::MethodNotAllowed

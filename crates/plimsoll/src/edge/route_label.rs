@@ -10,9 +10,10 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::EdgeState;
 use crate::{
-    context,
     metrics::{Registry, RouteId},
+    request::set_route,
 };
 
 /// Sets the route label of the requests that pass this layer.
@@ -137,11 +138,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> S::Future {
         // Code of the application may run here, so the request is not borrowed meanwhile.
-        let service = context::with_current(|current| current.service.clone()).flatten();
-        if let Some(service) = service {
-            let path = request.uri().path();
-            let index = self.label.0.index(path, &service.registry);
-            context::set_route(index, |_| ());
+        if let Some(state) = EdgeState::current() {
+            let index = self.label.0.index(request.uri().path(), &state.registry);
+            set_route(index, |_| ());
         }
         self.inner.call(request)
     }

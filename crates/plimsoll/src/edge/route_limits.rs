@@ -10,7 +10,7 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::context;
+use crate::request::{self, TimeoutOverride};
 
 /// Limits for the routes that this layer is put on; what is not set is left as it is.
 ///
@@ -27,7 +27,7 @@ use crate::context;
 /// wins.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RouteLimitsLayer {
-    request_timeout: Option<Option<Duration>>,
+    request_timeout: TimeoutOverride,
     max_body_bytes: Option<u64>,
 }
 
@@ -41,14 +41,14 @@ impl RouteLimitsLayer {
     /// How long the handler may take until it answers, in the place of `REQUEST_TIMEOUT`.
     #[must_use]
     pub fn request_timeout(mut self, limit: Duration) -> Self {
-        self.request_timeout = Some(Some(limit));
+        self.request_timeout = TimeoutOverride::After(limit);
         self
     }
 
     /// Lets the handler take as long as it likes, such as one that waits for news.
     #[must_use]
     pub fn without_request_timeout(mut self) -> Self {
-        self.request_timeout = Some(None);
+        self.request_timeout = TimeoutOverride::Off;
         self
     }
 
@@ -105,9 +105,9 @@ where
         if let Some(limit) = limits.max_body_bytes {
             extractor_limit(limit).apply(&mut request);
         }
-        context::with_current(|current| {
-            if let Some(timeout) = limits.request_timeout {
-                current.request_timeout = Some(timeout);
+        request::with_current(|current| {
+            if limits.request_timeout != TimeoutOverride::Inherit {
+                current.request_timeout = limits.request_timeout;
             }
             if let (Some(limit), Some(body)) = (limits.max_body_bytes, &current.body) {
                 body.set_limit(limit);

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use http::Request;
 
-use super::{EdgeState, RequestSource, request_guard::RequestGuard};
-use crate::trace::RequestTrace;
+use super::{EdgeState, request_guard::RequestGuard};
+use crate::{request::RequestSource, trace::RequestTrace};
 
 #[cfg(feature = "otlp")]
 impl EdgeState {
     /// Decides whether the request is recorded.
     pub(super) fn begin_trace<B>(&self, request: &Request<B>, way: RequestSource) -> RequestTrace {
-        use super::{RequestOrigin, client_ip::ForwardedSource};
+        use super::RequestOrigin;
+        use crate::request::ForwardedSource;
         use crate::trace::Recording;
 
         let is_trusted = way.forwarded != ForwardedSource::Nowhere;

@@ -18,8 +18,8 @@ use tokio::{
 };
 
 use crate::{
-    context,
-    polled::{PolledRequest, PolledSlot},
+    request,
+    request::{PolledRequest, PolledSlot},
 };
 
 /// The pause between two beats.
@@ -57,7 +57,7 @@ impl Heartbeats {
                 loop {
                     pulse.record(index);
                     // A worker moves to another thread where code calls `block_in_place`.
-                    *lock(&pulse.polled[index]) = Some(context::note_polled());
+                    *lock(&pulse.polled[index]) = Some(request::note_polled());
                     sleep(HEARTBEAT_INTERVAL).await;
                 }
             });

@@ -12,7 +12,7 @@ use tracing_subscriber::{Layer, filter::LevelFilter, layer::Context, registry::L
 
 use super::{AttributeValue, Span, SpanKind, Tracer, span::MAX_TEXT};
 use crate::{
-    context,
+    request,
     telemetry::{FieldText, plain_name},
     trace::{self, SpanContext, SpanId, new_span_id},
 };
@@ -65,7 +65,7 @@ where
                 extensions.get::<OpenSpan>().map(|open| open.context)
             })
         });
-        let Some(parent) = of_span.or_else(context::recorded_span) else {
+        let Some(parent) = of_span.or_else(request::recorded_span) else {
             return;
         };
         let mut open = OpenSpan {

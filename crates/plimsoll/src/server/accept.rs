@@ -8,10 +8,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -20,23 +17,23 @@ use tokio::{
     task::yield_now,
     time::{Instant, sleep},
 };
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     BindError, Bound, Tls,
-    connection::{self, Connection},
-    connection_limiter::{ConnectionLimiter, ConnectionPermit},
+    connection_limiter::ConnectionLimiter,
+    guard::{AcceptWorker, ConnectionCount, ConnectionGuard},
     listener::Listener,
+    serve::{self, Connection},
     socket::{Socket, StdSocket},
-    state::{ConnectionState, ConnectionTimeouts},
     unix_peer::UdsConnectInfo,
 };
 use crate::{
     config::{Level, TrustedProxies},
-    edge::{Edge, Peer, Routes},
+    connection::{ConnectionState, ConnectionTimeouts},
+    edge::{Edge, Routes},
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
     metrics::{AcceptError, Registry},
-    shutdown::ShutdownToken,
+    request::Peer,
     telemetry::Log,
 };
 
@@ -66,7 +63,7 @@ pub(crate) struct AcceptConfig {
     pub(crate) tls: Option<Arc<Tls>>,
     /// Whether HTTP/2 is understood where there is no TLS to agree on it.
     pub(crate) http2_cleartext: bool,
-    pub(crate) pulse: Arc<Heartbeats>,
+    pub(crate) heartbeats: Arc<Heartbeats>,
 }
 
 impl AcceptConfig {
@@ -76,56 +73,39 @@ impl AcceptConfig {
     /// # Errors
     ///
     /// If somebody else listens on the address by now, or a worker cannot wait for it.
-    pub(crate) fn start(self, bound: Bound, mut workers: Vec<Handle>) -> Result<(), BindError> {
-        if workers.is_empty() {
-            workers.push(Handle::current());
+    pub(crate) fn start(self, bound: Bound, mut runtimes: Vec<Handle>) -> Result<(), BindError> {
+        if runtimes.is_empty() {
+            runtimes.push(Handle::current());
         }
-        let listening = bound.listen(workers.len())?;
-        let crew: Arc<[AcceptWorker]> = workers.into_iter().map(AcceptWorker::new).collect();
-        let crowd = ConnectionLimiter::new(self.max_connections, Arc::clone(&self.registry));
+        let listening = bound.listen(runtimes.len())?;
+        let workers: Arc<[AcceptWorker]> = runtimes.into_iter().map(AcceptWorker::new).collect();
+        let limiter = ConnectionLimiter::new(self.max_connections, Arc::clone(&self.registry));
         // All of them before the first: a worker that cannot accept would be deaf.
-        let mut listeners = Vec::with_capacity(crew.len());
-        for (socket, worker) in listening.into_iter().zip(&*crew) {
+        let mut listeners = Vec::with_capacity(workers.len());
+        for (socket, worker) in listening.into_iter().zip(&*workers) {
             let _entered = worker.runtime.enter();
             let is_inherited = socket.is_inherited();
             listeners.push((socket.accept_here()?, is_inherited));
         }
         for (index, (listener, is_inherited)) in listeners.into_iter().enumerate() {
-            let here = WorkerAccept {
-                acceptor: self.clone(),
-                crew: Arc::clone(&crew),
-                crowd: Arc::clone(&crowd),
+            let accept = WorkerAccept {
+                config: self.clone(),
+                workers: Arc::clone(&workers),
+                limiter: Arc::clone(&limiter),
                 index,
             };
             self.connections
-                .spawn_on(here.run(listener, is_inherited), &crew[index].runtime);
+                .spawn_on(accept.run(listener, is_inherited), &workers[index].runtime);
         }
         Ok(())
     }
 }
 
-/// A worker, as the others see it.
-#[derive(Debug)]
-struct AcceptWorker {
-    runtime: Handle,
-    /// Connections that it serves.
-    open: AtomicUsize,
-}
-
-impl AcceptWorker {
-    fn new(runtime: Handle) -> Self {
-        Self {
-            runtime,
-            open: AtomicUsize::new(0),
-        }
-    }
-}
-
 /// The accept loop of one worker.
 struct WorkerAccept {
-    acceptor: AcceptConfig,
-    crew: Arc<[AcceptWorker]>,
-    crowd: Arc<ConnectionLimiter>,
+    config: AcceptConfig,
+    workers: Arc<[AcceptWorker]>,
+    limiter: Arc<ConnectionLimiter>,
     index: usize,
 }
 
@@ -133,9 +113,9 @@ impl WorkerAccept {
     async fn run(self, listener: Listener, is_inherited: bool) {
         let AcceptConfig {
             connections, log, ..
-        } = &self.acceptor;
+        } = &self.config;
         let mut draining = pin!(connections.reached(DrainStage::Draining));
-        let mut complained: Option<Instant> = None;
+        let mut logged_at: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 // First, since another loop may have closed the socket for all by then.
@@ -154,12 +134,12 @@ impl WorkerAccept {
                 Err(_) if connections.is_at(DrainStage::Draining) => break,
                 Err(error) => {
                     let kind = AcceptError::of(&error);
-                    self.acceptor.registry.accept_errors.count(kind);
+                    self.config.registry.accept_errors.count(kind);
                     if kind == AcceptError::Connection {
                         continue;
                     }
-                    if complained.is_none_or(|at| at.elapsed() >= ERROR_LOG_INTERVAL) {
-                        complained = Some(Instant::now());
+                    if logged_at.is_none_or(|at| at.elapsed() >= ERROR_LOG_INTERVAL) {
+                        logged_at = Some(Instant::now());
                         log_accept_error(log, &error);
                     }
                     sleep(ACCEPT_BACKOFF).await;
@@ -178,11 +158,11 @@ impl WorkerAccept {
 
     /// Serves a connection here, or where there are clearly fewer. Says whether another has to go.
     fn place(&self, stream: Socket, peer: Option<SocketAddr>) -> bool {
-        let open = |index: usize| self.crew[index].open.load(Ordering::Relaxed);
+        let open = |index: usize| self.workers[index].open.load(Ordering::Relaxed);
         // Whoever is stuck would only let it wait.
-        let pulse = &self.acceptor.pulse;
-        let least = (0..self.crew.len())
-            .filter(|index| !pulse.is_stuck(*index))
+        let heartbeats = &self.config.heartbeats;
+        let least = (0..self.workers.len())
+            .filter(|index| !heartbeats.is_stuck(*index))
             .min_by_key(|index| open(*index))
             .unwrap_or(self.index);
         if open(self.index) < open(least) + BALANCE_TOLERANCE {
@@ -190,7 +170,7 @@ impl WorkerAccept {
         }
         // The stream belongs to the runtime that accepted it, and is moved to the other one there.
         if let Ok(stream) = StdSocket::from_tokio(stream) {
-            let _entered = self.crew[least].runtime.enter();
+            let _entered = self.workers[least].runtime.enter();
             if let Ok(stream) = stream.into_tokio() {
                 return self.spawn(stream, peer, least);
             }
@@ -199,83 +179,54 @@ impl WorkerAccept {
     }
 
     fn spawn(&self, stream: Socket, peer: Option<SocketAddr>, index: usize) -> bool {
-        let acceptor = &self.acceptor;
+        let config = &self.config;
         let state = Arc::new(ConnectionState::new());
         // Nobody is left out because of others who are slow or silent; see there who makes room.
-        let Some(seat) = self.crowd.acquire(&state) else {
+        let Some(permit) = self.limiter.acquire(&state) else {
             return false;
         };
-        let another_goes = seat.is_at_the_expense_of_another();
-        let proxied = acceptor.proxies.as_ref().is_some_and(|trusted| match peer {
+        let has_evicted = permit.has_evicted();
+        let proxied = config.proxies.as_ref().is_some_and(|trusted| match peer {
             Some(addr) => trusted.contains(addr.ip()),
             None => trusted.unix(),
         });
-        let held = Arc::new(ConnectionGuard {
-            _seat: seat,
-            _open: ConnectionCount::new(
-                Arc::clone(&acceptor.registry),
-                Arc::clone(&self.crew),
+        let guard = Arc::new(ConnectionGuard::new(
+            permit,
+            ConnectionCount::new(
+                Arc::clone(&config.registry),
+                Arc::clone(&self.workers),
                 index,
             ),
-            _token: acceptor.connections.token(),
-            connections: Arc::clone(&acceptor.connections),
-            shutdown: acceptor.edge.shutdown_token().clone(),
-            state: Arc::clone(&state),
-        });
+            &config.connections,
+            config.edge.shutdown_token().clone(),
+            Arc::clone(&state),
+        ));
         let unix_peer = match &stream {
             Socket::Left(_) => None,
             Socket::Right(stream) => stream.peer_cred().ok().map(UdsConnectInfo::new),
         };
-        let accepted = Connection {
+        let connection = Connection {
             proxied,
-            tls: acceptor.tls.clone(),
-            http2_cleartext: acceptor.http2_cleartext,
-            held,
+            tls: config.tls.clone(),
+            http2_cleartext: config.http2_cleartext,
+            guard,
             socket: Some(stream),
             state,
             peer: peer.map_or(Peer::Unix, |addr| Peer::Ip(addr.ip())),
             addr: peer,
             unix_peer,
-            edge: acceptor.edge.clone(),
-            connections: Arc::clone(&acceptor.connections),
-            patience: ConnectionTimeouts {
-                head: acceptor.read_timeout,
-                idle: acceptor.idle_timeout,
-                write: acceptor.write_timeout,
+            edge: config.edge.clone(),
+            connections: Arc::clone(&config.connections),
+            timeouts: ConnectionTimeouts {
+                head: config.read_timeout,
+                idle: config.idle_timeout,
+                write: config.write_timeout,
             },
         };
-        acceptor
+        config
             .connections
-            .spawn_on(connection::serve(accepted), &self.crew[index].runtime);
-        another_goes
-    }
-}
-
-/// What a connection holds from its beginning to its end: that of its task, or that of whoever took
-/// it over.
-#[derive(Debug)]
-pub(super) struct ConnectionGuard {
-    _seat: ConnectionPermit,
-    _open: ConnectionCount,
-    _token: TaskTrackerToken,
-    connections: Arc<ConnectionTracker>,
-    shutdown: ShutdownToken,
-    state: Arc<ConnectionState>,
-}
-
-impl ConnectionGuard {
-    pub(super) const fn shutdown_token(&self) -> &ShutdownToken {
-        &self.shutdown
-    }
-}
-
-impl Drop for ConnectionGuard {
-    fn drop(&mut self) {
-        // HTTP may have left the stream with the state, of which the stream has a share.
-        drop(self.state.take_lingering_stream());
-        if self.state.outlives_http() {
-            self.connections.upgrade_ended();
-        }
+            .spawn_on(serve::serve(connection), &self.workers[index].runtime);
+        has_evicted
     }
 }
 
@@ -283,37 +234,4 @@ fn log_accept_error(log: &Log, error: &io::Error) {
     log.infra(Level::Error, "accept_failed", |record| {
         record.str("error", &error.to_string())
     });
-}
-
-/// Counts a connection, from its beginning to its end.
-#[derive(Debug)]
-struct ConnectionCount {
-    registry: Arc<Registry>,
-    crew: Arc<[AcceptWorker]>,
-    index: usize,
-}
-
-impl ConnectionCount {
-    fn new(registry: Arc<Registry>, crew: Arc<[AcceptWorker]>, index: usize) -> Self {
-        registry
-            .connections
-            .accepted
-            .fetch_add(1, Ordering::Release);
-        crew[index].open.fetch_add(1, Ordering::Relaxed);
-        Self {
-            registry,
-            crew,
-            index,
-        }
-    }
-}
-
-impl Drop for ConnectionCount {
-    fn drop(&mut self) {
-        self.crew[self.index].open.fetch_sub(1, Ordering::Relaxed);
-        self.registry
-            .connections
-            .closed
-            .fetch_add(1, Ordering::Release);
-    }
 }

@@ -7,7 +7,7 @@
 //! | else room in the reserve | one request: probes and metrics are answered, all else is 503 |
 //! | else | it is closed |
 //!
-//! So a crowd of slow or silent clients cannot keep anybody out: they make room for each other.
+//! So a limiter of slow or silent clients cannot keep anybody out: they make room for each other.
 //!
 //! # Cost
 //!
@@ -25,8 +25,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::state::{ConnectionState, WaitReason};
-use crate::metrics::{Registry, Rejection};
+use crate::{
+    connection::{ConnectionState, WaitReason},
+    metrics::{Registry, Rejection},
+};
 
 /// Connections above the limit that are answered, so that probes are.
 const PROBE_RESERVE: usize = 32;
@@ -44,7 +46,7 @@ fn pause(places: usize) -> Duration {
 pub(super) struct ConnectionLimiter {
     limit: usize,
     registry: Arc<Registry>,
-    members: Mutex<Slots>,
+    slots: Mutex<Slots>,
 }
 
 #[derive(Debug, Default)]
@@ -61,10 +63,10 @@ struct Slots {
     next_search: Option<Instant>,
 }
 
-/// A place in the crowd, given back by the drop.
+/// A place in the limiter, given back by the drop.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
-    crowd: Arc<ConnectionLimiter>,
+    limiter: Arc<ConnectionLimiter>,
     place: usize,
     reserve: bool,
     /// Somebody was told to go for it, and may not have gone yet.
@@ -72,7 +74,7 @@ pub(super) struct ConnectionPermit {
 }
 
 impl ConnectionPermit {
-    pub(super) fn is_at_the_expense_of_another(&self) -> bool {
+    pub(super) fn has_evicted(&self) -> bool {
         self.at_the_expense_of_another
     }
 }
@@ -82,7 +84,7 @@ impl ConnectionLimiter {
         Arc::new(Self {
             limit,
             registry,
-            members: Mutex::default(),
+            slots: Mutex::default(),
         })
     }
 
@@ -91,32 +93,32 @@ impl ConnectionLimiter {
         self: &Arc<Self>,
         state: &Arc<ConnectionState>,
     ) -> Option<ConnectionPermit> {
-        let mut members = self.lock();
-        let is_full = members.regular >= self.limit;
-        let made_room = is_full && self.evict_one(&mut members);
+        let mut slots = self.lock();
+        let is_full = slots.regular >= self.limit;
+        let made_room = is_full && self.evict_one(&mut slots);
         let reserve = is_full && !made_room;
-        if reserve && members.reserve >= PROBE_RESERVE {
-            drop(members);
+        if reserve && slots.reserve >= PROBE_RESERVE {
+            drop(slots);
             self.registry.connections.rejected.count(Rejection::Full);
             return None;
         }
         if reserve {
             state.set_reserve();
-            members.reserve += 1;
+            slots.reserve += 1;
         } else {
-            members.regular += 1;
+            slots.regular += 1;
         }
-        let place = members.free.pop().unwrap_or_else(|| {
-            members.places.push(None);
-            members.places.len() - 1
+        let place = slots.free.pop().unwrap_or_else(|| {
+            slots.places.push(None);
+            slots.places.len() - 1
         });
-        members.places[place] = Some(Arc::clone(state));
+        slots.places[place] = Some(Arc::clone(state));
         if made_room {
             // No search has seen it.
-            members.candidates.push_back(Arc::clone(state));
+            slots.candidates.push_back(Arc::clone(state));
         }
         Some(ConnectionPermit {
-            crowd: Arc::clone(self),
+            limiter: Arc::clone(self),
             place,
             reserve,
             at_the_expense_of_another: made_room,
@@ -124,11 +126,11 @@ impl ConnectionLimiter {
     }
 
     /// Tells somebody to go, whose place is free from this moment on.
-    fn evict_one(&self, members: &mut Slots) -> bool {
+    fn evict_one(&self, slots: &mut Slots) -> bool {
         for has_searched in [false, true] {
-            while let Some(candidate) = members.candidates.pop_front() {
+            while let Some(candidate) = slots.candidates.pop_front() {
                 if let Some(waiting) = candidate.evict() {
-                    members.regular -= 1;
+                    slots.regular -= 1;
                     self.registry.connections.rejected.count(match waiting {
                         WaitReason::Idle => Rejection::Idle,
                         WaitReason::Head | WaitReason::Write => Rejection::NoRequest,
@@ -137,14 +139,14 @@ impl ConnectionLimiter {
                 }
             }
             if !has_searched {
-                members.search();
+                slots.search();
             }
         }
         false
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -177,13 +179,13 @@ impl Slots {
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        let mut members = self.crowd.lock();
-        let state = members.places[self.place].take();
-        members.free.push(self.place);
+        let mut slots = self.limiter.lock();
+        let state = slots.places[self.place].take();
+        slots.free.push(self.place);
         if self.reserve {
-            members.reserve -= 1;
+            slots.reserve -= 1;
         } else if state.is_none_or(|state| state.mark_closed()) {
-            members.regular -= 1;
+            slots.regular -= 1;
         }
     }
 }
@@ -195,7 +197,7 @@ mod tests {
     use super::*;
     use crate::build_info::BuildInfo;
 
-    fn crowd(limit: usize) -> Arc<ConnectionLimiter> {
+    fn limiter(limit: usize) -> Arc<ConnectionLimiter> {
         let registry = Registry::new(BuildInfo::new("test", "1", "now"), 1, Vec::new());
         ConnectionLimiter::new(limit, registry)
     }
@@ -208,43 +210,47 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_oldest_without_a_request_goes_first_and_its_place_is_free_at_once() {
-        let crowd = crowd(2);
+        let limiter = limiter(2);
         let old = Arc::new(ConnectionState::new());
         advance(Duration::from_secs(1)).await;
         let young = Arc::new(ConnectionState::new());
-        let seats = [crowd.acquire(&young), crowd.acquire(&old)];
-        assert!(crowd.acquire(&busy()).is_some_and(|seat| !seat.reserve));
+        let permits = [limiter.acquire(&young), limiter.acquire(&old)];
+        assert!(
+            limiter
+                .acquire(&busy())
+                .is_some_and(|permit| !permit.reserve)
+        );
         assert!(old.is_evicted() && !young.is_evicted());
-        drop(seats);
+        drop(permits);
         assert_eq!(
-            crowd.lock().regular,
+            limiter.lock().regular,
             0,
             "whoever was told to go is not counted twice"
         );
     }
 
     #[tokio::test]
-    async fn a_reserve_is_bounded_and_its_members_make_no_room() {
-        let crowd = crowd(1);
-        let first = crowd.acquire(&busy());
+    async fn a_reserve_is_bounded_and_its_slots_make_no_room() {
+        let limiter = limiter(1);
+        let first = limiter.acquire(&busy());
         let reserve: Vec<_> = (0..PROBE_RESERVE)
-            .map(|_| crowd.acquire(&Arc::new(ConnectionState::new())))
+            .map(|_| limiter.acquire(&Arc::new(ConnectionState::new())))
             .collect();
         assert!(
             reserve
                 .iter()
-                .all(|seat| seat.as_ref().is_some_and(|seat| seat.reserve))
+                .all(|permit| permit.as_ref().is_some_and(|permit| permit.reserve))
         );
-        assert!(crowd.acquire(&Arc::new(ConnectionState::new())).is_none());
+        assert!(limiter.acquire(&Arc::new(ConnectionState::new())).is_none());
         drop(reserve);
         drop(first);
-        let members = crowd.lock();
-        assert_eq!((members.regular, members.reserve), (0, 0));
+        let slots = limiter.lock();
+        assert_eq!((slots.regular, slots.reserve), (0, 0));
     }
 
     #[tokio::test]
     async fn a_flood_looks_once_a_batch() {
-        let crowd = crowd(BATCH);
+        let limiter = limiter(BATCH);
         let idle: Vec<_> = (0..BATCH)
             .map(|_| {
                 let state = busy();
@@ -252,24 +258,24 @@ mod tests {
                 state
             })
             .collect();
-        let seats: Vec<_> = idle.iter().map(|state| crowd.acquire(state)).collect();
-        let newcomers: Vec<_> = (0..BATCH).map(|_| crowd.acquire(&busy())).collect();
+        let permits: Vec<_> = idle.iter().map(|state| limiter.acquire(state)).collect();
+        let newcomers: Vec<_> = (0..BATCH).map(|_| limiter.acquire(&busy())).collect();
         assert!(idle.iter().all(|state| state.is_evicted()));
-        assert!(newcomers.iter().flatten().all(|seat| !seat.reserve));
-        drop((seats, newcomers));
-        assert_eq!(crowd.lock().regular, 0);
+        assert!(newcomers.iter().flatten().all(|permit| !permit.reserve));
+        drop((permits, newcomers));
+        assert_eq!(limiter.lock().regular, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn crowd_of_busy_connections_is_not_searched_for_each() {
         const MEMBERS: usize = 2000;
-        let crowd = crowd(MEMBERS);
+        let limiter = limiter(MEMBERS);
         let busy: Vec<_> = (0..MEMBERS).map(|_| busy()).collect();
-        let mut seats: Vec<_> = busy.iter().map(|state| crowd.acquire(state)).collect();
+        let mut permits: Vec<_> = busy.iter().map(|state| limiter.acquire(state)).collect();
         let mut join = || {
-            let seat = crowd.acquire(&Arc::new(ConnectionState::new()));
-            let is_regular = seat.as_ref().is_some_and(|seat| !seat.reserve);
-            seats.push(seat);
+            let permit = limiter.acquire(&Arc::new(ConnectionState::new()));
+            let is_regular = permit.as_ref().is_some_and(|permit| !permit.reserve);
+            permits.push(permit);
             is_regular
         };
         assert!(!join());
@@ -283,26 +289,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_has_gone_by_itself_is_not_told_to_go_and_gives_its_place_back_once() {
-        let crowd = crowd(3);
+        let limiter = limiter(3);
         let states: Vec<_> = (0..6).map(|_| Arc::new(ConnectionState::new())).collect();
-        let mut seats: Vec<_> = states[..3]
+        let mut permits: Vec<_> = states[..3]
             .iter()
-            .map(|state| crowd.acquire(state))
+            .map(|state| limiter.acquire(state))
             .collect();
         // One goes for the fourth, and the other two are remembered for the next time.
-        seats.push(crowd.acquire(&states[3]));
+        permits.push(limiter.acquire(&states[3]));
         let told = states[..3].iter().position(|state| state.is_evicted());
         let rest: Vec<_> = (0..3).filter(|index| Some(*index) != told).collect();
         // One of them ends by itself, and another one takes its place.
-        seats[rest[0]] = None;
-        seats.push(crowd.acquire(&states[4]));
-        seats.push(crowd.acquire(&states[5]));
+        permits[rest[0]] = None;
+        permits.push(limiter.acquire(&states[4]));
+        permits.push(limiter.acquire(&states[5]));
         assert!(
             states[rest[1]].is_evicted(),
             "the one that is still there makes room for the sixth"
         );
-        assert_eq!(crowd.lock().regular, 3);
-        drop(seats);
-        assert_eq!(crowd.lock().regular, 0);
+        assert_eq!(limiter.lock().regular, 3);
+        drop(permits);
+        assert_eq!(limiter.lock().regular, 0);
     }
 }

@@ -14,86 +14,11 @@
 mod chunked;
 mod head;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
 use self::{
     chunked::{Chunked, Progress},
     head::{HeadScanner, is_whole_head},
 };
-
-/// How the body of a request is framed, as hyper understood it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// The body has this many bytes, which may be none.
-    Length(u64),
-    /// The body is chunked.
-    Chunked,
-}
-
-/// What the scanner of a connection and its requests share.
-///
-/// Both run in the task of the connection, so the order of accesses is that of the program.
-#[derive(Debug)]
-pub(crate) struct Http1State {
-    /// The framing of the parsed head, or one of the two values below.
-    framing: AtomicU64,
-    fragment: AtomicBool,
-    malformed: AtomicBool,
-}
-
-/// No head has been parsed since the framing was taken.
-const UNKNOWN: u64 = u64::MAX;
-/// [`Framing::Chunked`]. hyper accepts no length as large as these two.
-const CHUNKED: u64 = u64::MAX - 1;
-
-impl Http1State {
-    pub(super) const fn new() -> Self {
-        Self {
-            framing: AtomicU64::new(UNKNOWN),
-            fragment: AtomicBool::new(false),
-            malformed: AtomicBool::new(false),
-        }
-    }
-
-    /// Sets the framing of the head that hyper has just parsed.
-    pub(super) fn set_framing(&self, framing: Framing) {
-        let value = match framing {
-            Framing::Length(length) => length,
-            Framing::Chunked => CHUNKED,
-        };
-        self.framing.store(value, Ordering::Relaxed);
-    }
-
-    /// Whether hyper has parsed the last head, and no body follows that.
-    fn has_no_body(&self) -> bool {
-        self.framing.load(Ordering::Relaxed) == 0
-    }
-
-    fn take_framing(&self) -> Option<Framing> {
-        let value = self.framing.load(Ordering::Relaxed);
-        self.framing.store(UNKNOWN, Ordering::Relaxed);
-        match value {
-            UNKNOWN => None,
-            CHUNKED => Some(Framing::Chunked),
-            length => Some(Framing::Length(length)),
-        }
-    }
-
-    /// Whether the last target had a fragment, which RFC 9112, 3.2, does not allow.
-    pub(crate) fn has_fragment(&self) -> bool {
-        self.fragment.load(Ordering::Relaxed)
-    }
-
-    /// Returns once whether malformed framing was found: the caller counts it.
-    pub(crate) fn take_malformed(&self) -> bool {
-        self.malformed.swap(false, Ordering::Relaxed)
-    }
-}
-
-/// The framing of a request is malformed. hyper reports this as an error of the body.
-#[derive(Debug, thiserror::Error)]
-#[error("the framing of the request is malformed")]
-pub(crate) struct MalformedFraming;
+use crate::connection::{Framing, Http1State, MalformedFraming};
 
 /// Follows the messages that a client sends, wherever their bytes are cut.
 #[derive(Debug)]
@@ -114,7 +39,7 @@ enum MessagePart {
 
 impl MessagePart {
     fn malformed(state: &Http1State) -> Self {
-        state.malformed.store(true, Ordering::Relaxed);
+        state.set_malformed();
         Self::Malformed
     }
 }
@@ -152,7 +77,7 @@ impl MessageScanner {
                         return Ok(bytes.len());
                     };
                     if head.has_fragment() {
-                        state.fragment.store(true, Ordering::Relaxed);
+                        state.set_fragment();
                     }
                     self.part = MessagePart::Complete;
                     return Ok(done + end);

@@ -34,14 +34,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::{
-    frames::{Frames, HeadProgress},
-    tunnel::Tunnel,
-    write_timeout::ProgressBody,
-};
+pub(super) use self::{frames::Frames, tunnel::Tunnel, write_timeout::ProgressBody};
 use self::{resets::Resets, tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
-use super::{io::SocketIo, state::ConnectionState};
-use crate::{edge::StalledResponses, lifecycle::ConnectionTracker, metrics::Registry};
+use super::io::SocketIo;
+use crate::{
+    connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
+    metrics::Registry,
+};
 
 /// What a client begins with (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -20,8 +20,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::either::Either;
 
 use super::{
-    accept::ConnectionGuard, http1::MessageScanner, http2::FrameFollower, socket::Socket,
-    state::ConnectionState, tls::TlsStream, websocket::WebSocketEnd,
+    guard::ConnectionGuard, http1::MessageScanner, http2::FrameFollower, socket::Socket,
+    tls::TlsStream, websocket::WebSocketEnd,
+};
+use crate::{
+    connection::ConnectionState,
+    sync::{Mutex, lock},
 };
 
 /// The name of HTTP/2 in a TLS handshake (RFC 9113, 3.2).
@@ -183,8 +187,23 @@ pub(super) struct TrackedIo {
     is_new: bool,
     /// Of a WebSocket that the drain ends.
     websocket: Option<Box<WebSocketEnd>>,
-    /// What is given back when the connection is closed, which may be long after HTTP.
-    held: Arc<ConnectionGuard>,
+    /// Takes the stream when HTTP has ended and the close has to linger.
+    lingering: LingeringStream,
+    /// Released when the connection is closed, which may be long after HTTP. Dropped last, after the
+    /// stream.
+    guard: Arc<ConnectionGuard>,
+}
+
+/// The stream of a connection whose HTTP has ended, if the close has to linger.
+///
+/// The task of the connection and its I/O share it: hyper owns the I/O and drops it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LingeringStream(Arc<Mutex<Option<Stream>>>);
+
+impl LingeringStream {
+    pub(super) fn take(&self) -> Option<Stream> {
+        lock(&self.0).take()
+    }
 }
 
 impl TrackedIo {
@@ -192,7 +211,8 @@ impl TrackedIo {
         stream: Stream,
         state: Arc<ConnectionState>,
         protocol: Protocol,
-        held: Arc<ConnectionGuard>,
+        guard: Arc<ConnectionGuard>,
+        lingering: LingeringStream,
     ) -> Self {
         Self {
             stream: Some(stream),
@@ -201,7 +221,8 @@ impl TrackedIo {
             held_back: Bytes::new(),
             is_new: true,
             websocket: None,
-            held,
+            lingering,
+            guard,
         }
     }
 }
@@ -217,7 +238,7 @@ impl TrackedIo {
         if !self.state.is_websocket() {
             return None;
         }
-        let token = self.held.shutdown_token();
+        let token = self.guard.shutdown_token();
         let end = self
             .websocket
             .get_or_insert_with(|| WebSocketEnd::new(token));
@@ -276,8 +297,8 @@ impl TrackedIo {
 
 impl Drop for TrackedIo {
     fn drop(&mut self) {
-        if let Some(stream) = self.stream.take() {
-            self.state.keep_for_lingering(stream);
+        if self.state.may_linger() {
+            *lock(&self.lingering.0) = self.stream.take();
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use self::fields::{FieldText, plain_name};
 use super::{Log, Priority, Record, record::MAX_LINE, spans};
 use crate::{
     config::{Level, LogLevels},
-    context,
+    request,
 };
 
 /// Writes every event as one record: its target is the record's `name`, its fields follow, then
@@ -109,9 +109,9 @@ where
             if let Some(nearest) = nearest {
                 spans::write(record, &nearest, written, self.log.format());
             }
-            record.trace(context::recorded_span());
+            record.trace(request::recorded_span());
         };
-        context::with_request_id(|request_id| {
+        request::with_request_id(|request_id| {
             self.log.write(
                 priority,
                 level,

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::{Log, Priority, log::WeakLog};
-use crate::{config::Level, context};
+use crate::{config::Level, request};
 
 /// Where a panic happened, and what it said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl PanicPlace {
         if !log.is_enabled(Level::Error, "panic") {
             return;
         }
-        context::with_request_id(|request_id| {
+        request::with_request_id(|request_id| {
             log.write(
                 Priority::High,
                 Level::Error,
@@ -43,7 +43,7 @@ impl PanicPlace {
                     // Before the message, which may take all the room that the line has.
                     record.str("location", &self.location);
                     record.str("panicMessage", &self.message);
-                    record.trace(context::recorded_span());
+                    record.trace(request::recorded_span());
                 },
             );
         });

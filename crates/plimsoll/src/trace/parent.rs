@@ -15,8 +15,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::state;
 
 // `http` has no constants for these.
-pub(super) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-pub(super) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The length of the version that is known, and the least of any other.
 const LENGTH: usize = 55;
@@ -121,7 +121,7 @@ impl SpanContext {
     }
 
     /// The header for whoever is asked from inside this span.
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         let mut text = [b'-'; LENGTH];
         text[..2].copy_from_slice(b"00");
         text[3..35].copy_from_slice(&self.trace_id_hex());

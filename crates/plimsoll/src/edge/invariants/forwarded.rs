@@ -13,10 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use self::reading::{Said, elements, ip_of, origin_host, origin_scheme, trusts};
 use crate::{
     config::{ForwardedHeader, FromSetting as _, TrustedProxies},
-    edge::{
-        OriginRejection, Peer, RequestOrigin, RequestSource, Scheme,
-        client_ip::{ClientIpResolver, ForwardedSource},
-    },
+    edge::{OriginRejection, RequestOrigin, client_ip::ClientIpResolver},
+    request::{ForwardedSource, Peer, RequestSource, Scheme},
 };
 
 /// Whom a case trusts that does not say.

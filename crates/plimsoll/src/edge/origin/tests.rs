@@ -8,7 +8,8 @@ use crate::{
         ForwardedHeader::{self, Forwarded, XForwardedFor},
         FromSetting as _, TrustedProxies,
     },
-    edge::client_ip::{ClientIpResolver, Peer},
+    edge::client_ip::ClientIpResolver,
+    request::Peer,
 };
 
 /// The peer whose headers count, and one whose headers do not.

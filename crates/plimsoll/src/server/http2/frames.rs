@@ -8,6 +8,8 @@
 //! SETTINGS, which have to be acknowledged, would hold the worker. So those of one turn are limited
 //! here, and the stream pauses behind them.
 
+use crate::connection::HeadProgress;
+
 /// Length, type, flags, stream.
 const HEADER: usize = 9;
 
@@ -19,17 +21,6 @@ const END_HEADERS: u8 = 0x4;
 /// How many control frames a connection may handle before it pauses. A client that reads an answer
 /// sends about one WINDOW_UPDATE for each 16 KiB.
 const TURN: u32 = 128;
-
-/// What a client is in the middle of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum HeadProgress {
-    /// Of no head.
-    Complete,
-    /// Of a head that has begun in these bytes, behind the end of another.
-    Begun,
-    /// Of a head that may have begun before.
-    Incomplete,
-}
 
 /// Follows the frames that a client sends.
 #[derive(Debug)]

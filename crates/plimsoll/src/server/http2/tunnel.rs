@@ -41,12 +41,10 @@ use tokio::{
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::{
+    connection::ConnectionState,
     edge::asks_for_websocket,
     lifecycle::ConnectionTracker,
-    server::{
-        state::ConnectionState,
-        websocket::{ANSWER, WebSocketEnd},
-    },
+    server::websocket::{ANSWER, WebSocketEnd},
     shutdown::{KeepOpen, ShutdownToken},
 };
 

@@ -1,7 +1,7 @@
 //! The follower of HTTP/2 frames, beside a reader that has them all at once.
 
 use super::cuts;
-use crate::server::http2::{Frames, HeadProgress};
+use crate::{connection::HeadProgress, server::http2::Frames};
 
 /// The preface of a connection, which is skipped unread.
 const PREFACE: usize = 24;

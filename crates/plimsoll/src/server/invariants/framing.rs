@@ -1,7 +1,10 @@
 //! The scanner of HTTP/1 messages, compared with a reader that has all bytes at once.
 
 use super::cuts;
-use crate::server::http1::{Framing, Http1State, MessageScanner};
+use crate::{
+    connection::{Framing, Http1State},
+    server::http1::MessageScanner,
+};
 
 /// Scans `bytes` as what a client sends over one connection, cut in some ways.
 ///

@@ -13,20 +13,20 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::{ConnectionState, IDLE, lock};
-use crate::server::io::Stream;
+use super::{ConnectionState, Phase};
+use crate::sync::lock;
 
 /// The most that is discarded of a body, in bytes.
 const MAX_DISCARD: u64 = 64 * 1024;
 
 /// What the body of the current request means for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum UnreadBody {
-    /// The body has been read, or its reader has not finished.
-    Keep = 0,
-    /// The rest is discarded, and the connection goes on behind it.
+pub(crate) enum UnreadBody {
+    /// Nothing is unread: the body was read, or its reader has not finished.
+    None = 0,
+    /// The rest is discarded, and the connection is kept.
     Discard = 1,
-    /// The rest is not read, so nothing behind it can be.
+    /// The rest is not read, so the connection closes after the response.
     Close = 2,
 }
 
@@ -40,13 +40,13 @@ pub(super) struct UnreadRest {
 
 impl ConnectionState {
     /// A request has come. Returns the number of its body, by which later calls name it.
-    pub(in crate::server) fn body_began(&self, has_body: bool) -> u32 {
-        if self.fate() != UnreadBody::Keep {
+    pub(crate) fn body_began(&self, has_body: bool) -> u32 {
+        if self.unread_body() != UnreadBody::None {
             // hyper has read the body before, or there would be no further request.
-            self.set_fate(UnreadBody::Keep);
-            *lock(&self.rest) = None;
+            self.set_unread_body(UnreadBody::None);
+            *lock(&self.unread_rest) = None;
         }
-        self.unread.store(has_body, Ordering::Relaxed);
+        self.may_linger.store(has_body, Ordering::Relaxed);
         if !has_body {
             return 0;
         }
@@ -54,14 +54,14 @@ impl ConnectionState {
     }
 
     /// A body has been read to its end.
-    pub(in crate::server) fn body_read(&self, number: u32) {
+    pub(crate) fn body_read(&self, number: u32) {
         if self.is_current(number) {
-            self.unread.store(false, Ordering::Relaxed);
+            self.may_linger.store(false, Ordering::Relaxed);
         }
     }
 
     /// A body has been dropped before its end. `rest` is there if the connection may outlive it.
-    pub(in crate::server) fn body_dropped(&self, number: u32, rest: Option<Incoming>) {
+    pub(crate) fn body_dropped(&self, number: u32, rest: Option<Incoming>) {
         // A task may drop the body of an earlier request, all of which hyper has read.
         if !self.is_current(number) {
             return;
@@ -71,33 +71,33 @@ impl ConnectionState {
             known.is_none_or(|length| length <= MAX_DISCARD)
         };
         let Some(incoming) = rest.filter(is_small) else {
-            self.set_fate(UnreadBody::Close);
+            self.set_unread_body(UnreadBody::Close);
             return;
         };
         let budget = MAX_DISCARD;
-        *lock(&self.rest) = Some(UnreadRest { incoming, budget });
-        self.set_fate(UnreadBody::Discard);
+        *lock(&self.unread_rest) = Some(UnreadRest { incoming, budget });
+        self.set_unread_body(UnreadBody::Discard);
         // It may have been dropped by another task.
-        self.wake();
+        self.eviction.wake();
     }
 
     /// Decides on the connection before the head of its response is sent. With `is_last` the response
     /// ends it anyway.
-    pub(in crate::server) fn settle_body(
+    pub(crate) fn settle_body(
         &self,
         cx: &mut Context<'_>,
         is_last: bool,
         has_waited: &mut bool,
     ) -> Poll<UnreadBody> {
-        if self.fate() != UnreadBody::Discard {
-            return Poll::Ready(self.fate());
+        if self.unread_body() != UnreadBody::Discard {
+            return Poll::Ready(self.unread_body());
         }
-        let before = lock(&self.rest).as_ref().map(|rest| rest.budget);
+        let before = lock(&self.unread_rest).as_ref().map(|rest| rest.budget);
         if !is_last && self.poll_discard(cx).is_ready() {
-            return Poll::Ready(self.fate());
+            return Poll::Ready(self.unread_body());
         }
         let after = {
-            let rest = lock(&self.rest);
+            let rest = lock(&self.unread_rest);
             let known = rest
                 .as_ref()
                 .is_some_and(|rest| rest.incoming.size_hint().exact().is_some());
@@ -112,19 +112,19 @@ impl ConnectionState {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        *lock(&self.rest) = None;
-        self.set_fate(UnreadBody::Close);
+        *lock(&self.unread_rest) = None;
+        self.set_unread_body(UnreadBody::Close);
         Poll::Ready(UnreadBody::Close)
     }
 
     /// Whether the rest of a body is being discarded.
-    pub(in crate::server) fn is_discarding(&self) -> bool {
-        self.fate() == UnreadBody::Discard
+    pub(crate) fn is_discarding(&self) -> bool {
+        self.unread_body() == UnreadBody::Discard
     }
 
     /// Discards what has arrived of a body. Ready when no more of it is to be discarded.
-    pub(in crate::server) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut slot = lock(&self.rest);
+    pub(crate) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut slot = lock(&self.unread_rest);
         while let Some(rest) = &mut *slot {
             let frame = ready!(Pin::new(&mut rest.incoming).poll_frame(cx));
             let length = match &frame {
@@ -139,7 +139,7 @@ impl ConnectionState {
             // Dropped before its end, it makes hyper close the connection, as an error does.
             *slot = None;
             if has_more || matches!(frame, Some(Err(_))) {
-                self.set_fate(UnreadBody::Close);
+                self.set_unread_body(UnreadBody::Close);
             } else {
                 self.discarded();
             }
@@ -148,47 +148,38 @@ impl ConnectionState {
     }
 
     fn discarded(&self) {
-        self.set_fate(UnreadBody::Keep);
-        self.unread.store(false, Ordering::Relaxed);
+        self.set_unread_body(UnreadBody::None);
+        self.may_linger.store(false, Ordering::Relaxed);
         if !self.is_busy() {
             // Only now is the next request waited for.
-            let now = self.micros(Instant::now());
-            self.since.store(now, Ordering::Relaxed);
-            self.head_bytes.store(0, Ordering::Relaxed);
-            self.waiting.store(IDLE, Ordering::Relaxed);
+            self.phase.set(Phase::Idle, self.micros(Instant::now()));
+            self.http1.reset_head_bytes();
         }
     }
 
-    /// Nothing that the client may still be sending is read once HTTP is over.
-    pub(in crate::server) fn stop_reading(&self) {
-        self.unread.store(false, Ordering::Relaxed);
+    /// Closes without a lingering close when HTTP ends.
+    pub(crate) fn stop_reading(&self) {
+        self.may_linger.store(false, Ordering::Relaxed);
     }
 
-    /// HTTP is done with the stream, which is kept if the client may still be sending.
-    pub(in crate::server) fn keep_for_lingering(&self, stream: Stream) {
-        if self.unread.load(Ordering::Relaxed) {
-            *lock(&self.lingering_stream) = Some(stream);
-        }
-    }
-
-    /// The stream, if its client may still be sending.
-    pub(in crate::server) fn take_lingering_stream(&self) -> Option<Stream> {
-        lock(&self.lingering_stream).take()
+    /// Whether the client may still be sending or reading, so that the close has to linger.
+    pub(crate) fn may_linger(&self) -> bool {
+        self.may_linger.load(Ordering::Relaxed)
     }
 
     fn is_current(&self, number: u32) -> bool {
         self.bodies.load(Ordering::Relaxed) == number
     }
 
-    fn fate(&self) -> UnreadBody {
-        match self.fate.load(Ordering::Acquire) {
-            0 => UnreadBody::Keep,
+    fn unread_body(&self) -> UnreadBody {
+        match self.unread_body.load(Ordering::Acquire) {
+            0 => UnreadBody::None,
             1 => UnreadBody::Discard,
             _ => UnreadBody::Close,
         }
     }
 
-    fn set_fate(&self, fate: UnreadBody) {
-        self.fate.store(fate as u8, Ordering::Release);
+    fn set_unread_body(&self, value: UnreadBody) {
+        self.unread_body.store(value as u8, Ordering::Release);
     }
 }

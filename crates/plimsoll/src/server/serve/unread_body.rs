@@ -27,7 +27,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 
-use crate::server::state::{ConnectionState, UnreadBody};
+use crate::connection::{ConnectionState, UnreadBody};
 
 /// A request's body whose rest is left to its connection when it is dropped.
 pub(super) struct IncomingBody {

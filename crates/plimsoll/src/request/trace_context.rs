@@ -2,11 +2,8 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{
-    SpanContext,
-    parent::{TRACEPARENT, TRACESTATE},
-};
-use crate::context;
+use super::context;
+use crate::trace::{self, SpanContext, TRACEPARENT, TRACESTATE};
 
 /// The place in a trace at which the running code is: what it sends on to others, so that their
 /// spans become its children.
@@ -49,7 +46,7 @@ impl TraceContext {
         }
         let of_request = request.as_ref().and_then(|trace| trace.context());
         Self {
-            context: super::innermost()
+            context: trace::innermost()
                 .filter(|span| of_request.is_none_or(|request| span.is_of(&request)))
                 .or(of_request),
             state: request.and_then(|trace| trace.state().cloned()),

@@ -1,8 +1,9 @@
 //! One connection, from its first byte to its end.
 
+mod deadline;
+mod http_connection;
 mod open;
-mod serve;
-mod unread;
+mod unread_body;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,22 +16,23 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use self::{open::open, serve::serve_connection, unread::SettledResponse};
+use self::{http_connection::serve_http, open::open, unread_body::SettledResponse};
 use super::{
-    accept::ConnectionGuard,
-    http1::{Framing, MessageScanner},
+    guard::ConnectionGuard,
+    http1::MessageScanner,
     http2::{self, FrameFollower, ProgressBody, StreamExecutor, Tunnel},
-    io::{Protocol, Stream, TrackedIo},
+    io::{LingeringStream, Protocol, Stream, TrackedIo},
     lingering_close::LingeringClose,
     socket::Socket,
-    state::{ConnectionState, ConnectionTimeouts},
     tls::Tls,
     unix_peer::UdsConnectInfo,
 };
 use crate::{
-    edge::{Edge, MAX_HEAD, Peer, Routes, Scheme},
+    connection::{ConnectionState, ConnectionTimeouts, Framing},
+    edge::{Edge, MAX_HEAD, Routes},
     lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
+    request::{Peer, Scheme},
 };
 
 /// The most that is read ahead of a head; what is larger is refused by hyper (contract SRV-3). With
@@ -56,18 +58,18 @@ pub(super) struct Connection {
     pub(super) unix_peer: Option<UdsConnectInfo>,
     pub(super) edge: Edge<Routes>,
     pub(super) connections: Arc<ConnectionTracker>,
-    pub(super) patience: ConnectionTimeouts,
+    pub(super) timeouts: ConnectionTimeouts,
     /// Whether the peer must begin with a PROXY header.
     pub(super) proxied: bool,
     /// TLS, if it is spoken.
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) http2_cleartext: bool,
     /// What is given back when the connection is closed.
-    pub(super) held: Arc<ConnectionGuard>,
+    pub(super) guard: Arc<ConnectionGuard>,
 }
 
 impl Connection {
-    fn asked(&self) -> RequestMeta {
+    fn meta(&self) -> RequestMeta {
         RequestMeta {
             peer: self.peer,
             addr: self.addr,
@@ -84,38 +86,39 @@ impl Connection {
 /// Serves a connection until it ends, is given up, or is cut off.
 ///
 /// Must be the whole of a task: the waker is registered once and taken to stay the same.
-pub(super) async fn serve(mut accepted: Connection) {
-    let Some((stream, version)) = open(&mut accepted).await else {
+pub(super) async fn serve(mut connection: Connection) {
+    let Some((stream, version)) = open(&mut connection).await else {
         return;
     };
+    let lingering = LingeringStream::default();
     let fault = match version {
-        Version::HTTP_2 => serve_http2(stream, &accepted).await,
-        _ => serve_http1(stream, &accepted).await,
+        Version::HTTP_2 => serve_http2(stream, &connection, &lingering).await,
+        _ => serve_http1(stream, &connection, &lingering).await,
     };
     let Connection {
         state,
         edge,
         connections,
         peer,
-        patience,
+        timeouts,
         ..
-    } = &accepted;
+    } = &connection;
     if state.outlives_http() {
-        // It is not over: see `Held`, of which the stream has a share.
+        // It is open still: its I/O holds the guard, which counts the end.
         connections.upgrade_began();
     }
     if let Some(fault) = fault {
         edge.refused(fault, *peer, state.waited());
     }
-    // HTTP is gone by now, and has left the stream if it is still wanted.
-    if let Some(stream) = state.take_lingering_stream() {
+    // hyper has dropped the I/O, which left its stream here if the close has to linger.
+    if let Some(stream) = lingering.take() {
         let cut = connections.reached(DrainStage::Cut);
         let linger = match version {
-            Version::HTTP_2 => LingeringClose::after_goaway(patience.write),
+            Version::HTTP_2 => LingeringClose::after_goaway(timeouts.write),
             _ => LingeringClose::AFTER_REQUEST,
         };
         tokio::select! {
-            // Whatever comes, comes from somebody who has had an answer.
+            // The client has had its response, so what it sends now is discarded.
             () = linger.drain(stream) => {}
             () = state.evicted() => {}
             () = cut => {}
@@ -123,41 +126,43 @@ pub(super) async fn serve(mut accepted: Connection) {
     }
 }
 
-async fn serve_http1(stream: Stream, accepted: &Connection) -> Option<ProtocolError> {
-    let state = &accepted.state;
-    let (edge, asked) = (accepted.edge.clone(), accepted.asked());
+async fn serve_http1(
+    stream: Stream,
+    connection: &Connection,
+    lingering: &LingeringStream,
+) -> Option<ProtocolError> {
+    let state = &connection.state;
+    let (edge, meta) = (connection.edge.clone(), connection.meta());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let length = request.body().size_hint().exact();
         let framing = length.map_or(Framing::Chunked, Framing::Length);
-        asked.state.http1().set_framing(framing);
-        asked.by(&mut request);
-        let (peer, scheme, state) = (asked.peer, asked.scheme, asked.state());
+        meta.state.http1().set_framing(framing);
+        meta.by(&mut request);
+        let (peer, scheme, state) = (meta.peer, meta.scheme, meta.state());
         // Most requests have no body, and to wrap one moves the whole request.
         if request.body().is_end_stream() {
-            asked.state.body_began(false);
+            meta.state.body_began(false);
             return SettledResponse::new(edge.serve(request, peer, scheme, state), None);
         }
-        let request = unread::watch(request, &asked.state);
-        SettledResponse::new(
-            edge.serve(request, peer, scheme, state),
-            Some(asked.state()),
-        )
+        let request = unread_body::watch(request, &meta.state);
+        SettledResponse::new(edge.serve(request, peer, scheme, state), Some(meta.state()))
     });
     let protocol = Protocol::Http1(MessageScanner::new());
-    let watched = TrackedIo::new(
+    let io = TrackedIo::new(
         stream,
         Arc::clone(state),
         protocol,
-        Arc::clone(&accepted.held),
+        Arc::clone(&connection.guard),
+        lingering.clone(),
     );
     let http = http1::Builder::new()
         .max_buf_size(MAX_AHEAD)
-        .serve_connection(TokioIo::new(watched), service)
+        .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
-    let fault = serve_connection(http, accepted).await;
+    let fault = serve_http(http, connection).await;
     if state.http1().take_malformed() {
         // Its request was answered, or reset, before anything read that far.
-        accepted.edge.count(ProtocolError::Malformed);
+        connection.edge.count(ProtocolError::Malformed);
         return None;
     }
     // Nobody refused a client that went away before its first byte. What was refused may have come in
@@ -165,23 +170,27 @@ async fn serve_http1(stream: Stream, accepted: &Connection) -> Option<ProtocolEr
     fault.filter(|fault| fault.is_answered() || state.is_in_head())
 }
 
-async fn serve_http2(stream: Stream, accepted: &Connection) -> Option<ProtocolError> {
-    let state = &accepted.state;
+async fn serve_http2(
+    stream: Stream,
+    connection: &Connection,
+    lingering: &LingeringStream,
+) -> Option<ProtocolError> {
+    let state = &connection.state;
     state.set_multiplexed();
     let streams = StreamExecutor::new(
-        Arc::clone(&accepted.connections),
+        Arc::clone(&connection.connections),
         Arc::clone(state),
-        accepted.patience.write,
-        Arc::clone(accepted.edge.stalled()),
+        connection.timeouts.write,
+        Arc::clone(connection.edge.stalled()),
     );
     let _ended_with_the_connection = streams.guard();
-    let (edge, asked) = (accepted.edge.clone(), accepted.asked());
-    let connections = Arc::clone(&accepted.connections);
+    let (edge, meta) = (connection.edge.clone(), connection.meta());
+    let connections = Arc::clone(&connection.connections);
     let service = service_fn(move |mut request| {
         http2::join_cookies(&mut request);
         let tunnel = Tunnel::begin(&mut request, &connections, edge.shutdown_token());
-        asked.by(&mut request);
-        let answer = edge.serve(request, asked.peer, asked.scheme, asked.state());
+        meta.by(&mut request);
+        let answer = edge.serve(request, meta.peer, meta.scheme, meta.state());
         async move {
             let answer = answer.await?;
             if let Some(tunnel) = tunnel {
@@ -190,14 +199,15 @@ async fn serve_http2(stream: Stream, accepted: &Connection) -> Option<ProtocolEr
             Ok::<_, Infallible>(answer.map(ProgressBody::new))
         }
     });
-    let watched = TrackedIo::new(
+    let io = TrackedIo::new(
         stream,
         Arc::clone(state),
-        Protocol::Http2(FrameFollower::new(accepted.edge.registry())),
-        Arc::clone(&accepted.held),
+        Protocol::Http2(FrameFollower::new(connection.edge.registry())),
+        Arc::clone(&connection.guard),
+        lingering.clone(),
     );
-    let http = http2::builder(streams).serve_connection(TokioIo::new(watched), service);
-    let fault = serve_connection(http, accepted).await;
+    let http = http2::builder(streams).serve_connection(TokioIo::new(io), service);
+    let fault = serve_http(http, connection).await;
     // Between two requests everybody may go away.
     fault.filter(|fault| *fault == ProtocolError::Http2 || state.is_in_head())
 }

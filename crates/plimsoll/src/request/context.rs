@@ -9,8 +9,8 @@
 //! [`spawn`], or wrap its future in [`in_request`].
 
 use std::{
+    any::Any,
     cell::{OnceCell, RefCell},
-    fmt,
     future::Future,
     net::IpAddr,
     pin::Pin,
@@ -19,90 +19,17 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use crate::{
-    edge::{BodyLimits, EdgeState, RequestSource},
-    polled::PolledSlot,
-    trace::{self, RequestTrace, SpanContext},
-};
-
-/// The id of a request: 1–128 characters of `A–Z a–z 0–9 . _ - : / + =` (contract RID-2).
-///
-/// As an extractor it gives the id of the request being handled. It is the same that the answer's
-/// `X-Request-ID` and every record of the request carry.
-///
-/// ```
-/// use plimsoll::RequestId;
-///
-/// async fn handler(id: RequestId) -> String {
-///     format!("this is {id}\n")
-/// }
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(HeaderValue);
-
-impl RequestId {
-    /// Takes a value that was found valid, or made so.
-    pub(crate) fn new(value: HeaderValue) -> Self {
-        Self(value)
-    }
-
-    /// The id of the request that the running code works for; `None` outside of any request.
-    ///
-    /// It is known in handlers and middleware, and in tasks that [`spawn`] has started or
-    /// [`in_request`] has wrapped.
-    ///
-    /// ```
-    /// use plimsoll::RequestId;
-    ///
-    /// fn reference() -> String {
-    ///     RequestId::current().map_or_else(|| "-".to_owned(), |id| id.to_string())
-    /// }
-    /// # assert_eq!(reference(), "-");
-    /// ```
-    #[must_use]
-    pub fn current() -> Option<Self> {
-        let id = CURRENT.try_with(|current| {
-            let current = current.try_borrow().ok()?;
-            current.as_ref().map(|request| request.request_id.clone())
-        });
-        // A thread that ends has no slot any more.
-        id.ok().flatten()
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        // All characters of an id are visible ASCII, for which this cannot fail. `to_str` would look
-        // at them one by one.
-        std::str::from_utf8(self.0.as_bytes()).unwrap_or("-")
-    }
-
-    pub(crate) fn header(&self) -> HeaderValue {
-        self.0.clone()
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.as_str(), f)
-    }
-}
+use super::{BodyLimits, PolledSlot, RequestId, RequestSource};
+use crate::trace::{self, RequestTrace, SpanContext};
 
 /// The slot's content.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
-    /// The service, while its handler runs.
-    pub(crate) service: Option<Arc<EdgeState>>,
+    /// The state of the edge while the handler runs. Its type belongs to a module above this one.
+    pub(crate) service: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) request_id: RequestId,
     pub(crate) client_ip: Option<IpAddr>,
     /// How it came here.
@@ -111,12 +38,24 @@ pub(crate) struct RequestContext {
     pub(crate) route: u32,
     /// Whether axum's own 404 or 405 answers, and no code of the service.
     pub(crate) is_default_answer: bool,
-    /// What a route sets in the place of `REQUEST_TIMEOUT`; `Some(None)` is no limit.
-    pub(crate) request_timeout: Option<Option<Duration>>,
+    /// What a route sets in the place of `REQUEST_TIMEOUT`.
+    pub(crate) request_timeout: TimeoutOverride,
     /// The request's body, if it has one.
     pub(crate) body: Option<Arc<BodyLimits>>,
     /// Its place in a trace.
     pub(crate) trace: RequestTrace,
+}
+
+/// What a route sets in the place of `REQUEST_TIMEOUT`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum TimeoutOverride {
+    /// `REQUEST_TIMEOUT` applies.
+    #[default]
+    Inherit,
+    /// No timeout applies.
+    Off,
+    /// This timeout applies.
+    After(Duration),
 }
 
 impl RequestContext {
@@ -129,7 +68,7 @@ impl RequestContext {
             source: None,
             route: 0,
             is_default_answer: false,
-            request_timeout: None,
+            request_timeout: TimeoutOverride::Inherit,
             body: None,
             trace: trace.clone(),
         }
@@ -166,7 +105,7 @@ pub(crate) fn enter_noted<T>(
     POLLED.with(|polled| {
         let polled = polled.get();
         if let (Some(polled), Some(request)) = (polled, &*context) {
-            polled.note(request.request_id.0.as_bytes(), request.route);
+            polled.note(request.request_id.as_str().as_bytes(), request.route);
         }
         let result = enter(context, work);
         if let Some(polled) = polled {
@@ -194,6 +133,15 @@ pub(crate) fn with_current<T>(change: impl FnOnce(&mut RequestContext) -> T) -> 
     CURRENT.with_borrow_mut(|current| current.as_deref_mut().map(change))
 }
 
+/// Reads the slot, if this runs inside a request and the thread has not begun to exit.
+pub(super) fn read<T>(get: impl FnOnce(&RequestContext) -> T) -> Option<T> {
+    let value = CURRENT.try_with(|current| {
+        let current = current.try_borrow().ok()?;
+        current.as_deref().map(get)
+    });
+    value.ok().flatten()
+}
+
 /// Calls `work` with the id of the current request, or `-` outside of any (contract RID-3).
 pub(crate) fn with_request_id<T>(work: impl FnOnce(&str) -> T) -> T {
     // The slot is left before `work` runs, which may come back here.
@@ -205,11 +153,7 @@ pub(crate) fn with_request_id<T>(work: impl FnOnce(&str) -> T) -> T {
 
 /// The place of the running code in a trace that is recorded: its innermost span (contract LOG-14).
 pub(crate) fn recorded_span() -> Option<SpanContext> {
-    let request = CURRENT.try_with(|current| {
-        let current = current.try_borrow().ok()?;
-        current.as_ref().map(|request| request.trace.recorded())
-    });
-    match request.ok().flatten() {
+    match read(|request| request.trace.recorded()) {
         // A request that is not recorded has no span around it, but maybe that of somebody else.
         Some(request) => trace::innermost()
             .filter(|span| request.is_some_and(|request| span.is_of(&request)))
@@ -220,12 +164,8 @@ pub(crate) fn recorded_span() -> Option<SpanContext> {
 
 /// The trace of the current request.
 #[cfg(feature = "otlp")]
-pub(crate) fn trace() -> Option<RequestTrace> {
-    let trace = CURRENT.try_with(|current| {
-        let current = current.try_borrow().ok()?;
-        current.as_ref().map(|request| request.trace.clone())
-    });
-    trace.ok().flatten()
+pub(super) fn trace() -> Option<RequestTrace> {
+    read(|request| request.trace.clone())
 }
 
 /// Starts a task that belongs to the current request: its records carry the request's id.
@@ -305,6 +245,8 @@ impl<F: Future> Future for InRequest<F> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn context(id: &'static str) -> Option<Box<RequestContext>> {

@@ -8,38 +8,38 @@ use tokio::time::sleep;
 
 use super::{Connection, LAST_REQUEST_GRACE};
 use crate::{
-    edge::Peer,
+    connection::{ConnectionState, ConnectionTimeouts},
     late_timer,
     lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
+    request::Peer,
     server::{
         http2,
         io::{SocketIo, Stream},
         proxy_protocol::{self, ProxyError, ProxySource},
-        state::{ConnectionState, ConnectionTimeouts},
     },
 };
 
 /// Takes the PROXY header off, shakes hands and finds out what is spoken, as far as that is asked
 /// for. Gives nothing if the connection ends here.
-pub(super) async fn open(accepted: &mut Connection) -> Option<(Stream, Version)> {
+pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version)> {
     let Connection {
         state,
         connections,
-        patience,
+        timeouts,
         ..
-    } = &*accepted;
-    let (state, connections, patience) = (Arc::clone(state), Arc::clone(connections), *patience);
-    let mut socket = accepted.socket.take()?;
+    } = &*connection;
+    let (state, connections, timeouts) = (Arc::clone(state), Arc::clone(connections), *timeouts);
+    let mut socket = connection.socket.take()?;
     let mut ahead = Bytes::new();
-    if accepted.proxied {
+    if connection.proxied {
         let header = proxy_protocol::read(&mut socket);
-        let fault = match before_http(header, &connections, &state, patience).await? {
+        let fault = match before_http(header, &connections, &state, timeouts).await? {
             Ok((source, rest)) => {
                 ahead = rest;
                 if let ProxySource::Proxied { source, .. } = source {
-                    accepted.peer = Peer::Ip(source.ip());
-                    accepted.addr = Some(source);
+                    connection.peer = Peer::Ip(source.ip());
+                    connection.addr = Some(source);
                 }
                 None
             }
@@ -50,16 +50,18 @@ pub(super) async fn open(accepted: &mut Connection) -> Option<(Stream, Version)>
             Err(OpenError::Failed(_)) => Some(ProtocolError::Incomplete),
         };
         if let Some(fault) = fault {
-            accepted.edge.refused(fault, accepted.peer, state.waited());
+            connection
+                .edge
+                .refused(fault, connection.peer, state.waited());
             return None;
         }
     }
     let mut raw = SocketIo::new(socket, ahead, Arc::clone(&state));
-    let Some(tls) = &accepted.tls else {
+    let Some(tls) = &connection.tls else {
         let mut version = Version::HTTP_11;
-        if accepted.http2_cleartext {
+        if connection.http2_cleartext {
             let asked = http2::has_prior_knowledge(&mut raw);
-            match before_http(asked, &connections, &state, patience).await? {
+            match before_http(asked, &connections, &state, timeouts).await? {
                 Ok(true) => version = Version::HTTP_2,
                 Ok(false) => {}
                 // The same as of a head that HTTP/1 would wait for.
@@ -69,8 +71,8 @@ pub(super) async fn open(accepted: &mut Connection) -> Option<(Stream, Version)>
                         OpenError::Failed(_) => ProtocolError::Incomplete,
                     };
                     if state.has_sent_bytes() {
-                        let edge = &accepted.edge;
-                        edge.refused(fault, accepted.peer, state.waited());
+                        let edge = &connection.edge;
+                        edge.refused(fault, connection.peer, state.waited());
                     }
                     return None;
                 }
@@ -79,13 +81,15 @@ pub(super) async fn open(accepted: &mut Connection) -> Option<(Stream, Version)>
         return Some((Stream::Left(raw), version));
     };
     let handshake = tls.accept(raw);
-    match before_http(handshake, &connections, &state, patience).await? {
+    match before_http(handshake, &connections, &state, timeouts).await? {
         Ok((stream, version)) => Some((Stream::Right(stream), version)),
         // A balancer's check of the port, which closes without a byte.
         Err(OpenError::Failed(_)) if !state.has_sent_bytes() => None,
         Err(_) => {
             let fault = ProtocolError::TlsHandshake;
-            accepted.edge.refused(fault, accepted.peer, state.waited());
+            connection
+                .edge
+                .refused(fault, connection.peer, state.waited());
             None
         }
     }
@@ -103,13 +107,13 @@ async fn before_http<T, E>(
     work: impl Future<Output = Result<T, E>>,
     connections: &ConnectionTracker,
     state: &ConnectionState,
-    patience: ConnectionTimeouts,
+    timeouts: ConnectionTimeouts,
 ) -> Option<Result<T, OpenError<E>>> {
     let ended = async {
         connections.reached(DrainStage::Draining).await;
         sleep(LAST_REQUEST_GRACE).await;
     };
-    let left = patience.head.saturating_sub(state.waited());
+    let left = timeouts.head.saturating_sub(state.waited());
     tokio::select! {
         // First: what arrived while this worker was busy shows at the same time as the end does.
         biased;

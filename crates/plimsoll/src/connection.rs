@@ -1,0 +1,445 @@
+//! The state of one connection, shared by its task, its I/O and the requests on it.
+//!
+//! ```text
+//! phase        what is read between two requests, and since when
+//! http1        framing of requests, bytes of heads     http2        streams, incomplete heads
+//! unread_body  the rest of a body, being discarded     eviction     closed to free a connection
+//! timeouts     the deadline, computed from all of it
+//! ```
+//!
+//! Nearly every field is written and read by the task of the connection. Other threads read them for
+//! evictions, and may see a value late, but never one that was not stored.
+
+mod eviction;
+mod http1;
+mod http2;
+mod phase;
+mod timeouts;
+mod unread_body;
+
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use self::{
+    eviction::Eviction,
+    http2::Http2State,
+    phase::{Phase, PhaseCell},
+    timeouts::{Activity, Reading},
+    unread_body::UnreadRest,
+};
+pub(crate) use self::{
+    http1::{Framing, Http1State, MalformedFraming},
+    http2::HeadProgress,
+    timeouts::{ConnectionTimeouts, WaitReason},
+    unread_body::UnreadBody,
+};
+use crate::sync::Mutex;
+
+/// The state of one connection.
+#[derive(Debug)]
+pub(crate) struct ConnectionState {
+    opened: Instant,
+    /// Requests in progress over HTTP/1, open streams over HTTP/2.
+    active: AtomicU32,
+    /// What is read while nothing is active.
+    phase: PhaseCell,
+    /// Since when the client accepts no bytes, in microseconds after `opened`; 0 while it does.
+    write_stalled_since: AtomicU64,
+    eviction: Eviction,
+    http1: Http1State,
+    http2: Http2State,
+    /// How many requests of HTTP/1 had a body. The number of the last one identifies it.
+    bodies: AtomicU32,
+    /// What the unread rest of the current body means for the connection: an [`UnreadBody`].
+    unread_body: AtomicU8,
+    /// The rest of the current body, while it is discarded.
+    unread_rest: Mutex<Option<UnreadRest>>,
+    /// The client may still be sending or reading when HTTP ends, so the close has to linger.
+    may_linger: AtomicBool,
+    /// What the connection was upgraded to: an [`Upgrade`].
+    upgrade: AtomicU8,
+    /// The client has sent a byte of TLS or HTTP, behind a PROXY header if there is one.
+    sent_bytes: AtomicBool,
+    /// The connection closes as soon as it is idle, so I/O polls the socket itself: the reactor may
+    /// not have reported the last bytes.
+    closing: AtomicBool,
+}
+
+/// What a connection was upgraded to. An upgraded connection has no deadlines: the code that took it
+/// over sets its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    /// Nothing.
+    None = 0,
+    /// A WebSocket, which the drain closes.
+    WebSocket = 1,
+    /// Another protocol, which the drain waits for.
+    Other = 2,
+}
+
+impl ConnectionState {
+    /// A connection that is opened now. The timeout of its first head begins now, too.
+    pub(crate) fn new() -> Self {
+        Self {
+            opened: Instant::now(),
+            active: AtomicU32::new(0),
+            phase: PhaseCell::new(Phase::Head),
+            write_stalled_since: AtomicU64::new(0),
+            eviction: Eviction::new(),
+            http1: Http1State::new(),
+            http2: Http2State::new(),
+            bodies: AtomicU32::new(0),
+            unread_body: AtomicU8::new(UnreadBody::None as u8),
+            unread_rest: Mutex::new(None),
+            may_linger: AtomicBool::new(false),
+            upgrade: AtomicU8::new(Upgrade::None as u8),
+            sent_bytes: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// The framing of requests over HTTP/1.
+    pub(crate) const fn http1(&self) -> &Http1State {
+        &self.http1
+    }
+
+    // === requests ===
+
+    /// A request begins. Over HTTP/2 its stream has begun before.
+    pub(crate) fn request_began(&self) {
+        if self.http2.is_multiplexed() {
+            self.http2.request_began();
+        } else {
+            self.active.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A request ends: the last byte of its response was handed over, or it was cancelled.
+    pub(crate) fn request_ended(&self, now: Instant) {
+        if self.http2.is_multiplexed() {
+            self.http2.request_ended();
+            return;
+        }
+        self.phase.set(Phase::Idle, self.micros(now));
+        self.http1.reset_head_bytes();
+        self.active.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Whether a request is in progress, or a stream is open.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.active.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether there has been a request: over HTTP/2 since it began, over HTTP/1 since it ended.
+    pub(crate) fn has_had_request(&self) -> bool {
+        self.phase.get().0 == Phase::Idle
+    }
+
+    /// The size limit of a head that is complete now, in bytes: all that was read for it. HTTP/2 has
+    /// a limit of its own, so 0.
+    pub(crate) fn head_bytes(&self) -> u64 {
+        if self.http2.is_multiplexed() {
+            return 0;
+        }
+        self.http1.head_bytes()
+    }
+
+    /// Whether a head has begun and is incomplete.
+    pub(crate) fn is_in_head(&self) -> bool {
+        if self.http2.is_multiplexed() {
+            return self.http2.partial_head_since() > 0;
+        }
+        !self.is_busy() && !self.is_discarding() && self.head_bytes() > 0
+    }
+
+    // === bytes ===
+
+    /// Records `count` bytes of HTTP that were read.
+    pub(crate) fn record_read(&self, count: usize) {
+        self.http1.add_head_bytes(count as u64);
+        if self.is_busy() || self.is_discarding() {
+            return;
+        }
+        if self.http2.is_multiplexed() {
+            self.http2.record_read(self.micros(Instant::now()));
+        } else if self.phase.get().0 == Phase::Idle {
+            // The clock is not read: most heads are complete before the next deadline is computed.
+            self.phase.set_phase(Phase::HeadBegun);
+        }
+    }
+
+    /// Records a write: whether the client accepted bytes while there were bytes to send.
+    pub(crate) fn record_write(&self, accepted: bool) {
+        let is_stalled = self.write_stalled_since.load(Ordering::Relaxed) > 0;
+        if accepted && is_stalled {
+            self.write_stalled_since.store(0, Ordering::Relaxed);
+            if !self.is_busy() {
+                // The response was handed over before, and is sent only now.
+                self.phase.set_time(self.micros(Instant::now()));
+            }
+        } else if !accepted && !is_stalled {
+            let now = self.micros(Instant::now()).max(1);
+            self.write_stalled_since.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Since when the client has accepted no bytes of a response.
+    pub(crate) fn write_stalled_since(&self) -> Option<Instant> {
+        let since = self.write_stalled_since.load(Ordering::Relaxed);
+        (since > 0).then(|| self.at(since))
+    }
+
+    /// Whether a response was handed over, and the client has not accepted all of it.
+    pub(crate) fn is_sending(&self) -> bool {
+        !self.is_busy() && self.write_stalled_since.load(Ordering::Relaxed) > 0
+    }
+
+    /// Records that the client has sent its first byte of TLS or HTTP.
+    pub(crate) fn set_sent_bytes(&self) {
+        self.sent_bytes.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has sent a byte of TLS or HTTP.
+    pub(crate) fn has_sent_bytes(&self) -> bool {
+        self.sent_bytes.load(Ordering::Relaxed)
+    }
+
+    // === deadlines ===
+
+    /// When the present wait times out, and what the connection waits for. `None` if nothing that the
+    /// connection waits for has a timeout.
+    pub(crate) fn deadline(&self, timeouts: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
+        let write_stalled_since = self.write_stalled_since();
+        let partial = self.http2.partial_head_since();
+        let partial_head_since = (partial > 0).then(|| self.at(partial));
+        let is_waiting = write_stalled_since.is_some() || partial_head_since.is_some();
+        let activity = Activity {
+            write_stalled_since,
+            partial_head_since,
+            // To read the phase may store the beginning of a head, so it is left alone meanwhile.
+            reading: (!is_waiting).then(|| self.reading()).flatten(),
+        };
+        activity.deadline(timeouts)
+    }
+
+    fn reading(&self) -> Option<Reading> {
+        if self.is_busy() {
+            return None;
+        }
+        let (phase, since) = self.phase.get();
+        let since = self.at(since);
+        Some(match phase {
+            _ if self.is_discarding() => Reading::UnreadBody(since),
+            Phase::Idle => Reading::Idle(since),
+            Phase::Head => Reading::Head(since),
+            Phase::HeadBegun => {
+                let now = Instant::now();
+                self.phase.set(Phase::Head, self.micros(now));
+                Reading::Head(now)
+            }
+        })
+    }
+
+    /// How long the present head, or the present idle time, has lasted.
+    pub(crate) fn waited(&self) -> Duration {
+        Instant::now() - self.at(self.phase.get().1)
+    }
+
+    /// Makes I/O poll the socket itself, because the connection closes as soon as it is idle.
+    pub(crate) fn set_closing(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    // === upgrades ===
+
+    /// Records that HTTP has ended and the connection has not. The drain closes a `websocket`, and
+    /// waits for other protocols.
+    pub(crate) fn set_upgraded(&self, websocket: bool) {
+        let upgrade = if websocket {
+            Upgrade::WebSocket
+        } else {
+            Upgrade::Other
+        };
+        self.upgrade.store(upgrade as u8, Ordering::Release);
+    }
+
+    pub(crate) fn is_upgraded(&self) -> bool {
+        self.upgrade.load(Ordering::Acquire) != Upgrade::None as u8
+    }
+
+    /// Whether it is a WebSocket, which the drain closes.
+    pub(crate) fn is_websocket(&self) -> bool {
+        self.upgrade.load(Ordering::Acquire) == Upgrade::WebSocket as u8
+    }
+
+    /// Whether it was upgraded, and counts as cut off if it is open at the end of the drain.
+    pub(crate) fn outlives_http(&self) -> bool {
+        self.upgrade.load(Ordering::Acquire) == Upgrade::Other as u8
+    }
+
+    // === eviction ===
+
+    /// The order in which connections are evicted, lowest first: connections without a complete head
+    /// before idle ones, then by how long they have waited. `None` if it must not be evicted.
+    pub(crate) fn eviction_order(&self) -> Option<(bool, Instant)> {
+        // A connection of the reserve holds no permit that another one could take.
+        if self.is_busy() || self.is_sending() || self.is_last_answer() || self.is_upgraded() {
+            return None;
+        }
+        let (phase, since) = self.phase.get();
+        let is_idle = phase == Phase::Idle && !self.is_discarding();
+        Some((is_idle, self.at(since)))
+    }
+
+    /// Evicts the connection, unless it is busy or has been evicted. Returns what it waited for.
+    ///
+    /// A request that arrives at the same moment is still handled.
+    pub(crate) fn evict(&self) -> Option<WaitReason> {
+        let (is_idle, _) = self.eviction_order()?;
+        if !self.eviction.mark() {
+            return None;
+        }
+        self.eviction.wake();
+        Some(if is_idle {
+            WaitReason::Idle
+        } else {
+            WaitReason::Head
+        })
+    }
+
+    /// Marks the connection closed. Returns false if it was evicted before, so that its permit is
+    /// released once.
+    pub(crate) fn mark_closed(&self) -> bool {
+        self.eviction.mark()
+    }
+
+    /// Waits for the eviction. One task may wait.
+    pub(crate) async fn evicted(&self) {
+        poll_fn(|cx| {
+            self.set_waker(cx.waker());
+            if self.is_evicted() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.eviction.is_evicted()
+    }
+
+    /// Sets the waker of the connection's task, for evictions and for unread bodies.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        self.eviction.set_waker(waker);
+    }
+
+    /// Marks a connection that was accepted above the limit, for one probe.
+    pub(crate) fn set_reserve(&self) {
+        self.eviction.set_reserve();
+    }
+
+    pub(crate) fn is_reserve(&self) -> bool {
+        self.eviction.is_reserve()
+    }
+
+    /// Whether it has had the one request that a connection of the reserve may have.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_reserve() && self.has_had_request()
+    }
+
+    /// Whether the present response is the last one on the connection.
+    pub(crate) fn is_last_answer(&self) -> bool {
+        self.is_reserve() || self.is_evicted()
+    }
+
+    // === time ===
+
+    fn at(&self, micros: u64) -> Instant {
+        self.opened + Duration::from_micros(micros)
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        u64::try_from((at - self.opened).as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
+        head: Duration::from_secs(5),
+        idle: Duration::from_secs(120),
+        write: Duration::from_secs(30),
+    };
+
+    fn left(state: &ConnectionState) -> Option<f64> {
+        let (deadline, _) = state.deadline(TIMEOUTS)?;
+        Some((deadline - Instant::now()).as_secs_f64().round())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_time_from_the_connection_or_from_its_first_byte() {
+        let state = ConnectionState::new();
+        advance(Duration::from_secs(2)).await;
+        state.record_read(1);
+        assert_eq!(
+            left(&state),
+            Some(3.0),
+            "bytes of the first head win no time"
+        );
+        state.request_began();
+        assert_eq!(left(&state), None);
+        advance(Duration::from_secs(60)).await;
+        state.request_ended(Instant::now());
+        assert_eq!(left(&state), Some(120.0));
+        advance(Duration::from_secs(100)).await;
+        state.record_read(1);
+        assert_eq!(left(&state), Some(5.0));
+        advance(Duration::from_secs(3)).await;
+        state.record_read(1);
+        assert_eq!(left(&state), Some(2.0), "a byte now and then wins no time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_waited_for_even_while_a_request_is_handled() {
+        let state = ConnectionState::new();
+        state.request_began();
+        state.record_write(false);
+        advance(Duration::from_secs(10)).await;
+        state.record_write(false);
+        assert_eq!(left(&state), Some(20.0));
+        state.record_write(true);
+        assert_eq!(left(&state), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_no_request_makes_room_before_whoever_is_idle() {
+        let idle = ConnectionState::new();
+        idle.request_began();
+        idle.request_ended(Instant::now());
+        advance(Duration::from_secs(1)).await;
+        let silent = ConnectionState::new();
+        let busy = ConnectionState::new();
+        busy.request_began();
+        assert!(silent.eviction_order() < idle.eviction_order());
+        assert_eq!(busy.evict(), None);
+        assert_eq!(silent.evict(), Some(WaitReason::Head));
+        assert_eq!(silent.evict(), None, "once is enough");
+        assert_eq!(idle.evict(), Some(WaitReason::Idle));
+    }
+}

@@ -1,0 +1,112 @@
+//! What a connection holds while it is open, and releases when it is closed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::runtime::Handle;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::connection_limiter::ConnectionPermit;
+use crate::{
+    connection::ConnectionState, lifecycle::ConnectionTracker, metrics::Registry,
+    shutdown::ShutdownToken,
+};
+
+/// Holds the permit, the counts and the drain's token of one connection.
+///
+/// It is shared by the task of the connection and by its I/O, which outlives the task if a handler
+/// upgrades the connection.
+#[derive(Debug)]
+pub(super) struct ConnectionGuard {
+    _permit: ConnectionPermit,
+    _count: ConnectionCount,
+    _token: TaskTrackerToken,
+    connections: Arc<ConnectionTracker>,
+    shutdown: ShutdownToken,
+    state: Arc<ConnectionState>,
+}
+
+impl ConnectionGuard {
+    pub(super) fn new(
+        permit: ConnectionPermit,
+        count: ConnectionCount,
+        connections: &Arc<ConnectionTracker>,
+        shutdown: ShutdownToken,
+        state: Arc<ConnectionState>,
+    ) -> Self {
+        Self {
+            _permit: permit,
+            _count: count,
+            _token: connections.token(),
+            connections: Arc::clone(connections),
+            shutdown,
+            state,
+        }
+    }
+
+    pub(super) const fn shutdown_token(&self) -> &ShutdownToken {
+        &self.shutdown
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        if self.state.outlives_http() {
+            self.connections.upgrade_ended();
+        }
+    }
+}
+
+/// A worker as the accept loops of the other workers know it.
+#[derive(Debug)]
+pub(super) struct AcceptWorker {
+    pub(super) runtime: Handle,
+    /// Open connections that it serves.
+    pub(super) open: AtomicUsize,
+}
+
+impl AcceptWorker {
+    pub(super) fn new(runtime: Handle) -> Self {
+        Self {
+            runtime,
+            open: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// Counts an open connection, in the metrics and at its worker.
+#[derive(Debug)]
+pub(super) struct ConnectionCount {
+    registry: Arc<Registry>,
+    workers: Arc<[AcceptWorker]>,
+    index: usize,
+}
+
+impl ConnectionCount {
+    pub(super) fn new(registry: Arc<Registry>, workers: Arc<[AcceptWorker]>, index: usize) -> Self {
+        registry
+            .connections
+            .accepted
+            .fetch_add(1, Ordering::Release);
+        workers[index].open.fetch_add(1, Ordering::Relaxed);
+        Self {
+            registry,
+            workers,
+            index,
+        }
+    }
+}
+
+impl Drop for ConnectionCount {
+    fn drop(&mut self) {
+        self.workers[self.index]
+            .open
+            .fetch_sub(1, Ordering::Relaxed);
+        self.registry
+            .connections
+            .closed
+            .fetch_add(1, Ordering::Release);
+    }
+}
