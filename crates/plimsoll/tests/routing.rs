@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
+use std::net::Ipv4Addr;
+
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -14,6 +16,7 @@ use axum::{
 use http_body_util::BodyExt as _;
 use plimsoll::{App, RouteLabelLayer, build_info, testing::TestService};
 use serde_json::Value;
+use tokio::net::TcpSocket;
 use tower::{Layer as _, ServiceExt as _, util::MapRequestLayer};
 
 async fn start(router: Router) -> TestService {
@@ -214,6 +217,31 @@ async fn bare_answers_of_the_application_stay_as_they_are() {
         &inside,
         &bare(&router, request(Method::GET, "/nothing")).await,
     );
+}
+
+/// Calls the router a second time, with another path, if the first answer is a 404.
+async fn retry_not_found(request: Request, next: Next) -> axum::response::Response {
+    let answer = next.clone().run(request).await;
+    if answer.status() != StatusCode::NOT_FOUND {
+        return answer;
+    }
+    let retry = Request::get("/missing").body(Body::empty()).unwrap();
+    next.run(retry).await
+}
+
+#[tokio::test]
+async fn bare_404_behind_a_default_answer_is_kept() {
+    let router = Router::new().route("/missing", get(async || StatusCode::NOT_FOUND));
+    let service = App::new(build_info!())
+        .router(router)
+        .layer(from_fn(retry_not_found));
+    let service = TestService::start(service, &[]).await;
+    // The first request makes the path known, and the second one takes the shortcut.
+    for _ in 0..2 {
+        let answer = service.get("/nowhere").await;
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer.body(), "");
+    }
 }
 
 #[tokio::test]
@@ -491,10 +519,12 @@ async fn wait_for_metric(service: &TestService, name: &str, value: f64) {
 async fn start_error(service: App, settings: &[(&str, &str)]) -> Option<String> {
     let mut env = vec![("HOST", "127.0.0.1"), ("PORT", "")];
     env.extend_from_slice(settings);
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port().to_string();
+    // Bound, so that no other process gets the port, and not listening, so that the service may.
+    let reserved = TcpSocket::new_v4().unwrap();
+    reserved.set_reuseaddr(true).unwrap();
+    reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = reserved.local_addr().unwrap().port().to_string();
     env[1].1 = &port;
-    drop(free);
     let prepared = service
         .environment(plimsoll::config::Environment::from_pairs(env))
         .output(plimsoll::telemetry::Output::to(std::io::sink()))

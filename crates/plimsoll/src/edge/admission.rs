@@ -84,8 +84,11 @@ impl Admission {
         // More may be taken for a moment than there are: by those who are about to find that out,
         // and for those who have been told to go and have not gone yet.
         let (taken, suspended) = split(self.load.fetch_add(TAKEN, Ordering::Relaxed));
-        let has_room = (taken < self.limit || self.evict_longest_wait())
-            && (suspended < self.limit.saturating_mul(2) || self.stalled.evict_longest());
+        let is_crowded = suspended >= self.limit.saturating_mul(2);
+        // Checked before an upload is evicted: no upload ends for a request that is rejected anyway.
+        let has_room = (!is_crowded || self.stalled.is_any())
+            && (taken < self.limit || self.evict_longest_wait())
+            && (!is_crowded || self.stalled.evict_longest());
         if !has_room {
             self.load.fetch_sub(TAKEN, Ordering::Relaxed);
             return None;
@@ -265,6 +268,24 @@ mod tests {
         assert!(admission.end_wait(second.unwrap()), "nobody told this one");
         tokio::time::advance(MIN_STALL).await;
         assert!(admission.acquire().is_none(), "nobody waits any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rejected_request_ends_no_upload() {
+        let admission = Admission::new(1);
+        let _suspended = [suspended(&admission), suspended(&admission)];
+        let stalled = admission.stalled().register(Instant::now(), Waker::noop());
+        let _slot = admission.acquire();
+        assert!(stalled.is_evicted());
+        let upload = BodyLimits::new(1024, MIN_STALL * 50, Admission::new(0));
+        let mut start_wait = None;
+        assert!(admission.start_wait(&mut start_wait, Instant::now(), &upload, Waker::noop()));
+        tokio::time::advance(MIN_STALL).await;
+        assert!(admission.acquire().is_none(), "no response has stalled");
+        assert!(!upload.is_told_to_go());
+        let stalled = admission.stalled().register(Instant::now(), Waker::noop());
+        assert!(admission.acquire().is_some());
+        assert!(stalled.is_evicted() && upload.is_told_to_go());
     }
 
     #[test]

@@ -106,7 +106,8 @@ impl Service<AxumRequest> for Routes {
                 .find(request.method(), request.uri().path())
             {
                 Some(route) => {
-                    request::set_route(route, |_| ());
+                    // A layer may have received a default answer before this call.
+                    request::set_route(route, |current| current.is_default_answer = false);
                     routers.plain.clone()
                 }
                 None => routers.tagging.clone(),

@@ -80,6 +80,11 @@ impl StalledResponses {
         }
     }
 
+    /// Whether a response has stalled.
+    pub(super) fn is_any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Gives up the response that has stalled for longest. Returns false if there is none.
     pub(super) fn evict_longest(&self) -> bool {
         let Some((_, eviction)) = self.lock().pop_first() else {
