@@ -75,6 +75,9 @@ const STAGGER: Duration = Duration::from_millis(1);
 /// How long code that waits for the token has to end its stream or WebSocket by itself.
 const TURN: Duration = Duration::from_millis(50);
 
+/// How long the client of a WebSocket has to answer the Close frame, and to take what was sent before.
+pub(crate) const CLOSE_ANSWER: Duration = Duration::from_secs(1);
+
 /// A response that the drain does not end. See [`keep_open`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeepOpen;

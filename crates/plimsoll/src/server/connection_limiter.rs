@@ -13,7 +13,7 @@
 //!
 //! Below the limit a connection costs one short lock when it comes and one when it goes. At the
 //! limit all connections are searched for those that can be evicted, and up to [`BATCH`] are remembered.
-//! A search that finds fewer has found all of them. It is not repeated for 1 ms per 1,000 connections,
+//! A search that finds fewer has found all of them. It is not repeated for 1 µs per connection,
 //! so that searches take a few percent of one CPU at most, even if all connections are busy.
 //! A connection that becomes idle within that time is found by the next search.
 
@@ -38,7 +38,7 @@ const BATCH: usize = 256;
 
 /// How long no search follows one that found all connections that can be evicted.
 fn pause(places: usize) -> Duration {
-    Duration::from_millis(places as u64 / 1000)
+    Duration::from_micros(places as u64)
 }
 
 /// The connections of one service.
@@ -268,7 +268,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn crowd_of_busy_connections_is_not_searched_for_each() {
-        const MEMBERS: usize = 2000;
+        const MEMBERS: usize = 500;
         let limiter = limiter(MEMBERS);
         let busy: Vec<_> = (0..MEMBERS).map(|_| busy()).collect();
         let mut permits: Vec<_> = busy.iter().map(|state| limiter.acquire(state)).collect();
@@ -280,9 +280,9 @@ mod tests {
         };
         assert!(!join());
         busy[0].request_ended(Instant::now());
-        advance(Duration::from_millis(1)).await;
+        advance(Duration::from_micros(250)).await;
         assert!(!join(), "the search is not repeated yet");
-        advance(Duration::from_millis(1)).await;
+        advance(Duration::from_micros(250)).await;
         assert!(join() && busy[0].is_evicted());
         assert!(join(), "the one before is silent, and needs no search");
     }

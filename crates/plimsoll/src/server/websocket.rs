@@ -13,7 +13,6 @@ use std::{
     fmt, io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{
@@ -21,15 +20,12 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::shutdown::{ShutdownFuture, ShutdownToken};
+use crate::shutdown::{CLOSE_ANSWER, ShutdownFuture, ShutdownToken};
 
 /// A Close frame of a server: no mask, two bytes of payload, status 1001.
 const CLOSE_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
 
 const OPCODE_CLOSE: u8 = 8;
-
-/// How long the client has to answer the Close frame.
-pub(super) const ANSWER: Duration = Duration::from_secs(1);
 
 /// The end of one WebSocket.
 pub(super) struct WebSocketEnd {
@@ -119,13 +115,18 @@ impl WebSocketEnd {
         Poll::Ready(Ok(count))
     }
 
-    /// Flushes for the handler, and waits as [`WebSocketEnd::poll_write`] does.
+    /// Flushes for the handler, and waits as [`WebSocketEnd::poll_write`] does. If the handler's frame
+    /// is complete, the Close frame follows it.
     pub(super) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
-        match Pin::new(stream).poll_flush(cx) {
+        let flushed = match self.poll_close(cx, stream) {
+            Poll::Ready(Ok(())) => Pin::new(stream).poll_flush(cx),
+            closed => closed,
+        };
+        match flushed {
             Poll::Ready(flushed) => Poll::Ready(flushed),
             Poll::Pending => self.poll_give_up(cx).map(Err),
         }
@@ -138,7 +139,7 @@ impl WebSocketEnd {
             let overdue = token.overdue();
             Box::pin(async move {
                 overdue.await;
-                sleep(ANSWER).await;
+                sleep(CLOSE_ANSWER).await;
             })
         });
         ready!(give_up.as_mut().poll(cx));
@@ -174,7 +175,7 @@ impl WebSocketEnd {
     }
 
     fn begin(&mut self) {
-        let answer = Box::pin(sleep(ANSWER));
+        let answer = Box::pin(sleep(CLOSE_ANSWER));
         self.stage = if self.sent.has_closed {
             CloseStage::Closed(answer)
         } else {
@@ -331,9 +332,12 @@ fn payload_length(header: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::{future::poll_fn, sync::Arc, time::Duration};
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::lifecycle::{CloseStage as DrainStage, Connections};
 
     const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
 
@@ -370,6 +374,25 @@ mod tests {
         assert!(tracker.is_between_frames() && !tracker.has_closed);
         tracker.see(&frame(OPCODE_CLOSE, 2));
         assert!(tracker.is_between_frames() && tracker.has_closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flush_writes_close_frame_behind_the_last_frame() {
+        let connections = Arc::new(Connections::new());
+        let token = ShutdownToken::new(Arc::clone(&connections), Duration::from_secs(5));
+        let mut end = WebSocketEnd::behind_the_head(&token);
+        let mut client = Vec::new();
+        let frame = frame(2, 4);
+        let (first, rest) = frame.split_at(3);
+        let write = poll_fn(|cx| end.poll_write(cx, &mut client, first));
+        assert_eq!(write.await.unwrap(), first.len());
+        connections.enter_stage(DrainStage::Draining);
+        token.overdue().await;
+        assert!(!poll_fn(|cx| Poll::Ready(end.poll_ended(cx, &mut client))).await);
+        let write = poll_fn(|cx| end.poll_write(cx, &mut client, rest));
+        assert_eq!(write.await.unwrap(), rest.len());
+        poll_fn(|cx| end.poll_flush(cx, &mut client)).await.unwrap();
+        assert_eq!(client, [&frame[..], &CLOSE_AWAY].concat());
     }
 
     proptest! {

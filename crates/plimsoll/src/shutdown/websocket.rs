@@ -5,7 +5,6 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use axum::{
@@ -16,12 +15,9 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::time::{Sleep, sleep};
 
-use super::ShutdownFuture;
+use super::{CLOSE_ANSWER, ShutdownFuture};
 
 type AnswerTimer = Pin<Box<Sleep>>;
-
-/// How long the client has to answer the close, and to take what was sent before.
-const ANSWER: Duration = Duration::from_secs(1);
 
 /// A WebSocket that is closed when it is time to go; see
 /// [`ShutdownToken::close_websocket`](super::ShutdownToken::close_websocket).
@@ -118,26 +114,26 @@ impl ClosingWebSocket {
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut socket = Pin::new(&mut self.socket);
-            let (answer, step) = match &mut self.stage {
+            // First, since the client may always have a message.
+            if let ClosingStage::Closing(_, answer) | ClosingStage::Closed(answer) = &mut self.stage
+                && answer.as_mut().poll(cx).is_ready()
+            {
+                self.stage = ClosingStage::Over;
+            }
+            let step = match &mut self.stage {
                 ClosingStage::Open(_) | ClosingStage::Over => return Poll::Ready(()),
-                ClosingStage::Closing(frame, answer) => {
-                    let step = match socket.as_mut().poll_ready(cx) {
-                        Poll::Ready(Ok(())) => match frame.take() {
-                            Some(frame) => socket.as_mut().start_send(frame).map(|()| false).into(),
-                            None => socket.poll_flush(cx).map_ok(|()| true),
-                        },
-                        other => other.map_ok(|()| false),
-                    };
-                    (answer, step)
-                }
-                ClosingStage::Closed(answer) => {
-                    let step = socket.poll_next(cx).map(|message| match message {
-                        Some(Ok(_)) => Ok(false),
-                        Some(Err(error)) => Err(error),
-                        None => Ok(true),
-                    });
-                    (answer, step)
-                }
+                ClosingStage::Closing(frame, _) => match socket.as_mut().poll_ready(cx) {
+                    Poll::Ready(Ok(())) => match frame.take() {
+                        Some(frame) => socket.as_mut().start_send(frame).map(|()| false).into(),
+                        None => socket.poll_flush(cx).map_ok(|()| true),
+                    },
+                    other => other.map_ok(|()| false),
+                },
+                ClosingStage::Closed(_) => socket.poll_next(cx).map(|message| match message {
+                    Some(Ok(_)) => Ok(false),
+                    Some(Err(error)) => Err(error),
+                    None => Ok(true),
+                }),
             };
             match step {
                 Poll::Ready(Ok(false)) => {}
@@ -148,9 +144,6 @@ impl ClosingWebSocket {
                     };
                 }
                 Poll::Ready(Err(_)) => self.stage = ClosingStage::Over,
-                Poll::Pending if answer.as_mut().poll(cx).is_ready() => {
-                    self.stage = ClosingStage::Over
-                }
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -171,7 +164,7 @@ impl Stream for ClosingWebSocket {
                 code: close_code::AWAY,
                 reason: "the service ends".into(),
             }));
-            this.stage = ClosingStage::Closing(Some(farewell), Box::pin(sleep(ANSWER)));
+            this.stage = ClosingStage::Closing(Some(farewell), Box::pin(sleep(CLOSE_ANSWER)));
         }
         this.poll_farewell(cx).map(|()| None)
     }

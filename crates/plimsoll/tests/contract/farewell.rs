@@ -8,7 +8,13 @@ use std::{
     thread,
 };
 
-use plimsoll::testing::{Connection, Process, Signal, eventually};
+use axum::{Router, extract::WebSocketUpgrade, routing::any};
+use plimsoll::{
+    Service, ShutdownToken, build_info,
+    shutdown::keep_open,
+    testing::{Connection, Process, Signal, TestService, eventually},
+};
+use tokio::sync::oneshot;
 
 use crate::support::{END, assert_problem, ms, request, start};
 
@@ -232,6 +238,37 @@ fn websocket_of_a_client_that_reads_nothing_ends_in_time() {
     assert_eq!(ended.code, Some(0));
     assert!(ended.took < ms(10_000), "{:?}", ended.took);
     assert_eq!(ended.records_with("websocket_ended").len(), 1);
+}
+
+/// LIFE-9
+#[tokio::test]
+async fn websocket_of_a_client_that_sends_on_ends_in_time() {
+    let receive = async |token: ShutdownToken, upgrade: WebSocketUpgrade| {
+        // Only the handler's own close ends it.
+        keep_open(upgrade.on_upgrade(async move |socket| {
+            let mut socket = token.close_websocket(socket);
+            while let Some(Ok(_)) = socket.recv().await {}
+        }))
+    };
+    let router = Router::new().route("/websocket", any(receive));
+    let service = Service::new(build_info!()).router(router);
+    let service = TestService::start(service, &[("SHUTDOWN_TIMEOUT", "20s")]).await;
+    let mut socket = Connection::tcp(service.addr()).expect("the service accepts");
+    let (sending, sends) = oneshot::channel();
+    let client = thread::spawn(move || {
+        socket.send(upgrade("/websocket", "websocket"));
+        assert_eq!(socket.read_head().status, 101);
+        // Small frames take the service longer to read than the client to send.
+        let frames = frame(OPCODE_TEXT, b"x").repeat(10_000);
+        socket.send(&frames);
+        sending.send(()).expect("the test waits");
+        while socket.try_send(&frames).is_ok() {}
+    });
+    sends.await.expect("the client sends");
+    let report = service.shutdown().await;
+    assert_eq!(report.exit_status(), 0);
+    assert!(report.drain < ms(5000), "{report:?}");
+    client.join().expect("the client ends");
 }
 
 /// LIFE-9

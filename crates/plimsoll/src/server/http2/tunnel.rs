@@ -44,8 +44,8 @@ use crate::{
     connection::ConnectionState,
     edge::asks_for_websocket,
     lifecycle::ConnectionTracker,
-    server::websocket::{ANSWER, WebSocketEnd},
-    shutdown::{KeepOpen, ShutdownToken},
+    server::websocket::WebSocketEnd,
+    shutdown::{CLOSE_ANSWER, KeepOpen, ShutdownToken},
 };
 
 /// The request on the connection in memory.
@@ -320,7 +320,7 @@ impl SendingHalf {
                 Some(token) => token.overdue().await,
                 None => pending().await,
             }
-            sleep(ANSWER).await;
+            sleep(CLOSE_ANSWER).await;
         };
         tokio::select! {
             () = sending => {}

@@ -147,17 +147,16 @@ impl<F: Future<Output = ()>, O> Future for StreamWriteTimeout<F, O> {
         let Some(mut timer) = this.timer.as_pin_mut() else {
             return Poll::Pending;
         };
-        if this.stalled.is_some() || *this.patience <= STALL {
-            return late_timer::poll_timer(timer, this.is_final, cx);
+        if this.stalled.is_none() && *this.patience > STALL {
+            ready!(timer.as_mut().poll(cx));
+            let since = timer.deadline() - first;
+            let stalled = this.stalled.insert(this.all.register(since, cx.waker()));
+            if stalled.is_evicted() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(since + *this.patience);
         }
-        ready!(timer.as_mut().poll(cx));
-        let since = timer.deadline() - first;
-        let stalled = this.stalled.insert(this.all.register(since, cx.waker()));
-        if stalled.is_evicted() {
-            return Poll::Ready(());
-        }
-        timer.as_mut().reset(since + *this.patience);
-        timer.poll(cx)
+        late_timer::poll_timer(timer, this.is_final, cx)
     }
 }
 
@@ -165,7 +164,7 @@ impl<F: Future<Output = ()>, O> Future for StreamWriteTimeout<F, O> {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::time::timeout;
+    use tokio::time::{advance, timeout};
 
     use super::*;
 
@@ -208,6 +207,26 @@ mod tests {
         let began = Instant::now();
         StreamWriteTimeout::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ()).await;
         assert_eq!(began.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stall_during_process_stop_is_extended_once() {
+        let extension = Duration::from_secs(1);
+        for second_stop in [Duration::ZERO, PATIENCE] {
+            let body = http_body_util::Full::new(Bytes::from_static(b"all"));
+            let paced =
+                StreamWriteTimeout::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ());
+            let mut paced = std::pin::pin!(paced);
+            assert!(timeout(STALL / 2, &mut paced).await.is_err());
+            // Both timers expire during the stop.
+            advance(PATIENCE * 2).await;
+            assert!(timeout(STALL / 2, &mut paced).await.is_err());
+            advance(second_stop).await;
+            let began = Instant::now();
+            paced.await;
+            let rest = (extension - STALL / 2).saturating_sub(second_stop);
+            assert_eq!(began.elapsed(), rest, "{second_stop:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
