@@ -88,7 +88,8 @@ pub(crate) struct BackgroundWorkers {
 #[derive(Default)]
 struct RegisteredWorkers {
     list: Vec<WorkerRegistration>,
-    started: bool,
+    /// The names have been checked, and no worker is added any more.
+    is_closed: bool,
 }
 
 struct WorkerRegistration {
@@ -108,7 +109,7 @@ pub(crate) struct Supervision<'a> {
 }
 
 impl BackgroundWorkers {
-    /// Registers a worker, unless the service has started. Then an ERROR says that it will not run.
+    /// Registers a worker. After [`BackgroundWorkers::check`] it is rejected, and an ERROR is logged.
     pub(crate) fn register<F, Fut>(&self, name: &'static str, task: F, log: &Log) -> Worker
     where
         F: Fn(ShutdownToken) -> Fut + Send + Sync + 'static,
@@ -116,7 +117,7 @@ impl BackgroundWorkers {
     {
         let gates = Arc::new(AtomicBool::new(false));
         let mut registered = self.lock();
-        if registered.started {
+        if registered.is_closed {
             log.infra(Level::Error, "worker_task_rejected", |record| {
                 record.str("worker", name);
                 record.str("problem", "registered after the start");
@@ -131,10 +132,12 @@ impl BackgroundWorkers {
         Worker { gates }
     }
 
-    /// Checks the names.
+    /// Closes the registration and checks the names.
     pub(crate) fn check(&self) -> Result<(), WorkerError> {
         let mut names = BTreeSet::new();
-        for WorkerRegistration { name, .. } in &self.lock().list {
+        let mut registered = self.lock();
+        registered.is_closed = true;
+        for WorkerRegistration { name, .. } in &registered.list {
             if !is_name(name) {
                 return Err(WorkerError::Name(name));
             }
@@ -147,11 +150,7 @@ impl BackgroundWorkers {
 
     /// Starts all workers, whose names have been checked.
     pub(crate) fn start(&self, supervision: &Supervision<'_>) {
-        let list = {
-            let mut registered = self.lock();
-            registered.started = true;
-            std::mem::take(&mut registered.list)
-        };
+        let list = std::mem::take(&mut self.lock().list);
         let names = list.iter().map(|registration| registration.name);
         supervision.restarts.define(names);
         for (index, registration) in list.into_iter().enumerate() {
@@ -283,15 +282,35 @@ mod tests {
     use super::*;
     use crate::{
         config::{LogFormat, LogLevels},
-        telemetry::Output,
+        telemetry::{Output, Totals},
     };
+
+    fn silent_log() -> Log {
+        let levels = LogLevels::all(Level::Error);
+        Log::start(Output::to(std::io::sink()), LogFormat::Json, levels, 1).unwrap()
+    }
+
+    #[test]
+    fn worker_registered_after_the_check_is_rejected() {
+        let log = silent_log();
+        let workers = BackgroundWorkers::default();
+        let task = |_| std::future::ready(());
+        drop(workers.register("outbox", task, &log));
+        assert_eq!(workers.check(), Ok(()));
+        let before = log.totals();
+        drop(workers.register("outbox", task, &log));
+        drop(workers.register("Not a name", task, &log));
+        assert_eq!(format!("{workers:?}"), "[\"outbox\"]");
+        let errors = |totals: Totals| totals.by_level().find(|(level, _)| *level == "ERROR");
+        let (before, after) = (errors(before).unwrap().1, errors(log.totals()).unwrap().1);
+        assert_eq!(after - before, 2, "each is logged");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn worker_restart_delay_doubles_to_30_s() {
         let lifecycle = Arc::new(Lifecycle::new());
         lifecycle.start();
-        let levels = LogLevels::all(Level::Error);
-        let log = Log::start(Output::to(std::io::sink()), LogFormat::Json, levels, 1).unwrap();
+        let log = silent_log();
         let begun = Arc::new(Mutex::new(Vec::new()));
         let workers = BackgroundWorkers::default();
         let times = Arc::clone(&begun);

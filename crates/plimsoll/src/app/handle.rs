@@ -110,8 +110,8 @@ impl<S> Handle<S> {
     /// is 3.
     ///
     /// `name` is a letter, then `a–z`, `0–9` or `_`, 32 characters at most. A name that is invalid or
-    /// repeated is a start error. A worker that is registered after the start never runs, and an ERROR
-    /// says so. With [`Prepared::layer`](crate::Prepared::layer) alone, no worker runs.
+    /// repeated is a start error. A worker that is registered after set-up never runs, and an ERROR is
+    /// logged. With [`Prepared::layer`](crate::Prepared::layer) alone, no worker runs.
     ///
     /// ```
     /// use std::time::Duration;
