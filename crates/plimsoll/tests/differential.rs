@@ -52,9 +52,11 @@ use std::{
 };
 
 use axum::{
+    Router,
     http::{StatusCode, header},
     middleware::map_response,
     response::Response,
+    routing::get,
 };
 
 use self::{
@@ -172,4 +174,18 @@ fn a_fallback_outside_of_the_layers_is_found_and_reduced() {
     let fault: Fault =
         |router| router.method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED });
     check_fault("fallback", fault, 2, "405");
+}
+
+#[test]
+fn failed_start_is_reported_with_its_seed() {
+    run::silence_expected_panics();
+    let fault: Fault = |_| Router::new().route("/health", get(async || "mine"));
+    let mut runner = Runner::with_fault(Files::create("start").unwrap(), fault);
+    runner.run(17);
+    let [failure] = &runner.figures.failures[..] else {
+        panic!("the start does not fail");
+    };
+    let text = failure.to_string();
+    assert!(text.starts_with("PLIMSOLL_SEED=17: panic: "), "{text}");
+    assert!(text.contains("/health"), "{text}");
 }

@@ -109,7 +109,9 @@ impl PolledSlot {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
+    use std::{sync::atomic::AtomicBool, time::Duration};
+
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -129,8 +131,16 @@ mod tests {
 
     #[test]
     fn polled_request_is_never_a_mixture_of_two() {
+        /// Ends the writer, also if the reader panics.
+        struct EndWriter<'a>(&'a AtomicBool);
+        impl Drop for EndWriter<'_> {
+            fn drop(&mut self) {
+                self.0.store(true, Relaxed);
+            }
+        }
         let (polled, over) = (PolledSlot::default(), AtomicBool::new(false));
         std::thread::scope(|scope| {
+            let _end = EndWriter(&over);
             scope.spawn(|| {
                 for turn in (0..u8::MAX).cycle() {
                     let digit = b'a' + turn % 26;
@@ -141,8 +151,10 @@ mod tests {
                     }
                 }
             });
+            let deadline = Instant::now() + Duration::from_secs(30);
             let mut found = 0;
             while found < 1000 {
+                assert!(Instant::now() < deadline, "{found} notes were read");
                 if let Some(request) = polled.read() {
                     let digit = request.id.as_bytes()[0];
                     assert_eq!(request.id.as_bytes(), [digit; 100]);
@@ -150,7 +162,6 @@ mod tests {
                     found += 1;
                 }
             }
-            over.store(true, Relaxed);
         });
     }
 }

@@ -112,17 +112,20 @@ async fn worker_registered_after_the_start_is_rejected() {
 /// WRK-2
 #[tokio::test]
 async fn panicking_worker_is_logged_counted_and_restarted() {
-    let runs = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&runs);
+    let runs = AtomicUsize::new(0);
+    let stable = Arc::new(SdNotify::new());
+    let notify = Arc::clone(&stable);
     let service = Embedded::serve(
         service(move |handle| {
             handle.worker("steady", |token: ShutdownToken| async move {
                 token.cancelled().await;
             });
             handle.worker("outbox", move |token| {
-                let run = counter.fetch_add(1, Ordering::Relaxed);
+                let run = runs.fetch_add(1, Ordering::Relaxed);
+                let notify = Arc::clone(&notify);
                 async move {
                     assert!(run >= 2, "the outbox breaks");
+                    notify.notify_one();
                     token.cancelled().await;
                 }
             });
@@ -136,9 +139,7 @@ async fn panicking_worker_is_logged_counted_and_restarted() {
         assert_eq!(record["problem"], "panicked");
         assert_eq!(record["restartMs"], delay);
     }
-    while runs.load(Ordering::Relaxed) < 3 {
-        sleep(ms(5)).await;
-    }
+    timeout(END, stable.notified()).await.unwrap();
     let (status, metrics) = service.get("/metrics").await;
     assert_eq!(status, 200);
     let restarts =

@@ -1,6 +1,7 @@
 //! Runs cases: serves a router twice, sends the requests to both, compares, and reduces what fails.
 
 use std::{
+    any::Any,
     cell::Cell,
     collections::BTreeMap,
     convert::Infallible,
@@ -67,6 +68,13 @@ fn trying<T>(action: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(action));
     IS_TRYING.set(false);
     result.ok()
+}
+
+/// The text of a panic.
+fn text_of(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a text")
 }
 
 /// What was compared, and what came of it.
@@ -214,12 +222,20 @@ impl Runner {
             .enable_all()
             .build()
             .unwrap();
-        let compared = runtime.block_on(self.serve_and_compare(case));
-        compared.unwrap_or_else(|error| Compared {
+        let serving = || runtime.block_on(self.serve_and_compare(case));
+        let compared = catch_unwind(AssertUnwindSafe(serving));
+        // A start that panics has not reset it.
+        IS_TRYING.set(false);
+        let failure = match compared {
+            Ok(Ok(compared)) => return compared,
+            Ok(Err(error)) => error.to_string(),
+            Err(payload) => format!("panic: {}", text_of(payload.as_ref())),
+        };
+        Compared {
             comparisons: 0,
             allowed: Vec::new(),
-            failure: Some(error.to_string()),
-        })
+            failure: Some(failure),
+        }
     }
 
     async fn serve_and_compare(&self, case: &Case) -> io::Result<Compared> {

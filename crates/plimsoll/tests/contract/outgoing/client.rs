@@ -1,6 +1,10 @@
 //! The layer for clients: one service calls another, and a collector sees both.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::State, http::StatusCode, routing::get};
 use bytes::Bytes;
@@ -14,7 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status};
 use plimsoll::{
     App, ClientService, Handle, Prepared, SetupError, build_info, testing::TestService,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 use super::TRUSTING;
@@ -160,9 +164,10 @@ async fn propagated_ids_need_no_traces() {
 async fn a_call_that_fails_is_an_error() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    drop(listener);
+    // Bound, so that no other process gets the port, and not listening.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let addr = closed.local_addr().unwrap();
     let front = front(addr, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]).await;
     assert_eq!(front.get("/front").await.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(calls(&front, "error").await, (1.0, 1.0));
