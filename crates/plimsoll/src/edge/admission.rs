@@ -277,15 +277,15 @@ mod tests {
         let stalled = admission.stalled().register(Instant::now(), Waker::noop());
         let _slot = admission.acquire();
         assert!(stalled.is_evicted());
-        let upload = BodyLimits::new(1024, MIN_STALL * 50, Admission::new(0));
+        let upload = BodyLimits::new(1024, MIN_STALL * 50);
         let mut start_wait = None;
         assert!(admission.start_wait(&mut start_wait, Instant::now(), &upload, Waker::noop()));
         tokio::time::advance(MIN_STALL).await;
         assert!(admission.acquire().is_none(), "no response has stalled");
-        assert!(!upload.is_told_to_go());
+        assert!(!upload.is_evicted());
         let stalled = admission.stalled().register(Instant::now(), Waker::noop());
         assert!(admission.acquire().is_some());
-        assert!(stalled.is_evicted() && upload.is_told_to_go());
+        assert!(stalled.is_evicted() && upload.is_evicted());
     }
 
     #[test]

@@ -337,7 +337,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::lifecycle::{CloseStage as DrainStage, Connections};
+    use crate::lifecycle::{ConnectionTracker, DrainStage};
 
     const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n";
 
@@ -378,7 +378,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn flush_writes_close_frame_behind_the_last_frame() {
-        let connections = Arc::new(Connections::new());
+        let connections = Arc::new(ConnectionTracker::new());
         let token = ShutdownToken::new(Arc::clone(&connections), Duration::from_secs(5));
         let mut end = WebSocketEnd::behind_the_head(&token);
         let mut client = Vec::new();

@@ -113,7 +113,7 @@ async fn worker_registered_after_the_start_is_rejected() {
 #[tokio::test]
 async fn panicking_worker_is_logged_counted_and_restarted() {
     let runs = AtomicUsize::new(0);
-    let stable = Arc::new(SdNotify::new());
+    let stable = Arc::new(Notify::new());
     let notify = Arc::clone(&stable);
     let service = Embedded::serve(
         service(move |handle| {

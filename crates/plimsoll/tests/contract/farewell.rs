@@ -10,7 +10,7 @@ use std::{
 
 use axum::{Router, extract::WebSocketUpgrade, routing::any};
 use plimsoll::{
-    Service, ShutdownToken, build_info,
+    App, ShutdownToken, build_info,
     shutdown::keep_open,
     testing::{Connection, Process, Signal, TestService, eventually},
 };
@@ -251,7 +251,7 @@ async fn websocket_of_a_client_that_sends_on_ends_in_time() {
         }))
     };
     let router = Router::new().route("/websocket", any(receive));
-    let service = Service::new(build_info!()).router(router);
+    let service = App::new(build_info!()).router(router);
     let service = TestService::start(service, &[("SHUTDOWN_TIMEOUT", "20s")]).await;
     let mut socket = Connection::tcp(service.addr()).expect("the service accepts");
     let (sending, sends) = oneshot::channel();
