@@ -18,22 +18,20 @@
 //! * What a handler answers is never rewritten. The chassis answers in the handler's place only
 //!   when the handler was cancelled or has panicked.
 
-mod access_log;
+pub(crate) mod access_log;
 mod admission;
-mod client_ip;
+pub(crate) mod client_ip;
 mod content;
 mod extract;
 mod handler;
-mod id;
-#[cfg(any(test, all(fuzzing, feature = "testing")))]
-pub(crate) mod invariants;
+pub(crate) mod id;
 mod layer;
 mod origin;
 mod probes;
 mod problem;
 mod protocol_fault;
 mod request_body;
-mod request_guard;
+pub(crate) mod request_guard;
 mod response;
 mod response_body;
 mod route;
@@ -109,7 +107,7 @@ pub(crate) struct EdgeState {
     pub(crate) registry: Arc<Registry>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) log: Log,
-    access: AccessLog,
+    pub(crate) access: AccessLog,
     endpoints: Endpoints,
     client_ip: ClientIpResolver,
     admission: Arc<Admission>,

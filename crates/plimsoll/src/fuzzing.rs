@@ -1,14 +1,24 @@
-//! The entrances for the fuzzer: each takes any bytes, and panics when what must hold of them does
-//! not.
+//! Entry points of the fuzz targets. Each takes any bytes and panics if an invariant is violated.
 //!
-//! `cargo fuzz` builds with `--cfg fuzzing`; nobody else has these functions. What they check is
-//! written beside what they check: `edge::invariants`, `server::invariants`,
-//! `telemetry::invariants`. What the fuzzer has found interesting is below `fuzz/corpus`, and the
-//! test here runs all of it, without the fuzzer.
+//! This module is compiled for unit tests and with `--cfg fuzzing`, which `cargo fuzz` sets.
+//! Each submodule compares a parser with a reference reader. The reference readers are simple on
+//! purpose: they have all bytes at once and share no code with the parser.
+//!
+//! `fuzz/corpus` holds the inputs that reach distinct code. The tests of this module run all of them
+//! without a fuzzer.
 
+mod access_record;
+mod cuts;
+mod forwarded;
+mod http1_framing;
+mod http2_frames;
+mod log;
+pub(crate) mod proxy_protocol;
+mod request_id;
 #[cfg(feature = "otlp")]
-use crate::trace;
-use crate::{config::LogFormat, edge, server, telemetry};
+mod traceparent;
+
+use crate::config::LogFormat;
 
 /// The walk along forwarded headers, and the scheme and host that come with it.
 ///
@@ -20,7 +30,7 @@ use crate::{config::LogFormat, edge, server, telemetry};
 ///
 /// On a breach of contract IP-1, IP-2, IP-3 or IP-5.
 pub fn forwarded(data: &[u8]) {
-    edge::invariants::forwarded(data);
+    forwarded::check(data);
 }
 
 /// What a connection begins with when its peer must send a PROXY header.
@@ -29,7 +39,7 @@ pub fn forwarded(data: &[u8]) {
 ///
 /// On a breach of contract IP-4.
 pub fn proxy_protocol(data: &[u8]) {
-    server::invariants::proxy_protocol(data);
+    proxy_protocol::check(data);
 }
 
 /// One request id a line.
@@ -38,7 +48,7 @@ pub fn proxy_protocol(data: &[u8]) {
 ///
 /// On a breach of contract RID-2.
 pub fn request_id(data: &[u8]) {
-    edge::invariants::request_id(data);
+    request_id::check(data);
 }
 
 /// The access record, or a record of a user's, for a reader of JSON or for a person.
@@ -64,9 +74,9 @@ pub fn log(data: &[u8]) {
     };
     if number & 16 == 0 {
         let text = |index: usize| texts.get(index).copied().unwrap_or_default();
-        edge::invariants::access(format, number, [0, 1, 2, 3].map(text));
+        access_record::check(format, number, [0, 1, 2, 3].map(text));
     } else {
-        telemetry::invariants::record(format, number, &texts);
+        log::check(format, number, &texts);
     }
 }
 
@@ -76,7 +86,7 @@ pub fn log(data: &[u8]) {
 ///
 /// If whether a head is incomplete depends on where the bytes were cut.
 pub fn http2_frames(data: &[u8]) {
-    server::invariants::frames(data);
+    http2_frames::check(data);
 }
 
 /// What a client sends over a connection of HTTP/1.
@@ -89,7 +99,7 @@ pub fn http2_frames(data: &[u8]) {
 /// If the end of a head, a fragment or a malformed byte is missed, or depends on where the bytes were
 /// cut (contract SRV-3).
 pub fn http1_framing(data: &[u8]) {
-    server::invariants::framing(data);
+    http1_framing::check(data);
 }
 
 /// One `traceparent` a line, and behind an empty line one line of `tracestate` each.
@@ -99,7 +109,7 @@ pub fn http1_framing(data: &[u8]) {
 /// On a breach of contract TRC-1.
 #[cfg(feature = "otlp")]
 pub fn traceparent(data: &[u8]) {
-    trace::invariants::traceparent(data);
+    traceparent::check(data);
 }
 
 #[cfg(test)]

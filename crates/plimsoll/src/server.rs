@@ -22,14 +22,12 @@
 mod accept;
 mod connection_limiter;
 mod guard;
-mod http1;
-mod http2;
-#[cfg(any(test, all(fuzzing, feature = "testing")))]
-pub(crate) mod invariants;
+pub(crate) mod http1;
+pub(crate) mod http2;
 mod io;
 mod lingering_close;
 mod listener;
-mod proxy_protocol;
+pub(crate) mod proxy_protocol;
 mod serve;
 mod socket;
 mod socket_activation;

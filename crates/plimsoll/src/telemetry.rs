@@ -25,13 +25,11 @@
 
 mod escape;
 mod events;
-#[cfg(any(test, all(fuzzing, feature = "testing")))]
-pub(crate) mod invariants;
 mod log;
 mod mask;
 mod panic;
 mod pipe;
-mod record;
+pub(crate) mod record;
 mod redact;
 mod spans;
 mod thread;

@@ -22,9 +22,7 @@
 
 mod active;
 mod ids;
-#[cfg(any(test, all(fuzzing, feature = "testing")))]
-pub(crate) mod invariants;
-mod parent;
+pub(crate) mod parent;
 mod request;
 mod state;
 

@@ -19,7 +19,7 @@ pub(crate) const MAX_METHOD: usize = 32;
 
 /// What access records have in common, made ready once.
 #[derive(Debug)]
-pub(super) struct AccessLog {
+pub(crate) struct AccessLog {
     /// `service`, `version` and `buildTime`.
     build: PreparedFields,
     redaction: Redaction,
@@ -86,7 +86,7 @@ impl AccessLog {
     }
 
     /// Writes what an access record has behind the leading fields.
-    pub(super) fn fields(
+    pub(crate) fn fields(
         &self,
         record: &mut Record<'_>,
         account: &RequestGuard,

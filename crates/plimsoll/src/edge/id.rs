@@ -22,14 +22,14 @@ const MAX_LENGTH: usize = 128;
 
 /// The id of a request, and where it comes from.
 #[derive(Debug)]
-pub(super) struct AssignedId {
-    pub(super) id: RequestId,
+pub(crate) struct AssignedId {
+    pub(crate) id: RequestId,
     /// The client sent something that could not be taken over.
-    pub(super) replaced: bool,
+    pub(crate) replaced: bool,
 }
 
 /// Decides on the id of a request with these headers, and leaves no other id in them.
-pub(super) fn assign(headers: &mut HeaderMap) -> AssignedId {
+pub(crate) fn assign(headers: &mut HeaderMap) -> AssignedId {
     // One search for reading and writing: it is the dearest part.
     match headers.try_entry(HEADER) {
         Ok(Entry::Occupied(mut entry)) => {
@@ -70,7 +70,7 @@ fn is_acceptable(value: &[u8]) -> bool {
 }
 
 /// Makes an id of 32 lower-case hexadecimal digits.
-pub(super) fn generate() -> RequestId {
+pub(crate) fn generate() -> RequestId {
     thread_local! {
         static IDS: RefCell<IdGenerator> = RefCell::new(IdGenerator::new());
     }

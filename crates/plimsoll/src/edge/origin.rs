@@ -118,7 +118,7 @@ impl RequestOrigin {
     }
 
     /// Finds the origin of a request that came this way.
-    pub(super) fn of(
+    pub(crate) fn of(
         source: RequestSource,
         target: &Uri,
         headers: &HeaderMap,

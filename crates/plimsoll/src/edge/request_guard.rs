@@ -23,11 +23,11 @@ const CLIENT_CLOSED: u16 = 499;
 /// Dropping it ends the request as aborted: that is what happens when the client goes away, or when
 /// the process runs out of patience.
 #[derive(Debug)]
-pub(super) struct RequestGuard {
-    pub(super) shared: Arc<EdgeState>,
+pub(crate) struct RequestGuard {
+    pub(crate) shared: Arc<EdgeState>,
     pub(super) connection: Option<Arc<ConnectionState>>,
     started: Instant,
-    pub(super) request_id: RequestId,
+    pub(crate) request_id: RequestId,
     pub(super) id_replaced: bool,
     pub(super) client_ip: Option<IpAddr>,
     pub(super) method: Method,
@@ -38,7 +38,7 @@ pub(super) struct RequestGuard {
     /// What was sent, as soon as there is an answer.
     pub(super) status: Option<u16>,
     /// What was wrong with its head.
-    pub(super) fault: Option<ProtocolError>,
+    pub(crate) fault: Option<ProtocolError>,
     /// The limit that its body was too large for.
     pub(super) size_limit: Option<SizeLimit>,
     /// Whether its response is one of gRPC, and with which status, as soon as that is known.
@@ -61,7 +61,7 @@ enum RequestKind {
 }
 
 impl RequestGuard {
-    pub(super) fn begin<B>(
+    pub(crate) fn begin<B>(
         shared: Arc<EdgeState>,
         connection: Option<Arc<ConnectionState>>,
         started: Instant,

@@ -22,7 +22,7 @@ use crate::connection::{Framing, Http1State, MalformedFraming};
 
 /// Follows the messages that a client sends, wherever their bytes are cut.
 #[derive(Debug)]
-pub(super) struct MessageScanner {
+pub(crate) struct MessageScanner {
     part: MessagePart,
 }
 
@@ -45,7 +45,7 @@ impl MessagePart {
 }
 
 impl MessageScanner {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             part: MessagePart::Head(HeadScanner::new()),
         }
@@ -57,7 +57,7 @@ impl MessageScanner {
     /// # Errors
     ///
     /// If the first byte is malformed, and from then on.
-    pub(super) fn scan(
+    pub(crate) fn scan(
         &mut self,
         bytes: &[u8],
         state: &Http1State,

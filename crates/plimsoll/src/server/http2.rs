@@ -34,8 +34,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::{frames::Frames, tunnel::Tunnel, write_timeout::ProgressBody};
+pub(crate) use self::frames::Frames;
 use self::{resets::Resets, tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
+pub(super) use self::{tunnel::Tunnel, write_timeout::ProgressBody};
 use super::io::SocketIo;
 use crate::{
     connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,

@@ -36,8 +36,6 @@
 //! retransmission. Whom the source may speak for in turn is decided where every peer is, in
 //! `edge::address`. Of the extensions, only the checksum is looked into.
 
-#[cfg(any(test, all(fuzzing, feature = "testing")))]
-pub(crate) mod invariants;
 mod v1;
 mod v2;
 

@@ -19,7 +19,7 @@ use self::names::Name;
 pub(crate) use self::names::{Key, key};
 
 /// The most bytes a line has, its end included (contract LOG-8).
-pub(super) const MAX_LINE: usize = 16 * 1024;
+pub(crate) const MAX_LINE: usize = 16 * 1024;
 
 /// What is kept free for the end of a line: a closing quote and brace, and the newline; and before
 /// them the ids of a trace.

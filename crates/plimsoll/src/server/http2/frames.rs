@@ -24,7 +24,7 @@ const TURN: u32 = 128;
 
 /// Follows the frames that a client sends.
 #[derive(Debug)]
-pub(in crate::server) struct Frames {
+pub(crate) struct Frames {
     /// Of the preface.
     preface: usize,
     /// The header of the next frame, as far as it is there.
@@ -41,7 +41,7 @@ pub(in crate::server) struct Frames {
 }
 
 impl Frames {
-    pub(in crate::server) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             preface: super::PREFACE.len(),
             header: [0; HEADER],
@@ -54,17 +54,17 @@ impl Frames {
     }
 
     /// Whether the control frames of this turn have all begun.
-    pub(in crate::server) fn is_spent(&self) -> bool {
+    pub(crate) fn is_spent(&self) -> bool {
         self.left == 0
     }
 
     /// Begins a turn of the connection's task.
-    pub(in crate::server) fn begin_turn(&mut self) {
+    pub(crate) fn begin_turn(&mut self) {
         self.left = TURN;
     }
 
     /// Sees what came. Returns how much of it belongs to the frames of this turn, too.
-    pub(in crate::server) fn see(&mut self, came: &[u8]) -> (HeadProgress, usize) {
+    pub(crate) fn see(&mut self, came: &[u8]) -> (HeadProgress, usize) {
         let mut bytes = came;
         let mut ended = false;
         let skipped = self.preface.min(bytes.len());

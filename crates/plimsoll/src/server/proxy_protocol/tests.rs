@@ -20,7 +20,7 @@ pub(super) fn check(bytes: &[u8], expect: &str) {
         Err(error) => format!("{error:?}"),
     };
     assert_eq!(found, expect, "{:?}", bytes.escape_ascii().to_string());
-    invariants::check(bytes);
+    crate::fuzzing::proxy_protocol::check_cuts(bytes);
 }
 
 fn shown(source: ProxySource) -> String {

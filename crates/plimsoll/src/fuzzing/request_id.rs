@@ -11,7 +11,7 @@ const HARMLESS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123
 /// # Panics
 ///
 /// If an id is taken over or replaced against the contract, or a new one is not of its form.
-pub(crate) fn request_id(bytes: &[u8]) {
+pub(super) fn check(bytes: &[u8]) {
     let mut headers = HeaderMap::new();
     let mut sent = Vec::new();
     for line in bytes.split(|&byte| byte == b'\n') {

@@ -1,6 +1,6 @@
 //! The follower of HTTP/2 frames, beside a reader that has them all at once.
 
-use super::cuts;
+use super::cuts::cuts;
 use crate::{connection::HeadProgress, server::http2::Frames};
 
 /// The preface of a connection, which is skipped unread.
@@ -14,7 +14,7 @@ const CLOSELY: usize = 512;
 /// # Panics
 ///
 /// If the answer is not that of the reader, or depends on the cuts.
-pub(crate) fn frames(bytes: &[u8]) {
+pub(super) fn check(bytes: &[u8]) {
     let bytes = [&[0; PREFACE][..], bytes].concat();
     for pieces in cuts(&bytes) {
         let mut frames = Frames::new();

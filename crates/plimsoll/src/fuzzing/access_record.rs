@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Uri, header::USER_AGENT};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::log::{json_line, pretty_line};
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Level, LogFormat, LogLevels, load},
@@ -17,10 +18,7 @@ use crate::{
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,
     shutdown::ShutdownToken,
-    telemetry::{
-        Log, Output, Record,
-        invariants::{json_line, pretty_line},
-    },
+    telemetry::{Log, Output, Record},
 };
 
 const FIELDS: [&str; 11] = [
@@ -84,7 +82,7 @@ static SHARED: LazyLock<Arc<EdgeState>> = LazyLock::new(|| {
 /// # Panics
 ///
 /// If the line does not say what was sent, cut and without its secrets, or breaks the contract.
-pub(crate) fn access(format: LogFormat, number: u64, [method, target, agent, id]: [&[u8]; 4]) {
+pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]: [&[u8]; 4]) {
     let mut request = Request::new(());
     if let Ok(method) = Method::from_bytes(method) {
         *request.method_mut() = method;

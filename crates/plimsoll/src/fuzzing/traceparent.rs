@@ -5,14 +5,14 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use super::parent::{Parent, SpanContext, TRACEPARENT, TRACESTATE};
+use crate::trace::parent::{Parent, SpanContext, TRACEPARENT, TRACESTATE};
 
 /// Reads one `traceparent` a line; lines behind an empty one are lines of `tracestate`.
 ///
 /// # Panics
 ///
 /// If something is read against the standard, or is not written back as it was sent.
-pub(crate) fn traceparent(bytes: &[u8]) {
+pub(super) fn check(bytes: &[u8]) {
     let mut headers = HeaderMap::new();
     let mut sent = [Vec::new(), Vec::new()];
     let mut name = 0;

@@ -25,7 +25,7 @@ const LAN: &str = "10.0.0.0/8, fd00::/8, unix";
 /// # Panics
 ///
 /// On a breach of the contract.
-pub(crate) fn forwarded(bytes: &[u8]) {
+pub(super) fn check(bytes: &[u8]) {
     let case = Case::read(bytes);
     let headers = case.headers(|_| true);
     let found = case.find(&headers);

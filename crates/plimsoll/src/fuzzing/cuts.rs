@@ -1,18 +1,10 @@
-//! What holds for any bytes that a connection may begin with: for the fuzzer, and for the replay of
-//! what it has found.
-//!
-//! Each check compares with a reading of its own, which has all bytes at once and no hurry.
+//! Ways to cut an input into reads.
 
-mod frames;
-mod framing;
-mod proxy_protocol;
-
-pub(crate) use self::{frames::frames, framing::framing, proxy_protocol::proxy_protocol};
-
-/// Some ways to cut `bytes`: not at all, everywhere, in two, and in pieces of changing length.
+/// Returns some ways to cut `bytes`: not at all, at each byte, in two, and in pieces of varying
+/// length.
 ///
-/// The places follow from the bytes, so that an input is all that a finding needs.
-fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
+/// The cuts depend on the bytes alone, so a finding is reproduced from its input.
+pub(super) fn cuts(bytes: &[u8]) -> Vec<Vec<&[u8]>> {
     let hash = |start: u64| {
         bytes.iter().fold(start, |hash, &byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

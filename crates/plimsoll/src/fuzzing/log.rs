@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value};
 
-use super::record::{MAX_LINE, Record};
-use crate::config::{Level, LogFormat};
+use crate::{
+    config::{Level, LogFormat},
+    telemetry::record::{MAX_LINE, Record},
+};
 
 const LEADING: [&str; 7] = [
     "asctime",
@@ -27,7 +29,7 @@ const WORST: usize = 6;
 /// # Panics
 ///
 /// If the line is not what was written, as far as it had room, or breaks the contract.
-pub(crate) fn record(format: LogFormat, number: u64, pieces: &[&[u8]]) {
+pub(super) fn check(format: LogFormat, number: u64, pieces: &[&[u8]]) {
     let texts: Vec<_> = pieces
         .iter()
         .map(|bytes| String::from_utf8_lossy(bytes))
@@ -109,7 +111,7 @@ fn kept(said: &Value, text: &str, budget: usize) {
 /// # Panics
 ///
 /// If a reader of lines, or of JSON, would not find exactly one flat object in it.
-pub(crate) fn json_line(line: &[u8]) -> Vec<(String, Value)> {
+pub(super) fn json_line(line: &[u8]) -> Vec<(String, Value)> {
     let text = one_line(line);
     let whole: Map<String, Value> = serde_json::from_str(text).expect("the line is JSON");
     let mut entries = Vec::new();
@@ -149,7 +151,7 @@ fn token<'a>(rest: &mut &'a str, end: char) -> &'a str {
 /// # Panics
 ///
 /// If a terminal, or a reader of lines, would take any of it for a command.
-pub(crate) fn pretty_line(line: &[u8]) {
+pub(super) fn pretty_line(line: &[u8]) {
     let mut text = String::from_utf8(line.to_vec()).expect("a line is UTF-8");
     for colour in [0, 1, 2, 31, 32, 33] {
         text = text.replace(&format!("\x1b[{colour}m"), "");

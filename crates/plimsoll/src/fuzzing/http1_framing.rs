@@ -1,6 +1,6 @@
 //! The scanner of HTTP/1 messages, compared with a reader that has all bytes at once.
 
-use super::cuts;
+use super::cuts::cuts;
 use crate::{
     connection::{Framing, Http1State},
     server::http1::MessageScanner,
@@ -15,7 +15,7 @@ use crate::{
 ///
 /// If the scanner stops anywhere but behind a head or in front of the first malformed byte, misses
 /// one of these, misses a fragment or finds one that is not there.
-pub(crate) fn framing(bytes: &[u8]) {
+pub(super) fn check(bytes: &[u8]) {
     let expected = Expected::read(bytes);
     for pieces in cuts(bytes) {
         expected.compare(&pieces);
@@ -305,7 +305,7 @@ mod tests {
         fn scanner_agrees_with_naive_reader(
             pieces in proptest::collection::vec(piece(), 0..24),
         ) {
-            framing(&pieces.concat());
+            check(&pieces.concat());
         }
 
         #[test]
@@ -313,7 +313,7 @@ mod tests {
             pieces in proptest::collection::vec(piece(), 0..12),
         ) {
             let head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
-            framing(&[vec![head], pieces].concat().concat());
+            check(&[vec![head], pieces].concat().concat());
         }
 
         #[test]
@@ -325,7 +325,7 @@ mod tests {
         ) {
             let field = format!("{name}: 0123456789{line}").repeat(count);
             let head = format!("GET / HTTP/1.1{line}{field}{line}");
-            framing(&[head.as_bytes(), &behind].concat());
+            check(&[head.as_bytes(), &behind].concat());
         }
     }
 

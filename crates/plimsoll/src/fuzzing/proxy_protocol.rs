@@ -9,8 +9,8 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::cuts;
-use crate::server::proxy_protocol::{MAX_HEADER, Parsed, ProxySource, invariants, parse, read};
+use super::cuts::cuts;
+use crate::server::proxy_protocol::{MAX_HEADER, Parsed, ProxySource, parse, read};
 
 /// The most bytes of which every beginning is parsed by itself.
 const CLOSELY: usize = 6 * 1024;
@@ -21,8 +21,8 @@ const CLOSELY: usize = 6 * 1024;
 ///
 /// If the result is not that of the other reading, or depends on the pieces; if more is read than
 /// a header may have; if a byte behind the header is lost.
-pub(crate) fn proxy_protocol(bytes: &[u8]) {
-    invariants::check(&bytes[..bytes.len().min(CLOSELY)]);
+pub(super) fn check(bytes: &[u8]) {
+    check_cuts(&bytes[..bytes.len().min(CLOSELY)]);
     let parsed = parse(bytes);
     let expected = header(bytes);
     match parsed {
@@ -50,6 +50,33 @@ pub(crate) fn proxy_protocol(bytes: &[u8]) {
             }
             Err(error) => assert_eq!(expected, None, "{error:?}"),
         }
+    }
+}
+
+/// Parses `bytes`, and every beginning of them as if the rest had not come yet.
+///
+/// # Panics
+///
+/// If the result depends on where they were cut, on what stands behind the header, or on more
+/// bytes than a header may have.
+pub(crate) fn check_cuts(bytes: &[u8]) {
+    let whole = parse(bytes);
+    for end in 0..bytes.len() {
+        let begun = parse(&bytes[..end]);
+        assert!(
+            begun == whole || begun == Ok(Parsed::NeedMore),
+            "{begun:?} of the first {end} bytes, but {whole:?} of all"
+        );
+    }
+    match whole {
+        Ok(Parsed::NeedMore) => assert!(bytes.len() < MAX_HEADER, "more than may be needed"),
+        Ok(Parsed::Done { length, .. }) => {
+            assert!(length <= bytes.len().min(MAX_HEADER), "longer than it is");
+            assert_eq!(parse(&bytes[..length]), whole, "by what is behind it");
+            let unfinished = parse(&bytes[..length - 1]);
+            assert_eq!(unfinished, Ok(Parsed::NeedMore), "done before its end");
+        }
+        Err(_) => {}
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::edge::Scheme;
+use crate::request::Scheme;
 
 /// Whether an item of `list`, a valid `TRUSTED_PROXIES`, contains `ip`.
 pub(super) fn trusts(list: &str, ip: IpAddr) -> bool {
