@@ -1,17 +1,17 @@
 //! Background workers: supervised tasks that run beside the requests.
 //!
-//! A run that panics or returns is an event: it is logged, counted, and the next run begins after a
-//! delay that doubles. The drain waits for a worker as it waits for a request in flight.
+//! If a run panics or returns, it is logged and counted, and the next run begins after a backoff. The
+//! drain waits for a worker as it waits for a request in flight.
 //!
-//! Each run is a task of its own, so that a panic stays in it. The supervisor is a task that the
-//! drain waits for; it ends when the run has ended after the signal, or was cut off.
+//! Each run is a separate task, which contains a panic. The drain waits for the supervisor task. It
+//! ends when the run has ended after the signal, or was cut off.
 
 use std::{
     collections::BTreeSet,
     fmt,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,21 +25,20 @@ use tokio::{
 
 use crate::{
     config::Level,
-    health::Readiness,
-    lifecycle::{DrainStage, Lifecycle},
+    lifecycle::{Backoff, DrainStage, Lifecycle, Readiness},
     metrics::Restarts,
     shutdown::ShutdownToken,
+    sync::{Mutex, lock},
     telemetry::Log,
 };
 
-/// The delay before the first restart; it doubles with each one.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-
+/// The longest delay before a restart.
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// A run of this length resets the delay.
+/// A run of this length resets the backoff.
 const STABLE: Duration = Duration::from_secs(30);
 
+/// The longest name of a worker, in bytes.
 const MAX_NAME: usize = 32;
 
 type WorkerFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -54,12 +53,12 @@ pub struct Worker {
 impl Worker {
     /// Makes `/ready` answer 503 from a failure of the worker until it runs again.
     ///
-    /// For work without which the instance is of no use. The default is that a failure leaves
-    /// readiness alone.
+    /// For a worker that the instance cannot serve requests without. By default a failure does not
+    /// change readiness.
     #[expect(
         clippy::must_use_candidate,
         clippy::return_self_not_must_use,
-        reason = "the worker is registered, whether its handle is kept or not"
+        reason = "the worker stays registered if its handle is dropped"
     )]
     pub fn gates_readiness(self) -> Self {
         self.gates.store(true, Ordering::Relaxed);
@@ -67,7 +66,7 @@ impl Worker {
     }
 }
 
-/// Why background workers cannot be started.
+/// An invalid registration of background workers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WorkerError {
     #[error(
@@ -88,7 +87,7 @@ pub(crate) struct BackgroundWorkers {
 #[derive(Default)]
 struct RegisteredWorkers {
     list: Vec<WorkerRegistration>,
-    /// The names have been checked, and no worker is added any more.
+    /// The names have been checked, and further registrations are rejected.
     is_closed: bool,
 }
 
@@ -98,7 +97,7 @@ struct WorkerRegistration {
     gates: Arc<AtomicBool>,
 }
 
-/// What the supervisors need of the service.
+/// The parts of the service that supervisors use.
 pub(crate) struct Supervision<'a> {
     pub(crate) runtime: &'a runtime::Handle,
     pub(crate) lifecycle: &'a Arc<Lifecycle>,
@@ -116,7 +115,7 @@ impl BackgroundWorkers {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let gates = Arc::new(AtomicBool::new(false));
-        let mut registered = self.lock();
+        let mut registered = lock(&self.registered);
         if registered.is_closed {
             log.infra(Level::Error, "worker_task_rejected", |record| {
                 record.str("worker", name);
@@ -132,10 +131,10 @@ impl BackgroundWorkers {
         Worker { gates }
     }
 
-    /// Closes the registration and checks the names.
+    /// Closes the registration and validates the names.
     pub(crate) fn check(&self) -> Result<(), WorkerError> {
         let mut names = BTreeSet::new();
-        let mut registered = self.lock();
+        let mut registered = lock(&self.registered);
         registered.is_closed = true;
         for WorkerRegistration { name, .. } in &registered.list {
             if !is_name(name) {
@@ -148,9 +147,9 @@ impl BackgroundWorkers {
         Ok(())
     }
 
-    /// Starts all workers, whose names have been checked.
+    /// Starts all workers. Their names have been checked before.
     pub(crate) fn start(&self, supervision: &Supervision<'_>) {
-        let list = std::mem::take(&mut self.lock().list);
+        let list = std::mem::take(&mut lock(&self.registered).list);
         let names = list.iter().map(|registration| registration.name);
         supervision.restarts.define(names);
         for (index, registration) in list.into_iter().enumerate() {
@@ -169,23 +168,17 @@ impl BackgroundWorkers {
                 .spawn_on(supervisor.run(), supervision.runtime);
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, RegisteredWorkers> {
-        self.registered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for BackgroundWorkers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.lock().list.iter().map(|worker| worker.name))
+            .entries(lock(&self.registered).list.iter().map(|worker| worker.name))
             .finish()
     }
 }
 
-/// The supervisor of one worker.
+/// Runs and restarts one worker.
 struct Supervisor {
     index: usize,
     registration: WorkerRegistration,
@@ -198,15 +191,16 @@ struct Supervisor {
 
 impl Supervisor {
     async fn run(self) {
-        let mut delay = FIRST_DELAY;
+        let mut backoff = Backoff::new(MAX_DELAY);
         loop {
             let began = Instant::now();
             let Some(problem) = self.run_once().await else {
                 return;
             };
             if began.elapsed() >= STABLE {
-                delay = FIRST_DELAY;
+                backoff.reset();
             }
+            let delay = backoff.next_delay();
             let name = self.registration.name;
             self.restarts.count(self.index);
             self.log
@@ -223,18 +217,17 @@ impl Supervisor {
                 () = sleep(delay) => {}
             }
             drop(hold);
-            delay = (delay * 2).min(MAX_DELAY);
         }
     }
 
-    /// Runs the worker once. Gives what was wrong with its end, or nothing if the service ends.
+    /// Runs the worker once. Returns how it failed, or `None` if the service shuts down.
     async fn run_once(&self) -> Option<&'static str> {
         let Lifecycle {
             connections, runs, ..
         } = &*self.lifecycle;
         let (task, token) = (Arc::clone(&self.registration.task), self.token.clone());
         runs.began();
-        // The call is inside the task too, since it may panic like the future that it makes.
+        // The call is inside the task because it may panic, like the future that it returns.
         let mut run = AbortOnDrop(tokio::spawn(async move { task(token).await }));
         let ended = tokio::select! {
             biased;
@@ -242,9 +235,8 @@ impl Supervisor {
             () = connections.reached(DrainStage::Cut) => None,
         };
         let Some(ended) = ended else {
-            // It counts as running until it has been dropped.
             run.0.abort();
-            // The error says that it was aborted, as it was.
+            // The run counts as running until it has been dropped. The error only reports the abort.
             let _ = (&mut run.0).await;
             runs.ended(false);
             return None;
@@ -252,7 +244,7 @@ impl Supervisor {
         let is_ending = connections.is_at(DrainStage::LameDuck);
         runs.ended(is_ending);
         match ended {
-            // A panic has a record of its own.
+            // The panic hook logs a panic.
             _ if is_ending => None,
             Ok(()) => Some("returned"),
             Err(_) => Some("panicked"),
@@ -260,7 +252,7 @@ impl Supervisor {
     }
 }
 
-/// A task that ends with its supervisor.
+/// Aborts the task of a run when the supervisor is dropped.
 struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -269,7 +261,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// A letter, then letters, digits and underscores.
+/// Whether the name is a letter, then letters, digits and underscores.
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     name.len() <= MAX_NAME
@@ -279,6 +271,8 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use crate::{
         config::{LogFormat, LogLevels},
@@ -291,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn worker_registered_after_the_check_is_rejected() {
+    fn worker_registered_after_check_is_rejected() {
         let log = silent_log();
         let workers = BackgroundWorkers::default();
         let task = |_| std::future::ready(());
@@ -317,7 +311,7 @@ mod tests {
         let task = move |_| {
             let mut times = times.lock().unwrap();
             times.push(Instant::now());
-            // The twelfth run is long enough to count as stable.
+            // The twelfth run is long enough to reset the backoff.
             let lasts = if times.len() == 12 {
                 STABLE
             } else {

@@ -54,7 +54,6 @@ mod error;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod health;
 mod late_timer;
 mod lifecycle;
 mod metrics;
@@ -84,8 +83,7 @@ pub use self::{
         ClientIp, Edge, EdgeLayer, OriginRejection, OutsideRequest, ProbeAlias, RequestOrigin,
         ResponseBody, ResponseFuture, RouteLabel, RouteLabelLayer, RouteLimits, RouteLimitsLayer,
     },
-    health::Readiness,
-    lifecycle::ShutdownReport,
+    lifecycle::{Readiness, ShutdownReport},
     metrics::{BoundedFamily, Buckets, LabelSet, MetricError, Metrics, TextFormat},
     outgoing::propagate,
     request::{InRequest, RequestId, Scheme, in_request, spawn},

@@ -1,26 +1,28 @@
-//! The life of a process, from its start to its last record.
+//! The lifecycle of a process, from the start to the last log record.
 //!
 //! | State       | `/ready` | New connections | Requests         | Ends when                              |
 //! |-------------|----------|-----------------|------------------|----------------------------------------|
 //! | `starting`  | –        | refused         | –                | set-up is complete                     |
 //! | `ready`     | 200      | accepted        | served           | a signal, or readiness is switched off |
-//! | `not_ready` | 503      | accepted        | served           | a signal, or it is switched on again   |
+//! | `not_ready` | 503      | accepted        | served           | a signal, or readiness is switched on  |
 //! | `lame_duck` | 503      | accepted        | served, closing  | `DRAIN_DELAY` has passed               |
-//! | `draining`  | –        | refused         | those in flight  | none is left, or `SHUTDOWN_TIMEOUT`    |
+//! | `draining`  | –        | refused         | in flight only   | none is left, or `SHUTDOWN_TIMEOUT`    |
 //! | `flushing`  | –        | refused         | –                | hooks and log are done, or 3 s         |
 //!
-//! # Why a lame duck
+//! # Lame duck
 //!
-//! A balancer learns from `/ready` that it must go elsewhere, and until it has asked it still sends
-//! requests here. Closing the listener at once would refuse them.
+//! A load balancer polls `/ready`. Until its next poll it still sends requests to this instance. If the
+//! listener closed at the signal, those connections would be refused.
 //!
 //! # Invariants
 //!
 //! States only move forward, apart from `ready ⇄ not_ready`.
 
+mod backoff;
 mod connection_tracker;
 mod heartbeats;
 mod hooks;
+mod readiness;
 mod runs;
 mod sd_notify;
 mod shutdown_report;
@@ -33,19 +35,20 @@ use std::sync::{
     atomic::{AtomicU8, AtomicU32, Ordering},
 };
 
-pub use self::shutdown_report::ShutdownReport;
 pub(crate) use self::{
+    backoff::Backoff,
     connection_tracker::{ConnectionTracker, DrainStage},
     heartbeats::{Heartbeats, stall_limit},
     hooks::Hooks,
     runs::WorkerRuns,
     sd_notify::{SdNotify, WatchdogNotifier},
-    shutdown_sequence::{ForcedShutdown, ShutdownOutcome, ShutdownSequence, hard_limit},
+    shutdown_sequence::{ForcedShutdown, MIN_FLUSH, ShutdownOutcome, ShutdownSequence, hard_limit},
     signals::{Signals, Stop},
     watchdog::Watchdog,
 };
+pub use self::{readiness::Readiness, shutdown_report::ShutdownReport};
 
-/// Where the process is in its life.
+/// The state of the process; see the table of the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum LifecycleState {
@@ -79,22 +82,23 @@ impl LifecycleState {
     }
 }
 
-/// The state of one service, shared by all its parts.
+/// The lifecycle state of one service, shared by all its parts.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     state: AtomicU8,
-    /// What holds readiness back: [`CODE`], and [`WORKER`] for each failed background worker.
+    /// The reasons not to be ready: [`SWITCHED_OFF`], and [`WORKER_HOLD`] for each failed worker.
     holds: AtomicU32,
-    /// Those of the main listener: the drain waits for them.
+    /// The connections of the main listener. The drain waits for them.
     pub(crate) connections: Arc<ConnectionTracker>,
-    /// Those of background workers: the drain waits for them too.
+    /// The runs of background workers. The drain waits for them too.
     pub(crate) runs: WorkerRuns,
 }
 
-/// Code has switched readiness off.
-const CODE: u32 = 1;
-/// One background worker that gates readiness does not run.
-const WORKER: u32 = 2;
+/// The bit of `holds` that [`Readiness::set`] changes.
+const SWITCHED_OFF: u32 = 1;
+
+/// The amount that each failed background worker that gates readiness adds to `holds`.
+const WORKER_HOLD: u32 = 2;
 
 impl Lifecycle {
     pub(crate) fn new() -> Self {
@@ -110,19 +114,20 @@ impl Lifecycle {
         LifecycleState::ALL[usize::from(self.state.load(Ordering::Acquire))]
     }
 
-    /// Whether answers shall tell their clients to go elsewhere (contract LIFE-2).
+    /// Whether the shutdown has begun, so that responses close their connections (contract LIFE-2).
     pub(crate) fn is_ending(&self) -> bool {
         self.state() >= LifecycleState::LameDuck
     }
 
-    /// Moves to `to`, unless the process is there or further already.
+    /// Moves to `to`. Returns false if the process has already reached that state.
     pub(crate) fn advance(&self, to: LifecycleState) -> bool {
         self.state.fetch_max(to as u8, Ordering::AcqRel) < to as u8
     }
 
-    /// Ends the set-up: ready, or not ready if readiness was switched off meanwhile. Returns whether
-    /// the service runs now, which it does not after [`Lifecycle::cancel_start`]. Calling it again
-    /// changes nothing.
+    /// Ends set-up: the state becomes ready, or not ready if readiness is held.
+    ///
+    /// Returns whether the service runs: false after [`Lifecycle::cancel_start`] or during shutdown.
+    /// Further calls change nothing.
     pub(crate) fn start(&self) -> bool {
         let to = if self.is_held() {
             LifecycleState::NotReady
@@ -131,8 +136,8 @@ impl Lifecycle {
         };
         let started = self.replace(LifecycleState::Starting, to);
         if started {
-            // A change in between found that there was nothing to change yet.
-            self.settle();
+            // The holds may have changed between the check and the exchange.
+            self.apply_holds();
         }
         started
             || matches!(
@@ -141,40 +146,42 @@ impl Lifecycle {
             )
     }
 
-    /// Ends the service before it has started; says whether that is still possible.
+    /// Cancels the start. Returns false if the service has already started.
     pub(crate) fn cancel_start(&self) -> bool {
         self.replace(LifecycleState::Starting, LifecycleState::Flushing)
     }
 
-    /// Switches readiness, and returns whether that changed the state now.
+    /// Switches readiness. Returns whether the state changed.
     pub(crate) fn switch(&self, on: bool) -> bool {
         if on {
-            self.holds.fetch_and(!CODE, Ordering::SeqCst);
+            self.holds.fetch_and(!SWITCHED_OFF, Ordering::SeqCst);
         } else {
-            self.holds.fetch_or(CODE, Ordering::SeqCst);
+            self.holds.fetch_or(SWITCHED_OFF, Ordering::SeqCst);
         }
-        self.settle()
+        self.apply_holds()
     }
 
-    /// Holds readiness back for a background worker, and returns whether that changed the state now.
+    /// Adds a hold of a background worker on readiness. Returns whether the state changed.
     pub(crate) fn hold(&self) -> bool {
-        self.holds.fetch_add(WORKER, Ordering::SeqCst);
-        self.settle()
+        self.holds.fetch_add(WORKER_HOLD, Ordering::SeqCst);
+        self.apply_holds()
     }
 
-    /// Ends one [`Lifecycle::hold`].
+    /// Releases one [`Lifecycle::hold`]. Returns whether the state changed.
     pub(crate) fn release(&self) -> bool {
-        self.holds.fetch_sub(WORKER, Ordering::SeqCst);
-        self.settle()
+        self.holds.fetch_sub(WORKER_HOLD, Ordering::SeqCst);
+        self.apply_holds()
     }
 
     fn is_held(&self) -> bool {
         self.holds.load(Ordering::SeqCst) != 0
     }
 
-    /// Makes the state agree with the holds. Looks again after each change: another thread may have
-    /// changed the holds in between, and found nothing to do for itself.
-    fn settle(&self) -> bool {
+    /// Sets the state according to the holds. Returns whether the state changed.
+    ///
+    /// Checks the holds again after each change: another thread may have changed them in between,
+    /// before the state allowed its own exchange.
+    fn apply_holds(&self) -> bool {
         let mut changed = false;
         loop {
             let held = self.is_held();
@@ -196,12 +203,12 @@ impl Lifecycle {
             .is_ok()
     }
 
-    /// Every state's name, and whether it is the present one.
+    /// Returns the name of each state, and whether it is the current one.
     pub(crate) fn states(&self) -> Vec<(&'static str, bool)> {
-        let present = self.state();
+        let current = self.state();
         LifecycleState::ALL
             .iter()
-            .map(|state| (state.as_str(), *state == present))
+            .map(|state| (state.as_str(), *state == current))
             .collect()
     }
 }
@@ -213,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readiness_goes_back_and_forth_until_the_end_begins() {
+    fn readiness_switches_until_shutdown_begins() {
         let life = Lifecycle::new();
         assert!(!life.switch(false), "nothing changes before the start");
         assert!(life.start());
@@ -233,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_on_readiness_are_independent() {
+    fn readiness_holds_are_independent() {
         let life = Lifecycle::new();
         assert!(!life.hold(), "nothing changes before the start");
         assert!(life.start());

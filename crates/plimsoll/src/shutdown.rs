@@ -1,8 +1,8 @@
-//! The farewell: how work without an end of its own learns that the service ends.
+//! Shutdown of long-lived work: event streams, WebSockets and queue consumers.
 //!
-//! A download ends by itself, and the drain waits for it. An event stream or a WebSocket is ended by
-//! default when the drain begins, unless it was [kept open](keep_open). A consumer of a queue, and code
-//! that has a last message to send, waits for the token, which is also an extractor.
+//! The drain waits for a response that ends by itself, such as a download. By default the drain ends
+//! event streams and WebSockets, unless they were [kept open](keep_open). A queue consumer waits for the
+//! [`ShutdownToken`], and so does code that sends a last message. The token is also an extractor.
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -34,18 +34,18 @@
 //!     #         std::task::Poll::Ready(Some(Ok(Event::default().data("tick"))))
 //!     #     }
 //!     # }
-//!     // The client sees a clean end, and connects again: to another instance.
+//!     // The client gets a complete response, and reconnects to another instance.
 //!     Sse::new(token.end_stream(Ticks))
 //! }
 //! # let service = App::new(build_info!()).setup(set_up);
 //! # drop(service);
 //! ```
 //!
-//! # All at once, but not in one instant
+//! # Staggered cancellation
 //!
-//! A thousand clients that are told to go in one instant come back in one instant, to the instances
-//! that are left. So each token that is waited on has a moment of its own: within a millisecond for
-//! each of those who wait, and within half of `SHUTDOWN_TIMEOUT` at most.
+//! If a thousand streams ended at once, their clients would reconnect to the remaining instances at
+//! once. Each wait for a token therefore ends at a time of its own. These times are spread over 1 ms for
+//! each wait, and over half of `SHUTDOWN_TIMEOUT` at most.
 
 mod stream;
 #[cfg(feature = "ws")]
@@ -69,25 +69,25 @@ pub use self::stream::UntilShutdown;
 pub use self::websocket::ClosingWebSocket;
 use crate::lifecycle::{ConnectionTracker, DrainStage};
 
-/// What the moments of two who wait are apart, as long as there are few.
+/// The average time between the ends of two waits, while there are few.
 const STAGGER: Duration = Duration::from_millis(1);
 
-/// How long code that waits for the token has to end its stream or WebSocket by itself.
-const TURN: Duration = Duration::from_millis(50);
+/// How long code that waits for the token may take to end its stream or WebSocket by itself.
+const HANDLER_GRACE: Duration = Duration::from_millis(50);
 
-/// How long the client of a WebSocket has to answer the Close frame, and to take what was sent before.
+/// How long the client of a WebSocket may take to read pending messages and answer the Close frame.
 pub(crate) const CLOSE_ANSWER: Duration = Duration::from_secs(1);
 
-/// A response that the drain does not end. See [`keep_open`].
+/// Marks a response that the drain does not end. See [`keep_open`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeepOpen;
 
-/// Keeps the drain from ending this event stream or WebSocket.
+/// Keeps an event stream or a WebSocket open when the drain begins.
 ///
-/// By default, the body of an event stream ends, complete, when the drain begins, and a WebSocket is
-/// closed with status 1001. A response that was kept open is waited for like any other, within
-/// `SHUTDOWN_TIMEOUT`, and counts as cut off if it has not ended by then. For code that sends a last
-/// message of its own: see [`ShutdownToken::cancelled`].
+/// By default, the drain completes the body of an event stream, and closes a WebSocket with status
+/// 1001. If the response is kept open, the drain waits for it like for any other. If it has not ended
+/// after `SHUTDOWN_TIMEOUT`, it counts as cut off. This is for code that sends a last message of its
+/// own: see [`ShutdownToken::cancelled`].
 ///
 /// ```
 /// use axum::{extract::WebSocketUpgrade, response::Response};
@@ -96,7 +96,7 @@ pub(crate) struct KeepOpen;
 /// async fn updates(token: ShutdownToken, upgrade: WebSocketUpgrade) -> Response {
 ///     keep_open(upgrade.on_upgrade(|mut socket| async move {
 ///         token.cancelled().await;
-///         // An error means that the client has gone already.
+///         // An error means that the client has already closed the connection.
 ///         let _ = socket.send("the game is saved".into()).await;
 ///     }))
 /// }
@@ -107,24 +107,27 @@ pub fn keep_open(response: impl IntoResponse) -> Response {
     response
 }
 
-/// Ready when it is time to end.
+/// Completes when a stream or a WebSocket is to end.
 pub(crate) type ShutdownFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Tells when the drain begins. Clones tell the same; see the [module](self).
+/// Signals the drain to long-lived work. Clones signal the same drain; see the [module](self).
 #[derive(Clone)]
 pub struct ShutdownToken {
     connections: Arc<ConnectionTracker>,
+    /// Waits of the service's own code.
     waiting: Arc<TokenWaiters>,
-    /// Event streams and WebSockets that end without code of the service's own.
+    /// Waits of event streams and WebSockets that the chassis ends.
     overdue: Arc<TokenWaiters>,
 }
 
-/// Those who wait, and the time over which their moments are spread.
+/// Counts waits, and spreads their ends over a window of time.
 #[derive(Debug)]
 struct TokenWaiters {
-    now: AtomicUsize,
-    ever: AtomicU32,
-    at_most: Duration,
+    /// The number of current waits.
+    current: AtomicUsize,
+    /// The number of all waits so far.
+    total: AtomicU32,
+    max_window: Duration,
 }
 
 impl ShutdownToken {
@@ -136,57 +139,62 @@ impl ShutdownToken {
         }
     }
 
-    /// Waits until it is time to go: when the drain has begun, which is `DRAIN_DELAY` after the
-    /// signal, at a moment of this wait's own.
+    /// Waits until the drain begins, which is `DRAIN_DELAY` after the signal.
+    ///
+    /// The waits end one after the other, within half of `SHUTDOWN_TIMEOUT`.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses nothing: moments are reckoned from the beginning of the drain.
+    /// If the future is dropped, nothing is lost: the delay counts from the beginning of the drain.
     pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
         let connections = Arc::clone(&self.connections);
-        let place = WaiterSlot::new(Arc::clone(&self.waiting));
+        let slot = WaiterSlot::new(Arc::clone(&self.waiting));
         async move {
             connections.reached(DrainStage::Draining).await;
-            sleep_until(connections.draining_since() + place.moment()).await;
+            sleep_until(connections.draining_since() + slot.delay()).await;
         }
     }
 
-    /// Waits until everything that waits for [`cancelled`](Self::cancelled) has had its turn, and then
-    /// for a moment of this wait's own.
+    /// Waits until all waits for [`cancelled`](Self::cancelled) have ended and have had their grace time.
+    ///
+    /// These waits, too, end one after the other, within a quarter of `SHUTDOWN_TIMEOUT`.
     pub(crate) fn overdue(&self) -> impl Future<Output = ()> + Send + use<> {
         let connections = Arc::clone(&self.connections);
         let waiting = Arc::clone(&self.waiting);
-        let place = WaiterSlot::new(Arc::clone(&self.overdue));
+        let slot = WaiterSlot::new(Arc::clone(&self.overdue));
         async move {
             connections.reached(DrainStage::Draining).await;
-            let turn = waiting.window() + TURN;
-            sleep_until(connections.draining_since() + turn + place.moment()).await;
+            let after = waiting.window() + HANDLER_GRACE;
+            sleep_until(connections.draining_since() + after + slot.delay()).await;
         }
     }
 
-    /// Whether the drain has begun, so that nothing without an end should be begun.
+    /// Whether the drain has begun, so that no long-lived work should start.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.connections.is_at(DrainStage::Draining)
     }
 
-    /// Waits for `work`, and drops it when it is time to go, or does not begin it.
+    /// Waits for `work`. Returns `None` if the token is cancelled first, and drops `work`.
+    ///
+    /// If the token is already cancelled, `work` is not polled.
     pub async fn run_until<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            // In this order: a queue may always have something.
+            // In this order, a queue that always has a job does not delay the shutdown.
             biased;
             () = self.cancelled() => None,
             result = work => Some(result),
         }
     }
 
-    /// Ends a stream when it is time to go: such as the one behind an event stream, whose client
-    /// then sees an answer that is complete.
+    /// Ends a stream when the token is cancelled.
+    ///
+    /// If it is the body of an event stream, the client gets a complete response.
     pub fn end_stream<S>(&self, stream: S) -> UntilShutdown<S> {
         UntilShutdown::new(stream, self.cancelled())
     }
 
-    /// Closes a WebSocket when it is time to go, with status 1001 (RFC 6455, 7.4.1).
+    /// Closes a WebSocket when the token is cancelled, with status 1001 (RFC 6455, 7.4.1).
     #[cfg(feature = "ws")]
     #[must_use]
     pub fn close_websocket(&self, socket: axum::extract::ws::WebSocket) -> ClosingWebSocket {
@@ -203,39 +211,39 @@ impl fmt::Debug for ShutdownToken {
 }
 
 impl TokenWaiters {
-    fn new(at_most: Duration) -> Arc<Self> {
+    fn new(max_window: Duration) -> Arc<Self> {
         Arc::new(Self {
-            now: AtomicUsize::new(0),
-            ever: AtomicU32::new(0),
-            at_most,
+            current: AtomicUsize::new(0),
+            total: AtomicU32::new(0),
+            max_window,
         })
     }
 
-    /// The time over which the moments are spread.
+    /// Returns the time over which the ends of the waits are spread.
     fn window(&self) -> Duration {
-        let others = u32::try_from(self.now.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
-        STAGGER.saturating_mul(others).min(self.at_most)
+        let count = u32::try_from(self.current.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        STAGGER.saturating_mul(count).min(self.max_window)
     }
 }
 
-/// One who waits.
+/// One wait, which counts until it is dropped.
 struct WaiterSlot {
-    waiting: Arc<TokenWaiters>,
+    waiters: Arc<TokenWaiters>,
     number: u32,
 }
 
 impl WaiterSlot {
-    fn new(waiting: Arc<TokenWaiters>) -> Self {
-        waiting.now.fetch_add(1, Ordering::Relaxed);
-        let number = waiting.ever.fetch_add(1, Ordering::Relaxed);
-        Self { waiting, number }
+    fn new(waiters: Arc<TokenWaiters>) -> Self {
+        waiters.current.fetch_add(1, Ordering::Relaxed);
+        let number = waiters.total.fetch_add(1, Ordering::Relaxed);
+        Self { waiters, number }
     }
 
-    /// How long after the beginning of the drain this one goes.
-    fn moment(&self) -> Duration {
+    /// Returns the time from the beginning of the drain to the end of this wait.
+    fn delay(&self) -> Duration {
         /// The golden ratio as a fraction of 2³²: its multiples fill an interval evenly.
         const STEP: u32 = 2_654_435_769;
-        let window = self.waiting.window();
+        let window = self.waiters.window();
         let share = f64::from(self.number.wrapping_mul(STEP)) / f64::from(u32::MAX);
         window.mul_f64(share)
     }
@@ -243,7 +251,7 @@ impl WaiterSlot {
 
 impl Drop for WaiterSlot {
     fn drop(&mut self) {
-        self.waiting.now.fetch_sub(1, Ordering::Relaxed);
+        self.waiters.current.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -264,36 +272,36 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_tells_when_the_drain_begins_and_not_before() {
+    async fn token_is_cancelled_when_drain_begins() {
         let (connections, token) = token();
-        let mut told = std::pin::pin!(token.cancelled());
+        let mut cancelled = std::pin::pin!(token.cancelled());
         connections.enter_stage(DrainStage::LameDuck);
-        assert!(timeout(LIMIT, &mut told).await.is_err());
+        assert!(timeout(LIMIT, &mut cancelled).await.is_err());
         assert!(!token.is_cancelled());
         connections.enter_stage(DrainStage::Draining);
-        told.await;
+        cancelled.await;
         assert!(token.is_cancelled());
         token.cancelled().await;
     }
 
     #[tokio::test(start_paused = true)]
-    async fn many_are_told_one_after_the_other_and_all_within_half_of_the_limit() {
+    async fn waits_end_spread_over_half_of_shutdown_timeout() {
         let (connections, token) = token();
         let waits: Vec<_> = (0..10_000).map(|_| token.cancelled()).collect();
         let began = Instant::now();
         connections.enter_stage(DrainStage::Draining);
-        let mut moments = Vec::new();
+        let mut delays = Vec::new();
         for wait in waits.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
             wait.await.unwrap();
-            moments.push(began.elapsed());
+            delays.push(began.elapsed());
         }
-        let last = *moments.iter().max().unwrap();
+        let last = *delays.iter().max().unwrap();
         assert!(last <= LIMIT / 2 + STAGGER * 2, "{last:?}");
         assert!(last >= LIMIT * 2 / 5, "spread over the window: {last:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_alone_is_told_at_once() {
+    async fn single_wait_ends_immediately() {
         let (connections, token) = token();
         let waiting = token.cancelled();
         let began = Instant::now();
@@ -303,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_is_dropped_when_it_is_time_to_go() {
+    async fn work_is_dropped_when_drain_begins() {
         let (connections, token) = token();
         assert_eq!(token.run_until(async { 7 }).await, Some(7));
         connections.enter_stage(DrainStage::Draining);
@@ -312,7 +320,7 @@ mod tests {
         assert_eq!(
             token.run_until(async { 7 }).await,
             None,
-            "however much there is to do"
+            "even if the work is ready"
         );
     }
 }

@@ -12,12 +12,11 @@ use super::SetupError;
 use crate::{
     config::{Level, duration_text},
     error::chain,
+    lifecycle::Backoff,
     telemetry::{Log, mask},
 };
 
-/// The delay before the second attempt; it doubles with each one.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-
+/// The longest delay before a retry.
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// The most bytes of an error that are logged.
@@ -85,7 +84,7 @@ impl<F> Connect<F> {
         Fut: Future<Output = Result<T, E>>,
         E: Into<SetupError>,
     {
-        let mut delay = FIRST_DELAY;
+        let mut backoff = Backoff::new(MAX_DELAY);
         let mut attempt = 0_u64;
         loop {
             let error = match (self.constructor)().await {
@@ -93,6 +92,7 @@ impl<F> Connect<F> {
                 Err(error) => error.into(),
             };
             attempt += 1;
+            let delay = backoff.next_delay();
             *last = mask(&chain(&*error));
             last.truncate(last.floor_char_boundary(MAX_ERROR));
             self.log.infra(Level::Warning, "connect_failed", |record| {
@@ -102,7 +102,6 @@ impl<F> Connect<F> {
                 record.number("retryMs", delay.as_millis());
             });
             sleep(delay).await;
-            delay = (delay * 2).min(MAX_DELAY);
         }
     }
 }

@@ -6,8 +6,8 @@ use super::{Connect, SetupError};
 use crate::{
     background::{BackgroundWorkers, Worker},
     config::Config,
-    health::Readiness,
     lifecycle::Hooks,
+    lifecycle::Readiness,
     metrics::Metrics,
     shutdown::ShutdownToken,
     telemetry::Log,

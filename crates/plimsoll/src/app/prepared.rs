@@ -12,7 +12,7 @@ use crate::{
     background::BackgroundWorkers,
     config::{Config, Environment, Level, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer, EndpointSet},
-    health::Readiness,
+    lifecycle::Readiness,
     lifecycle::{Heartbeats, Hooks, Lifecycle, ShutdownReport, Stop},
     metrics::Registry,
     otlp::Tracer,

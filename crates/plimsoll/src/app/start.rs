@@ -15,16 +15,14 @@ use crate::{
     config::{BodyMemory, Config, InfraEndpoints, Level, Notes, Settings},
     edge::{Edge, EndpointSet},
     lifecycle::{
-        ForcedShutdown, Hooks, Lifecycle, ShutdownOutcome, ShutdownReport, ShutdownSequence, Stop,
+        ForcedShutdown, Hooks, Lifecycle, MIN_FLUSH, ShutdownOutcome, ShutdownReport,
+        ShutdownSequence, Stop,
     },
     metrics::Registry,
     otlp::Tracer,
     server::{AcceptConfig, Bound},
     telemetry::Log,
 };
-
-/// What the flush still gets when it must be over at once.
-const FORCED_FLUSH: Duration = Duration::from_millis(400);
 
 /// How long the last spans may take: a collector that hangs delays the end by no more.
 const TRACES: Duration = Duration::from_millis(1900);
@@ -238,7 +236,7 @@ impl Running {
                     last.write(record, totals);
                 });
         if force.or(timeout(flush, &mut written)).await.is_none() {
-            let _ = timeout(flush.min(FORCED_FLUSH), written).await;
+            let _ = timeout(flush.min(MIN_FLUSH), written).await;
         }
         drop(self.admin);
         report
@@ -253,7 +251,7 @@ async fn end_traces(
     force: &mut ForcedShutdown<impl Future<Output = ()>>,
 ) -> Duration {
     let began = Instant::now();
-    let limit = TRACES.min(flush.saturating_sub(FORCED_FLUSH));
+    let limit = TRACES.min(flush.saturating_sub(MIN_FLUSH));
     if force.or(tracer.close(limit)).await.is_none() {
         // Not sent any more, but counted.
         tracer.close(Duration::ZERO).await;
@@ -266,5 +264,5 @@ async fn end_traces(
         record.number("spansExported", spans.exported);
         record.number("spansDropped", spans.total_dropped());
     });
-    flush.saturating_sub(began.elapsed()).max(FORCED_FLUSH)
+    flush.saturating_sub(began.elapsed()).max(MIN_FLUSH)
 }

@@ -1,4 +1,4 @@
-//! The connections of one listener, and how they are told that the end has come.
+//! Tracks the connections of one listener, and signals the stages of the drain to them.
 
 use std::sync::{
     OnceLock,
@@ -8,32 +8,33 @@ use std::sync::{
 use tokio::{runtime::Handle, sync::watch, task::coop::unconstrained, time::Instant};
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 
-/// What listeners and connections must know of the state.
+/// The stage of the drain that listeners and connections act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum DrainStage {
-    /// Accept, and serve.
+    /// Accept connections and serve requests.
     Open,
-    /// Accept, and serve, and tell clients to go elsewhere.
+    /// Accept connections, serve requests, and close each connection after its response.
     LameDuck,
-    /// Accept no more, close what is idle, finish the rest.
+    /// Accept no connections, close idle ones, finish requests in flight.
     Draining,
-    /// Let go of everything at once.
+    /// Close all connections immediately.
     Cut,
 }
 
-/// Shared by a listener, its connections and whoever ends them.
+/// Tracks the tasks of one listener and its connections, and their drain stage.
 ///
-/// The main listener and the admin listener have one each: they end at different times.
+/// The main listener and the admin listener have one each, because they close at different times.
 #[derive(Debug)]
 pub(crate) struct ConnectionTracker {
     stage: watch::Sender<DrainStage>,
-    /// Since when there are no new ones.
+    /// The time since which no connections are accepted.
     draining_since: OnceLock<Instant>,
-    /// The same, for those who only glance at it: the channel's lock is shared by all.
-    glance: AtomicU8,
+    /// A copy of `stage` that is read without the channel's lock, which all connections share.
+    current: AtomicU8,
+    /// Complete responses that were cut off before the client had read them.
     cut_off_sending: AtomicU64,
-    /// Those that speak something else than HTTP by now.
+    /// Connections that were upgraded from HTTP to another protocol.
     upgraded: AtomicU64,
     tasks: TaskTracker,
 }
@@ -43,7 +44,7 @@ impl ConnectionTracker {
         Self {
             stage: watch::Sender::new(DrainStage::Open),
             draining_since: OnceLock::new(),
-            glance: AtomicU8::new(DrainStage::Open as u8),
+            current: AtomicU8::new(DrainStage::Open as u8),
             cut_off_sending: AtomicU64::new(0),
             upgraded: AtomicU64::new(0),
             tasks: TaskTracker::new(),
@@ -54,11 +55,11 @@ impl ConnectionTracker {
         if stage >= DrainStage::Draining {
             self.draining_since.get_or_init(Instant::now);
         }
-        self.glance.store(stage as u8, Ordering::Release);
+        self.current.store(stage as u8, Ordering::Release);
         self.stage.send_replace(stage);
     }
 
-    /// When the drain began; now, if it has not.
+    /// Returns when the drain began, or the current time if it has not begun.
     pub(crate) fn draining_since(&self) -> Instant {
         self.draining_since
             .get()
@@ -66,28 +67,28 @@ impl ConnectionTracker {
             .unwrap_or_else(Instant::now)
     }
 
-    /// Whether the stage is `at_least`, at a glance.
+    /// Whether the stage is `at_least` or later. Takes no lock.
     pub(crate) fn is_at(&self, at_least: DrainStage) -> bool {
-        self.glance.load(Ordering::Acquire) >= at_least as u8
+        self.current.load(Ordering::Acquire) >= at_least as u8
     }
 
-    /// Waits until the stage is `at_least`. Whoever comes late still sees it.
+    /// Waits until the stage is `at_least` or later. Returns immediately if it already is.
     pub(crate) fn reached(&self, at_least: DrainStage) -> impl Future<Output = ()> + use<> {
         let mut stage = self.stage.subscribe();
-        // Whoever has used up the budget of its task would be turned away without being woken when
-        // the stage comes, since it is polled once and then only when it is woken.
+        // A task that has used up its coop budget would get `Pending` without a registered waker.
+        // Some callers poll this future only when it is woken, and would miss the stage.
         unconstrained(async move {
-            // An error means that whoever ends them is gone, and nobody is left to wait for.
+            // An error means that the tracker was dropped, so no drain follows.
             let _ = stage.wait_for(|stage| *stage >= at_least).await;
         })
     }
 
-    /// Starts a task on the present runtime, which the end waits for.
+    /// Spawns a task on the current runtime. The drain waits for it.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
     }
 
-    /// Starts the task of a connection or of a listener, which the end waits for.
+    /// Spawns the task of a connection or a listener on `runtime`. The drain waits for it.
     pub(crate) fn spawn_on(
         &self,
         task: impl Future<Output = ()> + Send + 'static,
@@ -96,13 +97,13 @@ impl ConnectionTracker {
         self.tasks.spawn_on(task, runtime);
     }
 
-    /// Waits until the last task has ended, once there will be no more.
+    /// Closes the tracker, and waits until the last task has ended.
     pub(crate) async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 
-    /// What the end waits for as it does for a task, until it is dropped.
+    /// Returns a token that the drain waits for, like for a task, until it is dropped.
     pub(crate) fn token(&self) -> TaskTrackerToken {
         self.tasks.token()
     }
@@ -115,18 +116,18 @@ impl ConnectionTracker {
         self.upgraded.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// How many connections speak something else than HTTP.
+    /// Returns the number of open upgraded connections.
     pub(crate) fn upgraded(&self) -> u64 {
         self.upgraded.load(Ordering::Relaxed)
     }
 
-    /// Answers are cut off that are complete and not yet taken by their client.
-    pub(crate) fn cut_off_sending(&self, answers: u32) {
+    /// Counts complete responses that were cut off before the client had read them.
+    pub(crate) fn cut_off_sending(&self, responses: u32) {
         self.cut_off_sending
-            .fetch_add(answers.into(), Ordering::Relaxed);
+            .fetch_add(responses.into(), Ordering::Relaxed);
     }
 
-    /// How many of them there were.
+    /// Returns the number of responses that were cut off while they were sent.
     pub(crate) fn cut_off_while_sending(&self) -> u64 {
         self.cut_off_sending.load(Ordering::Relaxed)
     }

@@ -1,12 +1,12 @@
-//! Whether the workers still run: a beat of each, seen from outside.
+//! Heartbeats of the workers, which detect a stalled worker.
 //!
-//! A worker is one thread. A handler that blocks it stops everything on it, timers too, so nothing
-//! on that worker can say so. Each worker therefore beats twice a second, and a thread of its own
-//! listens.
+//! A worker is one thread. A blocking handler stops everything on that thread, timers included, so
+//! the worker cannot report it. Each worker therefore records a heartbeat twice a second, and the
+//! watchdog thread checks them.
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -20,94 +20,93 @@ use tokio::{
 use crate::{
     request,
     request::{PolledRequest, PolledSlot},
+    sync::{Mutex, lock},
 };
 
-/// The pause between two beats.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+/// The time between two heartbeats of a worker, and between two checks of the watchdog.
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A worker that was silent for so long is stuck: a beat is due every half second.
-pub(super) const STUCK: Duration = Duration::from_millis(1500);
+/// The age of the last heartbeat from which a worker counts as stuck: three missed heartbeats.
+pub(super) const STUCK: Duration = HEARTBEAT_INTERVAL.saturating_mul(3);
 
-/// How long all workers may be silent, before the process counts as dead (contract HTTP-3): a
-/// handler may block its worker for as long as it may take, and for this long at least.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
+/// The shortest time without a heartbeat of any worker after which `/health` fails (contract HTTP-3).
+const MIN_STALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long that is with this `REQUEST_TIMEOUT`.
+/// Returns the time without a heartbeat of any worker after which `/health` fails (contract HTTP-3).
+///
+/// A handler may block its worker for `REQUEST_TIMEOUT`, and for 30 s at least.
 pub(crate) fn stall_limit(request_timeout: Option<Duration>) -> Duration {
-    request_timeout.unwrap_or_default().max(STALL_LIMIT)
+    request_timeout.unwrap_or_default().max(MIN_STALL_LIMIT)
 }
 
-/// The beats of all workers.
+/// The last heartbeat of each worker.
 #[derive(Debug)]
 pub(crate) struct Heartbeats {
-    born: Instant,
-    /// The last beat of each, in milliseconds after `born`.
-    beats: Box<[AtomicU64]>,
-    /// Where the thread that beat last notes the requests that it polls, for each worker.
+    started: Instant,
+    /// The last heartbeat of each worker, in milliseconds after `started`. Written by the worker.
+    last: Box<[AtomicU64]>,
+    /// For each worker, the slot of the thread that recorded its last heartbeat. It holds the request
+    /// that the thread polls.
     polled: Box<[Mutex<Option<Arc<PolledSlot>>>]>,
 }
 
 impl Heartbeats {
-    /// Makes these workers beat, for as long as their runtimes live.
+    /// Spawns the heartbeat task of each worker, which runs until the runtime shuts down.
     pub(crate) fn start(workers: &[Handle]) -> Arc<Self> {
-        let pulse = Arc::new(Self::of_silent(workers.len()));
+        let heartbeats = Arc::new(Self::without_tasks(workers.len()));
         for (index, worker) in workers.iter().enumerate() {
-            let pulse = Arc::clone(&pulse);
+            let heartbeats = Arc::clone(&heartbeats);
             worker.spawn(async move {
                 loop {
-                    pulse.record(index);
+                    heartbeats.record(index);
                     // A worker moves to another thread where code calls `block_in_place`.
-                    *lock(&pulse.polled[index]) = Some(request::note_polled());
+                    *lock(&heartbeats.polled[index]) = Some(request::note_polled());
                     sleep(HEARTBEAT_INTERVAL).await;
                 }
             });
         }
-        pulse
+        heartbeats
     }
 
+    /// Records a heartbeat of a worker.
     pub(super) fn record(&self, index: usize) {
-        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.beats[index].store(now, Ordering::Relaxed);
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last[index].store(now, Ordering::Relaxed);
     }
 
-    /// Workers that have beaten just now, and beat by [`Heartbeats::beat`] only.
-    pub(super) fn of_silent(count: usize) -> Self {
+    /// Creates heartbeats that only [`Heartbeats::record`] updates. Each begins with age 0.
+    pub(super) fn without_tasks(count: usize) -> Self {
         Self {
-            born: Instant::now(),
-            beats: (0..count).map(|_| AtomicU64::new(0)).collect(),
+            started: Instant::now(),
+            last: (0..count).map(|_| AtomicU64::new(0)).collect(),
             polled: (0..count).map(|_| Mutex::default()).collect(),
         }
     }
 
-    /// The request that a worker polls, if it polls one.
+    /// Returns the request that a worker polls, if it polls one.
     pub(super) fn polled(&self, index: usize) -> Option<PolledRequest> {
         lock(self.polled.get(index)?).as_ref()?.read()
     }
 
-    /// How long each worker has been silent.
+    /// Returns the age of the last heartbeat of each worker.
     pub(crate) fn ages(&self) -> impl Iterator<Item = Duration> {
-        let now = self.born.elapsed();
-        self.beats.iter().map(move |beat| {
-            now.saturating_sub(Duration::from_millis(beat.load(Ordering::Relaxed)))
+        let now = self.started.elapsed();
+        self.last.iter().map(move |last| {
+            now.saturating_sub(Duration::from_millis(last.load(Ordering::Relaxed)))
         })
     }
 
-    /// Whether a worker has been silent for longer than a beat can be late.
+    /// Whether the last heartbeat of a worker is older than [`STUCK`].
     pub(crate) fn is_stuck(&self, index: usize) -> bool {
-        self.ages()
-            .nth(index)
-            .is_some_and(|silence| silence > STUCK)
+        self.ages().nth(index).is_some_and(|age| age > STUCK)
     }
 
-    /// Whether every worker has been silent for longer than `limit` (contract HTTP-3). A service
-    /// without workers of its own never is: whoever answers shows that it is not.
+    /// Whether every worker's last heartbeat is older than `limit` (contract HTTP-3).
+    ///
+    /// Always false without workers: the runtime that answers the probe is then the one that serves.
     pub(crate) fn all_stalled(&self, limit: Duration) -> bool {
-        !self.beats.is_empty() && self.ages().all(|silence| silence > limit)
+        !self.last.is_empty() && self.ages().all(|age| age > limit)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -117,21 +116,24 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_service_is_gone_when_every_worker_is_silent() {
-        let pulse = Heartbeats::of_silent(2);
+    async fn service_stalls_when_no_worker_has_a_heartbeat() {
+        let heartbeats = Heartbeats::without_tasks(2);
         advance(Duration::from_secs(31)).await;
-        assert!(pulse.all_stalled(Duration::from_secs(30)));
-        pulse.record(1);
-        assert!(!pulse.all_stalled(Duration::from_secs(30)), "one is enough");
-        let silences: Vec<_> = pulse.ages().map(|silence| silence.as_secs()).collect();
-        assert_eq!(silences, [31, 0]);
+        assert!(heartbeats.all_stalled(Duration::from_secs(30)));
+        heartbeats.record(1);
+        assert!(
+            !heartbeats.all_stalled(Duration::from_secs(30)),
+            "one is enough"
+        );
+        let ages: Vec<_> = heartbeats.ages().map(|age| age.as_secs()).collect();
+        assert_eq!(ages, [31, 0]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_runtime_that_runs_beats() {
-        let pulse = Heartbeats::start(&[Handle::current()]);
+    async fn running_runtime_records_heartbeats() {
+        let heartbeats = Heartbeats::start(&[Handle::current()]);
         sleep(Duration::from_secs(60)).await;
-        assert!(pulse.ages().all(|silence| silence <= HEARTBEAT_INTERVAL));
+        assert!(heartbeats.ages().all(|age| age <= HEARTBEAT_INTERVAL));
         assert!(!Heartbeats::start(&[]).all_stalled(Duration::ZERO));
     }
 }

@@ -1,35 +1,33 @@
-//! Shutdown hooks: they run after the last request, last registered first.
+//! Shutdown hooks, which run after the last request in reverse order of registration.
 //!
 //! A later part of set-up depends on earlier ones, so it is shut down before them.
 //!
 //! # Deadlines
 //!
-//! Hooks run one after the other and share `AFTER_DRAIN`. Each has the shared
-//! time that is left, divided by the hooks that are left: a hook that hangs costs the others nothing
-//! but its own part. A hook with a limit of its own takes none of the shared time. The sum of these
-//! limits is declared before the start, because it is a part of the hard limit (contract LIFE-10).
+//! Hooks run one after the other and share `AFTER_DRAIN`. The limit of a hook is the shared time that
+//! is left, divided by the number of hooks that are left. A hook that hangs thus uses up only its own
+//! share. A hook with a limit of its own takes no shared time. The sum of these limits is declared
+//! before the start, because it is part of the hard limit (contract LIFE-10).
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     runtime,
     time::{Instant, timeout},
 };
 
-use crate::{config::Level, telemetry::Log};
+use crate::{
+    config::Level,
+    sync::{Mutex, lock},
+    telemetry::Log,
+};
 
 type HookFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The hooks of one service. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Hooks {
-    shared: Arc<HookList>,
+    inner: Arc<HookList>,
 }
 
 struct HookList {
@@ -40,89 +38,89 @@ struct HookList {
 
 struct Hook {
     name: String,
-    /// Its own limit; the hook shares the common time if there is none.
+    /// The hook's own limit. Without one, the hook takes part of the shared time.
     limit: Option<Duration>,
-    work: HookFuture,
+    future: HookFuture,
 }
 
-/// How the hooks ended.
+/// The result of running all hooks.
 #[derive(Debug)]
 pub(crate) struct HooksOutcome {
     pub(crate) cut_off: u64,
-    /// What is left of the shared time.
-    pub(crate) left: Duration,
+    /// The shared time that was not used.
+    pub(crate) time_left: Duration,
 }
 
 impl Hooks {
-    /// `extra_time` is the total that hooks with a limit of their own may take.
+    /// Creates an empty list. `extra_time` is the declared total of the hooks' own limits.
     pub(crate) fn new(extra_time: Duration) -> Self {
         Self {
-            shared: Arc::new(HookList {
+            inner: Arc::new(HookList {
                 list: Mutex::new(Vec::new()),
                 extra_time,
             }),
         }
     }
 
+    /// Registers a hook.
     pub(crate) fn push(
         &self,
         name: &str,
         limit: Option<Duration>,
-        work: impl Future<Output = ()> + Send + 'static,
+        future: impl Future<Output = ()> + Send + 'static,
     ) {
-        self.lock().push(Hook {
+        lock(&self.inner.list).push(Hook {
             name: name.to_owned(),
             limit,
-            work: Box::pin(work),
+            future: Box::pin(future),
         });
     }
 
-    /// The number of hooks that have not begun.
+    /// Returns the number of hooks that have not started.
     pub(crate) fn len(&self) -> u64 {
-        self.lock().len() as u64
+        lock(&self.inner.list).len() as u64
     }
 
-    /// The declared total of the hooks' own limits.
+    /// Returns the declared total of the hooks' own limits.
     pub(crate) fn extra_time(&self) -> Duration {
-        self.shared.extra_time
+        self.inner.extra_time
     }
 
-    /// The sum of the hooks' own limits, if it exceeds the declared total.
+    /// Returns the sum of the hooks' own limits, if it exceeds the declared total.
     pub(crate) fn undeclared(&self) -> Option<Duration> {
-        let sum = self
-            .lock()
+        let sum = lock(&self.inner.list)
             .iter()
             .filter_map(|hook| hook.limit)
             .fold(Duration::ZERO, Duration::saturating_add);
         (sum > self.extra_time()).then_some(sum)
     }
 
-    /// Runs all hooks, one after the other. `time` is what they share.
+    /// Runs all hooks, one after the other. `time` is the shared time.
     ///
-    /// If the end is `hurried`, limits of their own do not count. A hook that is cut off or panics is
-    /// named in a WARNING.
+    /// If the shutdown is `forced`, the hooks' own limits are ignored. If a hook is cut off or panics,
+    /// a WARNING names it.
     pub(crate) async fn run(
         &self,
         time: Duration,
-        hurried: bool,
+        forced: bool,
         runtime: &runtime::Handle,
         log: &Log,
     ) -> HooksOutcome {
-        let mut left = time;
-        let mut extra = if hurried {
+        let mut shared = time;
+        let mut extra = if forced {
             Duration::ZERO
         } else {
             self.extra_time()
         };
         let mut cut_off = 0;
-        while let Some((hook, limit)) = self.next(left, extra) {
+        while let Some((hook, limit)) = self.next(shared, extra) {
             let began = Instant::now();
             let problem = if limit.is_zero() {
                 cut_off += 1;
                 Some("had no time left to begin")
             } else {
-                // A task of its own, so that a panic stays in it.
-                let task = runtime.spawn(hook.work);
+                // A separate task contains a panic of the hook.
+                let task = runtime.spawn(hook.future);
                 let abort = task.abort_handle();
                 let problem = match timeout(limit, task).await {
                     Ok(Ok(())) => None,
@@ -137,7 +135,7 @@ impl Hooks {
             };
             let pool = match hook.limit {
                 Some(_) if !extra.is_zero() => &mut extra,
-                _ => &mut left,
+                _ => &mut shared,
             };
             *pool = pool.saturating_sub(began.elapsed());
             if let Some(problem) = problem {
@@ -148,39 +146,35 @@ impl Hooks {
                 });
             }
         }
-        HooksOutcome { cut_off, left }
+        HooksOutcome {
+            cut_off,
+            time_left: shared,
+        }
     }
 
-    /// Takes the next hook, and computes how long it may take. A hook may register further ones.
+    /// Takes the next hook, and computes its limit. A hook may register further hooks.
     ///
-    /// A hook with a limit of its own shares the common time once the declared total is used up: that
-    /// is possible only for one that was registered after the start.
-    fn next(&self, left: Duration, extra: Duration) -> Option<(Hook, Duration)> {
-        let mut list = self.lock();
+    /// Once the declared total is used up, a hook with its own limit takes shared time instead. This
+    /// happens only to hooks that were registered after the start.
+    fn next(&self, shared: Duration, extra: Duration) -> Option<(Hook, Duration)> {
+        let mut list = lock(&self.inner.list);
         let hook = list.pop()?;
         let limit = match hook.limit {
             Some(limit) if !extra.is_zero() => limit.min(extra),
             _ => {
                 let shares = |hook: &&Hook| hook.limit.is_none() || extra.is_zero();
                 let others = list.iter().filter(shares).count();
-                left / u32::try_from(others + 1).unwrap_or(u32::MAX)
+                shared / u32::try_from(others + 1).unwrap_or(u32::MAX)
             }
         };
         Some((hook, limit))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Hook>> {
-        self.shared
-            .list
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.lock().iter().map(|hook| &hook.name))
+            .entries(lock(&self.inner.list).iter().map(|hook| &hook.name))
             .finish()
     }
 }
@@ -219,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn own_limit_takes_no_shared_time() {
+    fn hook_with_own_limit_takes_no_shared_time() {
         let hooks = hooks(30, &[None, Some(20), Some(10), None]);
         assert_eq!(hooks.undeclared(), None);
         assert_eq!(next(&hooks, 2400, 30), Some(1200));
@@ -233,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn hurried_end_ignores_own_limits() {
+    fn forced_shutdown_ignores_own_limits() {
         let hooks = hooks(30, &[None, Some(30)]);
         assert_eq!(next(&hooks, 400, 0), Some(200));
         assert_eq!(next(&hooks, 200, 0), Some(200));
     }
 
     #[test]
-    fn sum_above_the_declared_total_is_found() {
+    fn sum_above_declared_total_is_reported() {
         let declared = hooks(30, &[Some(20), None, Some(10)]);
         assert_eq!(declared.undeclared(), None);
         let undeclared = hooks(29, &[Some(20), None, Some(10)]);

@@ -1,8 +1,8 @@
-//! The runs of background workers, as the drain sees them.
+//! Counts of background worker runs, which the shutdown reports.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts runs of background workers.
+/// Counts the runs of background workers that are in progress or finished during the shutdown.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerRuns {
     running: AtomicU64,
@@ -14,7 +14,7 @@ impl WorkerRuns {
         self.running.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A run has ended, by itself and after the signal if `finished`.
+    /// Counts the end of a run. `finished` means that it ended by itself after the signal.
     pub(crate) fn ended(&self, finished: bool) {
         if finished {
             self.finished.fetch_add(1, Ordering::AcqRel);
@@ -22,12 +22,12 @@ impl WorkerRuns {
         self.running.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// The number of runs in progress.
+    /// Returns the number of runs in progress.
     pub(crate) fn running(&self) -> u64 {
         self.running.load(Ordering::Acquire)
     }
 
-    /// The number of runs that ended by themselves after the signal.
+    /// Returns the number of runs that ended by themselves after the signal.
     pub(crate) fn finished(&self) -> u64 {
         self.finished.load(Ordering::Acquire)
     }

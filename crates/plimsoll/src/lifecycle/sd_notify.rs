@@ -1,25 +1,24 @@
-//! Tells the service manager how the process is: that it is ready, that it ends, that it lives
-//! (sd_notify(3)).
+//! Notifications to the service manager: readiness, watchdog pings and the shutdown (sd_notify(3)).
 //!
-//! | message | when |
+//! | message | sent |
 //! |---|---|
-//! | `READY=1` | connections are accepted |
-//! | `WATCHDOG=1` | from then on, twice in `WATCHDOG_USEC`, while a worker beats |
-//! | `STOPPING=1` | the end begins |
+//! | `READY=1` | when connections are accepted |
+//! | `WATCHDOG=1` | after `READY=1`, twice in `WATCHDOG_USEC`, while a worker has heartbeats |
+//! | `STOPPING=1` | when the shutdown begins |
 //!
-//! # When the process counts as alive
+//! # Watchdog pings
 //!
-//! A manager that hears nothing kills the process, with all the requests that still go well. One
-//! worker that is stuck is not worth that: the others go on, and a record tells of it. Only when
-//! `/health` would be 503 too, since no worker has shown a heartbeat for as long as a handler may
-//! block one, is a restart the better end. Set-up is not watched: it may block its worker, and the
-//! manager has a limit of its own for starts.
+//! If the pings stop, the manager kills the process with all its requests in flight. One stalled
+//! worker does not stop them: the other workers still serve, and `worker_stuck` is logged. The pings
+//! stop under the condition that makes `/health` answer 503: no worker has had a heartbeat for as long
+//! as a handler may block it. Set-up is not watched: it may block its worker, and the manager has a
+//! start timeout of its own.
 //!
 //! # Invariants
 //!
-//! * A manager that is not there, or does not read, costs one record and nothing else. Only
-//!   `READY=1`, without which it would give the start up, waits for a place in its queue, and not
-//!   for long.
+//! * If the manager is missing or does not read, the only effect is one log record.
+//! * Only `READY=1` waits for space in the manager's queue, for a second at most. Without it the start
+//!   would time out.
 
 use std::{
     io,
@@ -36,23 +35,25 @@ use tokio::time::Instant;
 use super::Heartbeats;
 use crate::{config::Level, telemetry::Log};
 
-/// How long `READY=1` may wait for a place in the manager's queue.
+/// How long `READY=1` may wait for space in the manager's queue.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The least time between two signs of life: half of an interval that no manager is set to.
-const LEAST_PAUSE: Duration = Duration::from_millis(10);
+/// The shortest time between two pings. No practical `WATCHDOG_USEC` is below twice this time.
+const MIN_PING_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The way to the manager, if there is one.
+/// The notification socket of the service manager, if there is one.
 #[derive(Debug)]
 pub(crate) struct SdNotify {
     manager: Option<(UnixDatagram, SocketAddr)>,
     log: Log,
     is_ready: AtomicBool,
-    has_complained: AtomicBool,
+    has_logged_error: AtomicBool,
 }
 
 impl SdNotify {
-    /// Tells whoever listens at `socket`, which is the text of `NOTIFY_SOCKET`.
+    /// Opens the socket of the manager. `socket` is the value of `NOTIFY_SOCKET`.
+    ///
+    /// If that fails, the error is logged and nothing is sent.
     pub(crate) fn new(socket: Option<&str>, log: Log) -> Arc<Self> {
         let opened = socket.map(open).transpose();
         let (manager, problem) = match opened {
@@ -63,7 +64,7 @@ impl SdNotify {
             manager,
             log,
             is_ready: AtomicBool::new(false),
-            has_complained: AtomicBool::new(false),
+            has_logged_error: AtomicBool::new(false),
         };
         if let Some(error) = problem {
             notify.log_send_error(&error);
@@ -71,23 +72,23 @@ impl SdNotify {
         Arc::new(notify)
     }
 
-    /// Connections are accepted.
+    /// Reports that connections are accepted.
     pub(crate) fn ready(&self) {
         self.send("READY=1");
-        self.wait_no_more();
+        self.set_nonblocking();
         self.is_ready.store(true, Ordering::Release);
     }
 
-    /// The end begins.
+    /// Reports that the shutdown begins.
     pub(crate) fn stopping(&self) {
-        self.wait_no_more();
+        self.set_nonblocking();
         self.send("STOPPING=1");
     }
 
-    /// Neither the end nor the watchdog's thread has time to wait.
-    fn wait_no_more(&self) {
+    /// Makes further sends fail instead of waiting: the shutdown and the watchdog must not block.
+    fn set_nonblocking(&self) {
         if let Some((socket, _)) = &self.manager {
-            // It cannot fail for a socket; a send would then take as long as before.
+            // This does not fail for a socket. If it did, a send would still time out.
             let _ = socket.set_nonblocking(true);
         }
     }
@@ -101,9 +102,9 @@ impl SdNotify {
         }
     }
 
-    /// Says once that the manager does not hear.
+    /// Logs the first error that the manager's socket returns.
     fn log_send_error(&self, error: &io::Error) {
-        if !self.has_complained.swap(true, Ordering::Relaxed) {
+        if !self.has_logged_error.swap(true, Ordering::Relaxed) {
             self.log.infra(Level::Warning, "notify_failed", |record| {
                 record.str("error", &error.to_string());
             });
@@ -133,34 +134,33 @@ fn address(name: &str) -> io::Result<SocketAddr> {
     }
 }
 
-/// The signs of life that the manager waits for.
+/// Sends the watchdog pings that the manager expects.
 #[derive(Debug)]
 pub(crate) struct WatchdogNotifier {
     notify: Arc<SdNotify>,
-    every: Duration,
+    interval: Duration,
     stall_limit: Duration,
     due: Instant,
 }
 
 impl WatchdogNotifier {
-    /// For a manager that waits for as long as `patience`, of a process that counts as dead when all
-    /// its workers have been silent for `stall_limit`.
-    pub(crate) fn new(notify: Arc<SdNotify>, patience: Duration, stall_limit: Duration) -> Self {
+    /// Pings twice in each `timeout` of the manager, unless all workers have stalled for `stall_limit`.
+    pub(crate) fn new(notify: Arc<SdNotify>, timeout: Duration, stall_limit: Duration) -> Self {
         Self {
             notify,
-            every: (patience / 2).max(LEAST_PAUSE),
+            interval: (timeout / 2).max(MIN_PING_INTERVAL),
             stall_limit,
             due: Instant::now(),
         }
     }
 
-    /// Gives the next one if it is time and there is life, and says when to come again.
-    pub(super) fn ping_if_due(&mut self, pulse: &Heartbeats) -> Duration {
+    /// Sends a ping if one is due and a worker runs. Returns the time until the next one is due.
+    pub(super) fn ping_if_due(&mut self, heartbeats: &Heartbeats) -> Duration {
         let now = Instant::now();
         if now >= self.due {
-            self.due = now + self.every;
+            self.due = now + self.interval;
             let is_watched = self.notify.is_ready.load(Ordering::Acquire);
-            if is_watched && !pulse.all_stalled(self.stall_limit) {
+            if is_watched && !heartbeats.all_stalled(self.stall_limit) {
                 self.notify.send("WATCHDOG=1");
             }
         }

@@ -1,31 +1,34 @@
-//! How a stop went: the last record, and the exit status.
+//! The report of a shutdown: the last log record and the exit status.
 
 use std::time::Duration;
 
 use crate::telemetry::{Record, Totals};
 
-/// How a service ended (contract LIFE-6).
+/// The exit status of a process that cut off a request, a background worker or a hook.
+pub(super) const CUT_OFF_STATUS: u8 = 3;
+
+/// Reports how a service was shut down (contract LIFE-6).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// What ended it: `SIGTERM`, `SIGINT`, `SIGQUIT` or `requested`.
+    /// The reason of the shutdown: `SIGTERM`, `SIGINT`, `SIGQUIT` or `requested`.
     pub reason: &'static str,
-    /// Requests that ended after the stop had begun and before their time was over, be it that they
-    /// were answered or that their clients went away; probes left out.
+    /// Requests that ended during the shutdown within the time limit: answered, or abandoned by their
+    /// client. Probes are not counted.
     pub requests_finished: u64,
-    /// Requests that had not ended when their time was over.
+    /// Requests that had not ended within the time limit.
     pub requests_cut_off: u64,
-    /// Background workers that ended by themselves after the stop had begun.
+    /// Background workers that ended by themselves during the shutdown.
     pub workers_finished: u64,
-    /// Background workers that had not ended when the drain's time was over.
+    /// Background workers that had not ended when the drain timed out.
     pub workers_cut_off: u64,
-    /// Hooks that had not ended when their time was over.
+    /// Hooks that had not ended within their limit.
     pub hooks_cut_off: u64,
-    /// How long it went on accepting while not ready.
+    /// The time of the lame duck: connections were accepted, and `/ready` answered 503.
     pub lame_duck: Duration,
-    /// How long it waited for requests in flight.
+    /// The time that the drain waited for requests in flight.
     pub drain: Duration,
-    /// How long the hooks took.
+    /// The time that the hooks took.
     pub hooks: Duration,
 }
 
@@ -44,17 +47,17 @@ impl ShutdownReport {
         }
     }
 
-    /// The exit status: 0, or 3 if a request, a background worker or a hook had to be cut off.
+    /// Returns the exit status: 0, or 3 if a request, a background worker or a hook was cut off.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         if self.requests_cut_off + self.workers_cut_off + self.hooks_cut_off == 0 {
             0
         } else {
-            3
+            CUT_OFF_STATUS
         }
     }
 
-    /// Writes the fields of the last record.
+    /// Writes the fields of the last log record.
     pub(crate) fn write(&self, record: &mut Record<'_>, totals: Totals) {
         record.str("reason", self.reason);
         record.number("exitStatus", self.exit_status());

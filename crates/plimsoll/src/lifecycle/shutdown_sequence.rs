@@ -1,8 +1,8 @@
-//! Turns "please stop" into an end that loses no request.
+//! The graceful shutdown: lame duck, drain, hooks.
 //!
 //! ```text
 //! stop ─▶ lame duck ──DRAIN_DELAY──▶ draining ──empty, or SHUTDOWN_TIMEOUT──▶ flushing ─▶ report
-//!             └───────── a second stop skips to here ──────────────────────────┘
+//!             └───────── a second stop skips to flushing ──────────────────────┘
 //! ```
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
@@ -21,26 +21,28 @@ use crate::{
     telemetry::Log,
 };
 
-/// What hooks and the flush of telemetry share (contract LIFE-1).
+/// The time that hooks and the flush of telemetry share (contract LIFE-1).
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
 
-/// The longest time from the signal to the end of the process (contract LIFE-1, LIFE-10).
+/// Returns the longest time from the signal to the exit of the process (contract LIFE-1, LIFE-10).
 pub(crate) fn hard_limit(config: &Config, extra_hook_time: Duration) -> Duration {
     [config.shutdown_timeout, AFTER_DRAIN, extra_hook_time]
         .into_iter()
         .fold(config.drain_delay, Duration::saturating_add)
 }
 
-/// What of that is left for the flush, however long the hooks take.
-const FLUSH_AT_LEAST: Duration = Duration::from_millis(400);
+/// The time that is reserved for the flush of the log, however long hooks and spans take.
+pub(crate) const MIN_FLUSH: Duration = Duration::from_millis(400);
 
-/// What both have after a second signal (LIFE-3: 1 s, the cut included).
-const HURRIED_BUDGET: Duration = Duration::from_millis(800);
+/// The time that hooks and flush share after a second signal.
+///
+/// With [`CUT_BUDGET`] it is the 1 s of contract LIFE-3.
+const FORCED_BUDGET: Duration = Duration::from_millis(800);
 
-/// How long connections that were cut off get to write their records.
+/// How long connections that were cut off may take to write their records.
 const CUT_BUDGET: Duration = Duration::from_millis(200);
 
-/// The end of one service.
+/// Runs the shutdown of one service.
 #[derive(Debug)]
 pub(crate) struct ShutdownSequence<'a> {
     pub(crate) lifecycle: &'a Arc<Lifecycle>,
@@ -49,15 +51,14 @@ pub(crate) struct ShutdownSequence<'a> {
     pub(crate) hooks: &'a Hooks,
     pub(crate) drain_delay: Duration,
     pub(crate) shutdown_timeout: Duration,
-    /// Where the hooks run.
+    /// The runtime that the hooks run on.
     pub(crate) runtime: &'a runtime::Handle,
 }
 
 impl ShutdownSequence<'_> {
-    /// Goes through all states up to flushing. What is left is to write the report, and the time
-    /// there is for that.
+    /// Runs all states up to flushing. Returns the report, and the time for its flush.
     ///
-    /// `force` ends when somebody wants it to be over at once, at whatever stage it is.
+    /// When `force` fires, the current stage is skipped, and all further waits are cut short.
     pub(crate) async fn run(
         self,
         stop: Stop,
@@ -80,17 +81,17 @@ impl ShutdownSequence<'_> {
         report.lame_duck = began.elapsed();
         self.enter_draining();
         let drained = timeout(self.shutdown_timeout, self.lifecycle.connections.ended());
-        // Whether all went or the time was over shows in what is left, which is counted below.
+        // The result is not needed: what has not ended is counted below.
         force.or(drained).await;
         report.drain = began.elapsed() - report.lame_duck;
 
         let end = Instant::now()
-            + if force.is_over {
-                HURRIED_BUDGET
+            + if force.has_fired {
+                FORCED_BUDGET
             } else {
                 AFTER_DRAIN
             };
-        // In this order: a request that ends in between is missing from both, and in neither twice.
+        // In this order, a request that ends in between is counted in neither, rather than in both.
         report.requests_finished = self.registry.http.finished() - finished_before;
         report.requests_cut_off =
             self.registry.http.in_flight() + self.lifecycle.connections.upgraded();
@@ -102,24 +103,26 @@ impl ShutdownSequence<'_> {
 
         self.lifecycle.advance(LifecycleState::Flushing);
         let hooks_began = Instant::now();
-        let time = (end - FLUSH_AT_LEAST).saturating_duration_since(hooks_began);
-        let hooks = self.hooks.run(time, force.is_over, self.runtime, self.log);
-        let ended = if force.is_over {
+        let time = (end - MIN_FLUSH).saturating_duration_since(hooks_began);
+        let hooks = self
+            .hooks
+            .run(time, force.has_fired, self.runtime, self.log);
+        let outcome = if force.has_fired {
             Some(hooks.await)
         } else {
             force.or(hooks).await
         };
-        // A second signal cuts off the hook that runs, and all behind it.
-        let ended = ended.unwrap_or_else(|| HooksOutcome {
+        // A second signal cuts off the hook that runs, and all that have not started.
+        let outcome = outcome.unwrap_or_else(|| HooksOutcome {
             cut_off: self.hooks.len() + 1,
-            left: Duration::ZERO,
+            time_left: Duration::ZERO,
         });
-        report.hooks_cut_off = ended.cut_off;
+        report.hooks_cut_off = outcome.cut_off;
         report.hooks = hooks_began.elapsed();
-        let flush = if force.is_over {
-            FLUSH_AT_LEAST
+        let flush = if force.has_fired {
+            MIN_FLUSH
         } else {
-            ended.left + FLUSH_AT_LEAST
+            outcome.time_left + MIN_FLUSH
         };
         ShutdownOutcome { report, flush }
     }
@@ -130,7 +133,7 @@ impl ShutdownSequence<'_> {
     }
 }
 
-/// How the end went, but for the last record.
+/// The result of the shutdown up to the flush.
 #[derive(Debug)]
 pub(crate) struct ShutdownOutcome {
     pub(crate) report: ShutdownReport,
@@ -138,31 +141,32 @@ pub(crate) struct ShutdownOutcome {
     pub(crate) flush: Duration,
 }
 
-/// Somebody who may want it to be over at once.
+/// A second signal, which cuts the waits of a shutdown short.
 #[derive(Debug)]
 pub(crate) struct ForcedShutdown<F> {
-    wanted: Pin<Box<F>>,
-    is_over: bool,
+    signal: Pin<Box<F>>,
+    has_fired: bool,
 }
 
 impl<F: Future<Output = ()>> ForcedShutdown<F> {
-    pub(crate) fn new(wanted: F) -> Self {
+    /// Fires when `signal` completes.
+    pub(crate) fn new(signal: F) -> Self {
         Self {
-            wanted: Box::pin(wanted),
-            is_over: false,
+            signal: Box::pin(signal),
+            has_fired: false,
         }
     }
 
-    /// Waits for `work`; gives nothing if it is wanted to be over, now or before.
+    /// Waits for `work`. Returns `None`, and drops `work`, if the shutdown is or becomes forced.
     pub(crate) async fn or<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        if self.is_over {
+        if self.has_fired {
             return None;
         }
         tokio::select! {
             biased;
             result = work => Some(result),
-            () = &mut self.wanted => {
-                self.is_over = true;
+            () = &mut self.signal => {
+                self.has_fired = true;
                 None
             }
         }

@@ -1,14 +1,14 @@
-//! The signals of the process, from its first moment.
+//! The signal handlers of the process.
 //!
-//! | signal | what it does |
+//! | signal | effect |
 //! |---|---|
-//! | SIGTERM, SIGINT | begins the end, and hurries it when it comes again |
-//! | SIGQUIT | begins an end that skips to the flush |
-//! | SIGHUP | has files read again |
-//! | SIGUSR1, SIGUSR2 | nothing but a record: other servers have a meaning for them, and nobody who sends one wants the service to die |
+//! | SIGTERM, SIGINT | the first begins the shutdown, a second one forces it |
+//! | SIGQUIT | begins a shutdown that skips to the flush |
+//! | SIGHUP | reloads the TLS files |
+//! | SIGUSR1, SIGUSR2 | only a log record: other servers use them, and their default action would end the process |
 //!
-//! As PID 1 a process gets no default action: until a handler is installed the kernel throws the
-//! signal away. So handlers are installed before anything that takes time.
+//! For PID 1 there are no default actions: the kernel discards a signal without a handler. The
+//! handlers are therefore installed before anything that takes time.
 
 use std::{io, time::Duration};
 
@@ -17,17 +17,17 @@ use tokio::{
     time::Instant,
 };
 
-/// Signals closer together than this count as one: some supervisors signal a process and its group.
-const ONE_SIGNAL: Duration = Duration::from_secs(1);
+/// Signals within this time count as one: some supervisors signal a process and its group.
+const REPEAT_WINDOW: Duration = Duration::from_secs(1);
 
-/// Why the service ends.
+/// The reason of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
     Terminate,
     Interrupt,
-    /// Without waiting for requests.
+    /// Does not wait for requests in flight.
     Quit,
-    /// The program asked for it.
+    /// Requested by the program.
     Requested,
 }
 
@@ -42,7 +42,7 @@ impl Stop {
     }
 }
 
-/// The signals that mean something here. From here on their default action is off.
+/// The installed signal handlers. They replace the default actions for the rest of the process.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
@@ -58,7 +58,7 @@ impl Signals {
     ///
     /// # Errors
     ///
-    /// If the operating system refuses, which it does only for want of descriptors.
+    /// If the operating system rejects a handler, which happens only without free descriptors.
     pub(crate) fn install() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -73,18 +73,20 @@ impl Signals {
         })
     }
 
-    /// SIGHUP, which asks for files to be read again and ends nothing. Given away once.
+    /// Takes the stream of SIGHUP, which reloads files. `None` on further calls.
     pub(crate) fn hangup(&mut self) -> Option<Signal> {
         self.hangup.take()
     }
 
-    /// Signals without a meaning, by name. Given away once.
+    /// Takes the streams of ignored signals, with their names. Empty on further calls.
     pub(crate) fn ignored(&mut self) -> impl Iterator<Item = (&'static str, Signal)> + use<> {
         self.ignored.take().into_iter().flatten()
     }
 
-    /// Waits for the next signal. The first call returns the first one; each further call waits for
-    /// one that comes at least a second after it, or for SIGQUIT (contract LIFE-3).
+    /// Waits for the next signal that ends the service.
+    ///
+    /// The first call returns the first signal. Each further call returns one that arrives at least a
+    /// second after the first, or a SIGQUIT (contract LIFE-3).
     ///
     /// # Cancel safety
     ///
@@ -97,9 +99,9 @@ impl Signals {
                 _ = self.quit.recv() => Stop::Quit,
             };
             match self.first {
-                // A hurry is a hurry, however soon it comes.
+                // SIGQUIT forces the shutdown even within the window.
                 Some((_, first)) if stop == Stop::Quit && first != Stop::Quit => return stop,
-                Some((at, _)) if at.elapsed() < ONE_SIGNAL => {}
+                Some((at, _)) if at.elapsed() < REPEAT_WINDOW => {}
                 _ => {
                     self.first.get_or_insert_with(|| (Instant::now(), stop));
                     return stop;

@@ -1,29 +1,25 @@
-//! A thread that needs no runtime: it says which worker is stuck, tells the service manager that the
-//! process lives, and ends a process that does not end by itself.
+//! The watchdog thread: logs stuck workers, pings the service manager, and enforces the hard limit of
+//! the shutdown.
+//!
+//! It needs no runtime, so it also runs while all workers are blocked.
 
-use std::{
-    io,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Heartbeats, WatchdogNotifier, heartbeats::STUCK};
+use super::{
+    Heartbeats, WatchdogNotifier,
+    heartbeats::{HEARTBEAT_INTERVAL, STUCK},
+    shutdown_report::CUT_OFF_STATUS,
+};
 use crate::{
     config::Level,
     metrics::Registry,
+    sync::{Condvar, Mutex, PoisonError, lock},
     telemetry::{Log, Priority},
 };
 
-/// The longest pause between two looks.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The status of a process that had to be ended, as if its requests had been cut off. It has no last
-/// record then: whoever writes that may be what hangs.
-const EXIT_STATUS: i32 = 3;
-
-/// The thread's handle. Dropping it ends the thread.
+/// The watchdog thread. Dropping the handle stops it.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     shared: Arc<WatchdogShared>,
@@ -37,7 +33,8 @@ struct WatchdogShared {
 
 #[derive(Debug, Default)]
 struct WatchdogState {
-    over: bool,
+    is_stopped: bool,
+    /// When the process is ended. Set when the shutdown begins.
     deadline: Option<Instant>,
 }
 
@@ -46,54 +43,56 @@ impl Watchdog {
     ///
     /// # Errors
     ///
-    /// If the operating system gives no thread. Nothing would hold the limit of the end then.
+    /// If the thread cannot be created. Without it the hard limit would not be enforced.
     pub(crate) fn start(
-        pulse: Arc<Heartbeats>,
-        signs: Option<WatchdogNotifier>,
+        heartbeats: Arc<Heartbeats>,
+        notifier: Option<WatchdogNotifier>,
         registry: Arc<Registry>,
         log: Log,
     ) -> io::Result<Self> {
         let shared = Arc::new(WatchdogShared::default());
         let watched = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("watchdog".to_owned());
-        thread.spawn(move || run(&watched, &pulse, signs, &registry, &log))?;
+        thread.spawn(move || run(&watched, &heartbeats, notifier, &registry, &log))?;
         Ok(Self { shared })
     }
 
-    /// Ends the process, whatever it does, when this much time has passed.
+    /// Ends the process after `limit`, even if it hangs.
     pub(crate) fn end_within(&self, limit: Duration) {
-        // A limit beyond the clock's range is none.
-        lock(&self.shared).deadline = Instant::now().checked_add(limit);
+        // A limit beyond the range of the clock is no limit.
+        lock(&self.shared.state).deadline = Instant::now().checked_add(limit);
         self.shared.changed.notify_all();
     }
 }
 
 impl Drop for Watchdog {
     fn drop(&mut self) {
-        lock(&self.shared).over = true;
+        lock(&self.shared.state).is_stopped = true;
         self.shared.changed.notify_all();
     }
 }
 
 fn run(
     shared: &WatchdogShared,
-    pulse: &Heartbeats,
-    mut signs: Option<WatchdogNotifier>,
+    heartbeats: &Heartbeats,
+    mut notifier: Option<WatchdogNotifier>,
     registry: &Registry,
     log: &Log,
 ) {
-    let mut stuck: Vec<Option<Duration>> = pulse.ages().map(|_| None).collect();
+    let mut stuck: Vec<Option<Duration>> = heartbeats.ages().map(|_| None).collect();
     loop {
-        let pause = signs
-            .as_mut()
-            .map_or(POLL_INTERVAL, |signs| signs.ping_if_due(pulse));
+        let pause = notifier.as_mut().map_or(HEARTBEAT_INTERVAL, |notifier| {
+            notifier.ping_if_due(heartbeats)
+        });
         let before = Instant::now();
-        let state = lock(shared);
+        let state = lock(&shared.state);
         let (state, _) = shared
             .changed
-            .wait_timeout_while(state, pause.min(POLL_INTERVAL), |state| !state.over)
+            .wait_timeout_while(state, pause.min(HEARTBEAT_INTERVAL), |state| {
+                !state.is_stopped
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        if state.over {
+        if state.is_stopped {
             return;
         }
         if state
@@ -103,33 +102,38 @@ fn run(
             end_process();
         }
         drop(state);
-        // A process that was stopped and goes on finds everybody silent, itself included.
-        if before.elapsed() < POLL_INTERVAL * 2 {
-            report(pulse, &mut stuck, registry, log);
+        // After a SIGSTOP and SIGCONT all heartbeats are old, though no worker is stuck.
+        if before.elapsed() < HEARTBEAT_INTERVAL * 2 {
+            report_stuck(heartbeats, &mut stuck, registry, log);
         }
     }
 }
 
-/// Records of each worker once that it is stuck, and once that it goes on.
+/// Logs each worker once when it is stuck, and once when it has recovered.
 ///
-/// The first of these records has the id and the route of the request that the worker polls.
-fn report(pulse: &Heartbeats, stuck: &mut [Option<Duration>], registry: &Registry, log: &Log) {
-    for (index, (silence, stuck)) in pulse.ages().zip(stuck).enumerate() {
+/// `worker_stuck` has the id and the route of the request that the worker polls.
+fn report_stuck(
+    heartbeats: &Heartbeats,
+    stuck: &mut [Option<Duration>],
+    registry: &Registry,
+    log: &Log,
+) {
+    for (index, (age, stuck)) in heartbeats.ages().zip(stuck).enumerate() {
         let (level, message, lasted) = match *stuck {
-            None if silence > STUCK => (Level::Warning, "worker_stuck", silence),
-            Some(lasted) if silence < STUCK => (Level::Info, "worker_recovered", lasted),
+            None if age > STUCK => (Level::Warning, "worker_stuck", age),
+            Some(lasted) if age < STUCK => (Level::Info, "worker_recovered", lasted),
             Some(_) => {
-                *stuck = Some(silence);
+                *stuck = Some(age);
                 continue;
             }
             None => continue,
         };
-        *stuck = (level == Level::Warning).then_some(silence);
+        *stuck = (level == Level::Warning).then_some(age);
         if !log.is_enabled(level, "infra") {
             continue;
         }
         let request = match level {
-            Level::Warning => pulse.polled(index),
+            Level::Warning => heartbeats.polled(index),
             _ => None,
         };
         let id = request.as_ref().map_or("-", |request| &request.id);
@@ -143,17 +147,16 @@ fn report(pulse: &Heartbeats, stuck: &mut [Option<Duration>], registry: &Registr
     }
 }
 
+/// Ends the process as if its requests had been cut off.
+///
+/// There is no last log record, because the log may be what hangs.
 #[expect(
     clippy::disallowed_methods,
     clippy::exit,
-    reason = "the flush has had its time, and more"
+    reason = "the hard limit has passed, the time of the flush included"
 )]
 fn end_process() -> ! {
-    std::process::exit(EXIT_STATUS)
-}
-
-fn lock(shared: &WatchdogShared) -> MutexGuard<'_, WatchdogState> {
-    shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    std::process::exit(CUT_OFF_STATUS.into())
 }
 
 #[cfg(test)]
@@ -161,13 +164,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limit_beyond_the_clock_is_no_deadline() {
+    fn limit_beyond_clock_range_sets_no_deadline() {
         let watchdog = Watchdog {
             shared: Arc::default(),
         };
         watchdog.end_within(Duration::MAX);
-        assert_eq!(lock(&watchdog.shared).deadline, None);
-        watchdog.end_within(POLL_INTERVAL);
-        assert!(lock(&watchdog.shared).deadline.is_some());
+        assert_eq!(lock(&watchdog.shared.state).deadline, None);
+        watchdog.end_within(HEARTBEAT_INTERVAL);
+        assert!(lock(&watchdog.shared.state).deadline.is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Streams that end when it is time to go.
+//! Streams that end when the drain begins.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::ShutdownFuture;
 
 pin_project! {
-    /// A stream that ends when it is time to go; see
+    /// A stream that ends when the drain begins; see
     /// [`ShutdownToken::end_stream`](super::ShutdownToken::end_stream).
     #[must_use = "streams do nothing until they are polled"]
     pub struct UntilShutdown<S> {
@@ -37,7 +37,7 @@ impl<S: Stream> Stream for UntilShutdown<S> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
         let this = self.project();
-        // First, since the stream may always have something.
+        // Polled first, because the stream may always be ready.
         if let Some(shutdown) = this.shutdown
             && shutdown.as_mut().poll(cx).is_pending()
         {

@@ -19,7 +19,7 @@ use super::{CLOSE_ANSWER, ShutdownFuture};
 
 type AnswerTimer = Pin<Box<Sleep>>;
 
-/// A WebSocket that is closed when it is time to go; see
+/// A WebSocket that is closed when the drain begins; see
 /// [`ShutdownToken::close_websocket`](super::ShutdownToken::close_websocket).
 ///
 /// ```
@@ -38,7 +38,7 @@ type AnswerTimer = Pin<Box<Sleep>>;
 /// }
 /// ```
 ///
-/// It is a [`Stream`] of messages and a [`Sink`] for them, as [`WebSocket`] is, so `split()` works:
+/// It is a [`Stream`] and a [`Sink`] of messages, as [`WebSocket`] is, so `split()` works:
 ///
 /// ```
 /// use axum::extract::ws::WebSocket;
@@ -52,7 +52,8 @@ type AnswerTimer = Pin<Box<Sleep>>;
 /// }
 /// ```
 ///
-/// Reading closes it: code that only sends waits for [`cancelled`](super::ShutdownToken::cancelled).
+/// The Close frame is sent while the socket is read. Code that only sends messages waits for
+/// [`cancelled`](super::ShutdownToken::cancelled) instead.
 pub struct ClosingWebSocket {
     socket: WebSocket,
     stage: ClosingStage,
@@ -61,11 +62,11 @@ pub struct ClosingWebSocket {
 enum ClosingStage {
     /// The drain has not begun.
     Open(ShutdownFuture),
-    /// The Close frame is to be sent, if it is still here, and flushed.
+    /// The Close frame, while it is not sent yet, and its flush.
     Closing(Option<Message>, AnswerTimer),
-    /// The client may answer.
+    /// Waits for the client's Close frame.
     Closed(AnswerTimer),
-    Over,
+    Ended,
 }
 
 impl ClosingWebSocket {
@@ -79,16 +80,17 @@ impl ClosingWebSocket {
         }
     }
 
-    /// Returns the next message, or nothing when the connection has ended or the drain has begun. Then
-    /// the client has got a Close frame, and has had a second to answer it.
+    /// Returns the next message, or `None` if the connection has ended or the drain has begun.
+    ///
+    /// When the drain begins, a Close frame is sent. The client has a second to answer it.
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::recv`] has them.
+    /// The errors of [`WebSocket::recv`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses no message.
+    /// If the future is dropped, no message is lost.
     pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -97,31 +99,32 @@ impl ClosingWebSocket {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::send`] has them, such as that the connection is closed.
+    /// The errors of [`WebSocket::send`], such as that the connection is closed.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         self.socket.send(message).await
     }
 
-    /// Returns the socket as it was. Nothing closes it any more but the default at the end of a drain,
-    /// see [`keep_open`](super::keep_open).
+    /// Returns the socket. From then on only the drain's default closes it, see
+    /// [`keep_open`](super::keep_open).
     #[must_use]
     pub fn into_inner(self) -> WebSocket {
         self.socket
     }
 
-    /// Sends the Close frame and reads what the client still sends. An error of the connection is an
-    /// end like any other.
-    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Sends the Close frame, and discards messages until the client's Close frame.
+    ///
+    /// Also completes on an error of the connection.
+    fn poll_close_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut socket = Pin::new(&mut self.socket);
-            // First, since the client may always have a message.
+            // Polled first, because the client may always send messages.
             if let ClosingStage::Closing(_, answer) | ClosingStage::Closed(answer) = &mut self.stage
                 && answer.as_mut().poll(cx).is_ready()
             {
-                self.stage = ClosingStage::Over;
+                self.stage = ClosingStage::Ended;
             }
             let step = match &mut self.stage {
-                ClosingStage::Open(_) | ClosingStage::Over => return Poll::Ready(()),
+                ClosingStage::Open(_) | ClosingStage::Ended => return Poll::Ready(()),
                 ClosingStage::Closing(frame, _) => match socket.as_mut().poll_ready(cx) {
                     Poll::Ready(Ok(())) => match frame.take() {
                         Some(frame) => socket.as_mut().start_send(frame).map(|()| false).into(),
@@ -138,12 +141,12 @@ impl ClosingWebSocket {
             match step {
                 Poll::Ready(Ok(false)) => {}
                 Poll::Ready(Ok(true)) => {
-                    self.stage = match std::mem::replace(&mut self.stage, ClosingStage::Over) {
+                    self.stage = match std::mem::replace(&mut self.stage, ClosingStage::Ended) {
                         ClosingStage::Closing(_, answer) => ClosingStage::Closed(answer),
-                        _ => ClosingStage::Over,
+                        _ => ClosingStage::Ended,
                     };
                 }
-                Poll::Ready(Err(_)) => self.stage = ClosingStage::Over,
+                Poll::Ready(Err(_)) => self.stage = ClosingStage::Ended,
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -156,17 +159,17 @@ impl Stream for ClosingWebSocket {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         if let ClosingStage::Open(shutdown) = &mut this.stage {
-            // First, since the client may always have a message.
+            // Polled first, because the client may always send messages.
             if shutdown.as_mut().poll(cx).is_pending() {
                 return Pin::new(&mut this.socket).poll_next(cx);
             }
-            let farewell = Message::Close(Some(CloseFrame {
+            let frame = Message::Close(Some(CloseFrame {
                 code: close_code::AWAY,
                 reason: "the service ends".into(),
             }));
-            this.stage = ClosingStage::Closing(Some(farewell), Box::pin(sleep(CLOSE_ANSWER)));
+            this.stage = ClosingStage::Closing(Some(frame), Box::pin(sleep(CLOSE_ANSWER)));
         }
-        this.poll_farewell(cx).map(|()| None)
+        this.poll_close_handshake(cx).map(|()| None)
     }
 }
 

@@ -1,10 +1,6 @@
-//! Against a socket in the place of the manager's.
+//! Tests with a socket in place of the manager's.
 
-use std::{
-    io::Write,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-};
+use std::{io::Write, path::PathBuf, sync::Mutex};
 
 use tokio::time::advance;
 
@@ -22,7 +18,7 @@ struct Captured(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Captured {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock().unwrap();
         all.write(bytes)
     }
 
@@ -36,19 +32,19 @@ fn log_to(captured: &Captured) -> Log {
     Log::start(Output::to(captured.clone()), LogFormat::Json, levels, 1).unwrap()
 }
 
-/// What the log has once it is complete.
+/// Returns the complete log after its flush.
 fn written(log: &Log, captured: &Captured) -> String {
     log.finish(Duration::from_secs(10), Level::Info, "end", |_, _| {});
     String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
 }
 
-/// A manager, which takes the file of its socket along.
-struct Manager {
+/// The socket of a service manager. Its file is removed on drop.
+struct TestManager {
     socket: UnixDatagram,
     path: PathBuf,
 }
 
-impl Manager {
+impl TestManager {
     fn new(name: &str) -> Self {
         let file = format!("plimsoll-notify-{name}-{}", std::process::id());
         let path = std::env::temp_dir().join(file);
@@ -61,74 +57,78 @@ impl Manager {
         SdNotify::new(self.path.to_str(), log_to(&Captured::default()))
     }
 
-    /// What has come.
-    fn heard(&self) -> Vec<String> {
-        let mut heard = Vec::new();
+    /// Returns the messages received since the last call.
+    fn received(&self) -> Vec<String> {
+        let mut received = Vec::new();
         let mut message = [0; 100];
         while let Ok(length) = self.socket.recv(&mut message) {
-            heard.push(String::from_utf8(message[..length].to_vec()).unwrap());
+            received.push(String::from_utf8(message[..length].to_vec()).unwrap());
         }
-        heard
+        received
     }
 }
 
-impl Drop for Manager {
+impl Drop for TestManager {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn signs_of_life_come_at_half_the_interval_once_the_service_is_ready() {
-    let manager = Manager::new("interval");
+async fn pings_at_half_the_watchdog_timeout_once_ready() {
+    let manager = TestManager::new("interval");
     let notify = manager.notify();
-    let pulse = Heartbeats::start(&[]);
-    let patience = Duration::from_secs(2);
-    let mut signs = WatchdogNotifier::new(Arc::clone(&notify), patience, STALL);
-    assert_eq!(signs.ping_if_due(&pulse), patience / 2);
-    assert_eq!(manager.heard().len(), 0, "a start has a limit of its own");
+    let heartbeats = Heartbeats::start(&[]);
+    let timeout = Duration::from_secs(2);
+    let mut watchdog = WatchdogNotifier::new(Arc::clone(&notify), timeout, STALL);
+    assert_eq!(watchdog.ping_if_due(&heartbeats), timeout / 2);
+    assert_eq!(
+        manager.received().len(),
+        0,
+        "a start has a limit of its own"
+    );
     notify.ready();
-    advance(patience / 2).await;
-    assert_eq!(signs.ping_if_due(&pulse), patience / 2);
-    assert_eq!(manager.heard(), ["READY=1", "WATCHDOG=1"]);
-    advance(patience / 4).await;
-    assert_eq!(signs.ping_if_due(&pulse), patience / 4, "not yet");
-    assert_eq!(manager.heard().len(), 0);
-    advance(patience / 4).await;
-    signs.ping_if_due(&pulse);
-    assert_eq!(manager.heard(), ["WATCHDOG=1"]);
+    advance(timeout / 2).await;
+    assert_eq!(watchdog.ping_if_due(&heartbeats), timeout / 2);
+    assert_eq!(manager.received(), ["READY=1", "WATCHDOG=1"]);
+    advance(timeout / 4).await;
+    assert_eq!(watchdog.ping_if_due(&heartbeats), timeout / 4, "not yet");
+    assert_eq!(manager.received().len(), 0);
+    advance(timeout / 4).await;
+    watchdog.ping_if_due(&heartbeats);
+    assert_eq!(manager.received(), ["WATCHDOG=1"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn signs_of_life_stop_when_every_worker_is_silent_and_not_for_one() {
-    let manager = Manager::new("stall");
+async fn pings_stop_when_all_workers_are_stalled() {
+    let manager = TestManager::new("stall");
     let notify = manager.notify();
     notify.ready();
-    let pulse = Heartbeats::of_silent(2);
+    let heartbeats = Heartbeats::without_tasks(2);
     let step = Duration::from_secs(1);
-    let mut signs = WatchdogNotifier::new(notify, step * 2, STALL);
+    let mut watchdog = WatchdogNotifier::new(notify, step * 2, STALL);
     let mut after = async |pause: Duration| {
         advance(pause).await;
-        signs.ping_if_due(&pulse);
+        watchdog.ping_if_due(&heartbeats);
         manager
-            .heard()
+            .received()
             .iter()
             .any(|message| message == "WATCHDOG=1")
     };
     assert!(after(step).await);
-    assert!(after(STALL - step).await, "silent, and not for too long");
-    assert!(!after(step).await, "nobody beats");
+    assert!(after(STALL - step).await, "stalled, but below the limit");
+    assert!(!after(step).await, "no worker has a heartbeat");
     assert!(!after(STALL).await);
-    pulse.record(1);
+    heartbeats.record(1);
     assert!(after(step).await, "one is enough");
     assert!(!after(STALL).await);
 }
 
 #[test]
-fn a_manager_that_is_not_there_costs_one_record() {
+fn missing_manager_is_logged_once() {
     for name in [
         "/nowhere/at/all",
-        "@plimsoll-of-nobody",
+        "@plimsoll-without-a-listener",
         "vsock:2:1234",
         "relative",
     ] {
@@ -144,8 +144,8 @@ fn a_manager_that_is_not_there_costs_one_record() {
 }
 
 #[test]
-fn a_manager_that_does_not_read_holds_nobody_up() {
-    let manager = Manager::new("full");
+fn manager_that_does_not_read_delays_only_ready() {
+    let manager = TestManager::new("full");
     let notify = manager.notify();
     let (socket, addr) = notify.manager.as_ref().unwrap();
     socket.set_nonblocking(true).unwrap();
@@ -155,11 +155,11 @@ fn a_manager_that_does_not_read_holds_nobody_up() {
     assert!(took < SEND_TIMEOUT * 5, "{took:?}");
     let ((), took) = timed(|| notify.stopping());
     assert!(took < SEND_TIMEOUT / 2, "{took:?}");
-    assert!(manager.heard().iter().all(|message| message == "x"));
+    assert!(manager.received().iter().all(|message| message == "x"));
 }
 
 #[test]
-fn a_service_without_a_manager_says_nothing() {
+fn without_manager_nothing_is_logged() {
     let captured = Captured::default();
     let log = log_to(&captured);
     let notify = SdNotify::new(None, log.clone());

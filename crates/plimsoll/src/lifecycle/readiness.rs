@@ -1,26 +1,29 @@
-//! Readiness: whether this instance wants traffic.
+//! Readiness: whether this instance accepts traffic.
 //!
-//! `/ready` answers from here, and never asks a dependency. Liveness (`/health`) is another
-//! question, and has no switch: an instance that does not want traffic must not be killed for it.
+//! `/ready` reports this state, and never queries a dependency. Liveness (`/health`) is separate and
+//! has no switch: an instance that is not ready must not be killed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use super::{Lifecycle, LifecycleState};
 use crate::{
     config::Level,
-    lifecycle::{Lifecycle, LifecycleState},
+    sync::{Mutex, lock},
     telemetry::Log,
 };
 
-/// The switch of readiness. Clones are the same switch.
+/// Switches readiness. Clones share one switch.
 ///
-/// While it is off, `/ready` answers 503 and everything else is served as before: a balancer that
-/// asks `/ready` sends its requests elsewhere. Shutdown overrides the switch.
+/// While it is off, `/ready` answers 503, so that a load balancer sends its requests to other
+/// instances. All other requests are still served. Shutdown overrides the switch.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     lifecycle: Arc<Lifecycle>,
     log: Log,
-    /// The reason of a switch-off before the start; the start logs it. The lock is held from a change
-    /// of the state until its record is written, so that records have the order of the changes.
+    /// The reason of a switch-off before the start, which logs it.
+    ///
+    /// The lock is held from a state change until its record is written. The records thus have the
+    /// order of the changes.
     pending: Arc<Mutex<Option<String>>>,
 }
 
@@ -35,10 +38,10 @@ impl Readiness {
 
     /// Switches readiness on or off. A change is logged as `readiness_changed`, with the reason.
     ///
-    /// Called during set-up, it decides how the service starts: if it is off at the end of set-up,
-    /// the record follows `infra_app_ready`.
+    /// If it is off at the end of set-up, the service starts as not ready, and the record follows
+    /// `infra_app_ready`.
     pub fn set(&self, ready: bool, reason: &str) {
-        let mut pending = self.lock();
+        let mut pending = lock(&self.pending);
         let is_change = self.lifecycle.switch(ready);
         if is_change {
             self.log_change(ready, reason);
@@ -46,9 +49,9 @@ impl Readiness {
         *pending = (!ready && !is_change).then(|| reason.to_owned());
     }
 
-    /// Logs why the service has started without being ready.
+    /// Logs the reason if the service has started as not ready.
     pub(crate) fn log_start(&self) {
-        let mut pending = self.lock();
+        let mut pending = lock(&self.pending);
         if let Some(reason) = pending.take()
             && self.lifecycle.state() == LifecycleState::NotReady
         {
@@ -63,9 +66,9 @@ impl Readiness {
         });
     }
 
-    /// Holds readiness back for a background worker that has failed, until the guard is dropped.
+    /// Keeps the service not ready for a failed background worker, until the guard is dropped.
     pub(crate) fn hold(&self, worker: &'static str) -> ReadinessHold {
-        let _pending = self.lock();
+        let _pending = lock(&self.pending);
         if self.lifecycle.hold() {
             self.log_change(false, &format!("background worker {worker} has failed"));
         }
@@ -75,19 +78,14 @@ impl Readiness {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        // A text is replaced as a whole: a panic leaves none that is half done.
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the instance wants traffic now.
+    /// Whether `/ready` answers 200 now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.lifecycle.state() == LifecycleState::Ready
     }
 }
 
-/// Readiness is held back for a background worker. See [`Readiness::hold`].
+/// Keeps the service not ready. See [`Readiness::hold`].
 #[derive(Debug)]
 pub(crate) struct ReadinessHold {
     readiness: Readiness,
@@ -97,7 +95,7 @@ pub(crate) struct ReadinessHold {
 impl Drop for ReadinessHold {
     fn drop(&mut self) {
         let Self { readiness, worker } = self;
-        let _pending = readiness.lock();
+        let _pending = lock(&readiness.pending);
         if readiness.lifecycle.release() {
             readiness.log_change(true, &format!("background worker {worker} runs again"));
         }
@@ -106,7 +104,12 @@ impl Drop for ReadinessHold {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Barrier, thread, time::Duration};
+    use std::{
+        io,
+        sync::{Barrier, Mutex},
+        thread,
+        time::Duration,
+    };
 
     use serde_json::Value;
 
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_by_a_hold_is_logged_once_and_in_order() {
+    fn readiness_changes_are_logged_once_and_in_order() {
         let captured = Captured::default();
         let levels = LogLevels::all(Level::Info);
         let output = Output::to(captured.clone());
