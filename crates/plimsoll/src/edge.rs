@@ -1,22 +1,22 @@
-//! Everything between the connection and the router, in one service and one future.
+//! The edge: everything between a connection and the router, in one service and one future.
 //!
 //! ```text
-//! Shared::admit  clock · request id · client address · refusals · probes · slot
-//!   → Handler  the user's router, inside a deadline and a panic guard
-//! ← head       request id, security headers, `Connection: close` when ending
-//! ← Tracked    the last byte, or the drop, ends the request: one count, one record
+//! EdgeState::admit     clock · request id · client address · guard · head checks · probes · slot
+//!   → Handler          the application's router, inside a deadline and a panic guard
+//! ← ResponseFuture     request id, security headers, `Connection: close` during a drain
+//! ← ResponseBody       the last byte, or the drop, ends the request: one count, one record
 //! ```
 //!
-//! One future keeps the order of things in one place, and the order matters: the id comes before
-//! anything that can fail, and the accounting is around everything that answers, so that a refused
-//! request is counted and logged like any other.
+//! One future keeps the steps in order, and the order matters. The id is assigned before any step
+//! that can fail. The guard begins before any step that can answer, so a rejected request is counted
+//! and logged like any other.
 //!
 //! # Invariants
 //!
-//! * Every request that comes in here ends in exactly one count and, unless it is a probe, one
-//!   record: [`account::RequestGuard`] does both when it is dropped at the latest.
-//! * What a handler answers is never rewritten. The chassis answers in the handler's place only
-//!   when the handler was cancelled or has panicked.
+//! * Every admitted request ends in exactly one count and, unless it is a probe, in one record.
+//!   [`RequestGuard`] writes both, at the latest when it is dropped.
+//! * The response of a handler is never rewritten. The edge answers in its place only if the handler
+//!   was cancelled or has panicked.
 
 pub(crate) mod access_log;
 mod admission;
@@ -24,7 +24,6 @@ pub(crate) mod client_ip;
 mod content;
 mod extract;
 mod handler;
-pub(crate) mod id;
 mod layer;
 mod origin;
 mod probes;
@@ -32,12 +31,14 @@ mod problem;
 mod protocol_fault;
 mod request_body;
 pub(crate) mod request_guard;
+pub(crate) mod request_id;
 mod response;
 mod response_body;
 mod route;
 mod route_label;
 mod route_limits;
 mod route_matcher;
+#[cfg_attr(not(feature = "otlp"), path = "edge/span/disabled.rs")]
 mod span;
 mod stalled_responses;
 mod strict;
@@ -47,7 +48,7 @@ use std::{
     time::Duration,
 };
 
-use ::http::Request;
+use ::http::{Method, Request};
 use axum::{body::Body, extract::MatchedPath};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -58,10 +59,11 @@ use self::{
     access_log::AccessLog,
     admission::Admission,
     client_ip::{ClientIpResolver, ResolvedClient},
-    probes::Endpoints,
+    probes::Probes,
     problem::Problem,
     request_body::RequestBody,
     request_guard::RequestGuard,
+    span::RequestSpans,
 };
 pub use self::{
     extract::{ClientIp, OutsideRequest},
@@ -74,8 +76,9 @@ pub use self::{
     route_limits::{RouteLimits, RouteLimitsLayer},
 };
 pub(crate) use self::{
-    id::HEADER as REQUEST_ID,
     probes::EndpointSet,
+    protocol_fault::classify_head_error,
+    request_id::HEADER as REQUEST_ID,
     route::Routes,
     route_matcher::RouteMatcher,
     stalled_responses::{STALL, StalledResponse, StalledResponses},
@@ -85,37 +88,40 @@ use crate::{
     config::Config,
     connection::ConnectionState,
     lifecycle::{Heartbeats, Lifecycle, stall_limit},
-    metrics::Registry,
+    metrics::{ProtocolError, Registry},
     otlp::Tracer,
     request::{self, BodyLimits, Peer, RequestContext, RequestSource, Scheme, TimeoutOverride},
     shutdown::ShutdownToken,
     telemetry::Log,
 };
 
-/// What a request has that came over a connection of the chassis's own.
+/// What the chassis's own server passes with a request. A request behind an [`EdgeLayer`] has none.
 struct ServerRequest<'a> {
     connection: Arc<ConnectionState>,
-    /// The probes and metrics that are answered there.
+    paths: ServerPaths<'a>,
+}
+
+/// The paths that a listener of the chassis's own server answers.
+#[derive(Clone, Copy)]
+struct ServerPaths<'a> {
+    /// The probes and metrics of the listener.
     endpoints: &'a EndpointSet,
-    /// What answers everything else.
+    /// The application's routes, which answer all other paths.
     routes: &'a Routes,
 }
 
-/// What all requests of a service share.
+/// The state that all requests of a service share.
 #[derive(Debug)]
 pub(crate) struct EdgeState {
     pub(crate) registry: Arc<Registry>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) log: Log,
-    pub(crate) access: AccessLog,
-    endpoints: Endpoints,
+    pub(crate) access_log: AccessLog,
+    probes: Probes,
     client_ip: ClientIpResolver,
     admission: Arc<Admission>,
     pub(crate) shutdown: ShutdownToken,
-    tracer: Tracer,
-    pulse: Arc<Heartbeats>,
-    /// How long all workers may be silent before the process counts as dead.
-    stall_limit: Duration,
+    spans: RequestSpans,
     request_timeout: Option<Duration>,
     read_timeout: Duration,
     max_body_bytes: u64,
@@ -134,13 +140,23 @@ impl EdgeState {
         registry: Arc<Registry>,
         lifecycle: Arc<Lifecycle>,
         log: Log,
-        pulse: Arc<Heartbeats>,
+        heartbeats: Arc<Heartbeats>,
         shutdown: ShutdownToken,
         tracer: Tracer,
     ) -> Arc<Self> {
+        let admission = Admission::new(config.max_in_flight);
         Arc::new(Self {
-            access: AccessLog::new(&config.build, &log, &config.redact_query),
-            endpoints: Endpoints::new(&registry.http),
+            access_log: AccessLog::new(config, log.clone(), Arc::clone(&registry)),
+            probes: Probes::new(
+                Arc::clone(&registry),
+                Arc::clone(&lifecycle),
+                log.clone(),
+                heartbeats,
+                stall_limit(config.request_timeout),
+                Arc::clone(&admission),
+                tracer.clone(),
+            ),
+            spans: RequestSpans::new(tracer, Arc::clone(&registry)),
             registry,
             lifecycle,
             log,
@@ -148,11 +164,8 @@ impl EdgeState {
                 config.trusted_proxies.clone(),
                 config.forwarded_header,
             ),
-            admission: Admission::new(config.max_in_flight),
+            admission,
             shutdown,
-            tracer,
-            pulse,
-            stall_limit: stall_limit(config.request_timeout),
             request_timeout: config.request_timeout,
             read_timeout: config.read_timeout,
             max_body_bytes: config.max_body_bytes.bytes(),
@@ -160,16 +173,17 @@ impl EdgeState {
         })
     }
 
-    /// Takes a request in: from here on it is accounted for.
+    /// Admits or rejects a request. From the guard on, the request is counted and logged.
     ///
-    /// `ours` is there if it came over a connection of the chassis's own; then probes are answered
-    /// and `Host` is checked, which is not a layer's business on a server of somebody else's.
+    /// `server` is present if the request came over a connection of the chassis's own server. Only
+    /// then does the edge check the head and answer probes; behind an [`EdgeLayer`] the other server
+    /// does.
     fn admit<S, B>(
         self: &Arc<Self>,
         mut request: Request<B>,
         peer: Peer,
         scheme: Scheme,
-        ours: Option<ServerRequest<'_>>,
+        server: Option<ServerRequest<'_>>,
         call: impl FnOnce(Request<Body>) -> S,
     ) -> ResponseFuture<S>
     where
@@ -177,19 +191,17 @@ impl EdgeState {
         B::Error: Into<axum::BoxError>,
     {
         let started = Instant::now();
-        let assigned = id::assign(request.headers_mut());
+        let assigned = request_id::assign(request.headers_mut());
         let ResolvedClient {
             client_ip,
-            source: told,
+            source: forwarded,
         } = self.client_ip.resolve(peer, request.headers());
-        let (connection, ours) = match ours {
-            Some(ours) => (Some(ours.connection), Some((ours.endpoints, ours.routes))),
-            None => (None, None),
-        };
-        let read = connection
-            .as_ref()
-            .map_or(0, |connection| connection.head_bytes());
-        let mut account = RequestGuard::begin(
+        let source = RequestSource { scheme, forwarded };
+
+        let (connection, paths) = server.map(|it| (it.connection, it.paths)).unzip();
+        // Read before the guard begins, which resets the count.
+        let head_bytes = connection.as_ref().map_or(0, |it| it.head_bytes());
+        let mut guard = RequestGuard::begin(
             Arc::clone(self),
             connection,
             started,
@@ -197,89 +209,101 @@ impl EdgeState {
             client_ip,
             &request,
         );
-        let way = RequestSource {
-            scheme,
-            forwarded: told,
-        };
-        account.trace = self.begin_trace(&request, way);
+        guard.trace = self.spans.begin(&request, source);
 
-        let has_body = !request.body().is_end_stream();
-        if let Some((endpoints, routes)) = ours {
-            let has_fragment = account
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.http1().has_fragment());
-            if let Err(fault) = strict::check(&request, read, has_fragment) {
-                let refusal = account.reject(fault);
-                return ResponseFuture::answered(account, Err(refusal));
+        if let Some(ServerPaths { endpoints, routes }) = paths {
+            if let Err(problem) = guard.check_head(&request, head_bytes) {
+                return ResponseFuture::answered(guard, Err(problem));
             }
-            if let Some(endpoint) = self.endpoints.find(request.uri().path(), endpoints) {
-                account.mark_probe(endpoint.route);
-                let answer = self.answer_probe(endpoint, &request);
-                return ResponseFuture::answered(account, answer);
+            if let Some(probe) = self.probes.find(request.uri().path(), endpoints) {
+                guard.mark_probe(probe.route);
+                let answer = self.probes.answer(probe, &request);
+                return ResponseFuture::answered(guard, answer);
             }
-            if account
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.is_reserve())
-            {
-                return self.shed(account, Some(routes));
+            if guard.is_on_reserve() {
+                return self.shed(guard, Some(routes));
             }
         }
         if self.lifecycle.is_ending() && asks_for_websocket(&request) {
-            // It would be told to go as soon as it is there.
-            return ResponseFuture::answered(account, Err(Problem::overloaded()));
+            // The drain would close the WebSocket at once.
+            return ResponseFuture::answered(guard, Err(Problem::overloaded()));
         }
-        // As a layer inside a router the edge comes after the match; our own server comes before.
-        if ours.is_none()
+        // A layer runs after the match of the router around it; the chassis's server runs before.
+        if paths.is_none()
             && let Some(matched) = request.extensions().get::<MatchedPath>()
         {
-            account.route = self.registry.http.route(matched.as_str());
+            guard.route = self.registry.http.route(matched.as_str());
         }
         let Some(slot) = self.admission.acquire() else {
-            return self.shed(account, ours.map(|(_, routes)| routes));
+            return self.shed(guard, paths.map(|paths| paths.routes));
         };
-        account.mark_in_flight(slot);
+        guard.mark_in_flight(slot);
 
-        let body = if !has_body {
-            None
-        } else {
-            Some(BodyLimits::new(self.max_body_bytes, self.read_timeout))
-        };
-        let context = Box::new(RequestContext {
-            service: Some(Arc::<Self>::clone(self)),
-            request_id: account.request_id.clone(),
-            client_ip,
-            source: Some(way),
-            route: account.route,
-            is_default_answer: false,
-            request_timeout: TimeoutOverride::Inherit,
-            body: body.clone(),
-            trace: account.trace.clone(),
-        });
-        let mut request = request.map(|inner| match body {
-            Some(limits) => Body::new(RequestBody::new(inner, limits, Arc::clone(&self.admission))),
-            None => Body::empty(),
-        });
-        if context.body.is_some() {
-            // In the place of axum's default; a limit of the application's own, set further inside, wins.
-            route_limits::extractor_limit(self.max_body_bytes).apply(&mut request);
-        }
-        ResponseFuture::handling(account, context, self.request_timeout, || call(request))
+        let limits = self.body_limits(request.body());
+        let context = self.context(&guard, source, limits.clone());
+        let request = self.limit_body(request, limits);
+        ResponseFuture::handling(guard, context, self.request_timeout, || call(request))
     }
-}
 
-impl EdgeState {
-    /// Answers at once that there is too much to do.
-    fn shed<F>(
-        &self,
-        mut account: Box<RequestGuard>,
-        routes: Option<&Routes>,
-    ) -> ResponseFuture<F> {
+    /// Rejects a request with 503 because the service is overloaded, and counts it as shed.
+    fn shed<F>(&self, mut guard: Box<RequestGuard>, routes: Option<&Routes>) -> ResponseFuture<F> {
         if let Some(routes) = routes {
-            account.route = routes.find(&account.method, &account.uri);
+            guard.route = routes.find(&guard.method, &guard.uri);
         }
         self.registry.shed.fetch_add(1, Ordering::Relaxed);
-        ResponseFuture::answered(account, Err(Problem::overloaded()))
+        ResponseFuture::answered(guard, Err(Problem::overloaded()))
+    }
+
+    /// The limits of a request body; `None` if there is no body.
+    fn body_limits(&self, body: &impl http_body::Body) -> Option<Arc<BodyLimits>> {
+        (!body.is_end_stream()).then(|| BodyLimits::new(self.max_body_bytes, self.read_timeout))
+    }
+
+    /// The context in which the handler runs.
+    fn context(
+        self: &Arc<Self>,
+        guard: &RequestGuard,
+        source: RequestSource,
+        body: Option<Arc<BodyLimits>>,
+    ) -> Box<RequestContext> {
+        Box::new(RequestContext {
+            service: Some(Arc::<Self>::clone(self)),
+            request_id: guard.request_id.clone(),
+            client_ip: guard.client_ip,
+            source: Some(source),
+            route: guard.route,
+            is_default_answer: false,
+            request_timeout: TimeoutOverride::Inherit,
+            body,
+            trace: guard.trace.clone(),
+        })
+    }
+
+    /// Puts the limits on the body of a request.
+    fn limit_body<B>(&self, request: Request<B>, limits: Option<Arc<BodyLimits>>) -> Request<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let Some(limits) = limits else {
+            return request.map(|_| Body::empty());
+        };
+        let admission = Arc::clone(&self.admission);
+        let mut request = request.map(|body| Body::new(RequestBody::new(body, limits, admission)));
+        // Replaces axum's default. A limit that the application sets further inside wins.
+        route_limits::extractor_limit(self.max_body_bytes).apply(&mut request);
+        request
+    }
+
+    /// Counts a head that never became a request. If hyper has answered it, it is also logged as
+    /// an access record (contract LOG-13).
+    fn record_fault(&self, fault: ProtocolError, peer: Peer, took: Duration) {
+        self.registry.protocol_errors.count(fault);
+        let Some(status) = fault.status() else { return };
+        // No method was parsed, so the request counts among those with an unknown method.
+        let method = Method::from_bytes(b"-").unwrap_or_default();
+        self.registry.http.observe(0, &method, status, took);
+        let id = request_id::generate();
+        self.access_log.write_fault(fault, status, &id, peer, took);
     }
 }

@@ -37,7 +37,7 @@ mod thread;
 #[cfg(feature = "otlp")]
 pub(crate) use self::events::{FieldText, plain_name};
 pub(crate) use self::{
-    escape::{escape_cut, json_string},
+    escape::{escape_cut, json_string, json_text},
     mask::mask,
     panic::{CaughtPanic, catch, count_hooked_panics, quietly},
     pipe::Priority,

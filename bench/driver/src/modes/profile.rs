@@ -21,15 +21,15 @@ use crate::{
 
 /// What stands in a path of a source file, and what such a file is for; the first that fits counts.
 const PARTS: [(&str, &str); 18] = [
-    ("plimsoll/src/edge/id.rs", "request id"),
-    ("plimsoll/src/edge/address", "client's address"),
-    ("plimsoll/src/edge/client.rs", "client's address"),
+    ("plimsoll/src/edge/request_id.rs", "request id"),
+    ("plimsoll/src/edge/client_ip", "client's address"),
+    ("plimsoll/src/edge/extract.rs", "client's address"),
     ("plimsoll/src/edge/origin", "origin of links"),
-    ("plimsoll/src/edge/access.rs", "access record"),
+    ("plimsoll/src/edge/access_log.rs", "access record"),
     ("plimsoll/src/telemetry", "access record"),
     ("plimsoll/src/metrics", "counter and histogram"),
     (
-        "plimsoll/src/edge/future.rs",
+        "plimsoll/src/edge/response.rs",
         "head of the answer: id and security headers",
     ),
     (

@@ -1,81 +1,98 @@
-//! The access record: what it says of a request, and what it keeps to itself.
+//! The access record: one line for each request that ends, without the values of secrets.
 
-use std::{borrow::Cow, net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
-use super::{EdgeState, request_guard::RequestGuard};
+use super::request_guard::RequestGuard;
 use crate::{
-    build_info::BuildInfo,
-    config::Level,
-    metrics::{Cause as _, ProtocolError},
+    config::{Config, Level},
+    metrics::{Cause as _, ProtocolError, Registry},
     request::{Peer, RequestId},
     telemetry::{
-        Log, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut, json_string, key,
+        Log, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut, json_text, key,
     },
 };
 
-/// The most bytes of a path, a query or an agent that are logged (contract LOG-8).
-pub(super) const MAX_TEXT: usize = 1024;
+/// The longest path, query or user agent that is logged, in bytes (contract LOG-8).
+const MAX_TEXT: usize = 1024;
+/// The longest method that is logged, in bytes.
 pub(crate) const MAX_METHOD: usize = 32;
 
-/// What access records have in common, made ready once.
+/// Writes access records. The parts that all records share are prepared once.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    /// `service`, `version` and `buildTime`.
+    log: Log,
+    registry: Arc<Registry>,
+    /// The fields `service`, `version` and `buildTime`.
     build: PreparedFields,
     redaction: Redaction,
-    /// The least level that is wanted of `http`.
+    /// The lowest level that the logger `http` writes.
     threshold: Level,
-    /// Of statuses up to 399, up to 499, and above.
+    /// The leading fields for statuses up to 399, from 400 to 499, and from 500 on.
     heads: [RecordHead; 3],
 }
 
 impl AccessLog {
-    pub(super) fn new(build: &BuildInfo, log: &Log, redacted: &[String]) -> Self {
-        // The quotes come with the field.
-        let escaped = |out: &mut Vec<u8>, text: &str| {
-            let mut quoted = Vec::new();
-            json_string(&mut quoted, text, 1024);
-            out.extend_from_slice(&quoted[1..quoted.len() - 1]);
-        };
+    pub(super) fn new(config: &Config, log: Log, registry: Arc<Registry>) -> Self {
+        let build = &config.build;
+        // `escaped` writes the quotes, so only the inside of the string is escaped here.
+        let escaped = |out: &mut Vec<u8>, text: &str| json_text(out, text, MAX_TEXT);
         Self {
             build: PreparedFields::new(|record| {
                 record.escaped(key!("service"), |out| escaped(out, build.service()));
                 record.escaped(key!("version"), |out| escaped(out, build.version()));
                 record.escaped(key!("buildTime"), |out| escaped(out, build.build_time()));
             }),
-            redaction: Redaction::new(redacted),
+            redaction: Redaction::new(&config.redact_query),
             threshold: log.levels().threshold("http"),
             heads: [Level::Info, Level::Warning, Level::Error]
                 .map(|level| RecordHead::new(level, "http", "http_request")),
+            log,
+            registry,
         }
     }
-}
 
-impl EdgeState {
     /// Writes the one record of a request that has ended.
-    pub(super) fn write_access(
-        &self,
-        account: &RequestGuard,
-        status: u16,
-        took: Duration,
-        aborted: bool,
-    ) {
-        let level = level(status);
-        let access = &self.access;
-        if level < access.threshold {
+    pub(super) fn write(&self, guard: &RequestGuard, status: u16, took: Duration, aborted: bool) {
+        if level(status) < self.threshold {
             return;
         }
-        let pattern = self.registry.http.pattern(account.route);
-        let id = account.request_id.as_str();
+        let pattern = self.registry.http.pattern(guard.route);
+        let id = guard.request_id.as_str();
         self.log
-            .write_with(Priority::Low, access.head(status), id, |record| {
-                access.fields(record, account, pattern, status, took, aborted);
+            .write_with(Priority::Low, self.head(status), id, |record| {
+                self.fields(record, guard, pattern, status, took, aborted);
             });
     }
-}
 
-impl AccessLog {
-    /// The leading fields that the status decides on (LOG-4).
+    /// Writes the record of a head that the parser has rejected (LOG-13).
+    pub(super) fn write_fault(
+        &self,
+        fault: ProtocolError,
+        status: u16,
+        id: &RequestId,
+        peer: Peer,
+        took: Duration,
+    ) {
+        if level(status) < self.threshold {
+            return;
+        }
+        let pattern = self.registry.http.pattern(0);
+        self.log
+            .write_with(Priority::Low, self.head(status), id.as_str(), |record| {
+                self.begin(record, status);
+                record.str(key!("method"), "-");
+                record.str(key!("path"), pattern);
+                record.str(key!("rawPath"), "-");
+                record.str(key!("query"), "");
+                // No header was parsed, so the address is that of the socket.
+                write_ip(record, peer.ip());
+                record.millis(key!("latencyMs"), took);
+                record.str(key!("userAgent"), "");
+                record.str(key!("protocolError"), fault.as_str());
+            });
+    }
+
+    /// The leading fields, by the level of the status (LOG-4).
     fn head(&self, status: u16) -> &RecordHead {
         let [info, warning, error] = &self.heads;
         match level(status) {
@@ -85,40 +102,40 @@ impl AccessLog {
         }
     }
 
-    /// Writes what an access record has behind the leading fields.
+    /// Writes the fields of an access record that follow the leading fields.
     pub(crate) fn fields(
         &self,
         record: &mut Record<'_>,
-        account: &RequestGuard,
+        guard: &RequestGuard,
         pattern: &str,
         status: u16,
         took: Duration,
         aborted: bool,
     ) {
         self.begin(record, status);
-        let method = account.method.as_str().as_bytes();
+        let method = guard.method.as_str().as_bytes();
         record.escaped(key!("method"), |out| match method.len() {
             // No character of a method needs escaping (RFC 9110, 9.1).
             0..=MAX_METHOD => out.extend_from_slice(method),
             _ => escape_cut(out, method, MAX_METHOD),
         });
         record.str(key!("path"), pattern);
-        let path = match account.uri.path() {
+        let path = match guard.uri.path() {
             // The target of CONNECT is an authority.
-            "" => account.uri.authority().map_or("", |it| it.as_str()),
+            "" => guard.uri.authority().map_or("", |it| it.as_str()),
             path => path,
         };
         record.escaped(key!("rawPath"), |out| {
             escape_cut(out, path.as_bytes(), MAX_TEXT);
         });
-        let query = account.uri.query();
+        let query = guard.uri.query();
         let query = query.map_or(Cow::Borrowed(""), |query| self.redaction.apply(query));
         record.escaped(key!("query"), |out| {
             escape_cut(out, query.as_bytes(), MAX_TEXT)
         });
-        write_ip(record, account.client_ip);
+        write_ip(record, guard.client_ip);
         record.millis(key!("latencyMs"), took);
-        let agent = account
+        let agent = guard
             .user_agent
             .as_ref()
             .map_or(&b""[..], |agent| agent.as_bytes());
@@ -126,63 +143,29 @@ impl AccessLog {
         if aborted {
             record.bool(key!("aborted"), true);
         }
-        if account.id_replaced {
+        if guard.id_replaced {
             record.bool(key!("requestIdReplaced"), true);
         }
-        if let Some(fault) = account.fault {
+        if let Some(fault) = guard.fault {
             record.str(key!("protocolError"), fault.as_str());
         }
-        if let Some(limit) = account.size_limit {
+        if let Some(limit) = guard.size_limit {
             record.str(key!("limit"), limit.as_str());
         }
-        if let Some(status) = account.grpc_status {
+        if let Some(status) = guard.grpc_status {
             record.number(key!("grpcStatus"), status);
         }
-        record.trace(account.trace.recorded());
+        record.trace(guard.trace.recorded());
     }
 
-    /// Writes the fields that begin every access record.
+    /// Writes the first fields after the leading ones.
     fn begin(&self, record: &mut Record<'_>, status: u16) {
         record.prepared(&self.build);
         record.number(key!("status"), status);
     }
 }
 
-impl EdgeState {
-    /// Writes the record of a request that the parser has refused (LOG-13).
-    pub(super) fn write_refusal(
-        &self,
-        fault: ProtocolError,
-        status: u16,
-        id: &RequestId,
-        peer: Peer,
-        took: Duration,
-    ) {
-        let level = level(status);
-        if level < self.access.threshold {
-            return;
-        }
-        self.log.write_with(
-            Priority::Low,
-            self.access.head(status),
-            id.as_str(),
-            |record| {
-                self.access.begin(record, status);
-                record.str(key!("method"), "-");
-                record.str(key!("path"), self.registry.http.pattern(0));
-                record.str(key!("rawPath"), "-");
-                record.str(key!("query"), "");
-                // No header was understood that could say more than the socket.
-                write_ip(record, peer.ip());
-                record.millis(key!("latencyMs"), took);
-                record.str(key!("userAgent"), "");
-                record.str(key!("protocolError"), fault.as_str());
-            },
-        );
-    }
-}
-
-/// The level that a status has (LOG-4).
+/// The level of a record, by its status (LOG-4).
 const fn level(status: u16) -> Level {
     match status {
         500.. => Level::Error,
@@ -191,7 +174,7 @@ const fn level(status: u16) -> Level {
     }
 }
 
-/// Each number of an IPv4 address with a dot behind it, and how many bytes that takes.
+/// The decimal text of each octet with a dot after it, and the length of that text.
 const OCTETS: [([u8; 4], usize); 256] = {
     let mut octets = [([0; 4], 0); 256];
     let mut octet = 0_u16;
@@ -208,21 +191,22 @@ const OCTETS: [([u8; 4], usize); 256] = {
     octets
 };
 
+/// Writes the client address, or `-` if there is none.
 fn write_ip(record: &mut Record<'_>, ip: Option<IpAddr>) {
     match ip {
-        // The formatter of addresses takes twenty times as long.
+        // The formatter of `Ipv4Addr` takes twenty times as long.
         Some(IpAddr::V4(ip)) => record.escaped(key!("ip"), |out| {
             let mut text = [0; 16];
             let mut length = 0;
             for octet in ip.octets() {
                 let (digits, count) = OCTETS[usize::from(octet)];
-                // Four of them, with a dot each, have 16 bytes at most.
-                if let Some(place) = text.get_mut(length..length + 4) {
-                    place.copy_from_slice(&digits);
+                // Four octets with their dots have at most 16 bytes, so the slice exists.
+                if let Some(target) = text.get_mut(length..length + 4) {
+                    target.copy_from_slice(&digits);
                 }
                 length += count;
             }
-            // Without the last dot.
+            // Cut off the last dot.
             out.extend_from_slice(&text[..length - 1]);
         }),
         Some(ip) => record.display(key!("ip"), &ip),

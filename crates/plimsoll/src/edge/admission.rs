@@ -1,22 +1,26 @@
-//! How many requests are handled at a time (contract SRV-4), and who makes room.
+//! Limits the number of requests in progress (contract SRV-4), by shedding and by eviction.
 //!
-//! A request that finds no slot is answered at once. Letting it wait would not make the handlers
-//! faster: it would be answered when its client has given up, and so would all behind it.
+//! If no slot is free, a request is shed at once. A queue would not make the handlers faster: its
+//! requests would be answered after their clients have timed out.
 //!
-//! A slot is for work. A response that waits for its client to accept it holds none: its slot is
-//! suspended from the head on, and resumed while the body makes its client wait. There may be twice as
-//! many suspended slots as there are slots; at that limit a stalled response is given up for each
-//! request that comes ([`StalledResponses`]).
+//! # Suspended slots
 //!
-//! A handler that waits for its client's next bytes does no work either, and a crowd of
-//! clients that send next to nothing of their bodies could take all slots. So where there is none left,
-//! whoever has waited for longest is told to go, and is answered as if its body had stalled (408), when
-//! it next looks at its body. A byte now and then does not make a wait a new one.
+//! A slot is held for work. A response that waits for its client holds none: its slot is suspended
+//! from the head on, and resumed while the body makes the client wait. At most twice as many slots may
+//! be suspended as there are slots. At that limit, each new request evicts a stalled response
+//! ([`StalledResponses`]).
+//!
+//! # Waits for a request body
+//!
+//! A handler that waits for its client's next bytes does no work either. Many clients that send
+//! almost nothing of their bodies could take all slots. So if no slot is free, the request that has
+//! waited for longest is evicted. When it next reads its body, it is rejected with 408, as if the body
+//! had stalled. A few bytes do not begin a new wait.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     task::Waker,
@@ -26,38 +30,43 @@ use std::{
 use tokio::time::Instant;
 
 use super::stalled_responses::StalledResponses;
-use crate::request::BodyLimits;
+use crate::{
+    request::BodyLimits,
+    sync::{Mutex, MutexGuard, lock},
+};
 
-/// A pause that an honest client makes between two pieces of a body: nobody has to go for that.
+/// The shortest wait that is evicted. A well-behaved client may pause this long between two frames.
 const MIN_STALL: Duration = Duration::from_millis(100);
 
-/// A slot that is taken, in [`Admission::load`].
+/// One taken slot, in [`Admission::load`].
 const TAKEN: u64 = 1;
-/// A slot that is suspended, likewise.
+/// One suspended slot, in [`Admission::load`].
 const SUSPENDED: u64 = 1 << 32;
 
 /// The slots of one service.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// 0 is no limit.
+    /// The number of slots; 0 is unlimited.
     limit: usize,
-    /// How many slots are taken, and above [`SUSPENDED`] how many are suspended: one number, so that a
-    /// slot changes sides in one step.
+    /// The number of taken slots in the lower half, of suspended slots in the upper half. It is one
+    /// number, so that a slot is suspended in one step.
     load: AtomicU64,
     stalled: Arc<StalledResponses>,
+    /// The number of waits that have begun.
     waits: AtomicU64,
+    /// The waits for request bodies, longest first.
     waiting: Mutex<BTreeMap<BodyWait, (Arc<BodyLimits>, Waker)>>,
 }
 
-/// The right to be handled, given back by the drop.
+/// The right to handle one request. A drop returns it.
 #[derive(Debug)]
 pub(super) struct RequestSlot {
-    /// `None` if there is no limit.
+    /// `None` if the number of slots is unlimited.
     admission: Option<Arc<Admission>>,
     is_suspended: bool,
 }
 
-/// A handler's wait for its client: since when, and a number that makes it unlike any other.
+/// A wait for a request body: its begin, and a number that makes it unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BodyWait(Instant, u64);
 
@@ -72,7 +81,7 @@ impl Admission {
         })
     }
 
-    /// Takes a slot, if there is one or somebody can be told to give theirs back.
+    /// Takes a slot, if one is free or can be freed by an eviction.
     pub(super) fn acquire(self: &Arc<Self>) -> Option<RequestSlot> {
         let mut slot = RequestSlot {
             admission: None,
@@ -81,15 +90,15 @@ impl Admission {
         if self.limit == 0 {
             return Some(slot);
         }
-        // More may be taken for a moment than there are: by those who are about to find that out,
-        // and for those who have been told to go and have not gone yet.
+        // The count may exceed the limit for a moment: by requests that are about to be rejected, and
+        // by evicted requests that have not ended yet.
         let (taken, suspended) = split(self.load.fetch_add(TAKEN, Ordering::Relaxed));
-        let is_crowded = suspended >= self.limit.saturating_mul(2);
+        let is_at_suspended_limit = suspended >= self.limit.saturating_mul(2);
         // Checked before an upload is evicted: no upload ends for a request that is rejected anyway.
-        let has_room = (!is_crowded || self.stalled.is_any())
+        let is_admitted = (!is_at_suspended_limit || self.stalled.is_any())
             && (taken < self.limit || self.evict_longest_wait())
-            && (!is_crowded || self.stalled.evict_longest());
-        if !has_room {
+            && (!is_at_suspended_limit || self.stalled.evict_longest());
+        if !is_admitted {
             self.load.fetch_sub(TAKEN, Ordering::Relaxed);
             return None;
         }
@@ -102,13 +111,14 @@ impl Admission {
         &self.stalled
     }
 
-    /// How many slots there are and how many of them are taken, if there is a limit.
+    /// The number of slots and of taken slots; `None` if there is no limit.
     pub(super) fn slots(&self) -> Option<(usize, usize)> {
         let taken = || split(self.load.load(Ordering::Relaxed)).0.min(self.limit);
         (self.limit > 0).then(|| (self.limit, taken()))
     }
 
-    /// A handler waits for its client's next bytes since `since`, with `waker`. Says whether it may.
+    /// Registers a wait for the next bytes of a body. The wait began at `since`, and an eviction wakes
+    /// `waker`. Returns false if the request is already evicted.
     pub(super) fn start_wait(
         &self,
         wait: &mut Option<BodyWait>,
@@ -131,11 +141,12 @@ impl Admission {
         true
     }
 
-    /// The wait is over. Says whether it was not ended by being told to go.
+    /// Ends a wait. Returns false if the request has been evicted.
     pub(super) fn end_wait(&self, wait: BodyWait) -> bool {
         self.lock().remove(&wait).is_some()
     }
 
+    /// Evicts the request that has waited for longest. Returns false if no wait is long enough.
     fn evict_longest_wait(&self) -> bool {
         let mut waiting = self.lock();
         loop {
@@ -149,7 +160,7 @@ impl Admission {
             if body.has_no_slot() {
                 continue;
             }
-            // Under the lock, so that whoever does not find its wait any more finds this.
+            // Under the lock: a request that finds its wait removed must also find the eviction.
             body.evict();
             drop(waiting);
             waker.wake();
@@ -158,18 +169,18 @@ impl Admission {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<BodyWait, (Arc<BodyLimits>, Waker)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 
-/// How many slots are taken, and how many are suspended.
+/// The numbers of taken and of suspended slots.
 fn split(load: u64) -> (usize, usize) {
     let part = |load: u64| usize::try_from(load & u64::from(u32::MAX)).unwrap_or(usize::MAX);
     (part(load), part(load >> 32))
 }
 
 impl RequestSlot {
-    /// The request waits for its client to accept the response: another may have the slot.
+    /// Frees the slot for other requests while the response waits for its client.
     pub(super) fn suspend(&mut self) {
         if !std::mem::replace(&mut self.is_suspended, true)
             && let Some(admission) = &self.admission
@@ -180,7 +191,7 @@ impl RequestSlot {
         }
     }
 
-    /// The service makes the client wait. That is work that was admitted, so it is never refused.
+    /// Takes the slot again while the client waits. The request is admitted, so this cannot fail.
     pub(super) fn resume(&mut self) {
         if std::mem::replace(&mut self.is_suspended, false)
             && let Some(admission) = &self.admission
@@ -206,20 +217,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_given_back_and_never_exceeded() {
+    fn dropped_slot_is_free_again() {
         let admission = Admission::new(2);
         let first = admission.acquire();
         let second = admission.acquire();
         assert!(first.is_some() && second.is_some());
         assert!(admission.acquire().is_none());
-        assert!(admission.acquire().is_none(), "a refusal takes nothing");
+        assert!(admission.acquire().is_none(), "a rejection takes no slot");
         drop(first);
         let third = admission.acquire();
         assert!(third.is_some() && admission.acquire().is_none());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn suspended_slots_are_free_for_others_up_to_their_own_limit() {
+    async fn suspended_slots_have_their_own_limit() {
         let admission = Admission::new(1);
         let mut slots: Vec<_> = (0..2).filter_map(|_| suspended(&admission)).collect();
         assert_eq!(slots.len(), 2);
@@ -241,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_waited_for_longest_makes_room_once_the_pause_is_no_honest_one() {
+    async fn longest_wait_is_evicted_after_minimum_stall() {
         let admission = Admission::new(2);
         let _slots = [admission.acquire(), admission.acquire()];
         let body = || BodyLimits::new(1024, MIN_STALL * 50);
@@ -252,26 +263,23 @@ mod tests {
         assert!(wait(&mut first, &long));
         assert!(
             admission.acquire().is_none(),
-            "it has only just begun to wait"
+            "the wait has only just begun"
         );
         tokio::time::advance(MIN_STALL).await;
         assert!(wait(&mut second, &short));
         assert!(admission.acquire().is_some());
         assert!(long.is_evicted() && !short.is_evicted());
-        assert!(
-            long.outcome().is_none(),
-            "it may be at work, and not wait any more"
-        );
+        assert!(long.outcome().is_none(), "the handler may be at work again");
         assert!(!wait(&mut first, &long));
-        assert!(!admission.end_wait(first.unwrap()), "it was told to go");
+        assert!(!admission.end_wait(first.unwrap()), "it was evicted");
         assert!(admission.acquire().is_none());
-        assert!(admission.end_wait(second.unwrap()), "nobody told this one");
+        assert!(admission.end_wait(second.unwrap()), "it was not evicted");
         tokio::time::advance(MIN_STALL).await;
-        assert!(admission.acquire().is_none(), "nobody waits any more");
+        assert!(admission.acquire().is_none(), "no request waits any more");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn rejected_request_ends_no_upload() {
+    async fn rejected_request_evicts_no_upload() {
         let admission = Admission::new(1);
         let _suspended = [suspended(&admission), suspended(&admission)];
         let stalled = admission.stalled().register(Instant::now(), Waker::noop());
@@ -289,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nobody_is_refused() {
+    fn without_a_limit_every_request_gets_a_slot() {
         let admission = Admission::new(0);
         let slots: Vec<_> = (0..10_000).map(|_| admission.acquire()).collect();
         assert!(slots.iter().all(Option::is_some));

@@ -1,4 +1,4 @@
-//! A handler's future, inside its panic guard and its deadline.
+//! Polls a handler inside a panic guard and a deadline.
 
 use std::{
     convert::Infallible,
@@ -20,17 +20,17 @@ use crate::{
 };
 
 pin_project! {
-    /// Polls a handler with its request in the slot of the thread.
+    /// A handler's future, polled with its request in the thread-local slot.
     pub(super) struct Handler<F> {
         #[pin]
         future: Option<F>,
         #[pin]
         deadline: Option<Sleep>,
-        // From when on the deadline counts, and how long it is.
+        // The begin and the length of the deadline, once it is armed.
         armed: Option<(Instant, Duration)>,
         context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
-        // The deadline is not extended any more.
+        // Whether the deadline was extended before (`late_timer`).
         is_final: bool,
     }
 }
@@ -39,24 +39,24 @@ pin_project! {
 pub(super) enum HandlerOutcome<R> {
     Answer(R),
     Panic(CaughtPanic),
-    /// It did not answer in time, and was cancelled.
-    Late,
-    /// Its body broke a limit, and it was cancelled.
-    Refused(Problem),
-    /// Its body is malformed, and it was cancelled.
+    /// It missed its deadline and was cancelled.
+    TimedOut,
+    /// The request body exceeded a limit, and the handler was cancelled.
+    Rejected(Problem),
+    /// The request body is malformed, and the handler was cancelled.
     Malformed,
-    /// Its client has gone, and it was cancelled.
-    Gone,
+    /// The client disconnected, and the handler was cancelled.
+    Disconnected,
 }
 
 impl<F> Handler<F> {
-    /// Calls the handler. A panic in the call itself is an outcome too.
+    /// Calls the handler. A panic in the call itself is returned as an error.
     pub(super) fn start(
         mut context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
         call: impl FnOnce() -> F,
     ) -> Result<Self, CaughtPanic> {
-        let future = guard(&mut context, call)?;
+        let future = run(&mut context, call)?;
         Ok(Self {
             future: Some(future),
             deadline: None,
@@ -67,52 +67,52 @@ impl<F> Handler<F> {
         })
     }
 
-    /// Drops what the handler still holds, which may log or panic while it goes.
+    /// Drops the handler's future. Its destructors may log or panic.
     pub(super) fn cancel(self: Pin<&mut Self>) -> Result<(), CaughtPanic> {
         let mut this = self.project();
         if this.future.is_none() {
             return Ok(());
         }
-        guard(this.context, || this.future.set(None))
+        run(this.context, || this.future.set(None))
     }
 
-    /// The request has given its slot back, and goes on.
+    /// Marks the request body as one without a slot, so that it is not evicted.
     pub(super) fn release_slot(&self) {
         if let Some(body) = self.context.as_ref().and_then(|it| it.body.as_ref()) {
             body.release_slot();
         }
     }
 
-    /// Whether the answer is axum's own 404 or 405.
+    /// Whether the response is axum's own 404 or 405.
     pub(super) fn is_default_answer(&self) -> bool {
         self.context
             .as_ref()
             .is_some_and(|context| context.is_default_answer)
     }
 
-    /// Whether what read the request's body stopped at `MAX_BODY_BYTES`.
+    /// Whether the reader of the request body stopped at `MAX_BODY_BYTES`.
     pub(super) fn stopped_at_default_limit(&self) -> bool {
         let body = self.context.as_ref().and_then(|it| it.body.as_ref());
         body.is_some_and(|body| body.stopped_at_default())
     }
 
-    /// Drops what the service has made, such as a body that is not sent.
-    pub(super) fn discard<T>(self: Pin<&mut Self>, made: T) -> Result<(), CaughtPanic> {
-        guard(self.project().context, || drop(made))
+    /// Drops a value of the application, such as a body that is not sent.
+    pub(super) fn discard<T>(self: Pin<&mut Self>, value: T) -> Result<(), CaughtPanic> {
+        run(self.project().context, || drop(value))
     }
 
-    /// What the request is known as, for the body of its answer.
+    /// Takes the context, for the response body. It no longer holds the request body and the service.
     pub(super) fn take_context(self: Pin<&mut Self>) -> Option<Box<RequestContext>> {
         let mut context = self.project().context.take();
         if let Some(context) = &mut context {
-            // The limits of the request's body were the handler's business, and it has answered.
+            // Only the handler needs these, and it has answered.
             context.body = None;
             context.service = None;
         }
         context
     }
 
-    /// The route that was matched, as far as that is known.
+    /// The matched route; 0 if it is not known yet.
     pub(super) fn route(&self) -> u32 {
         self.context.as_ref().map_or(0, |context| context.route)
     }
@@ -130,15 +130,15 @@ where
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
-        let poll = guard_noted(this.context, || future.poll(cx));
-        let verdict = this
+        let poll = run_noted(this.context, || future.poll(cx));
+        let body_outcome = this
             .context
             .as_ref()
             .and_then(|c| c.body.as_ref()?.outcome());
-        let outcome = match (poll, verdict) {
+        let outcome = match (poll, body_outcome) {
             (Err(caught), _) => HandlerOutcome::Panic(caught),
-            (Ok(_), Some(BodyOutcome::Abort)) => HandlerOutcome::Gone,
-            // What a handler answers is its own, whatever became of its body.
+            (Ok(_), Some(BodyOutcome::Abort)) => HandlerOutcome::Disconnected,
+            // A response of the handler is kept, also if the request body exceeded a limit.
             (Ok(Poll::Ready(Ok(answer))), _) => HandlerOutcome::Answer(answer),
             (Ok(Poll::Pending), Some(BodyOutcome::Reject(status))) => {
                 let limit = (status == StatusCode::PAYLOAD_TOO_LARGE)
@@ -146,13 +146,13 @@ where
                 let detail = limit.flatten().map(|limit| {
                     format!("this route takes request bodies of {limit} bytes at most")
                 });
-                HandlerOutcome::Refused(Problem::new(status).with_detail(detail).closing())
+                HandlerOutcome::Rejected(Problem::new(status).with_detail(detail).closing())
             }
             (Ok(Poll::Pending), Some(BodyOutcome::Malformed)) => HandlerOutcome::Malformed,
             (Ok(Poll::Pending), None) => {
-                // Most handlers answer at once: only one that waits costs a timer.
-                let route = this.context.as_ref().map(|it| it.request_timeout);
-                let timeout = match route.unwrap_or_default() {
+                // Most handlers answer in their first poll, so the timer is made after it.
+                let by_route = this.context.as_ref().map(|it| it.request_timeout);
+                let timeout = match by_route.unwrap_or_default() {
                     TimeoutOverride::Inherit => *this.timeout,
                     TimeoutOverride::Off => None,
                     TimeoutOverride::After(timeout) => Some(timeout),
@@ -162,13 +162,13 @@ where
                 };
                 let (began, armed) = *this.armed.get_or_insert_with(|| (Instant::now(), timeout));
                 if this.deadline.is_none() || armed != timeout {
-                    // The route may have set another limit since, behind a layer that had to wait.
+                    // The route may set its timeout after the first poll, behind a layer that waits.
                     *this.armed = Some((began, timeout));
                     this.deadline.set(Some(sleep_until(began + timeout)));
                 }
                 let deadline = this.deadline.as_mut().as_pin_mut();
                 match deadline.map(|it| late_timer::poll_timer(it, this.is_final, cx)) {
-                    Some(Poll::Ready(())) => HandlerOutcome::Late,
+                    Some(Poll::Ready(())) => HandlerOutcome::TimedOut,
                     _ => return Poll::Pending,
                 }
             }
@@ -180,16 +180,16 @@ where
     }
 }
 
-/// Runs the service's own code: with its request in the slot, and without letting a panic through.
-pub(super) fn guard<T>(
+/// Runs code of the application, with its request in the slot, and catches a panic.
+pub(super) fn run<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
 ) -> Result<T, CaughtPanic> {
     request::enter(context, || catch(work))
 }
 
-/// Like [`guard`], for code that may block its thread.
-pub(super) fn guard_noted<T>(
+/// Like [`run`], for code that may block its thread. The watchdog can then name the request.
+pub(super) fn run_noted<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
 ) -> Result<T, CaughtPanic> {

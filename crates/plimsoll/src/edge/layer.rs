@@ -1,10 +1,11 @@
-//! The edge as a tower layer, for whoever has a server of their own.
+//! The edge as a tower layer, also for an application with a server of its own.
 
 use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{body::Body, extract::ConnectInfo, routing::future::RouteFuture};
@@ -14,32 +15,35 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    EdgeState, EndpointSet, Peer, ResponseBody, ResponseFuture, Routes, Scheme, ServerRequest,
-    StalledResponses,
+    EdgeState, EndpointSet, Peer, ResponseBody, ResponseFuture, Routes, Scheme, ServerPaths,
+    ServerRequest, StalledResponses,
 };
-use crate::connection::ConnectionState;
-use crate::shutdown::ShutdownToken;
+use crate::{
+    connection::ConnectionState,
+    metrics::{ProtocolError, Registry},
+    shutdown::ShutdownToken,
+};
 
-/// The handling of requests without the server: ids, access records, metrics, client addresses,
-/// deadline, body limits and panic guard.
+/// Handles requests as the chassis's server does, on another server: ids, access records, metrics,
+/// client addresses, deadline, body limits and panic guard.
 ///
 /// Made by [`Prepared::layer`](crate::Prepared::layer). It answers no probes and closes no
-/// connections; those are the server's. The peer's address is taken from axum's [`ConnectInfo`];
-/// without that the address is unknown.
+/// connections; that is left to the other server. The peer's address is taken from axum's
+/// [`ConnectInfo`]; without it, the address is unknown.
 #[derive(Debug, Clone)]
 pub struct EdgeLayer {
-    shared: Arc<EdgeState>,
+    state: Arc<EdgeState>,
 }
 
 impl EdgeLayer {
-    pub(crate) fn new(shared: Arc<EdgeState>) -> Self {
-        Self { shared }
+    pub(crate) fn new(state: Arc<EdgeState>) -> Self {
+        Self { state }
     }
 
-    /// What `/metrics` would tell, in the given format.
+    /// Renders the content of `/metrics` in the given format.
     #[must_use]
-    pub fn metrics(&self, exposition: crate::TextFormat) -> String {
-        self.shared.render_metrics(exposition)
+    pub fn metrics(&self, format: crate::TextFormat) -> String {
+        self.state.probes.render_metrics(format)
     }
 }
 
@@ -47,40 +51,51 @@ impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        Edge::new(inner, Arc::clone(&self.shared), EndpointSet::NONE)
+        Edge::new(inner, Arc::clone(&self.state), EndpointSet::NONE)
     }
 }
 
-/// A service inside its edge.
+/// A service inside the edge. Made by [`EdgeLayer`].
 #[derive(Debug, Clone)]
 pub struct Edge<S> {
     inner: S,
-    shared: Arc<EdgeState>,
-    /// The probes and metrics that are answered here, over connections of our own.
+    state: Arc<EdgeState>,
+    /// The probes and metrics that are answered on connections of the chassis's own server.
     endpoints: EndpointSet,
 }
 
 impl<S> Edge<S> {
-    pub(crate) fn new(inner: S, shared: Arc<EdgeState>, endpoints: EndpointSet) -> Self {
+    pub(crate) fn new(inner: S, state: Arc<EdgeState>, endpoints: EndpointSet) -> Self {
         Self {
             inner,
-            shared,
+            state,
             endpoints,
         }
     }
 
-    /// What connections learn the shutdown from.
+    /// The token by which connections observe the shutdown.
     pub(crate) fn shutdown_token(&self) -> &ShutdownToken {
-        &self.shared.shutdown
-    }
-
-    pub(super) fn shared(&self) -> &EdgeState {
-        &self.shared
+        &self.state.shutdown
     }
 
     /// The responses whose clients accept nothing.
     pub(crate) fn stalled(&self) -> &Arc<StalledResponses> {
-        self.shared.admission.stalled()
+        self.state.admission.stalled()
+    }
+
+    /// The registry in which the server counts faults in the frames of HTTP/2.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.state.registry)
+    }
+
+    /// Counts and logs a head that failed after `took`.
+    pub(crate) fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
+        self.state.record_fault(fault, peer, took);
+    }
+
+    /// Counts a fault that has no record of its own.
+    pub(crate) fn count(&self, fault: ProtocolError) {
+        self.state.registry.protocol_errors.count(fault);
     }
 }
 
@@ -97,13 +112,15 @@ impl Edge<Routes> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let ours = ServerRequest {
+        let server = ServerRequest {
             connection,
-            endpoints: &self.endpoints,
-            routes: &self.inner,
+            paths: ServerPaths {
+                endpoints: &self.endpoints,
+                routes: &self.inner,
+            },
         };
-        self.shared
-            .admit(request, peer, scheme, Some(ours), |request| {
+        self.state
+            .admit(request, peer, scheme, Some(server), |request| {
                 // A router is always ready.
                 self.inner.clone().call(request)
             })
@@ -131,9 +148,9 @@ where
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
             .map_or(Peer::Unknown, |info| Peer::Ip(info.0.ip()));
-        // Whether that server speaks TLS is not told here.
+        // The request does not show whether that server speaks TLS.
         let scheme = Scheme::Http;
-        self.shared.admit(request, peer, scheme, None, |request| {
+        self.state.admit(request, peer, scheme, None, |request| {
             self.inner.call(request)
         })
     }

@@ -1,20 +1,23 @@
-//! The chassis's own paths: probes and metrics, answered before the router is asked.
+//! The chassis's own paths: probes and metrics, answered before the router.
 //!
-//! They take no slot, no deadline and no lock that a handler could hold, so that they answer when
-//! handlers wait. A handler that blocks its thread holds them up on that worker's connections.
+//! A probe takes no slot, no deadline and no lock that a handler could hold, so it is answered while
+//! handlers wait. A handler that blocks its thread delays the probes on that worker's connections.
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
-use super::{EdgeState, problem::Problem};
+use super::{admission::Admission, problem::Problem};
 use crate::{
     config::Level,
-    lifecycle::LifecycleState,
-    metrics::{Gauges, HttpMetrics, RouteId, TextFormat},
-    telemetry::count_hooked_panics,
+    lifecycle::{Heartbeats, Lifecycle, LifecycleState},
+    metrics::{Gauges, Registry, RouteId, TextFormat},
+    otlp::Tracer,
+    telemetry::{Log, count_hooked_panics},
 };
 
-/// What a path of the chassis answers.
+/// The state that a path of the chassis reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProbeKind {
     Alive,
@@ -23,28 +26,45 @@ enum ProbeKind {
     Metrics,
 }
 
-/// All paths: each is matched to the letter, and is its own label in the metrics.
-const PATHS: [&str; 7] = [
-    "/health",
-    "/ready",
-    "/metrics",
-    "/livez",
-    "/readyz",
-    "/healthz",
-    "/startupz",
+/// A path of the chassis.
+struct Probe {
+    /// Compared byte for byte. It is also the path label in the metrics.
+    path: &'static str,
+    kind: ProbeKind,
+    /// Present if an application may have a route at this path.
+    alias: Option<ProbeAlias>,
+}
+
+/// All paths of the chassis.
+const PROBES: [Probe; 7] = [
+    Probe::reserved("/health", ProbeKind::Alive),
+    Probe::reserved("/ready", ProbeKind::Ready),
+    Probe::reserved("/metrics", ProbeKind::Metrics),
+    Probe::alias("/livez", ProbeKind::Alive, ProbeAlias::Livez),
+    Probe::alias("/readyz", ProbeKind::Ready, ProbeAlias::Readyz),
+    Probe::alias("/healthz", ProbeKind::Alive, ProbeAlias::Healthz),
+    Probe::alias("/startupz", ProbeKind::Started, ProbeAlias::Startupz),
 ];
 
-const QUESTIONS: [ProbeKind; 7] = [
-    ProbeKind::Alive,
-    ProbeKind::Ready,
-    ProbeKind::Metrics,
-    ProbeKind::Alive,
-    ProbeKind::Ready,
-    ProbeKind::Alive,
-    ProbeKind::Started,
-];
+impl Probe {
+    const fn reserved(path: &'static str, kind: ProbeKind) -> Self {
+        Self {
+            path,
+            kind,
+            alias: None,
+        }
+    }
 
-/// A second name of a probe, which an application may have a route for.
+    const fn alias(path: &'static str, kind: ProbeKind, alias: ProbeAlias) -> Self {
+        Self {
+            path,
+            kind,
+            alias: Some(alias),
+        }
+    }
+}
+
+/// A second path of a probe, which an application may use for a route of its own.
 ///
 /// See [`App::release_alias`](crate::App::release_alias).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,116 +75,125 @@ pub enum ProbeAlias {
     Readyz,
     /// `/healthz`, which answers like `/health`.
     Healthz,
-    /// `/startupz`, which answers 200 from the end of the start on.
+    /// `/startupz`, which answers 200 as soon as the start is complete.
     Startupz,
 }
 
-impl ProbeAlias {
-    /// Its place in [`PATHS`].
-    const fn index(self) -> usize {
-        match self {
-            Self::Livez => 3,
-            Self::Readyz => 4,
-            Self::Healthz => 5,
-            Self::Startupz => 6,
-        }
-    }
-}
-
-/// Paths of the chassis: those that a listener answers, and that no route may have.
+/// A set of paths of the chassis: those that a listener answers and that no route may have.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct EndpointSet([bool; PATHS.len()]);
+pub(crate) struct EndpointSet([bool; PROBES.len()]);
 
 impl EndpointSet {
-    pub(crate) const ALL: Self = Self([true; PATHS.len()]);
-    pub(crate) const NONE: Self = Self([false; PATHS.len()]);
+    pub(crate) const ALL: Self = Self([true; PROBES.len()]);
+    pub(crate) const NONE: Self = Self([false; PROBES.len()]);
 
-    pub(crate) const fn without(mut self, alias: ProbeAlias) -> Self {
-        self.0[alias.index()] = false;
+    /// Removes an alias from the set.
+    pub(crate) fn without(mut self, alias: ProbeAlias) -> Self {
+        for (probe, is_in) in PROBES.iter().zip(&mut self.0) {
+            *is_in &= probe.alias != Some(alias);
+        }
         self
     }
 
     pub(crate) fn paths(self) -> impl Iterator<Item = &'static str> {
-        PATHS
-            .into_iter()
+        PROBES
+            .iter()
             .zip(self.0)
-            .filter_map(|(path, is_in)| is_in.then_some(path))
+            .filter_map(|(probe, is_in)| is_in.then_some(probe.path))
     }
 }
 
-/// The routes of the chassis.
+/// Answers the paths of the chassis.
 #[derive(Debug)]
-pub(super) struct Endpoints {
-    routes: [RouteId; PATHS.len()],
+pub(super) struct Probes {
+    routes: [RouteId; PROBES.len()],
+    registry: Arc<Registry>,
+    lifecycle: Arc<Lifecycle>,
+    log: Log,
+    heartbeats: Arc<Heartbeats>,
+    /// If all workers are stalled for longer, the process counts as dead.
+    stall_limit: Duration,
+    admission: Arc<Admission>,
+    tracer: Tracer,
 }
 
-/// One that was asked for.
+/// The path of the chassis that a request is for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct MatchedEndpoint {
-    question: ProbeKind,
+pub(super) struct MatchedProbe {
+    kind: ProbeKind,
     pub(super) route: RouteId,
 }
 
-impl Endpoints {
-    pub(super) fn new(metrics: &HttpMetrics) -> Self {
+impl Probes {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        lifecycle: Arc<Lifecycle>,
+        log: Log,
+        heartbeats: Arc<Heartbeats>,
+        stall_limit: Duration,
+        admission: Arc<Admission>,
+        tracer: Tracer,
+    ) -> Self {
         Self {
-            routes: PATHS.map(|path| metrics.route(path)),
+            routes: PROBES.map(|probe| registry.http.route(probe.path)),
+            registry,
+            lifecycle,
+            log,
+            heartbeats,
+            stall_limit,
+            admission,
+            tracer,
         }
     }
 
-    pub(super) fn find(&self, path: &str, among: &EndpointSet) -> Option<MatchedEndpoint> {
-        let index = PATHS.iter().position(|known| *known == path)?;
-        among.0[index].then_some(MatchedEndpoint {
-            question: QUESTIONS[index],
+    /// Finds the probe of a path, if it is in `among`.
+    pub(super) fn find(&self, path: &str, among: &EndpointSet) -> Option<MatchedProbe> {
+        let index = PROBES.iter().position(|probe| probe.path == path)?;
+        among.0[index].then_some(MatchedProbe {
+            kind: PROBES[index].kind,
             route: self.routes[index],
         })
     }
-}
 
-impl EdgeState {
     /// Answers a probe or a scrape.
-    pub(super) fn answer_probe<B>(
+    pub(super) fn answer<B>(
         &self,
-        endpoint: MatchedEndpoint,
+        probe: MatchedProbe,
         request: &Request<B>,
     ) -> Result<Response, Problem> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED).allowing("GET,HEAD"));
         }
-        match endpoint.question {
-            // Asked over a worker, an answer is proof; elsewhere the pulse tells. Nothing that the
-            // service depends on is ever asked.
-            ProbeKind::Alive if self.pulse.all_stalled(self.stall_limit) => {
-                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
-            }
-            ProbeKind::Started if self.lifecycle.state() == LifecycleState::Starting => {
-                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
-            }
-            ProbeKind::Alive | ProbeKind::Started => Ok(text("text/plain; charset=utf-8", "ok\n")),
-            ProbeKind::Ready if self.lifecycle.state() == LifecycleState::Ready => {
-                Ok(text("text/plain; charset=utf-8", "ok\n"))
-            }
-            ProbeKind::Ready => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE)),
+        let is_ok = match probe.kind {
+            // A worker that answers is alive; on the admin listener only the heartbeats show it.
+            // Dependencies of the service are never checked.
+            ProbeKind::Alive => !self.heartbeats.all_stalled(self.stall_limit),
+            ProbeKind::Started => self.lifecycle.state() != LifecycleState::Starting,
+            ProbeKind::Ready => self.lifecycle.state() == LifecycleState::Ready,
             ProbeKind::Metrics => {
-                let exposition = TextFormat::negotiate(request.headers());
-                Ok(text(
-                    exposition.content_type(),
-                    self.render_metrics(exposition),
-                ))
+                let format = TextFormat::negotiate(request.headers());
+                let metrics = self.render_metrics(format);
+                return Ok(text(format.content_type(), metrics));
             }
+        };
+        if is_ok {
+            Ok(text("text/plain; charset=utf-8", "ok\n"))
+        } else {
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE))
         }
     }
 
-    pub(super) fn render_metrics(&self, exposition: TextFormat) -> String {
+    /// Renders all metrics, with the gauges that other parts hold.
+    pub(super) fn render_metrics(&self, format: TextFormat) -> String {
         let gauges = Gauges {
             log: self.log.totals(),
             states: self.lifecycle.states(),
             hooked_panics: count_hooked_panics(),
-            silences: self.pulse.ages().collect(),
+            silences: self.heartbeats.ages().collect(),
             slots: self.admission.slots(),
             spans: self.tracer.totals(),
         };
-        self.registry.render(exposition, &gauges, &|error| {
+        self.registry.render(format, &gauges, &|error| {
             self.log
                 .infra(Level::Warning, "metrics_exposition_dropped", |record| {
                     record.str("error", &error.to_string());

@@ -1,4 +1,4 @@
-//! The answers that the chassis makes itself, in the format of RFC 9457.
+//! The error responses of the chassis itself, in the format of RFC 9457.
 
 use axum::{body::Body, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -8,19 +8,19 @@ use crate::telemetry::json_string;
 const TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// What was wrong with a request, for its client.
+/// An error response: the status and what the client needs to know about it.
 ///
-/// Without a `type`, which RFC 9457 reads as `about:blank`: the title is that of the status.
+/// It has no `type`, which RFC 9457 defines as `about:blank`: the title is that of the status.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
-    /// What only `DEBUG=true` tells.
+    /// An explanation of the error.
     pub(super) detail: Option<String>,
-    /// The connection cannot be used any further.
+    /// Whether the connection closes after this response.
     pub(super) close: bool,
-    /// The methods that would be right.
+    /// The allowed methods, for `Allow`.
     pub(super) allow: Option<&'static str>,
-    /// The client may try again, and soon.
+    /// Whether the client may retry, for `Retry-After`.
     pub(super) retry: bool,
 }
 
@@ -35,13 +35,13 @@ impl Problem {
         }
     }
 
-    /// Says that nothing after this request can be understood.
+    /// Closes the connection after this response, because what follows cannot be parsed.
     pub(super) const fn closing(mut self) -> Self {
         self.close = true;
         self
     }
 
-    /// The service has more to do than it can at this moment (contract SRV-4).
+    /// 503 with `Retry-After`, for load shedding (contract SRV-4).
     pub(super) const fn overloaded() -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE);
         problem.retry = true;
@@ -58,7 +58,7 @@ impl Problem {
         self
     }
 
-    /// Makes the answer to the request with this id.
+    /// Builds the response to the request with this id.
     pub(super) fn answer(self, request_id: &str) -> Response {
         let mut answer = Response::new(Body::from(self.text(request_id)));
         *answer.status_mut() = self.status;
@@ -69,14 +69,15 @@ impl Problem {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
         if self.retry {
-            // The least there is: how long the overload lasts is not known.
+            // The smallest value: the duration of the overload is not known.
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         answer
     }
 
-    /// Describes an answer that has nothing but a status, and leaves the headers that it has. Gives
-    /// its body.
+    /// Completes the headers of a response that has no body yet, and returns the body.
+    ///
+    /// All other headers are kept.
     pub(super) fn describe(self, headers: &mut HeaderMap, request_id: &str) -> Vec<u8> {
         let text = self.text(request_id);
         headers.insert(header::CONTENT_TYPE, TYPE);

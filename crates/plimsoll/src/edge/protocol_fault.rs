@@ -1,92 +1,35 @@
-//! Requests that ended before they were requests: refused by the parser, or never complete.
+//! Classifies the errors of hyper for heads that never became requests.
 //!
-//! They never reach the router, and would leave no trace. What the parser has answered is logged and
-//! counted like an answer of the router's (contract LOG-13); what got no answer is counted by kind.
+//! Such a head was rejected by the parser or is incomplete, so it never reaches the router. The edge
+//! counts it by kind and logs it if hyper has answered it (contract LOG-13).
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::error::Error as _;
 
-use http::Method;
+use crate::metrics::ProtocolError;
 
-use super::{Edge, EdgeState, id};
-use crate::{
-    metrics::{ProtocolError, Registry},
-    request::Peer,
-};
-
-impl ProtocolError {
-    /// What an error of hyper's says of the head that it was reading.
-    pub(crate) fn of(error: &hyper::Error) -> Self {
-        if error.is_parse_too_large() {
-            // hyper has one predicate for both, and tells them apart only in its text; the contract's
-            // tests would notice a change of it.
-            if error.to_string().contains("URI") {
-                Self::UriTooLong
-            } else {
-                Self::HeadTooLarge
-            }
-        } else if error.is_parse() {
-            Self::Malformed
-        } else if is_breach(error) {
-            Self::Http2
+/// The kind of failure that an error of hyper reports for the head that it was reading.
+pub(crate) fn classify_head_error(error: &hyper::Error) -> ProtocolError {
+    if error.is_parse_too_large() {
+        // hyper has one predicate for both kinds; only its text distinguishes them. The contract
+        // tests fail if the text changes.
+        if error.to_string().contains("URI") {
+            ProtocolError::UriTooLong
         } else {
-            Self::Incomplete
+            ProtocolError::HeadTooLarge
         }
-    }
-
-    /// Whether it was refused with an answer, rather than left.
-    pub(crate) const fn is_answered(self) -> bool {
-        self.status().is_some()
-    }
-
-    /// The status that it is answered with, by hyper or by us.
-    pub(super) const fn status(self) -> Option<u16> {
-        match self {
-            Self::Malformed => Some(400),
-            Self::HeadTooLarge => Some(431),
-            Self::UriTooLong => Some(414),
-            Self::HeadTimeout
-            | Self::ProxyHeader
-            | Self::TlsHandshake
-            | Self::Http2
-            | Self::RefusedStream
-            | Self::StreamError
-            | Self::Incomplete => None,
-        }
+    } else if error.is_parse() {
+        ProtocolError::Malformed
+    } else if is_violation_by_peer(error) {
+        ProtocolError::Http2
+    } else {
+        ProtocolError::Incomplete
     }
 }
 
-/// Whether it was our side of HTTP/2 that found fault.
-fn is_breach(error: &hyper::Error) -> bool {
+/// Whether h2 has closed the connection because the peer violated HTTP/2.
+fn is_violation_by_peer(error: &hyper::Error) -> bool {
     error
         .source()
         .and_then(|source| source.downcast_ref::<h2::Error>())
         .is_some_and(h2::Error::is_library)
-}
-
-impl<S> Edge<S> {
-    /// Accounts for a head that failed after `took`.
-    pub(crate) fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
-        self.shared().refused(fault, peer, took);
-    }
-
-    /// Where faults are counted that show in the frames of HTTP/2.
-    pub(crate) fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.shared().registry)
-    }
-
-    /// Counts a fault that has no record of its own.
-    pub(crate) fn count(&self, fault: ProtocolError) {
-        self.shared().registry.protocol_errors.count(fault);
-    }
-}
-
-impl EdgeState {
-    fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
-        self.registry.protocol_errors.count(fault);
-        let Some(status) = fault.status() else { return };
-        // No method was understood: it is counted with the unknown ones.
-        let method = Method::from_bytes(b"-").unwrap_or_default();
-        self.registry.http.observe(0, &method, status, took);
-        self.write_refusal(fault, status, &id::generate(), peer, took);
-    }
 }

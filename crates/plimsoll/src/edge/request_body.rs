@@ -1,13 +1,12 @@
-//! The request's body, with a limit on its silence, and on its size where a route sets one (contract
-//! SRV-1, SRV-2, SRV-3).
+//! The request body with a read timeout, and with a size limit if the route sets one (contract SRV-1,
+//! SRV-2, SRV-3).
 //!
-//! Both hold for whatever reads the body: an extractor, a stream, a multipart parser. When one is
-//! broken the handler gets nothing more, and the edge takes over: it cancels the handler and answers
-//! 413 or 408 itself.
+//! Both limits apply to every reader of the body: an extractor, a stream, a multipart parser. If one
+//! is exceeded, the handler gets no more data. The edge cancels the handler and answers 413 or 408.
 //!
-//! `MAX_BODY_BYTES` is not held here: it takes the place of axum's default for its extractors, and a
-//! `DefaultBodyLimit` of the application, which nothing outside of axum can see, wins over it. WorkerAccept is
-//! seen only that a reader stopped at it, for the access record.
+//! `MAX_BODY_BYTES` is not enforced here. It replaces axum's default for its extractors, and a
+//! `DefaultBodyLimit` of the application wins over it. That limit is not visible outside of axum. Here
+//! it is only recorded that a reader stopped at `MAX_BODY_BYTES`, for the access record.
 
 use std::{
     io,
@@ -29,20 +28,20 @@ use crate::{
     request::{self, BodyFault, BodyLimits},
 };
 
-/// What must have come of a body for a wait to be over: whoever sends less might as well send nothing.
+/// The number of bytes that count as progress on a request body. With less, a wait continues.
 const MIN_PROGRESS: u64 = 1024;
 
-/// The limit for which a body is refused with 413.
+/// The limit that a body exceeded when it was rejected with 413.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SizeLimit {
-    /// `MAX_BODY_BYTES`, by an extractor of axum.
+    /// `MAX_BODY_BYTES`, enforced by an extractor of axum.
     Default,
-    /// That of [`RouteLimitsLayer`](super::RouteLimitsLayer), by the edge.
+    /// The limit of [`RouteLimitsLayer`](super::RouteLimitsLayer), enforced by the edge.
     Route,
 }
 
 impl SizeLimit {
-    /// How the access record names it.
+    /// The value of `limit` in the access record.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Default => "MAX_BODY_BYTES",
@@ -51,7 +50,7 @@ impl SizeLimit {
     }
 }
 
-/// Why a body could not be read to its end.
+/// The error of a request body that could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(super) struct RequestBodyError(Reason);
@@ -69,23 +68,25 @@ enum Reason {
 }
 
 pin_project! {
-    /// A request's body under the control of its edge.
+    /// A request body with the limits of the edge.
     pub(super) struct RequestBody<B> {
         #[pin]
         inner: B,
-        // Armed only while a reader waits, and then for a whole gap.
+        // Armed only while a reader waits, and then for the whole read timeout.
         #[pin]
-        silence: Option<Sleep>,
-        // That timer is not extended any more.
+        read_timer: Option<Sleep>,
+        // Whether that timer was extended before (`late_timer`).
         is_final: bool,
         limits: Arc<BodyLimits>,
         admission: Arc<Admission>,
-        // There while a reader waits.
+        // Present while a reader waits.
         wait: Option<BodyWait>,
-        // Since when next to nothing has come, and how much.
-        dry: Option<Instant>,
-        came: u64,
-        seen: u64,
+        // The begin of the present wait. Less than `MIN_PROGRESS` bytes do not end it.
+        stalled_since: Option<Instant>,
+        // The bytes received since the last progress.
+        progress: u64,
+        // All bytes received.
+        received: u64,
     }
 
     impl<B> PinnedDrop for RequestBody<B> {
@@ -101,14 +102,14 @@ impl<B> RequestBody<B> {
     pub(super) fn new(inner: B, limits: Arc<BodyLimits>, admission: Arc<Admission>) -> Self {
         Self {
             inner,
-            silence: None,
+            read_timer: None,
             is_final: false,
             limits,
             admission,
             wait: None,
-            dry: None,
-            came: 0,
-            seen: 0,
+            stalled_since: None,
+            progress: 0,
+            received: 0,
         }
     }
 }
@@ -127,8 +128,8 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let mut this = self.project();
         let limit = this.limits.limit();
-        // What the client declares is refused before a byte of it is read.
-        if this.seen.saturating_add(this.inner.size_hint().lower()) > limit {
+        // A declared length above the limit is rejected before a byte is read.
+        if this.received.saturating_add(this.inner.size_hint().lower()) > limit {
             return fail(this.limits, BodyFault::TooLarge);
         }
         let polled = this.inner.as_mut().poll_frame(cx);
@@ -140,18 +141,18 @@ where
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
-                this.silence.set(None);
+                this.read_timer.set(None);
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                *this.seen += length;
-                *this.came += length;
-                if *this.came >= MIN_PROGRESS {
-                    *this.dry = None;
-                    *this.came = 0;
+                *this.received += length;
+                *this.progress += length;
+                if *this.progress >= MIN_PROGRESS {
+                    *this.stalled_since = None;
+                    *this.progress = 0;
                 }
-                if *this.seen > limit {
+                if *this.received > limit {
                     return fail(this.limits, BodyFault::TooLarge);
                 }
-                this.limits.record_frame(*this.seen, length);
+                this.limits.record_frame(*this.received, length);
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {
@@ -166,18 +167,18 @@ where
             }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
-                if this.silence.is_none() {
-                    this.silence.set(Some(sleep(this.limits.read_timeout())));
+                if this.read_timer.is_none() {
+                    this.read_timer.set(Some(sleep(this.limits.read_timeout())));
                     *this.is_final = false;
                 }
-                let since = *this.dry.get_or_insert_with(Instant::now);
+                let since = *this.stalled_since.get_or_insert_with(Instant::now);
                 let may_wait = this
                     .admission
                     .start_wait(this.wait, since, this.limits, cx.waker());
-                if let Some(silence) = this.silence.as_mut().as_pin_mut()
+                if let Some(read_timer) = this.read_timer.as_mut().as_pin_mut()
                     && may_wait
                 {
-                    ready!(late_timer::poll_timer(silence, this.is_final, cx));
+                    ready!(late_timer::poll_timer(read_timer, this.is_final, cx));
                 }
                 fail(this.limits, BodyFault::Stalled)
             }
@@ -193,11 +194,11 @@ where
     }
 }
 
-/// Ends a body that has broken a limit.
+/// Ends a body that has exceeded a limit.
 ///
 /// If the handler itself reads, the read stays pending. The edge is polling the handler at this moment,
-/// finds the fault when the poll returns, and answers in the handler's place. If anything else reads,
-/// such as a task, it gets an error.
+/// finds the fault after the poll, and answers in the handler's place. Any other reader, such as a
+/// task, gets an error.
 fn fail<T>(
     limits: &Arc<BodyLimits>,
     fault: BodyFault,
@@ -218,7 +219,7 @@ fn fail<T>(
     Poll::Ready(Some(Err(RequestBodyError(reason))))
 }
 
-/// Whether the connection itself has failed, rather than ended.
+/// Whether the connection was reset, not closed in order.
 fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
     io_cause(error).is_some_and(|error| {
         matches!(
@@ -231,13 +232,14 @@ fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-/// Whether the server has found the framing malformed.
+/// Whether the server has rejected the framing as malformed.
 fn is_malformed(error: &(dyn std::error::Error + 'static)) -> bool {
     io_cause(error)
         .and_then(io::Error::get_ref)
         .is_some_and(|cause| cause.is::<MalformedFraming>())
 }
 
+/// The first I/O error in the chain of sources.
 fn io_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -260,9 +262,9 @@ mod tests {
     use super::*;
     use crate::request::BodyOutcome;
 
-    const GAP: Duration = Duration::from_secs(5);
+    const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// Chunks with a silence before each.
+    /// Frames, each with a pause before it and a size.
     struct Chunks(VecDeque<(Duration, usize)>, Option<Pin<Box<Sleep>>>);
 
     impl Body for Chunks {
@@ -285,84 +287,76 @@ mod tests {
     }
 
     async fn read(limit: u64, chunks: &[(u64, usize)]) -> (bool, Option<BodyOutcome>) {
-        let control = BodyLimits::new(u64::MAX, GAP);
-        control.set_limit(limit);
+        let limits = BodyLimits::new(u64::MAX, READ_TIMEOUT);
+        limits.set_limit(limit);
         let chunks = chunks
             .iter()
             .map(|(s, n)| (Duration::from_secs(*s), *n))
             .collect();
-        let upload = RequestBody::new(
-            Chunks(chunks, None),
-            Arc::clone(&control),
-            Admission::new(0),
-        );
-        let whole = upload.collect().await.is_ok();
-        (whole, control.outcome())
+        let body = RequestBody::new(Chunks(chunks, None), Arc::clone(&limits), Admission::new(0));
+        let is_complete = body.collect().await.is_ok();
+        (is_complete, limits.outcome())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_at_the_limit_passes_and_one_above_it_does_not() {
+    async fn body_above_size_limit_is_rejected() {
         assert_eq!(read(10, &[(0, 4), (0, 6)]).await, (true, None));
-        let refused = (
+        let rejected = (
             false,
             Some(BodyOutcome::Reject(StatusCode::PAYLOAD_TOO_LARGE)),
         );
-        assert_eq!(read(10, &[(0, 4), (0, 7)]).await, refused);
+        assert_eq!(read(10, &[(0, 4), (0, 7)]).await, rejected);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_measured_between_reads_not_in_all() {
+    async fn read_timeout_applies_between_frames() {
         assert_eq!(read(10, &[(4, 1), (4, 1), (4, 1)]).await, (true, None));
-        let refused = (
+        let rejected = (
             false,
             Some(BodyOutcome::Reject(StatusCode::REQUEST_TIMEOUT)),
         );
-        assert_eq!(read(10, &[(4, 1), (6, 1)]).await, refused);
+        assert_eq!(read(10, &[(4, 1), (6, 1)]).await, rejected);
     }
 
     #[tokio::test]
-    async fn a_declared_size_is_refused_before_anything_is_read() {
-        let control = BodyLimits::new(u64::MAX, GAP);
-        control.set_limit(3);
-        let mut upload = Box::pin(RequestBody::new(
+    async fn declared_size_is_rejected_before_read() {
+        let limits = BodyLimits::new(u64::MAX, READ_TIMEOUT);
+        limits.set_limit(3);
+        let mut body = Box::pin(RequestBody::new(
             Full::from("four"),
-            Arc::clone(&control),
+            Arc::clone(&limits),
             Admission::new(0),
         ));
-        let first = std::future::poll_fn(|cx| upload.as_mut().poll_frame(cx)).await;
+        let first = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
         assert!(first.unwrap().is_err());
-        assert_eq!(
-            upload.inner.size_hint().lower(),
-            4,
-            "the body was not touched"
-        );
+        assert_eq!(body.inner.size_hint().lower(), 4, "the body was not read");
     }
 
     #[tokio::test]
-    async fn a_route_may_raise_the_limit_before_the_body_is_read() {
-        let control = BodyLimits::new(3, GAP);
-        control.set_limit(3);
-        control.set_limit(4);
-        let upload = RequestBody::new(
+    async fn route_raises_size_limit_before_read() {
+        let limits = BodyLimits::new(3, READ_TIMEOUT);
+        limits.set_limit(3);
+        limits.set_limit(4);
+        let body = RequestBody::new(
             Full::from(Bytes::from_static(b"four")),
-            control,
+            limits,
             Admission::new(0),
         );
-        assert_eq!(upload.collect().await.unwrap().to_bytes(), "four");
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
     }
 
     #[tokio::test]
-    async fn a_reader_that_stops_at_the_default_limit_is_seen() {
+    async fn reader_that_stops_at_default_limit_is_recorded() {
         let chunks = || Chunks([(Duration::ZERO, 4); 3].into(), None);
-        let control = BodyLimits::new(6, GAP);
-        let mut upload = Box::pin(RequestBody::new(
+        let limits = BodyLimits::new(6, READ_TIMEOUT);
+        let mut body = Box::pin(RequestBody::new(
             chunks(),
-            Arc::clone(&control),
+            Arc::clone(&limits),
             Admission::new(0),
         ));
         let mut stopped = Vec::new();
-        while upload.as_mut().frame().await.is_some() {
-            stopped.push(control.stopped_at_default());
+        while body.as_mut().frame().await.is_some() {
+            stopped.push(limits.stopped_at_default());
         }
         assert_eq!(stopped, [false, true, false]);
     }

@@ -1,11 +1,10 @@
-//! The future of one request: from the handler to the head of the answer.
+//! The future of one request: from the handler to the head of the response.
 
 use std::{
     convert::Infallible,
     fmt,
     future::Future,
     pin::Pin,
-    sync::atomic::Ordering,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,22 +18,17 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
-    content::{self, ContentKind},
+    content::{ContentKind, grpc_status},
     handler::{Handler, HandlerOutcome},
-    id,
     problem::Problem,
     request_body::SizeLimit,
     request_guard::RequestGuard,
+    request_id,
     response_body::ResponseBody,
 };
-use crate::{
-    metrics::ProtocolError,
-    request::{self, RequestContext},
-    shutdown::KeepOpen,
-    telemetry::CaughtPanic,
-};
+use crate::{metrics::ProtocolError, request::RequestContext, shutdown::KeepOpen};
 
-/// The headers that every answer has unless the handler set its own (contract HTTP-9).
+/// The headers of every response, unless the handler sets its own (contract HTTP-9).
 const SECURITY: [(HeaderName, HeaderValue); 3] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -51,25 +45,25 @@ const SECURITY: [(HeaderName, HeaderValue); 3] = [
 ];
 
 pin_project! {
-    /// The answer to one request, on its way.
+    /// The future of a response. Returned by [`Edge`](super::Edge).
     ///
     /// Dropping it cancels the handler and ends the request as aborted.
     pub struct ResponseFuture<F> {
         #[pin]
         work: ResponseWork<F>,
-        account: Option<Box<RequestGuard>>,
+        guard: Option<Box<RequestGuard>>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            // The handler is cancelled. What it holds is dropped as part of the request, and before
-            // the account is closed.
+            // Cancel the handler. Its values are dropped in the context of the request, and before the
+            // guard closes.
             let this = this.project();
             if let WorkProjection::Handling { handler } = this.work.project()
                 && let Err(caught) = handler.cancel()
-                && let Some(account) = this.account.as_ref()
+                && let Some(guard) = this.guard.as_ref()
             {
-                account.count_panic(&caught);
+                guard.count_panic(&caught);
             }
         }
     }
@@ -84,22 +78,22 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    /// The chassis has the answer already.
+    /// A response that the chassis itself has made.
     pub(super) fn answered(
-        account: Box<RequestGuard>,
+        guard: Box<RequestGuard>,
         answer: Result<AxumResponse, Problem>,
     ) -> Self {
         Self {
             work: ResponseWork::Answered {
                 answer: Some(answer),
             },
-            account: Some(account),
+            guard: Some(guard),
         }
     }
 
-    /// A handler will make the answer.
+    /// A response that a handler will make.
     pub(super) fn handling(
-        account: Box<RequestGuard>,
+        guard: Box<RequestGuard>,
         context: Box<RequestContext>,
         timeout: Option<Duration>,
         call: impl FnOnce() -> F,
@@ -107,11 +101,11 @@ impl<F> ResponseFuture<F> {
         match Handler::start(Some(context), timeout, call) {
             Ok(handler) => Self {
                 work: ResponseWork::Handling { handler },
-                account: Some(account),
+                guard: Some(guard),
             },
             Err(caught) => {
-                let problem = account.panicked(&caught);
-                Self::answered(account, Err(problem))
+                let problem = guard.panicked(&caught);
+                Self::answered(guard, Err(problem))
             }
         }
     }
@@ -126,119 +120,120 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (ours, account) = match this.work.project() {
-            WorkProjection::Answered { answer } => (answer.take(), this.account.take()),
+        let (answer, guard) = match this.work.project() {
+            WorkProjection::Answered { answer } => (answer.take(), this.guard.take()),
             WorkProjection::Handling { mut handler } => {
                 let outcome = handler.as_mut().poll_outcome(cx);
-                if let Some(account) = this.account.as_mut() {
-                    // Known from the first poll on, and wanted even if the client goes away.
-                    account.route = handler.route();
+                if let Some(guard) = this.guard.as_mut() {
+                    // Set after each poll, so that it is known if the client disconnects.
+                    guard.route = handler.route();
                 }
                 let outcome = ready!(outcome);
-                let mut account = this.account.take();
+                let mut guard = this.guard.take();
                 let problem = match outcome {
                     HandlerOutcome::Answer(answer) => {
-                        // A future that was ready may not be polled again, so it is there.
-                        let Some(mut account) = account else {
+                        // `Some` until the future completes.
+                        let Some(mut guard) = guard else {
                             return Poll::Pending;
                         };
                         let (mut head, body) = answer.into_parts();
                         if is_interim(head.status) {
-                            // hyper would send a 500 without a word of ours.
+                            // hyper would answer 500 itself, without the request id and a log record.
                             let problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR);
-                            return Poll::Ready(Ok(answer_problem(account, problem)));
+                            return Poll::Ready(Ok(answer_problem(guard, problem)));
                         }
                         if handler.is_default_answer() && is_bare(&head, &body) {
                             if let Err(caught) = handler.discard(body) {
-                                account.count_panic(&caught);
+                                guard.count_panic(&caught);
                             }
-                            return Poll::Ready(Ok(describe(account, head)));
+                            return Poll::Ready(Ok(describe(guard, head)));
                         }
                         if head.status == StatusCode::PAYLOAD_TOO_LARGE
                             && handler.stopped_at_default_limit()
                         {
-                            account.size_limit = Some(SizeLimit::Default);
+                            guard.size_limit = Some(SizeLimit::Default);
                         }
-                        finish_head(&mut account, head.status, &mut head.headers, false);
+                        finish_head(&mut guard, head.status, &mut head.headers, false);
                         let content = ContentKind::of(&head.headers);
                         if content == ContentKind::Grpc {
-                            account.is_grpc = true;
-                            account.grpc_status = content::status(&head.headers);
+                            guard.is_grpc = true;
+                            guard.grpc_status = grpc_status(&head.headers);
                         }
                         let is_kept_open = || head.extensions.get::<KeepOpen>().is_some();
-                        // These have no end of their own, so they hold no slot.
+                        // Event streams and upgrades have no foreseeable end, so they hold no slot.
                         if content == ContentKind::Events
                             || head.status == StatusCode::SWITCHING_PROTOCOLS
                         {
-                            account.release_slot();
+                            guard.release_slot();
                             handler.release_slot();
                         }
-                        if is_upgrade(&account, head.status)
-                            && let Some(connection) = &account.connection
+                        if is_upgrade(&guard, head.status)
+                            && let Some(connection) = &guard.connection
                         {
                             let ends = is_websocket(&head.headers) && !is_kept_open();
                             connection.set_upgraded(ends);
                         }
                         let context = handler.take_context();
                         let shutdown = (content == ContentKind::Events && !is_kept_open())
-                            .then(|| account.shared.shutdown.overdue());
+                            .then(|| guard.state.shutdown.overdue());
                         let mut body =
-                            ResponseBody::from_handler(body, &head.headers, account, context);
+                            ResponseBody::from_handler(body, &head.headers, guard, context);
                         if let Some(shutdown) = shutdown {
                             body.end_when(shutdown);
                         }
                         return Poll::Ready(Ok(Response::from_parts(head, body)));
                     }
-                    HandlerOutcome::Refused(problem) => {
+                    HandlerOutcome::Rejected(problem) => {
                         if problem.status == StatusCode::PAYLOAD_TOO_LARGE
-                            && let Some(account) = account.as_mut()
+                            && let Some(guard) = guard.as_mut()
                         {
-                            account.size_limit = Some(SizeLimit::Route);
+                            guard.size_limit = Some(SizeLimit::Route);
                         }
                         problem
                     }
-                    HandlerOutcome::Malformed => account.as_mut().map_or_else(
+                    HandlerOutcome::Malformed => guard.as_mut().map_or_else(
                         || Problem::new(StatusCode::BAD_REQUEST).closing(),
-                        |account| account.reject(ProtocolError::Malformed),
+                        |guard| guard.reject(ProtocolError::Malformed),
                     ),
-                    HandlerOutcome::Gone => {
-                        // Closed without a status, as aborted; hyper finds the connection dead.
-                        drop(account);
-                        let mut nothing = Response::new(ResponseBody::nothing());
-                        *nothing.status_mut() = StatusCode::BAD_REQUEST;
-                        return Poll::Ready(Ok(nothing));
+                    HandlerOutcome::Disconnected => {
+                        // Closes without a status, as aborted. hyper finds the connection dead.
+                        drop(guard);
+                        let mut unsent = Response::new(ResponseBody::empty());
+                        *unsent.status_mut() = StatusCode::BAD_REQUEST;
+                        return Poll::Ready(Ok(unsent));
                     }
-                    HandlerOutcome::Late => Problem::new(StatusCode::SERVICE_UNAVAILABLE),
-                    HandlerOutcome::Panic(caught) => account.as_ref().map_or_else(
+                    HandlerOutcome::TimedOut => Problem::new(StatusCode::SERVICE_UNAVAILABLE),
+                    HandlerOutcome::Panic(caught) => guard.as_ref().map_or_else(
                         || Problem::new(StatusCode::INTERNAL_SERVER_ERROR),
-                        |account| account.panicked(&caught),
+                        |guard| guard.panicked(&caught),
                     ),
                 };
-                (Some(Err(problem)), account)
+                (Some(Err(problem)), guard)
             }
         };
-        // Both are there until the future is ready, after which nobody may poll it.
-        let (Some(ours), Some(account)) = (ours, account) else {
+        // Both are `Some` until the future completes.
+        let (Some(answer), Some(guard)) = (answer, guard) else {
             return Poll::Pending;
         };
-        Poll::Ready(Ok(match ours {
-            Ok(answer) => answer_ours(account, answer, false),
-            Err(problem) => answer_problem(account, problem),
+        Poll::Ready(Ok(match answer {
+            Ok(answer) => finish(guard, answer, false),
+            Err(problem) => answer_problem(guard, problem),
         }))
     }
 }
 
+/// The response for a [`Problem`].
 fn answer_problem<B: Body>(
-    account: Box<RequestGuard>,
+    guard: Box<RequestGuard>,
     problem: Problem,
 ) -> Response<ResponseBody<B>> {
     let close = problem.close;
-    let answer = problem.answer(account.request_id.as_str());
-    answer_ours(account, answer, close)
+    let answer = problem.answer(guard.request_id.as_str());
+    finish(guard, answer, close)
 }
 
-/// Whether an answer of axum's own has come through the service's layers as it was: nothing but a
-/// status, and what those layers have put into its head.
+/// Whether a default answer of axum still has no content: no body and no content type. The layers of
+/// the application may have added other headers.
 fn is_bare(head: &response::Parts, body: &impl Body) -> bool {
     matches!(
         head.status,
@@ -247,107 +242,79 @@ fn is_bare(head: &response::Parts, body: &impl Body) -> bool {
         && (body.is_end_stream() || body.size_hint().exact() == Some(0))
 }
 
-/// Gives an answer of axum's own the body that errors of the chassis have (contract HTTP-7).
+/// Adds the body of a [`Problem`] to a default answer of axum (contract HTTP-7).
 fn describe<B: Body>(
-    account: Box<RequestGuard>,
+    guard: Box<RequestGuard>,
     mut head: response::Parts,
 ) -> Response<ResponseBody<B>> {
     let problem = Problem::new(head.status);
-    let text = problem.describe(&mut head.headers, account.request_id.as_str());
-    let body = match account.method {
+    let text = problem.describe(&mut head.headers, guard.request_id.as_str());
+    let body = match guard.method {
         Method::HEAD => AxumBody::empty(),
         _ => AxumBody::from(text),
     };
-    answer_ours(account, Response::from_parts(head, body), false)
+    finish(guard, Response::from_parts(head, body), false)
 }
 
-fn answer_ours<B: Body>(
-    mut account: Box<RequestGuard>,
+/// Completes a response that the chassis itself has made.
+fn finish<B: Body>(
+    mut guard: Box<RequestGuard>,
     answer: AxumResponse,
     close: bool,
 ) -> Response<ResponseBody<B>> {
     let (mut head, body) = answer.into_parts();
-    finish_head(&mut account, head.status, &mut head.headers, close);
-    let body = ResponseBody::from_edge(body, &head.headers, account);
+    finish_head(&mut guard, head.status, &mut head.headers, close);
+    let body = ResponseBody::from_edge(body, &head.headers, guard);
     Response::from_parts(head, body)
 }
 
-/// Whether an answer may tell its client in a header that the connection ends.
+/// Whether the version has the header `Connection`.
 fn has_connection_header(version: Version) -> bool {
     version <= Version::HTTP_11
 }
 
-/// Whether the connection speaks something else than HTTP behind the head of this answer.
-fn is_upgrade(account: &RequestGuard, status: StatusCode) -> bool {
-    has_connection_header(account.version)
+/// Whether the connection leaves HTTP after the head of this response.
+fn is_upgrade(guard: &RequestGuard, status: StatusCode) -> bool {
+    has_connection_header(guard.version)
         && (status == StatusCode::SWITCHING_PROTOCOLS
-            || account.method == Method::CONNECT && status.is_success())
+            || guard.method == Method::CONNECT && status.is_success())
 }
 
-/// Whether a status is none that an answer can end with.
+/// Whether a status is informational, so that it cannot be the final status of a response.
 fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// Puts on every answer what every answer carries.
-fn finish_head(
-    account: &mut RequestGuard,
-    status: StatusCode,
-    headers: &mut HeaderMap,
-    close: bool,
-) {
-    account.status = Some(status.as_u16());
-    account.suspend_slot();
-    headers.insert(id::HEADER, account.request_id.header());
+/// Records the status of a response and adds the headers that every response has.
+fn finish_head(guard: &mut RequestGuard, status: StatusCode, headers: &mut HeaderMap, close: bool) {
+    guard.status = Some(status.as_u16());
+    guard.suspend_slot();
+    headers.insert(request_id::HEADER, guard.request_id.header());
     for (name, value) in SECURITY {
         headers.entry(name).or_insert(value);
     }
     if status == StatusCode::NO_CONTENT {
-        // axum adds one to every answer whose size it knows; here there must be none (RFC 9110, 8.6).
+        // axum adds the length to every body of a known size; 204 must have none (RFC 9110, 8.6).
         headers.remove(header::CONTENT_LENGTH);
     }
-    if (close || account.is_last_answer())
-        && has_connection_header(account.version)
+    if (close || guard.is_last_answer())
+        && has_connection_header(guard.version)
         && status != StatusCode::SWITCHING_PROTOCOLS
     {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-/// Whether a switch of protocols is to the WebSocket protocol (RFC 6455, 4.2.2).
+/// Whether an upgrade is to the WebSocket protocol (RFC 6455, 4.2.2).
 fn is_websocket(headers: &HeaderMap) -> bool {
     let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
     headers.get(header::UPGRADE).is_some_and(websocket)
 }
 
-impl RequestGuard {
-    /// Counts a panic and writes its one record, unless the hook has (contract SRV-5).
-    pub(super) fn count_panic(&self, caught: &CaughtPanic) {
-        if caught.recorded {
-            return;
-        }
-        self.shared.registry.panics.fetch_add(1, Ordering::Relaxed);
-        let context = RequestContext::of(&self.request_id, &self.trace);
-        request::enter(&mut Some(Box::new(context)), || {
-            caught.place.write(&self.shared.log);
-        });
-    }
-
-    /// The answer of a handler that panicked.
-    fn panicked(&self, caught: &CaughtPanic) -> Problem {
-        self.count_panic(caught);
-        let detail = self
-            .shared
-            .debug
-            .then(|| format!("{} at {}", caught.place.message, caught.place.location));
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR).with_detail(detail)
-    }
-}
-
 impl<F> fmt::Debug for ResponseFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture")
-            .field("account", &self.account)
+            .field("guard", &self.guard)
             .finish_non_exhaustive()
     }
 }

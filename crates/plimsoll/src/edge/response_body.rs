@@ -1,4 +1,4 @@
-//! The answer's body: its last byte, or its drop, ends the request.
+//! The response body: its last byte, or its drop, ends the request.
 
 use std::{
     fmt,
@@ -13,29 +13,30 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::{
-    content,
-    handler::{guard, guard_noted},
+    content::grpc_status,
+    handler::{run, run_noted},
     request_guard::RequestGuard,
 };
 use crate::{request::RequestContext, shutdown::ShutdownFuture};
 
 pin_project! {
-    /// A body that keeps the account of its request open until it has been handed over.
+    /// A body that holds the guard of its request until the connection has the last byte.
     ///
-    /// A panic inside the body is an error of the body: the connection is closed, and the client
-    /// does not take the part it has for the whole.
+    /// A panic inside the body is an error of the body. The connection is closed, so the client does
+    /// not mistake the part that it has for the whole.
     pub struct ResponseBody<B> {
         #[pin]
         content: Content<B>,
-        account: Option<Box<RequestGuard>>,
+        guard: Option<Box<RequestGuard>>,
         context: Option<Box<RequestContext>>,
-        // What the head says is still to come, if it says so.
+        // The bytes that are still to come, if the head declares a length.
         remaining: Option<u64>,
-        // What the connection gets at a time, and what is left of a larger piece.
-        at_once: usize,
-        left: Bytes,
-        // Nothing of it may be sent, and hyper would.
-        unsent: bool,
+        // The most bytes that the connection gets at a time.
+        max_chunk: usize,
+        // The rest of a larger frame.
+        remainder: Bytes,
+        // Whether the body must not be sent, although hyper would send it.
+        is_suppressed: bool,
         // When the body of an event stream is ended.
         end: Option<ShutdownFuture>,
     }
@@ -43,15 +44,15 @@ pin_project! {
     impl<B> PinnedDrop for ResponseBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let account = this.account.take();
-            // A body of the service's own may log or panic while it is dropped.
-            let dropped = guard(this.context, || this.content.set(Content::Gone));
-            let Some(account) = account else { return };
+            let guard = this.guard.take();
+            // A body of the application may log or panic while it is dropped.
+            let dropped = run(this.context, || this.content.set(Content::Empty));
+            let Some(guard) = guard else { return };
             if let Err(caught) = dropped {
-                account.count_panic(&caught);
+                guard.count_panic(&caught);
             }
             if *this.remaining == Some(0) {
-                account.complete();
+                guard.complete();
             }
         }
     }
@@ -60,31 +61,31 @@ pin_project! {
 pin_project! {
     #[project = ContentProjection]
     enum Content<B> {
-        Theirs { #[pin] body: B },
-        Ours { #[pin] body: AxumBody },
-        Gone,
+        Handler { #[pin] body: B },
+        Edge { #[pin] body: AxumBody },
+        Empty,
     }
 }
 
 impl<B: Body> ResponseBody<B> {
-    /// What the handler answered.
+    /// The body of a response that a handler has made.
     pub(super) fn from_handler(
         body: B,
         headers: &HeaderMap,
-        account: Box<RequestGuard>,
+        guard: Box<RequestGuard>,
         context: Option<Box<RequestContext>>,
     ) -> Self {
-        let remaining = remaining(&account, headers, &body);
-        let content = Content::Theirs { body };
+        let remaining = remaining(&guard, headers, &body);
+        let content = Content::Handler { body };
         Self {
             content,
-            at_once: at_once(&account),
-            unsent: is_unsent(&account),
+            max_chunk: max_chunk(&guard),
+            is_suppressed: is_suppressed(&guard),
             end: None,
-            account: Some(account),
+            guard: Some(guard),
             context,
             remaining,
-            left: Bytes::new(),
+            remainder: Bytes::new(),
         }
     }
 
@@ -93,70 +94,66 @@ impl<B: Body> ResponseBody<B> {
         self.end = Some(Box::pin(end));
     }
 
-    /// What nobody will read.
-    pub(super) fn nothing() -> Self {
+    /// An empty body for a dead connection.
+    pub(super) fn empty() -> Self {
         Self {
-            content: Content::Gone,
-            account: None,
+            content: Content::Empty,
+            guard: None,
             context: None,
             remaining: Some(0),
-            at_once: usize::MAX,
-            left: Bytes::new(),
-            unsent: false,
+            max_chunk: usize::MAX,
+            remainder: Bytes::new(),
+            is_suppressed: false,
             end: None,
         }
     }
 
-    /// What the chassis answered.
-    pub(super) fn from_edge(
-        body: AxumBody,
-        headers: &HeaderMap,
-        account: Box<RequestGuard>,
-    ) -> Self {
-        let remaining = remaining(&account, headers, &body);
-        let content = Content::Ours { body };
+    /// The body of a response that the chassis itself has made.
+    pub(super) fn from_edge(body: AxumBody, headers: &HeaderMap, guard: Box<RequestGuard>) -> Self {
+        let remaining = remaining(&guard, headers, &body);
+        let content = Content::Edge { body };
         Self {
             content,
-            at_once: at_once(&account),
-            unsent: is_unsent(&account),
+            max_chunk: max_chunk(&guard),
+            is_suppressed: is_suppressed(&guard),
             end: None,
-            account: Some(account),
+            guard: Some(guard),
             context: None,
             remaining,
-            left: Bytes::new(),
+            remainder: Bytes::new(),
         }
     }
 }
 
-/// What the connection gets of an answer at a time.
+/// The most bytes of a response body that the connection gets at a time.
 ///
-/// Over HTTP/1 it asks for more when its client has taken what there was. Over HTTP/2 it takes
-/// whatever it gets, and holds it until the client opens a window: there a large piece would end the
-/// request long before it is sent.
-fn at_once(account: &RequestGuard) -> usize {
+/// Over HTTP/1, hyper polls the body when the client has accepted the previous bytes. Over HTTP/2, h2
+/// buffers each frame until the client opens a window, so a large frame would end the request long
+/// before it is sent.
+fn max_chunk(guard: &RequestGuard) -> usize {
     const FRAME: usize = 16 * 1024;
-    if account.version == Version::HTTP_2 {
+    if guard.version == Version::HTTP_2 {
         FRAME
     } else {
         usize::MAX
     }
 }
 
-/// Whether an answer is a head and nothing else, whatever its body would have.
-fn is_bodiless(account: &RequestGuard) -> bool {
-    let status = account.status.unwrap_or(0);
-    account.method == Method::HEAD || matches!(status, 100..=199 | 204 | 304)
+/// Whether a response has no body by its method or status.
+fn is_bodiless(guard: &RequestGuard) -> bool {
+    let status = guard.status.unwrap_or(0);
+    guard.method == Method::HEAD || matches!(status, 100..=199 | 204 | 304)
 }
 
-/// Whether a body must be kept back here. Over HTTP/1 hyper sees to that by itself, and tells the
-/// body's length all the same.
-fn is_unsent(account: &RequestGuard) -> bool {
-    account.version == Version::HTTP_2 && is_bodiless(account)
+/// Whether a body must be suppressed here. Over HTTP/1 hyper does so itself, and still declares the
+/// length of the body.
+fn is_suppressed(guard: &RequestGuard) -> bool {
+    guard.version == Version::HTTP_2 && is_bodiless(guard)
 }
 
-/// How many bytes the connection will ask for; nothing if only the body's end can tell.
-fn remaining(account: &RequestGuard, headers: &HeaderMap, body: &impl Body) -> Option<u64> {
-    if is_bodiless(account) {
+/// The length of the body in bytes; `None` if only its end shows it.
+fn remaining(guard: &RequestGuard, headers: &HeaderMap, body: &impl Body) -> Option<u64> {
+    if is_bodiless(guard) {
         return Some(0);
     }
     let declared = || {
@@ -187,53 +184,53 @@ where
             && end.as_mut().poll(cx).is_ready()
         {
             *this.end = None;
-            if let Err(caught) = guard(this.context, || this.content.set(Content::Gone))
-                && let Some(account) = this.account.as_ref()
+            if let Err(caught) = run(this.context, || this.content.set(Content::Empty))
+                && let Some(guard) = this.guard.as_ref()
             {
-                account.count_panic(&caught);
+                guard.count_panic(&caught);
             }
         }
         let poll = match this.content.as_mut().project() {
-            _ if !this.left.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.left)))))
+            _ if !this.remainder.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(this.remainder)))))
             }
-            ContentProjection::Theirs { body } => {
+            ContentProjection::Handler { body } => {
                 let poll = || body.poll_frame(cx).map_err(Into::into);
-                // A body of a known length is there already, as far as is known.
+                // A body of a known length rarely blocks, so the watchdog need not name its request.
                 let polled = match this.remaining {
-                    Some(_) => guard(this.context, poll),
-                    None => guard_noted(this.context, poll),
+                    Some(_) => run(this.context, poll),
+                    None => run_noted(this.context, poll),
                 };
                 match polled {
                     Ok(poll) => {
-                        if let Some(account) = this.account.as_mut() {
+                        if let Some(guard) = this.guard.as_mut() {
                             match &poll {
-                                Poll::Pending => account.resume_slot(),
-                                Poll::Ready(_) => account.suspend_slot(),
+                                Poll::Pending => guard.resume_slot(),
+                                Poll::Ready(_) => guard.suspend_slot(),
                             }
                         }
                         poll
                     }
                     Err(caught) => {
-                        if let Some(account) = this.account.as_ref() {
-                            account.count_panic(&caught);
+                        if let Some(guard) = this.guard.as_ref() {
+                            guard.count_panic(&caught);
                         }
                         Poll::Ready(Some(Err("the body panicked".into())))
                     }
                 }
             }
-            ContentProjection::Ours { body } => body.poll_frame(cx).map_err(Into::into),
-            ContentProjection::Gone => Poll::Ready(None),
+            ContentProjection::Edge { body } => body.poll_frame(cx).map_err(Into::into),
+            ContentProjection::Empty => Poll::Ready(None),
         };
         let frame = match ready!(poll) {
             Some(Ok(frame))
                 if frame
                     .data_ref()
-                    .is_some_and(|data| data.len() > *this.at_once) =>
+                    .is_some_and(|data| data.len() > *this.max_chunk) =>
             {
-                // It is data, as has just been seen.
+                // The condition of this arm has found data.
                 let mut data = frame.into_data().unwrap_or_default();
-                *this.left = data.split_off(*this.at_once);
+                *this.remainder = data.split_off(*this.max_chunk);
                 Some(Ok(Frame::data(data)))
             }
             frame => frame,
@@ -245,44 +242,44 @@ where
                         *remaining = remaining.saturating_sub(data.len() as u64);
                     }
                     let ended = match &*this.content {
-                        Content::Theirs { body } => body.is_end_stream(),
-                        Content::Ours { body } => body.is_end_stream(),
-                        Content::Gone => true,
+                        Content::Handler { body } => body.is_end_stream(),
+                        Content::Edge { body } => body.is_end_stream(),
+                        Content::Empty => true,
                     };
-                    // Behind the last byte of gRPC there may be trailers; if the connection takes
-                    // none, it drops the body.
-                    let may_have_trailers = || this.account.as_ref().is_some_and(|it| it.is_grpc);
-                    ended && this.left.is_empty()
+                    // gRPC may send trailers after the last byte. If the connection accepts none, it
+                    // drops the body.
+                    let may_have_trailers = || this.guard.as_ref().is_some_and(|it| it.is_grpc);
+                    ended && this.remainder.is_empty()
                         || *this.remaining == Some(0) && !may_have_trailers()
                 } else {
-                    if let (Some(account), Some(trailers)) =
-                        (this.account.as_mut(), frame.trailers_ref())
-                        && account.is_grpc
+                    if let (Some(guard), Some(trailers)) =
+                        (this.guard.as_mut(), frame.trailers_ref())
+                        && guard.is_grpc
                     {
-                        account.grpc_status = content::status(trailers).or(account.grpc_status);
+                        guard.grpc_status = grpc_status(trailers).or(guard.grpc_status);
                     }
-                    // Trailers are the last frame, and the connection need not ask for another.
+                    // Trailers are the last frame; the connection may not poll again.
                     this.remaining.is_none_or(|remaining| remaining == 0)
                 };
-                if ended && let Some(account) = this.account.take() {
-                    account.complete();
+                if ended && let Some(guard) = this.guard.take() {
+                    guard.complete();
                 }
             }
             Some(Err(_)) => {
-                let account = this.account.take();
-                // An error is final: nobody polls a body that has panicked again.
-                let dropped = guard(this.context, || this.content.set(Content::Gone));
-                if let (Err(caught), Some(account)) = (dropped, account) {
-                    account.count_panic(&caught);
+                let guard = this.guard.take();
+                // An error is final: a body that has panicked must not be polled again.
+                let dropped = run(this.context, || this.content.set(Content::Empty));
+                if let (Err(caught), Some(guard)) = (dropped, guard) {
+                    guard.count_panic(&caught);
                 }
             }
-            // A body that ends before the length it was announced with leaves its client waiting.
+            // A body shorter than its declared length is an aborted response.
             None if this.remaining.is_some_and(|remaining| remaining > 0) => {
-                drop(this.account.take());
+                drop(this.guard.take());
             }
             None => {
-                if let Some(account) = this.account.take() {
-                    account.complete();
+                if let Some(guard) = this.guard.take() {
+                    guard.complete();
                 }
             }
         }
@@ -290,29 +287,29 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        if self.unsent {
+        if self.is_suppressed {
             return true;
         }
-        if !self.left.is_empty() {
+        if !self.remainder.is_empty() {
             return false;
         }
         match &self.content {
-            Content::Theirs { body } => body.is_end_stream(),
-            Content::Ours { body } => body.is_end_stream(),
-            Content::Gone => true,
+            Content::Handler { body } => body.is_end_stream(),
+            Content::Edge { body } => body.is_end_stream(),
+            Content::Empty => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         let rest = match &self.content {
-            Content::Theirs { body } => body.size_hint(),
-            Content::Ours { body } => body.size_hint(),
-            Content::Gone => SizeHint::with_exact(0),
+            Content::Handler { body } => body.size_hint(),
+            Content::Edge { body } => body.size_hint(),
+            Content::Empty => SizeHint::with_exact(0),
         };
-        let left = self.left.len() as u64;
+        let remainder = self.remainder.len() as u64;
         let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(left));
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(left)) {
+        hint.set_lower(rest.lower().saturating_add(remainder));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(remainder)) {
             hint.set_upper(upper);
         }
         hint

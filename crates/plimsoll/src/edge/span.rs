@@ -1,27 +1,42 @@
-//! The span of a request, after the stable conventions of OpenTelemetry for HTTP servers.
+//! The span of a request, by OpenTelemetry's stable conventions for HTTP servers.
 //!
-//! What it needs from the beginning is taken there, and only if the request is recorded; all else
-//! is what the access record is made of too, and is put together at the end.
+//! If the request is recorded, the data that exists only at its beginning is copied there. The rest
+//! is the data of the access record, so the span is built at the end.
 
-use std::time::Duration;
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{Request, Version};
 
-use super::{EdgeState, request_guard::RequestGuard};
-use crate::{request::RequestSource, trace::RequestTrace};
+use super::{RequestOrigin, access_log::MAX_METHOD, request_guard::RequestGuard};
+use crate::{
+    metrics::{Registry, method_label},
+    otlp::{AttributeValue, Span, SpanKind, Tracer},
+    request::{ForwardedSource, RequestSource},
+    trace::{Recording, RequestTrace, SpanContext},
+};
 
-#[cfg(feature = "otlp")]
-impl EdgeState {
+/// The method that stands for all unknown methods (MET-4), and the name of their spans.
+const OTHER: &str = "_OTHER";
+const OTHER_NAME: &str = "HTTP";
+
+/// Records the spans of requests.
+#[derive(Debug)]
+pub(super) struct RequestSpans {
+    tracer: Tracer,
+    registry: Arc<Registry>,
+}
+
+impl RequestSpans {
+    pub(super) fn new(tracer: Tracer, registry: Arc<Registry>) -> Self {
+        Self { tracer, registry }
+    }
+
     /// Decides whether the request is recorded.
-    pub(super) fn begin_trace<B>(&self, request: &Request<B>, way: RequestSource) -> RequestTrace {
-        use super::RequestOrigin;
-        use crate::request::ForwardedSource;
-        use crate::trace::Recording;
-
-        let is_trusted = way.forwarded != ForwardedSource::Nowhere;
+    pub(super) fn begin<B>(&self, request: &Request<B>, source: RequestSource) -> RequestTrace {
+        let is_trusted = source.forwarded != ForwardedSource::Nowhere;
         self.tracer.begin(request.headers(), is_trusted, || {
-            let origin = RequestOrigin::of(way, request.uri(), request.headers());
-            let (scheme, host) = origin.map_or((way.scheme, None), |origin| {
+            let origin = RequestOrigin::of(source, request.uri(), request.headers());
+            let (scheme, host) = origin.map_or((source.scheme, None), |origin| {
                 (origin.scheme(), origin.host().cloned())
             });
             Recording {
@@ -34,73 +49,36 @@ impl EdgeState {
         })
     }
 
-    /// Hands over the span of a request that has ended, if it was recorded.
-    pub(super) fn end_trace(
-        &self,
-        account: &RequestGuard,
-        status: u16,
-        took: Duration,
-        aborted: bool,
-    ) {
-        let (Some(context), Some(recording)) =
-            (account.trace.recorded(), account.trace.recording())
+    /// Queues the span of a request that has ended, if it was recorded.
+    pub(super) fn end(&self, guard: &RequestGuard, status: u16, took: Duration, aborted: bool) {
+        let (Some(context), Some(recording)) = (guard.trace.recorded(), guard.trace.recording())
         else {
             return;
         };
         let http = &self.registry.http;
-        http.exemplify(account.route, &account.method, status, took, context);
+        http.exemplify(guard.route, &guard.method, status, took, context);
         self.tracer
-            .submit(|| on::span(self, account, context, recording, status, took, aborted));
-    }
-}
-
-#[cfg(not(feature = "otlp"))]
-impl EdgeState {
-    #[expect(clippy::unused_self, reason = "there are no traces in this build")]
-    pub(super) fn begin_trace<B>(&self, _: &Request<B>, _: RequestSource) -> RequestTrace {
-        RequestTrace::default()
+            .submit(|| self.span(guard, context, recording, status, took, aborted));
     }
 
-    #[expect(clippy::unused_self, reason = "there are no traces in this build")]
-    pub(super) const fn end_trace(&self, _: &RequestGuard, _: u16, _: Duration, _: bool) {}
-}
-
-#[cfg(feature = "otlp")]
-mod on {
-    use std::{borrow::Cow, time::Duration};
-
-    use http::Version;
-
-    use super::{EdgeState, RequestGuard};
-    use crate::{
-        edge::access_log::MAX_METHOD,
-        metrics::method_label,
-        otlp::{AttributeValue, Span, SpanKind},
-        trace::{Recording, SpanContext},
-    };
-
-    /// What every unknown method counts as (MET-4), and what its span is called.
-    const OTHER: &str = "_OTHER";
-    const OTHER_NAME: &str = "HTTP";
-
-    pub(super) fn span(
-        shared: &EdgeState,
-        account: &RequestGuard,
+    fn span(
+        &self,
+        guard: &RequestGuard,
         context: SpanContext,
         recording: &Recording,
         status: u16,
         took: Duration,
         aborted: bool,
     ) -> Span {
-        let method = method_label(&account.method);
+        let method = method_label(&guard.method);
         let name = if method == OTHER { OTHER_NAME } else { method };
-        // Route 0 is what no route matched.
-        let route = (account.route != 0).then(|| shared.registry.http.pattern(account.route));
+        // Route 0 stands for requests that no route matched.
+        let route = (guard.route != 0).then(|| self.registry.http.pattern(guard.route));
         Span {
             context,
             parent: recording.parent,
             is_parent_remote: recording.parent.is_some(),
-            state: account.trace.state().cloned(),
+            state: guard.trace.state().cloned(),
             link: recording.link.clone(),
             name: match route {
                 Some(route) => format!("{name} {route}").into(),
@@ -109,13 +87,14 @@ mod on {
             kind: SpanKind::Server,
             start: recording.start,
             took,
-            attributes: attributes(account, recording, method, route, status, aborted),
+            attributes: self.attributes(guard, recording, method, route, status, aborted),
             has_failed: status >= 500,
         }
     }
 
     fn attributes(
-        account: &RequestGuard,
+        &self,
+        guard: &RequestGuard,
         recording: &Recording,
         method: &'static str,
         route: Option<&str>,
@@ -126,18 +105,16 @@ mod on {
         let mut all = Vec::with_capacity(16);
         all.push(("http.request.method", fixed(method)));
         if method == OTHER {
-            let sent = account.method.as_str();
-            // A method is ASCII.
+            let sent = guard.method.as_str();
+            // A method is ASCII, so any length is a character boundary.
             let cut = sent.get(..MAX_METHOD).unwrap_or(sent);
             all.push(("http.request.method_original", AttributeValue::text(cut)));
         }
         all.push(("url.scheme", fixed(recording.scheme)));
-        all.push(("url.path", AttributeValue::text(account.uri.path())));
-        if let Some(query) = account.uri.query() {
-            all.push((
-                "url.query",
-                AttributeValue::text(&account.shared.tracer.redact(query)),
-            ));
+        all.push(("url.path", AttributeValue::text(guard.uri.path())));
+        if let Some(query) = guard.uri.query() {
+            let query = self.tracer.redact(query);
+            all.push(("url.query", AttributeValue::text(&query)));
         }
         if let Some(route) = route {
             all.push(("http.route", AttributeValue::text(route)));
@@ -152,16 +129,16 @@ mod on {
             let port = host.port_u16().unwrap_or(default);
             all.push(("server.port", AttributeValue::Int(port.into())));
         }
-        if let Some(ip) = account.client_ip {
+        if let Some(ip) = guard.client_ip {
             all.push(("client.address", AttributeValue::text(&ip.to_string())));
         }
-        if let Some(agent) = &account.user_agent {
+        if let Some(agent) = &guard.user_agent {
             all.push((
                 "user_agent.original",
                 AttributeValue::bytes(agent.as_bytes()),
             ));
         }
-        let version = match account.version {
+        let version = match guard.version {
             Version::HTTP_10 => "1.0",
             Version::HTTP_2 => "2",
             _ => "1.1",
@@ -170,7 +147,7 @@ mod on {
         if status >= 500 {
             all.push(("error.type", AttributeValue::text(&status.to_string())));
         } else if aborted {
-            // No failure of the service's, and yet no whole answer.
+            // The service has not failed, but the response is incomplete.
             all.push(("error.type", fixed("aborted")));
         }
         all

@@ -1,15 +1,15 @@
-//! Responses whose clients accept nothing (contract SRV-4).
+//! Limits the number of responses whose clients accept nothing (contract SRV-4).
 //!
-//! Such a response holds no slot, but it holds memory. So there may be as many of them as there are
-//! slots; beyond that, the one that has stalled for longest is reset.
+//! A stalled response holds no slot, but it holds memory. At most as many responses may stall as there
+//! are slots. Beyond that limit, the response that has stalled for longest is reset.
 //!
-//! A response is registered only when its client has accepted nothing for [`STALL`], by the timer that
-//! limits the wait anyway. A response that makes progress costs nothing here.
+//! A response is registered only after its client has accepted nothing for [`STALL`]. The timer that
+//! limits the wait also registers it. A response that makes progress costs nothing here.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::Waker,
@@ -18,29 +18,32 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long a client accepts nothing before its response counts as stalled. A client that reads at
-/// all accepts something within this time, unless its network has failed.
+use crate::sync::{Mutex, MutexGuard, lock};
+
+/// The time without progress after which a response counts as stalled. A client that reads at all
+/// accepts some bytes within this time, unless its network has failed.
 pub(crate) const STALL: Duration = Duration::from_secs(1);
 
 /// The stalled responses of one service.
 #[derive(Debug)]
 pub(crate) struct StalledResponses {
-    /// 0 is no limit.
+    /// The largest number of stalled responses; 0 is unlimited.
     limit: usize,
     registered: AtomicU64,
     longest_first: Mutex<BTreeMap<Key, Eviction>>,
 }
 
-/// Since when, and a number that makes it unique.
+/// The begin of the stall, and a number that makes the key unique.
 type Key = (Instant, u64);
 
+/// Evicts one response.
 #[derive(Debug)]
 struct Eviction {
     evicted: Arc<AtomicBool>,
     waker: Waker,
 }
 
-/// A stalled response, until it makes progress or ends.
+/// The registration of a stalled response, until the response makes progress or ends.
 #[derive(Debug)]
 pub(crate) struct StalledResponse {
     all: Arc<StalledResponses>,
@@ -85,7 +88,7 @@ impl StalledResponses {
         !self.lock().is_empty()
     }
 
-    /// Gives up the response that has stalled for longest. Returns false if there is none.
+    /// Evicts the response that has stalled for longest. Returns false if there is none.
     pub(super) fn evict_longest(&self) -> bool {
         let Some((_, eviction)) = self.lock().pop_first() else {
             return false;
@@ -96,9 +99,7 @@ impl StalledResponses {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Eviction>> {
-        self.longest_first
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.longest_first)
     }
 }
 
@@ -107,7 +108,7 @@ impl StalledResponse {
         self.key.0
     }
 
-    /// Whether the response must end, so that others can stall.
+    /// Whether the response must be reset to free its memory.
     pub(crate) fn is_evicted(&self) -> bool {
         self.evicted.load(Ordering::Acquire)
     }
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn longest_stalled_response_is_evicted_above_the_limit() {
+    async fn longest_stall_is_evicted_above_the_limit() {
         let all = StalledResponses::new(2);
         let now = Instant::now();
         let register = |seconds| all.register(now + Duration::from_secs(seconds), Waker::noop());

@@ -13,7 +13,7 @@ use super::log::{json_line, pretty_line};
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Level, LogFormat, LogLevels, load},
-    edge::{EdgeState, id, request_guard::RequestGuard},
+    edge::{EdgeState, request_guard::RequestGuard, request_id},
     lifecycle::{Heartbeats, Lifecycle},
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,
@@ -94,7 +94,7 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
         request.headers_mut().insert(USER_AGENT, agent);
     }
     if let Ok(id) = HeaderValue::from_bytes(id) {
-        request.headers_mut().insert(id::HEADER, id);
+        request.headers_mut().insert(request_id::HEADER, id);
     }
     let [flags, low, high, ..] = number.to_le_bytes();
     let status = u16::from_le_bytes([low, high]);
@@ -102,7 +102,7 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     let is_aborted = flags & 1 != 0;
     let client_ip = (flags & 2 != 0).then(|| [10, flags, low, high].into());
 
-    let assigned = id::assign(request.headers_mut());
+    let assigned = request_id::assign(request.headers_mut());
     let is_replaced = assigned.replaced;
     let (shared, started) = (Arc::clone(&SHARED), Instant::now());
     let mut account = RequestGuard::begin(shared, None, started, assigned, client_ip, &request);
@@ -111,7 +111,7 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     let mut line = Vec::new();
     let mut record = Record::begin(&mut line, format, level, "http", "http_request", id);
     let pattern = "/users/{id}";
-    let access = &account.shared.access;
+    let access = &account.state.access_log;
     access.fields(&mut record, &account, pattern, status, took, is_aborted);
     record.end();
     if format == LogFormat::Pretty {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::edge::id;
+use crate::edge::request_id;
 
 const HARMLESS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/+=";
 
@@ -27,7 +27,7 @@ pub(super) fn check(bytes: &[u8]) {
             .filter(|id| (1..=128).contains(&id.len())),
         _ => None,
     };
-    let assigned = id::assign(&mut headers);
+    let assigned = request_id::assign(&mut headers);
     let id = assigned.id.as_str();
     match acceptable {
         Some(expected) => assert_eq!((id, assigned.replaced), (expected, false)),

@@ -27,3 +27,26 @@ causes! {
         Incomplete = "incomplete",
     }
 }
+
+impl ProtocolError {
+    /// Whether the client got an HTTP response.
+    pub(crate) const fn is_answered(self) -> bool {
+        self.status().is_some()
+    }
+
+    /// The status of the response, which hyper or the edge sends; `None` if there is no response.
+    pub(crate) const fn status(self) -> Option<u16> {
+        match self {
+            Self::Malformed => Some(400),
+            Self::HeadTooLarge => Some(431),
+            Self::UriTooLong => Some(414),
+            Self::HeadTimeout
+            | Self::ProxyHeader
+            | Self::TlsHandshake
+            | Self::Http2
+            | Self::RefusedStream
+            | Self::StreamError
+            | Self::Incomplete => None,
+        }
+    }
+}

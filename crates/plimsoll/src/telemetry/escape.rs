@@ -17,7 +17,7 @@ pub(crate) fn json_string(out: &mut Vec<u8>, text: &str, budget: usize) {
 }
 
 /// Appends `text` escaped for the inside of a JSON string, in at most `budget` bytes.
-pub(super) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
+pub(crate) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
     if text.len() <= budget && are_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     connection::WaitReason,
-    edge::{ResponseBody, STALL, StalledResponse},
+    edge::{ResponseBody, STALL, StalledResponse, classify_head_error},
     late_timer,
     lifecycle::DrainStage,
     metrics::ProtocolError,
@@ -109,7 +109,7 @@ pub(super) async fn serve_http<H: HttpConnection>(
                 if result.is_ok() && H::HAS_GOAWAY {
                     state.set_response_unsent();
                 }
-                return Poll::Ready(result.err().map(|error| ProtocolError::of(&error)));
+                return Poll::Ready(result.err().map(|error| classify_head_error(&error)));
             }
             if state.is_discarding() {
                 // Each piece that is taken wakes this task, so that hyper reads the next one.

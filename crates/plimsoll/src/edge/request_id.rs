@@ -1,8 +1,8 @@
-//! Request ids: taken over if they are harmless, made if not.
+//! Assigns request ids: a valid id of the client is kept, any other is replaced by a generated one.
 //!
-//! A generated id is 64 random bits of the thread, then a counter put through a bijection: two ids
-//! of one thread differ in the second half, those of two threads or processes in the first
-//! (contract RID-5). No system call, no clock, nothing shared.
+//! A generated id is 64 random bits of the thread, then a counter mapped by a bijection. Two ids of
+//! one thread differ in the second half, ids of two threads or processes in the first (contract
+//! RID-5). Generation uses no system call, no clock and no shared state.
 
 use std::{
     cell::RefCell,
@@ -14,27 +14,27 @@ use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
 use crate::request::RequestId;
 
-/// The header of requests and answers.
+/// The header of requests and responses.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that is taken over (RID-2).
+/// The longest id of a client that is kept, in bytes (RID-2).
 const MAX_LENGTH: usize = 128;
 
-/// The id of a request, and where it comes from.
+/// The id of a request.
 #[derive(Debug)]
 pub(crate) struct AssignedId {
     pub(crate) id: RequestId,
-    /// The client sent something that could not be taken over.
+    /// The client sent an id that was not valid.
     pub(crate) replaced: bool,
 }
 
-/// Decides on the id of a request with these headers, and leaves no other id in them.
+/// Assigns the id of a request with these headers. Afterwards the headers contain that id only.
 pub(crate) fn assign(headers: &mut HeaderMap) -> AssignedId {
-    // One search for reading and writing: it is the dearest part.
+    // One lookup for reading and writing: the lookup is the most expensive part.
     match headers.try_entry(HEADER) {
         Ok(Entry::Occupied(mut entry)) => {
             let is_only = entry.iter().nth(1).is_none();
-            if is_only && is_acceptable(entry.get().as_bytes()) {
+            if is_only && is_valid(entry.get().as_bytes()) {
                 return AssignedId {
                     id: RequestId::new(entry.get().clone()),
                     replaced: false,
@@ -46,14 +46,14 @@ pub(crate) fn assign(headers: &mut HeaderMap) -> AssignedId {
         }
         Ok(Entry::Vacant(entry)) => {
             let id = generate();
-            // Fails where a map is full, which no head fills that was read from a connection.
+            // Fails if the map is full. The head of a connection is too small to fill it.
             let _ = entry.try_insert(id.header());
             AssignedId {
                 id,
                 replaced: false,
             }
         }
-        // Likewise.
+        // The map is full, as above.
         Err(_) => AssignedId {
             id: generate(),
             replaced: false,
@@ -61,50 +61,53 @@ pub(crate) fn assign(headers: &mut HeaderMap) -> AssignedId {
     }
 }
 
-fn is_acceptable(value: &[u8]) -> bool {
-    let harmless = |byte: &u8| {
+fn is_valid(value: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'.' | b'_' | b'-' | b':' | b'/' | b'+' | b'=')
     };
-    (1..=MAX_LENGTH).contains(&value.len()) && value.iter().all(harmless)
+    (1..=MAX_LENGTH).contains(&value.len()) && value.iter().all(is_allowed)
 }
 
-/// Makes an id of 32 lower-case hexadecimal digits.
+/// Generates an id of 32 lower-case hexadecimal digits.
 pub(crate) fn generate() -> RequestId {
     thread_local! {
         static IDS: RefCell<IdGenerator> = RefCell::new(IdGenerator::new());
     }
-    // A thread on its way out has no locals any more, and may still refuse somebody.
+    // An exiting thread has no locals any more, but may still reject a request.
     let id = IDS.try_with(|ids| ids.borrow_mut().next());
     let id = id.unwrap_or_else(|_| IdGenerator::new().next());
     // Hexadecimal digits are always a valid header; the fallback is never taken.
     RequestId::new(HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-")))
 }
 
-/// How many ids share an allocation. It lives for as long as one of them does, so a request that goes
-/// on for hours keeps 1 KiB, and the others are spared an allocation of their own.
-const IN_ONE_PIECE: usize = 32;
+/// The number of ids that share an allocation of 1 KiB.
+///
+/// The allocation lives as long as one of its ids, so a request of several hours keeps 1 KiB. In
+/// return, the other ids need no allocation of their own.
+const IDS_PER_ALLOCATION: usize = 32;
 
-/// The ids of one thread.
+/// Generates the ids of one thread.
 struct IdGenerator {
-    /// In digits.
+    /// The first half of all ids, in digits.
     prefix: [u8; 16],
+    /// The counter of the second half. It begins at a random number.
     count: u64,
-    /// Room for the next ones.
-    room: BytesMut,
+    /// Free memory for the next ids.
+    buffer: BytesMut,
 }
 
 impl IdGenerator {
     fn new() -> Self {
-        // The standard library seeds its hashers from the operating system, which is all that is
-        // wanted here: ids need not be secret, only different.
+        // The standard library seeds its hashers from the operating system. That is sufficient: ids
+        // must be unique, not secret.
         let random = RandomState::new();
         let mut prefix = [0; 16];
         write_hex(&mut prefix, random.hash_one(1_u8));
         Self {
             prefix,
             count: random.hash_one(2_u8),
-            room: BytesMut::new(),
+            buffer: BytesMut::new(),
         }
     }
 
@@ -114,22 +117,22 @@ impl IdGenerator {
         left.copy_from_slice(&self.prefix);
         write_hex(right, mix(self.count));
         self.count = self.count.wrapping_add(1);
-        if self.room.capacity() < hex.len() {
-            self.room = BytesMut::with_capacity(IN_ONE_PIECE * hex.len());
+        if self.buffer.capacity() < hex.len() {
+            self.buffer = BytesMut::with_capacity(IDS_PER_ALLOCATION * hex.len());
         }
-        self.room.extend_from_slice(&hex);
-        self.room.split().freeze()
+        self.buffer.extend_from_slice(&hex);
+        self.buffer.split().freeze()
     }
 }
 
-/// SplitMix64's output function, a bijection: neighbours look unrelated and never collide.
+/// SplitMix64's output function. As a bijection it maps different counts to different ids.
 const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
 
-/// Writes 16 lower-case digits, all at once.
+/// Writes 16 lower-case digits, eight at a time.
 fn write_hex(out: &mut [u8], value: u64) {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     for (digits, half) in out
@@ -138,7 +141,7 @@ fn write_hex(out: &mut [u8], value: u64) {
         .iter_mut()
         .zip([value >> 32, value])
     {
-        // Each of the eight nibbles gets a byte.
+        // Spread the eight nibbles to one byte each.
         let mut spread = half & 0xffff_ffff;
         spread = (spread << 16 | spread) & 0x0000_ffff_0000_ffff;
         spread = (spread << 8 | spread) & 0x00ff_00ff_00ff_00ff;
@@ -156,16 +159,16 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(sent: &[&[u8]], taken: bool) {
+    fn check(sent: &[&[u8]], kept: bool) {
         let mut headers = HeaderMap::new();
         for value in sent {
             headers.append(HEADER, HeaderValue::from_bytes(value).unwrap());
         }
         let assigned = assign(&mut headers);
         let ids: Vec<_> = headers.get_all(HEADER).iter().collect();
-        assert_eq!(ids, [assigned.id.as_str()], "the id in force and no other");
-        assert_eq!(assigned.replaced, !taken);
-        if taken {
+        assert_eq!(ids, [assigned.id.as_str()], "exactly the assigned id");
+        assert_eq!(assigned.replaced, !kept);
+        if kept {
             assert_eq!(assigned.id.as_str().as_bytes(), sent[0]);
         } else {
             assert!(is_generated(assigned.id.as_str()));
@@ -177,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn harmless_ids_are_taken_over_and_others_replaced() {
+    fn valid_ids_are_kept_and_others_replaced() {
         check(&[b"demo-123"], true);
         check(&[b"AZaz09._-:/+="], true);
         check(&[&[b'a'; 128]], true);
@@ -191,13 +194,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_made_when_none_was_sent() {
+    fn missing_id_is_generated() {
         let assigned = assign(&mut HeaderMap::new());
         assert!(!assigned.replaced && is_generated(assigned.id.as_str()));
     }
 
     #[test]
-    fn hex_digits_are_those_of_the_formatter() {
+    fn hex_digits_match_the_formatter() {
         for value in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX, 0x9999_aaaa_0f0f_f0f0] {
             let mut digits = [0; 16];
             write_hex(&mut digits, value);
