@@ -194,7 +194,8 @@ const OCTETS: [([u8; 4], usize); 256] = {
 /// Writes the client address, or `-` if there is none.
 fn write_ip(record: &mut Record<'_>, ip: Option<IpAddr>) {
     match ip {
-        // The formatter of `Ipv4Addr` takes twenty times as long.
+        // The formatter of `Ipv4Addr` takes twenty times as long. Without such formatters, a record
+        // takes 2,800 instructions instead of 6,900 (docs/performance.md).
         Some(IpAddr::V4(ip)) => record.escaped(key!("ip"), |out| {
             let mut text = [0; 16];
             let mut length = 0;

@@ -1,4 +1,4 @@
-//! Finds the address a request came from, behind proxies that can be believed.
+//! Resolves the client address of a request behind trusted proxies.
 //!
 //! Each proxy appends the address that *it* saw, so the header grows to the right:
 //!
@@ -10,49 +10,45 @@
 //!                                       1.2.3.4, 203.0.113.7, 10.0.0.8
 //! ```
 //!
-//! | Walk          | Met           | Known by                    | Trusted | Then                |
-//! |---------------|---------------|-----------------------------|---------|---------------------|
-//! | the peer      | `10.0.0.9`    | the socket                  | yes     | go on               |
-//! | one to left   | `10.0.0.8`    | the word of `10.0.0.9`      | yes     | go on               |
-//! | one to left   | `203.0.113.7` | the word of `10.0.0.8`      | no      | this is the client  |
-//! | never reached | `1.2.3.4`     | the word of the client only |         |                     |
+//! | Step          | Address       | Reported by     | Trusted | Result         |
+//! |---------------|---------------|-----------------|---------|----------------|
+//! | the peer      | `10.0.0.9`    | the socket      | yes     | continue       |
+//! | one left      | `10.0.0.8`    | `10.0.0.9`      | yes     | continue       |
+//! | one left      | `203.0.113.7` | `10.0.0.8`      | no      | the client     |
+//! | never reached | `1.2.3.4`     | the client only |         |                |
 //!
-//! # Why from the right
+//! # Direction of the walk
 //!
-//! The left-most element is where the client *would* be if everybody were honest, and
-//! also the only one that anybody can write at will. An element is as good as the hop
-//! that wrote it, and that is the next one to the right; so the walk goes on only
-//! while the hop it stands on is trusted.
+//! The left-most element is the client only if every hop is honest, and any client can write it. An
+//! element is as reliable as the hop that wrote it, which is the next one to the right. So the walk goes
+//! from right to left, and continues only while the current hop is trusted.
 //!
 //! # Invariants
 //!
-//! * No header is looked at for a peer that is not trusted; by default nobody is.
-//! * What stands to the left of an untrusted address has no effect.
-//! * One header is read, the configured one. Neither the other one nor a look-alike
-//!   (`X_Forwarded_For`) is ever asked for.
-//! * The walk takes no memory (but see [`forwarded`] for escapes), reads no further
-//!   than it goes, and is linear in the header's length.
-//! * An IPv4-mapped IPv6 address comes out as IPv4, a peer's own as well: one client
-//!   has one key.
+//! * If the peer is not trusted, no header is read. By default no peer is trusted.
+//! * Elements to the left of an untrusted address have no effect.
+//! * Only the configured header is read. The other one and look-alikes (`X_Forwarded_For`) are ignored.
+//! * The walk allocates no memory (except for escapes, see [`forwarded`]). It reads only the elements
+//!   that it needs, in time linear in the length of the header.
+//! * An IPv4-mapped IPv6 address is returned as IPv4, also for the peer. So one client has one key.
 //!
-//! # What else the walk brings
+//! # Scheme and host
 //!
-//! An element of `Forwarded` may also say with which scheme and for which host the
-//! request came to the hop that wrote it. The last element that the walk looks at is
-//! the one about the client, so it has the client's own: [`ForwardedSource`] keeps its place until
-//! [`super::origin`] asks for the [`ForwardedClaims`] in it. Proxies that write `X-Forwarded-For` have other headers for this,
-//! which are no lists with an element a hop; all that the walk can say of them is
-//! whether the peer is one whose headers count.
+//! An element of `Forwarded` may also contain the scheme and the host of the request that its hop
+//! received. The last element of the walk describes the client, so it has the client's scheme and host.
+//! [`ForwardedSource`] keeps its position until [`super::origin`] reads the [`ForwardedClaims`].
+//!
+//! Proxies that write `X-Forwarded-For` have other headers for scheme and host, without one element for
+//! each hop. For these, the walk only reports whether the peer is trusted.
 //!
 //! # Limits
 //!
-//! A trusted range that contains clients lets these clients name any address. Trust
-//! the proxies, not the network that they share with others.
+//! If a trusted range contains clients, these clients can claim any address. Trust the proxies, not the
+//! network that they share with others.
 //!
-//! # Not here
+//! # Related modules
 //!
-//! Who is trusted is parsed in [`crate::config`]; what is made of the claims is in
-//! [`super::origin`].
+//! [`crate::config`] parses the trusted ranges. [`super::origin`] evaluates the claims.
 
 mod forwarded;
 mod node;
@@ -68,46 +64,46 @@ use crate::{
     request::{ForwardedSource, Peer},
 };
 
-/// Finds `client_ip` for a peer and the headers it sent.
+/// Resolves the client address from a peer and the headers that it sent.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientIpResolver {
     trusted_proxies: TrustedProxies,
     forwarded_header: ForwardedHeader,
 }
 
-/// What is known of a request's client.
+/// The result of the client address resolution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResolvedClient {
-    /// Its address, if it has one.
+    /// The address of the client, if it has one.
     pub(crate) client_ip: Option<IpAddr>,
-    /// Where trusted hops say how its request was made.
+    /// The header in which trusted hops report scheme and host.
     pub(crate) source: ForwardedSource,
 }
 
-/// Where those who are trusted say with which scheme, and for which host, a request was made.
+/// The claims of trusted hops about the scheme and the host of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ForwardedClaims<'h> {
-    /// Nowhere: the peer is not trusted.
+    /// None, because the peer is not trusted.
     Nowhere,
-    /// In `X-Forwarded-Proto` and `X-Forwarded-Host`, which the peer sent or let through.
+    /// In `X-Forwarded-Proto` and `X-Forwarded-Host`, which the peer has set or passed on.
     XForwarded(&'h HeaderMap),
     /// In the element of `Forwarded` that the walk stopped at.
     Forwarded(ForwardedHop<'h>),
 }
 
-/// What one element says of the one who sent the request to the hop that wrote it.
+/// One element of `Forwarded`: how the hop that wrote it received the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ForwardedHop<'h> {
-    /// Whence it came; nothing if it is hidden, or is no address.
+    /// The address of its sender; `None` if it is hidden or not an address.
     pub(crate) ip: Option<IpAddr>,
-    /// By which scheme.
+    /// The scheme of the request.
     pub(crate) proto: Option<ForwardedValue<'h>>,
-    /// For which host.
+    /// The host of the request.
     pub(crate) host: Option<ForwardedValue<'h>>,
 }
 
 impl ClientIpResolver {
-    /// Believes `forwarded_header`, if one of the `trusted_proxies` sent it.
+    /// Uses `forwarded_header` of requests from `trusted_proxies`.
     pub(crate) fn new(trusted_proxies: TrustedProxies, forwarded_header: ForwardedHeader) -> Self {
         Self {
             trusted_proxies,
@@ -115,17 +111,17 @@ impl ClientIpResolver {
         }
     }
 
-    /// Follows the hops from `peer` to the first that is not trusted, or to the last there is.
+    /// Follows the hops from `peer` to the first that is not trusted, or else to the last one.
     ///
-    /// A hop whose address cannot be read ends the walk one hop early, at the trusted
-    /// proxy that reported it. No address is a unix peer that is not trusted or did not
-    /// tell whom it speaks for; it is logged as `-`.
+    /// If the address of a hop cannot be parsed, the result is the trusted proxy that reported it.
+    ///
+    /// The address is `None` for a unix peer that is not trusted or that reports no client. It is
+    /// logged as `-`.
     ///
     /// # Security
     ///
-    /// The address is that of a hop that a trusted hop, or the socket itself, vouches
-    /// for. It is never the word of an untrusted one. The same holds for claims out of
-    /// `Forwarded`; for those out of other headers, see [`super::origin`].
+    /// The address is reported by the socket or by a trusted hop, never by an untrusted one. The same
+    /// applies to claims in `Forwarded`. For claims in other headers, see [`super::origin`].
     pub(crate) fn resolve(&self, peer: Peer, headers: &HeaderMap) -> ResolvedClient {
         let (peer_ip, is_trusted) = match peer {
             Peer::Ip(ip) => (Some(ip.to_canonical()), self.trusted_proxies.contains(ip)),
@@ -138,43 +134,43 @@ impl ClientIpResolver {
                 source: ForwardedSource::Nowhere,
             };
         }
-        let (farthest, told) = match self.forwarded_header {
+        let (client_ip, source) = match self.forwarded_header {
             ForwardedHeader::XForwardedFor => {
                 let hops = lines_rev(headers, &X_FORWARDED_FOR).flat_map(list_hops);
                 (self.walk(hops).0, ForwardedSource::InXForwarded)
             }
             ForwardedHeader::Forwarded => {
-                let (farthest, hop) = self.walk(forwarded_hops(headers).map(|hop| hop.ip));
-                (farthest, ForwardedSource::InForwarded { hop })
+                let (client_ip, hop) = self.walk(forwarded_hops(headers).map(|hop| hop.ip));
+                (client_ip, ForwardedSource::InForwarded { hop })
             }
         };
         ResolvedClient {
-            client_ip: farthest.or(peer_ip),
-            source: told,
+            client_ip: client_ip.or(peer_ip),
+            source,
         }
     }
 
-    /// Gives the first untrusted address, or else the last one before the end of what can be
-    /// read, and the number of the hop that the walk stopped at.
+    /// Returns the first untrusted address, or else the last one before an element that cannot be
+    /// parsed, and the number of the hop at which the walk stops.
     ///
-    /// The hop may have no address: a trusted one wrote it, to hide one, and what else it
-    /// says is as true as if it had not.
+    /// That hop may have no address. A trusted hop wrote it to hide the address, so its other claims
+    /// are reliable.
     fn walk(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> (Option<IpAddr>, usize) {
-        let mut farthest = None;
+        let mut last = None;
         let mut stop = 0;
         for (number, ip) in hops.enumerate() {
             stop = number;
             let Some(ip) = ip else { break };
-            farthest = Some(ip);
+            last = Some(ip);
             if !self.trusted_proxies.contains(ip) {
                 break;
             }
         }
-        (farthest, stop)
+        (last, stop)
     }
 }
 
-/// The claims that trusted hops made, read from the headers in which the client's address was found.
+/// Reads the claims of trusted hops from the headers in which the client address was found.
 pub(super) fn claims(source: ForwardedSource, headers: &HeaderMap) -> ForwardedClaims<'_> {
     match source {
         ForwardedSource::Nowhere => ForwardedClaims::Nowhere,
@@ -185,18 +181,17 @@ pub(super) fn claims(source: ForwardedSource, headers: &HeaderMap) -> ForwardedC
     }
 }
 
-/// The hops in all lines of `Forwarded`, last one first.
+/// The hops in all lines of `Forwarded`, the last one first.
 fn forwarded_hops(headers: &HeaderMap) -> impl Iterator<Item = ForwardedHop<'_>> {
     lines_rev(headers, &FORWARDED).flat_map(forwarded::hops)
 }
 
-// `http` has a constant for the other header only.
+// `http` has a constant for `Forwarded` only.
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The lines called `name`, last one first.
+/// The lines of the header `name`, the last one first.
 ///
-/// Going through them one after the other is the same as joining them with commas,
-/// without the copy.
+/// Reading them in turn is equivalent to joining them with commas, without the copy.
 fn lines_rev<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
@@ -205,8 +200,8 @@ fn lines_rev<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Ite
         .map(|value| value.as_bytes())
 }
 
-/// Gives the addresses in a line of `X-Forwarded-For` from right to left, `None` for
-/// an element that is none. Empty elements are left out.
+/// The addresses in a line of `X-Forwarded-For`, from right to left; `None` for an element that is not
+/// an address. Empty elements are skipped.
 fn list_hops(line: &[u8]) -> impl Iterator<Item = Option<IpAddr>> {
     line.rsplit(|&byte| byte == b',')
         .map(<[u8]>::trim_ascii)

@@ -1,4 +1,4 @@
-//! Extractors: who asks, and under which id.
+//! Extractors: client address, request id, shutdown token and trace context.
 
 use std::{convert::Infallible, net::IpAddr};
 
@@ -11,10 +11,10 @@ use crate::{
     shutdown::ShutdownToken,
 };
 
-/// The address of the client, as the trusted proxies tell it (contract IP-1…3).
+/// The address of the client, as the trusted proxies report it (contract IP-1…3).
 ///
-/// As an extractor it gives the same address that the access record has as `ip`. It is nothing if
-/// the peer is a unix socket that no trusted header resolves.
+/// As an extractor it returns the address that is `ip` in the access record. It is `None` if the peer
+/// is a unix socket and no trusted header names an address.
 ///
 /// ```
 /// use plimsoll::ClientIp;
@@ -26,15 +26,15 @@ use crate::{
 ///
 /// # Security
 ///
-/// Without `TRUSTED_PROXIES` this is the socket's peer, which no client can forge. With it, it is as
-/// true as the listed proxies are.
+/// Without `TRUSTED_PROXIES` this is the address of the socket's peer, which no client can forge. With
+/// it, the address is as reliable as the listed proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientIp(pub Option<IpAddr>);
 
-/// An extractor of the chassis was used where the chassis does not handle the request.
+/// The error of an extractor of the chassis in a request that the chassis does not handle.
 ///
-/// It answers 500. In a test of a router by itself, use
-/// `plimsoll::testing::TestService` (feature `testing`).
+/// As a response it is 500. To test a router by itself, use `plimsoll::testing::TestService` (feature
+/// `testing`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this extractor works only in requests that a plimsoll service or layer handles")]
 #[non_exhaustive]
@@ -54,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for ClientIp {
     }
 }
 
-/// The token of the service, without wiring.
+/// Returns the shutdown token of the service that handles the request.
 impl<S: Sync> FromRequestParts<S> for ShutdownToken {
     type Rejection = OutsideRequest;
 

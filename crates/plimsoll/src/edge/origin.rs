@@ -1,46 +1,47 @@
-//! The scheme and the host of a request, as its client used them (contract IP-5).
+//! Determines the scheme and the host of a request as its client used them (contract IP-5).
 //!
-//! What a handler writes into a redirect, a cookie or a link must be what the client sees, and a
-//! proxy that ends TLS shows us something else. It says in headers what it saw; so could anybody.
+//! A redirect, a cookie or a link in a response must have the scheme and the host that the client sees.
+//! A proxy that terminates TLS changes both, and reports the original ones in headers. Any client can
+//! send these headers, too.
 //!
 //! | Peer        | `FORWARDED_HEADER`  | Scheme                        | Host                       |
 //! |-------------|---------------------|-------------------------------|----------------------------|
-//! | not trusted | any                 | the connection's              | the request's              |
+//! | not trusted | any                 | of the connection             | of the request             |
 //! | trusted     | `x-forwarded-for`   | `X-Forwarded-Proto`           | `X-Forwarded-Host`         |
 //! | trusted     | `forwarded`         | `proto` of the client's hop   | `host` of the client's hop |
 //!
-//! What a trusted peer did not say, or said in a form that cannot be believed, is taken from the
-//! connection and the request, each by itself.
+//! If a trusted peer sends no valid value, the scheme is that of the connection, and the host is that of
+//! the request. Each is determined by itself.
 //!
-//! # Why the elements of a list must agree
+//! # Agreement of list elements
 //!
-//! `X-Forwarded-Proto` has one value where proxies replace it, as most do, and several where they
-//! add to it. Unlike an address, an element does not say whether the hop behind it is a proxy, so
-//! in `https, http` nobody knows which proxy wrote the left one, or whether a client did. The
-//! right-most would be the word of the peer, but about its own last leg, which inside a
-//! data centre is nearly always `http`. If all elements agree, then so does the one that the
-//! peer wrote, and it does not matter who wrote the others. Hosts that do not are not believed.
-//! Schemes that do not are refused: whoever took `http` for what it was would redirect for ever, and
-//! whoever took `https` would send what must be encrypted over a line that is not.
+//! `X-Forwarded-Proto` has one value if proxies replace it, as most do, and several if they append to
+//! it. Unlike an address, an element does not show whether its hop is a proxy. So in `https, http`, the
+//! author of the left element is unknown: it may be a proxy or a client. The right-most element is from
+//! the peer, but it describes the last hop, which is nearly always `http` inside a data centre.
+//!
+//! If all elements are equal, they equal that of the peer, and the authors of the others do not matter.
+//! Hosts that differ are ignored. Schemes that differ are rejected: treating the request as `http` would
+//! cause a redirect loop, and treating it as `https` could send confidential data unencrypted.
 //!
 //! # Invariants
 //!
-//! * Nothing that an untrusted peer sends changes the scheme; not the `https://` of an absolute
-//!   request target either, nor `:scheme` of HTTP/2.
-//! * A scheme or host out of a list is one that the peer, who is trusted, has sent as its last
-//!   element. It is never one out of what it let through on the left alone.
+//! * Nothing that an untrusted peer sends changes the scheme, neither an absolute request target with
+//!   `https://` nor `:scheme` of HTTP/2.
+//! * A scheme or host from a list equals the last element, which the trusted peer has sent. It is never
+//!   taken from an element on the left alone.
 //! * No other header is read: not `X-Forwarded-Port`, `X-Forwarded-Ssl` or `X-Url-Scheme`.
-//! * A host has only letters, digits and `-._`, or is an IPv6 address in brackets; it can be
-//!   written into a header or a page without escapes. It need not be a host of this service.
+//! * A host has only letters, digits and `-._`, or is an IPv6 address in brackets. It can be written
+//!   into a header or a page without escapes. It need not be a host of this service.
 //!
 //! # Limits
 //!
-//! A trusted proxy must set these headers, or remove what the client sent: one that lets them
-//! through vouches for them.
+//! A trusted proxy must set these headers or remove those of the client. If it passes them on, they are
+//! trusted.
 //!
-//! # Not here
+//! # Related modules
 //!
-//! Who is trusted, and which hop is the client's, is found in [`super::address`].
+//! [`super::client_ip`] determines whether the peer is trusted, and which hop is the client's.
 
 use std::net::Ipv6Addr;
 
@@ -57,67 +58,69 @@ use super::{
 };
 use crate::request::{self, RequestSource, Scheme};
 
-/// The most bytes that a name in the DNS can have, written out.
+/// The longest name in the DNS, in bytes of its text.
 const MAX_NAME: usize = 253;
 
 // `http` has no constants for these.
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// How the client addressed this service: what a link back to it begins with (contract IP-5).
+/// The scheme and the host with which the client addressed this service (contract IP-5).
 ///
-/// As an extractor it reads the headers when it is asked for, and costs nothing before.
+/// As an extractor it reads the headers when a handler uses it; other requests have no cost.
 ///
 /// ```
-/// use plimsoll::Origin;
+/// use plimsoll::RequestOrigin;
 ///
-/// async fn handler(origin: Origin) -> String {
+/// async fn handler(origin: RequestOrigin) -> String {
 ///     match origin.host() {
 ///         Some(host) => format!("{}://{host}/\n", origin.scheme()),
-///         None => "who am I?\n".to_owned(),
+///         None => "unknown host\n".to_owned(),
 ///     }
 /// }
 /// ```
 ///
 /// # Security
 ///
-/// Without `TRUSTED_PROXIES`, the scheme is that of the connection, which is `http` behind an
-/// [`EdgeLayer`](crate::EdgeLayer): there the chassis sees no connection. With it, both are as true as
-/// the listed proxies are. The host is in any case what the client chose to send: compare it with
-/// the names of the service before a link with it goes to anybody else, as in a mail.
+/// Without `TRUSTED_PROXIES`, the scheme is that of the connection. Behind an
+/// [`EdgeLayer`](crate::EdgeLayer) it is `http`, because the layer does not know the connection. With
+/// `TRUSTED_PROXIES`, scheme and host are as reliable as the listed proxies.
+///
+/// The client always chooses the host. Compare it with the names of the service before a link with it
+/// is sent to another person, for example by mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestOrigin {
     scheme: Scheme,
     host: Option<Authority>,
 }
 
-/// Why there is no [`Origin`].
+/// The error of the extractor [`RequestOrigin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OriginRejection {
-    /// The request is not one of the chassis's; answers 500.
+    /// The chassis does not handle the request; as a response, 500.
     #[error(transparent)]
     Outside(#[from] OutsideRequest),
-    /// Trusted proxies name different schemes in one header; answers 400.
+    /// Trusted proxies report different schemes in one header; as a response, 400.
     #[error("the proxies do not agree on the scheme of the request")]
     Conflict,
 }
 
 impl RequestOrigin {
-    /// Whether the client used TLS.
+    /// The scheme that the client used.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Host and port, the port as far as it was written. Nothing if the request has no host
-    /// (HTTP/1.0 allows it), or none of well-formed names and addresses.
+    /// The host, and the port if the client sent one. `None` if the request has no host, which HTTP/1.0
+    /// allows, or if the host is malformed.
     #[must_use]
     pub const fn host(&self) -> Option<&Authority> {
         self.host.as_ref()
     }
 
-    /// Finds the origin of a request that came this way.
+    /// Determines the origin of a request from its source, target and headers.
     pub(crate) fn of(
         source: RequestSource,
         target: &Uri,
@@ -164,7 +167,7 @@ impl IntoResponse for OriginRejection {
     }
 }
 
-/// The host that the request itself is for: that of its target wins (RFC 9112, section 3.2.2).
+/// The host in the request itself: first its target, then `Host` (RFC 9112, section 3.2.2).
 fn requested_host(target: &Uri, headers: &HeaderMap) -> Option<Authority> {
     if let Some(authority) = target.authority() {
         return host(authority.as_str().as_bytes());
@@ -176,12 +179,12 @@ fn requested_host(target: &Uri, headers: &HeaderMap) -> Option<Authority> {
     }
 }
 
-/// The elements of a list say different things.
+/// The elements of a list differ.
 struct Disagree;
 
-/// The value of all elements in all lines called `name`, if they have the same.
+/// The value of all elements in all lines of the header `name`, if all are equal.
 ///
-/// Empty elements are left out; one that cannot be read agrees with none.
+/// Empty elements are skipped. An element that cannot be parsed differs from any other.
 fn agreed<T: PartialEq>(
     headers: &HeaderMap,
     name: &HeaderName,
@@ -209,30 +212,30 @@ fn scheme(text: &[u8]) -> Option<Scheme> {
         .find(|scheme| text.eq_ignore_ascii_case(scheme.as_str().as_bytes()))
 }
 
-/// Reads host and optional port, without user information.
+/// Parses a host and an optional port, without user information.
 ///
-/// This is narrower than RFC 3986, which allows quotes, brackets and `%`-escapes in names; no
-/// name in use has them, and not everybody who writes a host into a page expects them.
+/// This is narrower than RFC 3986, which allows quotes, brackets and `%`-escapes in names. No name in use
+/// has them, and code that writes a host into a page may not expect them.
 fn host(text: &[u8]) -> Option<Authority> {
     let text = str::from_utf8(text).ok()?;
     let (has_valid_name, port) = match text.strip_prefix('[') {
         Some(bracketed) => {
-            let (ip, behind) = bracketed.split_once(']')?;
-            (ip.parse::<Ipv6Addr>().is_ok(), behind)
+            let (ip, rest) = bracketed.split_once(']')?;
+            (ip.parse::<Ipv6Addr>().is_ok(), rest)
         }
         None => {
             let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-            let is_of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-            let has_right_length = (1..=MAX_NAME).contains(&name.len());
-            (has_right_length && name.bytes().all(is_of_a_name), port)
+            let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            let has_valid_length = (1..=MAX_NAME).contains(&name.len());
+            (has_valid_length && name.bytes().all(is_name_byte), port)
         }
     };
     let is_valid = has_valid_name && (port.is_empty() || is_port(port.strip_prefix(':')?));
-    // Parsed last: it costs memory.
+    // Parsed last, because it allocates.
     is_valid.then(|| text.parse().ok()).flatten()
 }
 
-/// Whether `text` may stand behind the colon; an empty one is allowed there (RFC 3986, 3.2.3).
+/// Whether `text` is a port. It may be empty (RFC 3986, 3.2.3).
 fn is_port(text: &str) -> bool {
     let is_number = text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number && (text.is_empty() || text.parse::<u16>().is_ok())

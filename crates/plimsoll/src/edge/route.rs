@@ -1,15 +1,19 @@
-//! Tells the edge which route was matched, from inside the router.
+//! Reports the matched route to the edge, from a layer inside the router.
 //!
-//! Only the router knows the pattern, and only the code behind the match sees it. This layer is put
-//! around every route once; each route's copy remembers the index of its pattern after the first
-//! request, so that later ones look nothing up.
+//! Only the router knows the pattern, and only code inside the route can read it. So a layer is around
+//! every route. Each route's copy stores the index of its pattern at the first request, and later
+//! requests need no lookup.
 //!
-//! It also marks axum's own 404 and 405, which the edge turns into problems: a bare answer of the
-//! service's own code looks the same and must stay ([`super::matcher`]).
+//! The layer also marks axum's own 404 and 405, which get the body of a
+//! [`Problem`](super::problem::Problem). An equal response of the application must be kept, so both are
+//! distinguished by [`super::route_matcher`].
 //!
-//! It has its price: axum puts every layer of a route into a box, and its future into another, with
-//! each request. So [`Routes`] has the router twice, with the layer and without, and takes the one
-//! without for a path that is known to be its own pattern, with a method that it has a handler for.
+//! # Cost
+//!
+//! axum boxes each layer of a route, and its future, for every request. So [`Routes`] holds the router
+//! twice, with the layer and without. A path that equals its pattern, such as `/info`, takes the one
+//! without if the route has a handler for the method. This saves four allocations for each such request
+//! (docs/performance.md).
 
 use std::{
     borrow::Cow,
@@ -34,9 +38,9 @@ use crate::{
     request,
 };
 
-/// The service's router, which tells the edge the route of each request.
+/// The application's router, which reports the route of each request to the edge.
 ///
-/// It is cloned for each request, so it is one pointer.
+/// It is one pointer, because it is cloned for each request.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes(Arc<Routers>);
 
@@ -45,14 +49,14 @@ struct Routers {
     plain: Router,
     tagging: Router,
     tagger: RouteTagLayer,
-    /// The same with layers around them, which see a request before its route is looked for.
+    /// The routers inside the layers of the application, which get a request before the match.
     layered: Option<Router>,
 }
 
 impl Routes {
     pub(crate) fn new(router: Router, registry: &Arc<Registry>) -> Self {
-        // Without a state a router makes its routes anew for each request; and made once, they are the
-        // same in both, with whatever their layers share.
+        // Without a state, axum would convert the handlers into routes for each request
+        // (docs/performance.md). Converted once, both routers share their routes and layers.
         let router = router.with_state(());
         let tagger = RouteTagLayer {
             registry: Arc::clone(registry),
@@ -61,14 +65,14 @@ impl Routes {
         };
         Self(Arc::new(Routers {
             plain: router.clone(),
-            // Last, so that it is around everything else.
+            // Added last, so that it is the outermost layer of each route.
             tagging: router.layer(tagger.clone()),
             tagger,
             layered: None,
         }))
     }
 
-    /// Puts layers around all of it. `layer` gets a router that has a fallback and no route.
+    /// Adds layers around all routes. `layer` gets a router with a fallback and no route.
     pub(crate) fn layered(self, layer: impl FnOnce(Router) -> Router) -> Self {
         let all = Router::new().fallback_service(self.clone());
         Self(Arc::new(Routers {
@@ -77,7 +81,7 @@ impl Routes {
         }))
     }
 
-    /// The route of a request that is not handled; what a layer makes of its path is not seen.
+    /// The route of a request that is shed. A layer that rewrites the path is not taken into account.
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> RouteId {
         match self.0.tagger.known.find(method, uri.path()) {
             Some(route) => route,
@@ -117,7 +121,7 @@ impl Service<AxumRequest> for Routes {
     }
 }
 
-/// Makes [`RouteTag`] services. A router calls it once for each of its routes.
+/// Adds a [`RouteTag`] around a route. A router calls it once for each of its routes.
 #[derive(Debug, Clone)]
 struct RouteTagLayer {
     registry: Arc<Registry>,
@@ -139,7 +143,7 @@ impl<S> Layer<S> for RouteTagLayer {
     }
 }
 
-/// One route or fallback, which knows what it is.
+/// Sets the route of each request of one route or fallback.
 #[derive(Debug, Clone)]
 struct RouteTag<S> {
     inner: S,
@@ -152,7 +156,7 @@ struct TaggedRoute {
     tagger: RouteTagLayer,
 }
 
-/// What is the same for all requests of a route.
+/// The data that all requests of a route share.
 #[derive(Debug)]
 struct RouteInfo {
     index: RouteId,
@@ -160,7 +164,7 @@ struct RouteInfo {
 }
 
 impl RouteTagLayer {
-    /// Asks the matcher, with the first request of a route.
+    /// Looks up a route with the matcher, at its first request.
     fn tag(&self, method: &Method, uri: &Uri) -> RouteInfo {
         let found = self.matcher.find(method, uri);
         let pattern = match (&found.pattern, found.choice) {

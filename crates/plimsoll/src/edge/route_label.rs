@@ -1,4 +1,4 @@
-//! Labels of routes that the application sets, in the place of the pattern (contract MET-4).
+//! Route labels that the application sets in place of the pattern (contract MET-4).
 
 use std::{
     fmt,
@@ -19,8 +19,8 @@ use crate::{
 /// Sets the route label of the requests that pass this layer.
 ///
 /// The label is `path` in the metrics and in the access record, and `http.route` in the span. By
-/// default it is the pattern of the route; a fallback has none, and a nested service has that of its
-/// prefix.
+/// default it is the pattern of the route. A fallback has no label, and a nested service has the
+/// pattern of its prefix.
 ///
 /// ```
 /// use axum::{Router, routing::any};
@@ -31,10 +31,10 @@ use crate::{
 ///     .fallback_service(plimsoll::RouteLabelLayer::new("/{*file}").layer(files));
 /// ```
 ///
-/// It works inside a service or layer of plimsoll, and does nothing elsewhere. The innermost one
-/// wins. Around the whole router, by [`App::layer`](crate::App::layer), it has no effect: the
-/// router sets the label of its route afterwards. A request that is shed, or that an outer layer
-/// answers, does not get here and has the label of its route.
+/// It applies inside a service or layer of plimsoll, and has no effect elsewhere. The innermost layer
+/// wins. Around the whole router, by [`App::layer`](crate::App::layer), it has no effect: the router
+/// sets the label of its route afterwards. A request that is shed, or that an outer layer answers, does
+/// not reach this layer and has the label of its route.
 #[derive(Clone)]
 pub struct RouteLabelLayer(Arc<LabelSource>);
 
@@ -50,9 +50,9 @@ impl RouteLabelLayer {
 
     /// Sets the label that `choose` returns for the path of a request.
     ///
-    /// For services that route by themselves, such as those of gRPC, whose methods share one route.
-    /// The path is the one that this layer receives: inside `nest` it lacks the prefix. A label is a
-    /// `&'static str`, so the text of the program bounds their number, and no client can add one.
+    /// For services with their own routing, such as gRPC, whose methods share one route. The path is
+    /// the one that this layer receives: inside `nest` it lacks the prefix. A label is a `&'static str`,
+    /// so the program bounds the number of labels, and no client can add one.
     ///
     /// ```
     /// let label = plimsoll::RouteLabelLayer::by_path(|path| match path {
@@ -71,21 +71,21 @@ impl RouteLabelLayer {
 enum LabelSource {
     Fixed {
         label: &'static str,
-        /// Its index, and whose: the same layer may be used in several services.
+        /// The index of the label, and its registry: one layer may be used in several services.
         index: OnceLock<(Weak<Registry>, RouteId)>,
     },
     ByPath(Box<dyn Fn(&str) -> &'static str + Send + Sync>),
 }
 
 impl LabelSource {
-    /// The label of a request with this path, in this registry.
+    /// The index of the label for a request with this path, in this registry.
     fn index(&self, path: &str, registry: &Arc<Registry>) -> RouteId {
         match self {
             Self::Fixed { label, index } => {
                 let find = || registry.http.route(label);
-                let (of, known) = index.get_or_init(|| (Arc::downgrade(registry), find()));
-                // A weak pointer keeps its allocation, so an address is never that of another.
-                if Weak::as_ptr(of) == Arc::as_ptr(registry) {
+                let (owner, known) = index.get_or_init(|| (Arc::downgrade(registry), find()));
+                // A weak pointer keeps its allocation, so no other registry has the same address.
+                if Weak::as_ptr(owner) == Arc::as_ptr(registry) {
                     *known
                 } else {
                     find()
@@ -117,7 +117,7 @@ impl<S> Layer<S> for RouteLabelLayer {
     }
 }
 
-/// A service with a route label of its own. Made by [`RouteLabelLayer`].
+/// Sets the route label of a request before the inner service. Made by [`RouteLabelLayer`].
 #[derive(Debug, Clone)]
 pub struct RouteLabel<S> {
     inner: S,
@@ -137,7 +137,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> S::Future {
-        // Code of the application may run here, so the request is not borrowed meanwhile.
+        // `by_path` calls code of the application, so the context must not be borrowed meanwhile.
         if let Some(state) = EdgeState::current() {
             let index = self.label.0.index(request.uri().path(), &state.registry);
             set_route(index, |_| ());

@@ -1,4 +1,4 @@
-//! Limits of single routes, in the place of those of the whole service (contract SRV-2).
+//! Limits of single routes, which replace those of the whole service (contract SRV-2).
 
 use std::{
     task::{Context, Poll},
@@ -12,7 +12,7 @@ use tower_service::Service;
 
 use crate::request::{self, TimeoutOverride};
 
-/// Limits for the routes that this layer is put on; what is not set is left as it is.
+/// Sets limits for the routes inside this layer. A limit that is not set remains unchanged.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::request::{self, TimeoutOverride};
 ///     .layer(plimsoll::RouteLimitsLayer::new().request_timeout(Duration::from_secs(120)).max_body_bytes(64 << 20));
 /// ```
 ///
-/// It works inside a service or layer of plimsoll, and does nothing elsewhere. The innermost one
+/// It applies inside a service or layer of plimsoll, and has no effect elsewhere. The innermost layer
 /// wins.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RouteLimitsLayer {
@@ -32,32 +32,32 @@ pub struct RouteLimitsLayer {
 }
 
 impl RouteLimitsLayer {
-    /// Changes no limit until one is set.
+    /// Makes a layer that sets no limit yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How long the handler may take until it answers, in the place of `REQUEST_TIMEOUT`.
+    /// Sets the time within which the handler must answer, in place of `REQUEST_TIMEOUT`.
     #[must_use]
     pub fn request_timeout(mut self, limit: Duration) -> Self {
         self.request_timeout = TimeoutOverride::After(limit);
         self
     }
 
-    /// Lets the handler take as long as it likes, such as one that waits for news.
+    /// Removes the request timeout, for example for a handler that waits for an event.
     #[must_use]
     pub fn without_request_timeout(mut self) -> Self {
         self.request_timeout = TimeoutOverride::Off;
         self
     }
 
-    /// How many bytes a request body may have, in the place of `MAX_BODY_BYTES`.
+    /// Sets the largest size of a request body in bytes, in place of `MAX_BODY_BYTES`.
     ///
-    /// Holds for everything that reads the body, also for handlers that read it as a stream, which
-    /// `MAX_BODY_BYTES` does not limit. What comes over the connection is counted and, for axum's
-    /// extractors, what a layer makes of it, such as one that decompresses. A larger body is answered
-    /// with 413.
+    /// It applies to every reader of the body, also to a handler that reads it as a stream, which
+    /// `MAX_BODY_BYTES` does not limit. The bytes of the connection are counted. For axum's extractors,
+    /// so are the bytes that a layer makes of them, for example by decompression. A larger body is
+    /// rejected with 413.
     #[must_use]
     pub fn max_body_bytes(mut self, limit: u64) -> Self {
         self.max_body_bytes = Some(limit);
@@ -65,7 +65,7 @@ impl RouteLimitsLayer {
     }
 }
 
-/// The same limit for axum's extractors.
+/// A body limit for axum's extractors.
 pub(super) fn extractor_limit(bytes: u64) -> DefaultBodyLimit {
     DefaultBodyLimit::max(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
@@ -81,7 +81,7 @@ impl<S> Layer<S> for RouteLimitsLayer {
     }
 }
 
-/// A service with limits of its own. Made by [`RouteLimitsLayer`].
+/// Sets the limits of a request before the inner service. Made by [`RouteLimitsLayer`].
 #[derive(Debug, Clone)]
 pub struct RouteLimits<S> {
     inner: S,

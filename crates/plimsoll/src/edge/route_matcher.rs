@@ -1,9 +1,8 @@
-//! Finds what a router would answer a request with, without running any code of the service.
+//! Finds the route or fallback that a router chooses for a request, without running its code.
 //!
-//! axum lists neither its routes nor its fallbacks. A layer around each of them that replies in its
-//! place shows which one the router has chosen. The reply needs no runtime and takes about a
-//! microsecond, so it is asked for once for each route, and never on the path of a request that
-//! reaches a handler.
+//! axum lists neither its routes nor its fallbacks. So a copy of the router has a layer around each of
+//! them that replies in its place, and the reply identifies the choice. A reply needs no runtime and
+//! takes about a microsecond. It is used once for each route, and for requests that are shed.
 
 use std::{
     convert::Infallible,
@@ -26,28 +25,28 @@ use http::{Method, Uri, request::Parts};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// What a router has chosen for a request.
+/// The kind of service that a router chooses for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RouteChoice {
     /// A handler or a service of the application.
     Route,
     /// A fallback of the application.
     Fallback,
-    /// The 404 that axum makes where there is no fallback.
+    /// The 404 that axum makes if there is no fallback.
     NotFound,
-    /// The 405 that axum makes where a path has no handler for a method.
+    /// The 405 that axum makes if a path has no handler for a method.
     MethodNotAllowed,
 }
 
-/// The choice, and the pattern of the path that led to it.
+/// The choice of a router, and the pattern that matched the path.
 #[derive(Debug, Clone)]
 pub(crate) struct RouteMatch {
     pub(crate) choice: RouteChoice,
-    /// Absent for fallbacks and for the inside of `nest_service`.
+    /// `None` for fallbacks and inside `nest_service`.
     pub(crate) pattern: Option<MatchedPath>,
-    /// Distinguishes what layers are put around.
+    /// The number of the service, unique within a [`MarkerReply`] layer.
     place: usize,
-    /// The names of the parameters in the path.
+    /// The names of the path parameters.
     params: Vec<Box<str>>,
 }
 
@@ -60,10 +59,10 @@ impl RouteMatch {
     };
 }
 
-/// A segment that no route has.
+/// A path segment that no route has.
 const NO_SEGMENT: &str = "no-such-route";
 
-/// A copy of a router in which nothing but these replies can run.
+/// A copy of a router in which every route and fallback is replaced by a [`MarkerReply`].
 #[derive(Debug, Clone)]
 pub(crate) struct RouteMatcher {
     router: Router,
@@ -78,11 +77,11 @@ impl RouteMatcher {
             .layer(MarkerReply::new(RouteChoice::Fallback));
         let mut routes = replaced.clone();
         if routes.has_routes() {
-            // Not around fallbacks, which `layer` above is around as well.
+            // Routes only; `layer` above covers fallbacks as well.
             routes = routes.route_layer(MarkerReply::new(RouteChoice::Route));
         }
         let mut matcher = Self {
-            // Fallbacks of nested routers stay as they are; so do those of single routes.
+            // Fallbacks of nested routers and of single routes are not replaced here.
             router: routes
                 .method_not_allowed_fallback(
                     MarkerReply::new(RouteChoice::MethodNotAllowed).handler(),
@@ -94,9 +93,9 @@ impl RouteMatcher {
         matcher
     }
 
-    /// Whether `router`, a copy with replies, has a fallback at its top level.
+    /// Whether `router`, a copy with marker replies, has a fallback at its top level.
     fn finds_fallback(&self, router: Router) -> bool {
-        // A nested router that has none takes that of the router around it.
+        // A nested router without a fallback inherits that of the outer router.
         let nested = Self {
             router: Router::new()
                 .without_v07_checks()
@@ -104,7 +103,7 @@ impl RouteMatcher {
                 .fallback(MarkerReply::new(RouteChoice::NotFound).handler()),
             has_fallback: false,
         };
-        // Where routes match all of these, hardly a request ever comes to a fallback.
+        // If routes match all of these paths, hardly any request reaches a fallback.
         let unmatched = (1..8)
             .map(|depth| format!("/{}", format!("{NO_SEGMENT}/").repeat(depth)))
             .find(|path| self.find_path(&Method::GET, path).choice == RouteChoice::NotFound);
@@ -114,7 +113,7 @@ impl RouteMatcher {
         })
     }
 
-    /// What the router would choose for this method and target.
+    /// The choice of the router for this method and target.
     pub(crate) fn find(&self, method: &Method, uri: &Uri) -> RouteMatch {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method.clone();
@@ -123,7 +122,7 @@ impl RouteMatcher {
         let reply = pin!(router.call(request)).poll(&mut Context::from_waker(Waker::noop()));
         let found = match reply {
             Poll::Ready(Ok(reply)) => reply.extensions().get::<RouteMatch>().cloned(),
-            // Every reply is there at once.
+            // Not reached: every reply is ready at once.
             Poll::Pending => None,
         };
         match found {
@@ -132,7 +131,7 @@ impl RouteMatcher {
         }
     }
 
-    /// The pattern of a service that is nested where this path leads to: its prefix and a wildcard.
+    /// The pattern of the nested service that a path reaches: its prefix and a wildcard.
     pub(crate) fn nest(&self, method: &Method, path: &str) -> Option<String> {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let inside = |prefix: &[&str]| {
@@ -150,7 +149,7 @@ impl RouteMatcher {
             let mut other = segments[..length].to_vec();
             other[index] = NO_SEGMENT;
             pattern.push('/');
-            // What may be anything else is a parameter.
+            // A segment is a parameter if any other segment reaches the same service.
             match is_inside(&other).then(|| params.next()).flatten() {
                 Some(name) => pattern.extend(["{", name, "}"]),
                 None => pattern.push_str(segments[index]),
@@ -166,12 +165,12 @@ impl RouteMatcher {
     }
 }
 
-/// Replies in the place of what it is around.
+/// Replies in place of the service that it is layered around.
 #[derive(Debug, Clone)]
 struct MarkerReply {
     choice: RouteChoice,
     place: usize,
-    /// How many places there are.
+    /// The number of places that are in use.
     places: Arc<AtomicUsize>,
 }
 
@@ -202,8 +201,8 @@ impl MarkerReply {
     }
 }
 
-/// The names of the parameters in the path of a request; none of a fallback, or of a path that is no
-/// UTF-8.
+/// The names of the path parameters of a request. A fallback has none, and neither has a path that is
+/// not UTF-8.
 fn params(head: &mut Parts) -> Vec<Box<str>> {
     let params = pin!(RawPathParams::from_request_parts(head, &()));
     match params.poll(&mut Context::from_waker(Waker::noop())) {
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn matcher_tells_fallbacks_from_the_default_answer() {
+    fn matcher_distinguishes_fallbacks_from_default_answers() {
         let api = Router::new().route("/x", get(run)).fallback(run);
         let router = Router::new().route("/{a}", get(run)).nest("/api", api);
         check(&router, Method::GET, "/api/y", RouteChoice::Fallback, None);
@@ -339,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn matcher_finds_the_pattern_of_nested_services() {
+    fn matcher_finds_patterns_of_nested_services() {
         let inner = Router::new().nest_service("/files", any(run));
         let router = Router::new()
             .nest_service("/a", any(run))
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn matcher_takes_any_path_that_a_router_takes() {
+    fn matcher_accepts_every_path_of_a_router() {
         let router = Router::new()
             .without_v07_checks()
             .route("/:colon", get(run))

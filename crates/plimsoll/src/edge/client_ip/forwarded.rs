@@ -1,46 +1,46 @@
-//! Reads `for`, `proto` and `host` of each element of a `Forwarded` header (RFC 7239), last one first.
+//! Parses `for`, `proto` and `host` of the elements of `Forwarded` (RFC 7239), the last one first.
 //!
 //! ```text
 //! Forwarded: for="_a,b;\"c\"";proto=https, For="[2001:db8::1]:80";by=_c, for=192.0.2.1
 //!            └────────── third ──────────┘  └───────── second ────────┘  └── first ──┘
 //! ```
 //!
-//! # Why the quotes are matched from the right
+//! # Quote matching from the right
 //!
-//! The usual reading, from the left, lets a client hide whoever adds to its header:
-//! after the lone quote in `for="x`, the `, for=192.0.2.1` that an honest proxy
-//! appends would be inside the client's string. Going left from the end of the line,
-//! the first quote met is one that closes, and its partner is the nearest one further
-//! left that follows an `=`. In a well-formed line this finds the same strings as the
-//! usual reading. In any other, what stands to the right is still read as its author
-//! wrote it.
+//! A parser that matches quotes from the left lets a client hide the elements that proxies append.
+//! After the lone quote in `for="x`, an appended `, for=192.0.2.1` would be inside the client's string.
+//!
+//! From the right, the first quote is a closing one. Its partner is the nearest quote to the left that
+//! follows an `=`. In a well-formed line both directions find the same strings. In a malformed line, the
+//! elements on the right are still parsed as their authors wrote them.
 //!
 //! # Invariants
 //!
-//! * What is to the left of an element's comma has no influence on that element.
-//! * Time is linear in the length of the line; of a well-formed line, only the
-//!   elements asked for are read.
-//! * Memory is taken only for a `for` with a backslash in it, for one element at a
-//!   time, and is no more than that element's length. The other two are left as they
-//!   are written until somebody asks for them.
-//! * A quoted string ends on the line it began on: each line is a list in itself
-//!   (RFC 9110, section 5.3), so that recipients may join lines or not.
+//! * Text to the left of an element's comma has no influence on that element.
+//! * Time is linear in the length of the line. Of a well-formed line, only the requested elements are
+//!   parsed.
+//! * Memory is allocated only for a `for` with a backslash, for one element at a time and at most its
+//!   length. `proto` and `host` keep their escapes until they are evaluated.
+//! * A quoted string ends on its line, because each line is a list in itself (RFC 9110, section 5.3).
+//!   So recipients may join lines or not.
 //!
-//! Spaces and tabs next to `;` are let through, although RFC 7239 has none there: some
-//! proxies write them, and they leave no doubt about what is meant. The other rules
-//! are kept to, unquoted colons (`for=192.0.2.1:80`) included.
+//! # Leniency
+//!
+//! Spaces and tabs next to `;` are accepted, although RFC 7239 has none there: some proxies write them,
+//! and they are unambiguous. All other rules apply. For example, an unquoted colon is rejected
+//! (`for=192.0.2.1:80`).
 
 use std::borrow::Cow;
 use std::iter;
 
 use super::{ForwardedHop, node};
 
-/// A token, or what is between the quotes of a quoted string, with its escapes.
+/// A token, or the content of a quoted string, with its escapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ForwardedValue<'h>(&'h [u8]);
 
 impl<'h> ForwardedValue<'h> {
-    /// What is meant by it.
+    /// The value without escapes.
     pub(crate) fn unescaped(self) -> Cow<'h, [u8]> {
         let Self(raw) = self;
         if !raw.contains(&b'\\') {
@@ -55,15 +55,15 @@ impl<'h> ForwardedValue<'h> {
     }
 }
 
-/// Gives the hops in `line` from right to left. Empty elements are left out.
+/// The hops in `line`, from right to left. Empty elements are skipped.
 ///
-/// A hop has no address if its `for` is missing, or is a name (`unknown`, `_hidden`). Nothing
-/// at all is known of a hop whose element has broken syntax anywhere in it, or says one thing twice.
+/// A hop has no address if its `for` is missing or a name (`unknown`, `_hidden`). If the syntax of an
+/// element is malformed, or if it contains a parameter twice, its hop has no values at all.
 pub(super) fn hops(line: &[u8]) -> impl Iterator<Item = ForwardedHop<'_>> {
     rsplit_unquoted(line, b',').map(|element| hop(element).unwrap_or_default())
 }
 
-/// Reads `element`, if it is well-formed.
+/// Parses `element`; `None` if it is malformed.
 fn hop(element: &[u8]) -> Option<ForwardedHop<'_>> {
     const NAMES: [&[u8]; 3] = [b"for", b"proto", b"host"];
     let mut values = [None; NAMES.len()];
@@ -73,7 +73,7 @@ fn hop(element: &[u8]) -> Option<ForwardedHop<'_>> {
         if !is_token(name) {
             return None;
         }
-        // For every name: an element that is broken in one place is not to be believed in another.
+        // Checked for every name: an element with one malformed parameter is rejected as a whole.
         let value = ForwardedValue(raw_value(value)?);
         let index = NAMES.iter().position(|it| name.eq_ignore_ascii_case(it));
         if let Some(index) = index
@@ -90,8 +90,8 @@ fn hop(element: &[u8]) -> Option<ForwardedHop<'_>> {
     })
 }
 
-/// What is between the `separator`s that no quoted string contains, last one first,
-/// without the space around it and without empty parts.
+/// Splits `text` at each `separator` outside quoted strings, the last part first. Parts are trimmed,
+/// and empty parts are skipped.
 fn rsplit_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     iter::from_fn(move || {
@@ -104,10 +104,10 @@ fn rsplit_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     .filter(|part| !part.is_empty())
 }
 
-/// Where the last `separator` outside quoted strings is.
+/// The position of the last `separator` outside quoted strings.
 ///
-/// A quote that nothing opens makes one part of all that is left: the part is
-/// malformed, and nobody can say where it would have ended.
+/// If a closing quote has no opening one, the whole rest is one part. That part is malformed, and its
+/// begin cannot be determined.
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut rest = text;
     loop {
@@ -121,14 +121,14 @@ fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     }
 }
 
-/// Where the quoted string begins whose closing quote comes right behind `text`.
+/// The begin of the quoted string whose closing quote follows `text`.
 fn opening_quote(text: &[u8]) -> Option<usize> {
-    // Inside of a quoted string, a quote comes behind a backslash, never behind an `=`.
+    // Inside a quoted string, a quote follows a backslash, never an `=`.
     let equals = text.windows(2).rposition(|pair| pair == b"=\"")?;
     Some(equals + 1)
 }
 
-/// `value` if it is a token, its inside if it is a quoted string; escapes are still in it.
+/// Returns a token, or the content of a quoted string with its escapes.
 fn raw_value(value: &[u8]) -> Option<&[u8]> {
     match value {
         [b'"', inside @ .., b'"'] => is_quotable(inside).then_some(inside),
@@ -136,9 +136,9 @@ fn raw_value(value: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Whether `inside` has no bare quote in it and no backslash without a byte to escape.
+/// Whether `inside` has no unescaped quote and no backslash at its end.
 ///
-/// Other bytes need no check: all that a header value can hold may be quoted.
+/// Other bytes need no check: every byte that a header value can contain may be quoted.
 fn is_quotable(inside: &[u8]) -> bool {
     let mut escaped = false;
     for &byte in inside {

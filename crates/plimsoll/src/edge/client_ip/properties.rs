@@ -1,4 +1,4 @@
-//! What holds for any header, whoever wrote it.
+//! Properties of the walk for arbitrary headers.
 
 use std::iter;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -14,15 +14,15 @@ use crate::config::FromSetting;
 
 const LAN: &str = "10.0.0.0/8, fd00::/8";
 
-/// A header value: any bytes it may have, the ones with a meaning more often.
+/// A header value of any allowed bytes, more often of those with a meaning.
 fn any_value() -> impl Strategy<Value = Vec<u8>> {
-    let telling = select(b"\"\\,;=[]:. \tfor_%1".to_vec());
+    let syntax = select(b"\"\\,;=[]:. \tfor_%1".to_vec());
     let allowed = any::<u8>().prop_filter(
         "not in a header value",
         |byte| matches!(byte, b'\t' | 32..=126 | 128..),
     );
     let piece = prop_oneof![
-        4 => telling.prop_map(|byte| vec![byte]),
+        4 => syntax.prop_map(|byte| vec![byte]),
         2 => allowed.prop_map(|byte| vec![byte]),
         1 => any_ip().prop_map(|ip| ip.to_string().into_bytes()),
         1 => any_ip().prop_map(|ip| format!("for=\"[{ip}]\"").into_bytes()),
@@ -30,7 +30,7 @@ fn any_value() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Addresses of which some are trusted, some are mapped.
+/// Addresses, some of them trusted or mapped.
 fn any_ip() -> impl Strategy<Value = IpAddr> {
     prop_oneof![
         any::<u32>().prop_map(|bits| Ipv4Addr::from_bits(bits).into()),
@@ -52,7 +52,7 @@ fn untrusted_ip() -> impl Strategy<Value = IpAddr> {
     any_ip().prop_filter("trusted", move |&ip| !trusted.contains(ip))
 }
 
-/// Mostly trusted, for long walks.
+/// Mostly trusted hops, so that walks are long.
 fn any_hop() -> impl Strategy<Value = Option<IpAddr>> {
     prop_oneof![
         2 => any_ip().prop_map(Some),
@@ -69,7 +69,7 @@ fn any_header() -> impl Strategy<Value = ForwardedHeader> {
     select(vec![XForwardedFor, Forwarded])
 }
 
-/// One of the ways to write `ip` as an element of `header`.
+/// One of the forms of `ip` as an element of `header`.
 fn element(header: ForwardedHeader, ip: IpAddr, style: Index) -> String {
     let node = match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -114,7 +114,7 @@ fn latin1(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// The rule once more, over all hops at once.
+/// A reference implementation, over all hops at once.
 fn reference(peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
     let trusted: TrustedProxies = FromSetting::parse(LAN).unwrap();
     let readable = hops
@@ -136,18 +136,18 @@ fn reference(peer: IpAddr, hops: &[Option<IpAddr>]) -> IpAddr {
 
 proptest! {
     #[test]
-    fn no_header_makes_it_panic(
+    fn arbitrary_headers_do_not_panic(
         header in any_header(),
         peer in prop_oneof![Just(Peer::Unix), any_ip().prop_map(Peer::Ip)],
         lines in vec(any_value(), 0..4),
     ) {
         let found = resolve(header, peer, &lines);
-        // Nor does it come out in two forms.
+        // The result is canonical, too.
         prop_assert_eq!(found, found.map(|ip| ip.to_canonical()));
     }
 
     #[test]
-    fn an_untrusted_peer_never_gets_another_address(
+    fn untrusted_peer_keeps_its_address(
         header in any_header(),
         peer in untrusted_ip(),
         lines in vec(any_value(), 0..4),
@@ -156,7 +156,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_of_an_untrusted_hop_changes_nothing(
+    fn elements_left_of_untrusted_hop_have_no_effect(
         header in any_header(),
         attack in vec(any_value(), 1..4),
         client in untrusted_ip(),
@@ -182,7 +182,7 @@ proptest! {
     }
 
     #[test]
-    fn well_formed_lists_resolve_as_in_the_reference(
+    fn well_formed_lists_match_the_reference(
         header in any_header(),
         peer in any_ip(),
         hops in vec((any_hop(), any::<Index>(), any_separator()), 0..8),

@@ -1,4 +1,4 @@
-//! The walk, case by case.
+//! Tests of the walk by cases.
 
 use http::HeaderValue;
 
@@ -12,15 +12,15 @@ const LAN: &str = "10.0.0.0/8, fd00::/8, ::ffff:192.0.2.0/120";
 const XFF: Policy = (XForwardedFor, LAN);
 const RFC: Policy = (Forwarded, LAN);
 
-/// The peer of most cases, which both policies trust.
+/// The peer in most cases. Both policies trust it.
 const GATE: &str = "10.0.0.1";
 
-/// The address that is to be found in most cases.
+/// The expected address in most cases.
 const CLIENT: &str = "203.0.113.7";
 
 /// Each line of `head` is a `Name: value`, or the value of the configured header alone.
 ///
-/// Its characters are bytes, so that `é` is one that is not UTF-8. `-` expects no address.
+/// Its characters are bytes, so `é` is a byte that is not UTF-8. `-` expects no address.
 #[track_caller]
 fn check((header, trusted): Policy, peer: &str, head: &str, expect: &str) {
     let resolver = ClientIpResolver::new(trusted_proxies(trusted), header);
@@ -50,18 +50,18 @@ fn check((header, trusted): Policy, peer: &str, head: &str, expect: &str) {
 }
 
 #[test]
-fn nobody_is_believed_by_default() {
-    let nobody = (XForwardedFor, "");
-    check(nobody, CLIENT, "", CLIENT);
-    check(nobody, CLIENT, "198.51.100.1", CLIENT);
-    check(nobody, "127.0.0.1", "198.51.100.1", "127.0.0.1");
-    check(nobody, "::1", "198.51.100.1", "::1");
-    check(nobody, "unix", "198.51.100.1", "-");
+fn no_peer_is_trusted_by_default() {
+    let untrusting = (XForwardedFor, "");
+    check(untrusting, CLIENT, "", CLIENT);
+    check(untrusting, CLIENT, "198.51.100.1", CLIENT);
+    check(untrusting, "127.0.0.1", "198.51.100.1", "127.0.0.1");
+    check(untrusting, "::1", "198.51.100.1", "::1");
+    check(untrusting, "unix", "198.51.100.1", "-");
     check((Forwarded, ""), GATE, "for=198.51.100.1", GATE);
 }
 
 #[test]
-fn an_untrusted_peer_is_the_client_whatever_it_sends() {
+fn untrusted_peer_is_the_client() {
     check(XFF, CLIENT, "", CLIENT);
     check(XFF, CLIENT, "198.51.100.1", CLIENT);
     check(XFF, CLIENT, "198.51.100.1, 10.0.0.2", CLIENT);
@@ -70,7 +70,7 @@ fn an_untrusted_peer_is_the_client_whatever_it_sends() {
 }
 
 #[test]
-fn a_trusted_peer_without_the_header_is_the_client() {
+fn trusted_peer_without_header_is_the_client() {
     check(XFF, GATE, "", GATE);
     check(XFF, GATE, "X-Forwarded-For: ", GATE);
     check(XFF, GATE, " \t,, ,", GATE);
@@ -79,7 +79,7 @@ fn a_trusted_peer_without_the_header_is_the_client() {
 }
 
 #[test]
-fn the_walk_stops_at_the_first_untrusted_address() {
+fn walk_stops_at_first_untrusted_address() {
     check(XFF, GATE, "203.0.113.7", CLIENT);
     check(XFF, GATE, "203.0.113.7, 10.0.0.2", CLIENT);
     check(XFF, GATE, "203.0.113.7,10.0.0.3,fd00::2,10.0.0.2", CLIENT);
@@ -89,7 +89,7 @@ fn the_walk_stops_at_the_first_untrusted_address() {
 }
 
 #[test]
-fn forged_elements_are_to_the_left_and_never_reached() {
+fn forged_elements_on_the_left_are_ignored() {
     for forged in [
         "1.2.3.4", "10.0.0.5", "unknown", "<script>", "\"", "é", ",,",
     ] {
@@ -102,7 +102,7 @@ fn forged_elements_are_to_the_left_and_never_reached() {
 }
 
 #[test]
-fn the_left_most_is_the_client_if_all_are_trusted() {
+fn leftmost_is_the_client_if_all_are_trusted() {
     check(XFF, GATE, "10.9.9.9", "10.9.9.9");
     check(XFF, GATE, "fd00::9, 10.0.0.3, 10.0.0.2", "fd00::9");
     check(XFF, GATE, ", 10.9.9.9,, 10.0.0.2,", "10.9.9.9");
@@ -112,7 +112,7 @@ fn the_left_most_is_the_client_if_all_are_trusted() {
 }
 
 #[test]
-fn all_lines_count_in_their_order() {
+fn lines_are_joined_in_order() {
     check(XFF, GATE, "203.0.113.7\n10.0.0.2", CLIENT);
     check(XFF, GATE, "203.0.113.7\n198.51.100.1", "198.51.100.1");
     check(XFF, GATE, "10.0.0.4\n10.0.0.3\n10.0.0.2", "10.0.0.4");
@@ -130,24 +130,24 @@ fn empty_elements_are_skipped() {
 }
 
 #[test]
-fn space_around_an_address_is_no_part_of_it() {
+fn space_around_address_is_trimmed() {
     check(XFF, GATE, "1.2.3.4,\t 203.0.113.7 \t", CLIENT);
     check(XFF, GATE, "203.0.113.7 10.0.0.2", GATE);
 }
 
 #[test]
-fn ports_and_brackets_are_taken_off() {
+fn ports_and_brackets_are_removed() {
     check(XFF, GATE, "203.0.113.7:4711", CLIENT);
     check(XFF, GATE, "[2001:db8::7]:4711", "2001:db8::7");
     check(XFF, GATE, "[2001:db8::7]", "2001:db8::7");
     check(XFF, GATE, "2001:db8::7", "2001:db8::7");
     check(XFF, GATE, "203.0.113.7, 10.0.0.2:80, [fd00::2]:80", CLIENT);
-    // Obfuscated ports belong to the other header.
+    // Obfuscated ports are allowed in `Forwarded` only.
     check(XFF, GATE, "203.0.113.7:_p", GATE);
 }
 
 #[test]
-fn what_is_no_address_stops_the_walk_at_the_last_trusted_hop() {
+fn unreadable_element_stops_walk_at_trusted_hop() {
     let unreadable = "unknown _hidden client.example 203.0.113 203.0.113.7:http 203.0.113.7: \
         [203.0.113.7] fe80::1%eth0 [fe80::1%1]:80 \"203.0.113.7\" for=203.0.113.7 10.0.0.0/8 \
         203.0.113.7é é";
@@ -161,19 +161,19 @@ fn what_is_no_address_stops_the_walk_at_the_last_trusted_hop() {
 }
 
 #[test]
-fn mapped_addresses_count_as_ipv4_and_come_out_as_ipv4() {
+fn mapped_addresses_are_ipv4() {
     check(XFF, "::ffff:203.0.113.7", "1.2.3.4", CLIENT);
     check(XFF, "::ffff:10.0.0.1", "", "10.0.0.1");
     check(XFF, "::ffff:10.0.0.1", "203.0.113.7", CLIENT);
     check(XFF, GATE, "::ffff:203.0.113.7, ::ffff:10.0.0.2", CLIENT);
     check(XFF, GATE, "[::ffff:cb00:7107]:80", CLIENT);
-    // `LAN` has 192.0.2.0/24 as a mapped network.
+    // `LAN` contains 192.0.2.0/24 as a mapped network.
     check(XFF, "192.0.2.1", "203.0.113.7, 192.0.2.9", CLIENT);
     check(XFF, "::ffff:192.0.2.1", "203.0.113.7,192.0.2.9", CLIENT);
 }
 
 #[test]
-fn a_unix_peer_has_no_address_and_is_trusted_by_name() {
+fn unix_peer_without_address_is_trusted_by_name() {
     let unix = (XForwardedFor, "unix, 10.0.0.0/8");
     check(unix, "unix", "", "-");
     check(unix, "unix", ",", "-");
@@ -191,19 +191,19 @@ fn a_unix_peer_has_no_address_and_is_trusted_by_name() {
 }
 
 #[test]
-fn only_the_configured_header_is_read() {
+fn only_configured_header_is_read() {
     let both = "X-Forwarded-For: 198.51.100.1\nForwarded: for=203.0.113.7";
     check(XFF, GATE, both, "198.51.100.1");
     check(RFC, GATE, both, CLIENT);
     check(XFF, GATE, "Forwarded: for=203.0.113.7", GATE);
     check(RFC, GATE, "X-Forwarded-For: 198.51.100.1", GATE);
-    // The syntax of one is none in the other.
+    // Neither header accepts the syntax of the other.
     check(XFF, GATE, "for=203.0.113.7", GATE);
     check(RFC, GATE, "203.0.113.7", GATE);
 }
 
 #[test]
-fn look_alikes_are_other_headers() {
+fn look_alike_headers_are_ignored() {
     let names = "X_Forwarded_For X-Forwarded_For X_Forwarded-For X-Forwarded-For_ X-Forwarded \
         Forwarded-For Forwarded_ X-Real-Ip Client-Ip True-Client-Ip Via";
     for name in names.split_whitespace() {
@@ -216,7 +216,7 @@ fn look_alikes_are_other_headers() {
 }
 
 #[test]
-fn forwarded_is_walked_by_the_same_rule() {
+fn forwarded_follows_the_same_rule() {
     check(RFC, GATE, "for=203.0.113.7;proto=https;by=10.0.0.1", CLIENT);
     check(RFC, GATE, "for=_a, for=203.0.113.7, for=10.0.0.2", CLIENT);
     check(RFC, GATE, r#"For="[2001:db8::7]:80""#, "2001:db8::7");
@@ -233,7 +233,7 @@ fn forwarded_is_walked_by_the_same_rule() {
 }
 
 #[test]
-fn an_open_quote_hides_nobody_who_appends() {
+fn open_quote_hides_no_appended_element() {
     let forgeries = r#"for="x " for="\ for="a\" for=1.2.3.4;x=" \ for="x"" =";"#;
     let honest = r#"for=203.0.113.7 for="203.0.113.7:80";by=_a host="a,\"b";for=203.0.113.7"#;
     for forged in forgeries.split_whitespace() {
@@ -243,19 +243,19 @@ fn an_open_quote_hides_nobody_who_appends() {
             let proxied = format!("{forged},{added},for=\"10.0.0.2\"");
             check(RFC, GATE, &proxied, CLIENT);
         }
-        // With nobody between, the trusted peer is all that is known.
+        // Without an appended element, only the trusted peer is known.
         check(RFC, GATE, forged, GATE);
     }
 }
 
 #[test]
-fn a_quoted_string_ends_with_its_line() {
+fn quoted_string_ends_with_its_line() {
     check(RFC, GATE, "for=203.0.113.7;x=\"a\nb\"", GATE);
     check(RFC, GATE, "for=1.2.3.4;x=\"\nfor=203.0.113.7", CLIENT);
 }
 
 #[test]
-fn a_header_as_long_as_a_head_may_be_is_walked_to_its_end() {
+fn header_of_maximum_length_is_walked() {
     let filled = |text: &str| text.repeat(64 * 1024 / text.len());
     for filler in [",10.0.0.2", ",[fd00::1]:80", ",", ", "] {
         let line = format!("203.0.113.7{}", filled(filler));
@@ -277,7 +277,7 @@ fn a_header_as_long_as_a_head_may_be_is_walked_to_its_end() {
     }
 }
 
-/// The setting's own reader knows no empty list: empty is unset.
+/// Parses a list. The setting's own parser rejects an empty list, because empty means unset.
 fn trusted_proxies(text: &str) -> TrustedProxies {
     if text.is_empty() {
         TrustedProxies::default()

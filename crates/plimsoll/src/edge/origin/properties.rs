@@ -1,4 +1,4 @@
-//! What holds for any header.
+//! Properties for arbitrary headers.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::config::ForwardedHeader::{Forwarded, XForwardedFor};
 
-/// Elements of a list, most of them readable.
+/// Elements of a list, most of them valid.
 fn any_element() -> impl Strategy<Value = String> {
     let elements = [
         "https",
@@ -30,7 +30,7 @@ fn any_scheme() -> impl Strategy<Value = Scheme> {
 
 proptest! {
     #[test]
-    fn no_header_of_an_untrusted_peer_changes_the_origin(
+    fn untrusted_peer_never_changes_the_origin(
         value in "[ -~]{0,60}",
         elements in vec(any_element(), 0..5),
         connection in any_scheme(),
@@ -46,7 +46,7 @@ proptest! {
     }
 
     #[test]
-    fn a_list_never_gives_what_its_last_element_does_not_say(
+    fn list_value_equals_its_last_element(
         elements in vec(any_element(), 1..5),
         connection in any_scheme(),
     ) {
@@ -65,14 +65,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_of_the_client_never_changes_the_origin(
+    fn elements_left_of_the_client_have_no_effect(
         attack in "[ -~]{0,60}",
-        soup in vec(select(vec!["for=10.0.0.9", ";", ",", "proto=https", "host=evil", "\"", "\\"]), 0..12),
+        tokens in vec(select(vec!["for=10.0.0.9", ";", ",", "proto=https", "host=evil", "\"", "\\"]), 0..12),
         own_line in any::<bool>(),
     ) {
         let client = "for=203.0.113.7;proto=http;host=a.example, for=10.0.0.2;proto=https";
         let before = if own_line { "\nForwarded: " } else { ", " };
-        for attack in [attack, soup.concat()] {
+        for attack in [attack, tokens.concat()] {
             let head = format!("{HOST_LINE}Forwarded: {attack}{before}{client}");
             let found = origin(Forwarded, GATE, Scheme::Https, "/", &head);
             prop_assert_eq!(shown(found), "http://a.example");
@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn a_host_has_no_byte_that_means_something_elsewhere(text in vec(any::<u8>(), 0..40)) {
+    fn host_has_no_special_bytes(text in vec(any::<u8>(), 0..40)) {
         if let Some(host) = host(&text) {
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
             prop_assert!(host.as_str().as_bytes().iter().all(plain));

@@ -1,4 +1,4 @@
-//! Scheme and host, case by case.
+//! Tests of scheme and host by cases.
 
 use http::HeaderValue;
 
@@ -12,11 +12,11 @@ use crate::{
     request::Peer,
 };
 
-/// The peer whose headers count, and one whose headers do not.
+/// A trusted and an untrusted peer.
 pub(super) const GATE: &str = "10.0.0.1";
 pub(super) const CLIENT: &str = "203.0.113.7";
 
-/// What the request itself is for, in most cases.
+/// The host of the request itself, in most cases.
 pub(super) const HOST_LINE: &str = "Host: own.example\n";
 
 /// Each line of `head` is a `Name: value`; its characters are bytes.
@@ -43,13 +43,10 @@ pub(super) fn origin(
         headers.append(name, HeaderValue::from_bytes(&value).unwrap());
     }
     let resolver = ClientIpResolver::new(trusted, header);
-    let told = resolver.resolve(peer, &headers).source;
+    let forwarded = resolver.resolve(peer, &headers).source;
     let scheme = connection;
     RequestOrigin::of(
-        RequestSource {
-            scheme,
-            forwarded: told,
-        },
+        RequestSource { scheme, forwarded },
         &target.parse().unwrap(),
         &headers,
     )
@@ -57,7 +54,7 @@ pub(super) fn origin(
 
 pub(super) fn shown(found: Result<RequestOrigin, OriginRejection>) -> String {
     let Ok(RequestOrigin { scheme, host }) = found else {
-        return "refused".to_owned();
+        return "rejected".to_owned();
     };
     let host = host.map_or("-".to_owned(), |host| host.to_string());
     format!("{scheme}://{host}")
@@ -86,7 +83,7 @@ fn check_rfc(value: &str, expect: &str) {
 }
 
 #[test]
-fn an_untrusted_peer_changes_nothing() {
+fn untrusted_peer_changes_nothing() {
     let all = "X-Forwarded-For: 10.0.0.9\nX-Forwarded-Proto: https\nX-Forwarded-Host: a.example\n\
         Forwarded: for=10.0.0.9;proto=https;host=a.example\n";
     for header in [XForwardedFor, Forwarded] {
@@ -98,7 +95,7 @@ fn an_untrusted_peer_changes_nothing() {
 }
 
 #[test]
-fn a_trusted_peer_that_says_nothing_changes_nothing() {
+fn trusted_peer_without_claims_changes_nothing() {
     check_xff("", "http://own.example");
     check_xff("X-Forwarded-For: 203.0.113.7", "http://own.example");
     check_xff(
@@ -112,7 +109,7 @@ fn a_trusted_peer_that_says_nothing_changes_nothing() {
 }
 
 #[test]
-fn a_trusted_peer_tells_scheme_and_host() {
+fn trusted_peer_sets_scheme_and_host() {
     let both = "X-Forwarded-Proto: https\nX-Forwarded-Host: a.example\n";
     check_xff(both, "https://a.example");
     check(XForwardedFor, "unix", both, "https://a.example");
@@ -134,7 +131,7 @@ fn a_trusted_peer_tells_scheme_and_host() {
 }
 
 #[test]
-fn only_the_configured_family_of_headers_is_read() {
+fn only_configured_headers_are_read() {
     check_xff(
         "Forwarded: proto=https;host=a.example",
         "http://own.example",
@@ -154,7 +151,7 @@ fn only_the_configured_family_of_headers_is_read() {
 }
 
 #[test]
-fn elements_of_a_list_count_if_they_agree() {
+fn list_elements_must_agree() {
     for agreeing in [
         "X-Forwarded-Proto: https, https",
         "X-Forwarded-Proto: https,HTTPS ,, https",
@@ -171,7 +168,7 @@ fn elements_of_a_list_count_if_they_agree() {
         "X-Forwarded-Proto: https, ftp",
         "X-Forwarded-Proto: é, https",
     ] {
-        check_xff(contradictory, "refused");
+        check_xff(contradictory, "rejected");
     }
     check_xff("X-Forwarded-Host: a.example, A.example", "http://a.example");
     check_xff(
@@ -189,7 +186,7 @@ fn elements_of_a_list_count_if_they_agree() {
 }
 
 #[test]
-fn schemes_are_two_words() {
+fn only_http_and_https_are_schemes() {
     for malformed in [
         "httpx",
         "http:",
@@ -211,7 +208,7 @@ fn schemes_are_two_words() {
 }
 
 #[test]
-fn hosts_are_names_or_addresses_with_or_without_a_port() {
+fn host_is_name_or_address_with_optional_port() {
     let longest = "a".repeat(253);
     let valid = "a.example a.example. A-1.Example my_service localhost 192.0.2.1 192.0.2.1:80 \
         a:0 a:65535 a: [::1] [2001:db8::1]:443 [::ffff:192.0.2.1]: xn--bcher-kva.example";
@@ -253,7 +250,7 @@ fn hosts_are_names_or_addresses_with_or_without_a_port() {
 }
 
 #[test]
-fn one_that_is_malformed_leaves_the_other() {
+fn malformed_scheme_or_host_keeps_the_other() {
     let head = "X-Forwarded-Proto: https\nX-Forwarded-Host: a b\n";
     check_xff(head, "https://own.example");
     let head = "X-Forwarded-Proto: tls\nX-Forwarded-Host: a.example\n";
@@ -263,21 +260,21 @@ fn one_that_is_malformed_leaves_the_other() {
 }
 
 #[test]
-fn the_element_that_the_walk_stops_at_tells() {
+fn last_element_of_the_walk_is_used() {
     let proxy = "for=10.0.0.2;proto=http;host=inner.example";
     let client = "for=203.0.113.7;proto=https;host=a.example";
     check_rfc(&format!("{client}, {proxy}"), "https://a.example");
     check_rfc(&format!("{client}\n{proxy}"), "https://a.example");
-    // All are trusted: the left-most.
+    // If all hops are trusted, the left-most counts.
     let first = "for=10.0.0.3;proto=https;host=a.example";
     check_rfc(&format!("{first}, {proxy}"), "https://a.example");
-    // What it leaves out, no other element fills in.
+    // No other element replaces a missing value.
     check_rfc(&format!("for=203.0.113.7, {first}"), "http://own.example");
     check_rfc(
         &format!("for=203.0.113.7;proto=https, {proxy}"),
         "https://own.example",
     );
-    // A hidden client is a client.
+    // A client with a hidden address counts as well.
     for hidden in ["unknown", "_hidden"] {
         let client = format!("for={hidden};proto=https;host=a.example");
         check_rfc(&format!("{client}, {proxy}"), "https://a.example");
@@ -289,7 +286,7 @@ fn the_element_that_the_walk_stops_at_tells() {
 }
 
 #[test]
-fn elements_left_of_the_client_are_never_reached() {
+fn elements_left_of_the_client_are_ignored() {
     let forged = "for=10.0.0.9;proto=https;host=evil.example";
     let client = "for=203.0.113.7;proto=http;host=a.example";
     for client in [client, "for=unknown;proto=http;host=a.example"] {
@@ -302,7 +299,7 @@ fn elements_left_of_the_client_are_never_reached() {
 }
 
 #[test]
-fn a_malformed_element_says_nothing_and_stops_the_walk() {
+fn malformed_element_stops_the_walk() {
     for malformed in [
         "for=203.0.113.7;proto=https;proto=https",
         "for=203.0.113.7;proto=https;host=a:80",
@@ -316,7 +313,7 @@ fn a_malformed_element_says_nothing_and_stops_the_walk() {
 }
 
 #[test]
-fn the_request_is_for_the_host_of_its_target_or_else_of_its_header() {
+fn host_is_that_of_the_target_or_header() {
     #[track_caller]
     fn check(target: &str, head: &str, expect: &str) {
         let found = origin(XForwardedFor, CLIENT, Scheme::Http, target, head);
@@ -325,7 +322,7 @@ fn the_request_is_for_the_host_of_its_target_or_else_of_its_header() {
     check("/", "", "http://-");
     check("*", "Host: a.example", "http://a.example");
     check("/", "Host: a.example\nHost: a.example", "http://-");
-    // The scheme of a target is the client's word only.
+    // The scheme of a target is only a claim of the client.
     check("https://a.example/", "Host: b.example", "http://a.example");
     check("https://a.example:8443/x", "", "http://a.example:8443");
     check("http://user@a.example/", "Host: b.example", "http://-");

@@ -1,4 +1,4 @@
-//! What holds for any line, by comparison with a reader that goes from the left.
+//! Properties for arbitrary lines, by comparison with a parser that reads from the left.
 
 use std::net::IpAddr;
 
@@ -12,8 +12,8 @@ use super::*;
 /// Name in lower case and unescaped value.
 type Pair = (Vec<u8>, Vec<u8>);
 
-/// Reads the grammar of RFC 7239, section 4, from the left, and with it the pairs of
-/// each element; `None` if the line does not fit it.
+/// Parses a line by the grammar of RFC 7239, section 4, from the left, into the pairs of each element;
+/// `None` if the line is malformed.
 fn from_left(line: &[u8]) -> Option<Vec<Vec<Pair>>> {
     let mut rest = line;
     let mut elements = Vec::new();
@@ -72,8 +72,8 @@ fn take_quoted(rest: &mut &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Any sequence of what the syntax is made of; most are malformed.
-fn token_soup() -> impl Strategy<Value = Vec<u8>> {
+/// Random sequences of the parts of the syntax; most are malformed.
+fn token_sequence() -> impl Strategy<Value = Vec<u8>> {
     let pieces = [
         r#"for=|For|=|proto=|host=|by=_a|x=|192.0.2.1|"192.0.2.1"|"[2001:db8::1]:80"|unknown"#,
         r#""|"|\|\"|,|,|;|;| |[|:|é|("#,
@@ -82,7 +82,7 @@ fn token_soup() -> impl Strategy<Value = Vec<u8>> {
     vec(select(pieces), 0..24).prop_map(|pieces| latin1(&pieces.concat()))
 }
 
-/// Lines of the grammar, quoted strings full of what would separate outside of them.
+/// Well-formed lines. Their quoted strings contain many separators.
 fn well_formed() -> impl Strategy<Value = Vec<u8>> {
     let pieces: Vec<&str> = r#"a|,|;|=| |\"|\\|\,|for=1.1.1.1|é|192.0.2.1"#.split('|').collect();
     let nodes = r#"192.0.2.1|"192.0.2.1:80"|"[2001:db8::1]"|"\192.0.2.1"|unknown|_a"#;
@@ -103,17 +103,17 @@ fn joined(
 }
 
 /// A hop with its values unescaped.
-type Said = (Option<IpAddr>, Option<Vec<u8>>, Option<Vec<u8>>);
+type HopValues = (Option<IpAddr>, Option<Vec<u8>>, Option<Vec<u8>>);
 
-fn said(line: &[u8]) -> Vec<Said> {
+fn parsed(line: &[u8]) -> Vec<HopValues> {
     let unescaped = |value: ForwardedValue<'_>| value.unescaped().into_owned();
     hops(line)
         .map(|ForwardedHop { ip, proto, host }| (ip, proto.map(unescaped), host.map(unescaped)))
         .collect()
 }
 
-/// What the pairs of one element say.
-fn reference(pairs: &[Pair]) -> Said {
+/// The values in the pairs of one element.
+fn reference(pairs: &[Pair]) -> HopValues {
     let values = |name: &str| -> Vec<Vec<u8>> {
         let named = pairs.iter().filter(|(it, _)| it == name.as_bytes());
         named.map(|(_, value)| value.clone()).collect()
@@ -131,9 +131,9 @@ fn reference(pairs: &[Pair]) -> Said {
 }
 
 fn check_against_left(line: &[u8]) -> Result<(), TestCaseError> {
-    let found = said(line);
+    let found = parsed(line);
     if let Some(elements) = from_left(line) {
-        let expect: Vec<Said> = elements
+        let expect: Vec<HopValues> = elements
             .iter()
             .rev()
             .map(|pairs| reference(pairs))
@@ -145,25 +145,25 @@ fn check_against_left(line: &[u8]) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn both_directions_read_a_well_formed_line_alike(line in well_formed()) {
+    fn both_directions_agree_on_well_formed_lines(line in well_formed()) {
         prop_assert!(from_left(&line).is_some());
         check_against_left(&line)?;
     }
 
     #[test]
-    fn any_soup_is_read_without_panic_and_alike_if_well_formed(line in token_soup()) {
+    fn token_sequences_do_not_panic_and_agree(line in token_sequence()) {
         check_against_left(&line)?;
     }
 
     #[test]
-    fn any_bytes_are_read_without_panic(line in vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(line in vec(any::<u8>(), 0..200)) {
         check_against_left(&line)?;
     }
 
     #[test]
-    fn what_is_appended_reads_as_if_it_stood_alone(left in token_soup(), right in well_formed()) {
-        let alone = said(&right);
-        let mut found = said(&[left, right].join(&b','));
+    fn appended_elements_are_parsed_independently(left in token_sequence(), right in well_formed()) {
+        let alone = parsed(&right);
+        let mut found = parsed(&[left, right].join(&b','));
         found.truncate(alone.len());
         prop_assert_eq!(found, alone);
     }

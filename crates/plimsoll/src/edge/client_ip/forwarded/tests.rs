@@ -1,15 +1,15 @@
-//! The syntax, case by case.
+//! Tests of the syntax by cases.
 
 use std::net::IpAddr;
 
 use super::*;
 
-/// The addresses in `line` from right to left.
+/// The addresses in `line`, from right to left.
 fn ips(line: &[u8]) -> Vec<Option<IpAddr>> {
     hops(line).map(|hop| hop.ip).collect()
 }
 
-/// `expect` has the hops from right to left, `-` for one without an address.
+/// `expect` lists the hops from right to left, with `-` for a hop without an address.
 #[track_caller]
 fn check(line: &str, expect: &str) {
     let found: Vec<String> = ips(&latin1(line))
@@ -20,7 +20,7 @@ fn check(line: &str, expect: &str) {
 }
 
 #[test]
-fn elements_come_last_one_first() {
+fn elements_are_returned_last_one_first() {
     check("", "");
     check("for=192.0.2.1", "192.0.2.1");
     check(
@@ -34,7 +34,7 @@ fn elements_come_last_one_first() {
 }
 
 #[test]
-fn the_name_has_no_case_and_the_pairs_no_order() {
+fn case_of_names_and_order_of_pairs_are_ignored() {
     check("FOR=192.0.2.1", "192.0.2.1");
     check("fOr=192.0.2.1;Proto=http;BY=203.0.113.43", "192.0.2.1");
     check("by=203.0.113.43;proto=http;for=192.0.2.1", "192.0.2.1");
@@ -44,7 +44,7 @@ fn the_name_has_no_case_and_the_pairs_no_order() {
 }
 
 #[test]
-fn quoted_values_are_read_like_tokens() {
+fn quoted_values_are_parsed_like_tokens() {
     check(r#"for="192.0.2.1""#, "192.0.2.1");
     check(r#"for="192.0.2.1:80""#, "192.0.2.1");
     check(r#"for="[2001:db8::1]""#, "2001:db8::1");
@@ -56,7 +56,7 @@ fn quoted_values_are_read_like_tokens() {
 }
 
 #[test]
-fn an_obfuscated_port_is_a_port() {
+fn obfuscated_port_is_a_port() {
     check(r#"for="192.0.2.1:_a.b-c_9""#, "192.0.2.1");
     check(r#"for="[2001:db8::1]:_gate""#, "2001:db8::1");
     for port in ["_", "a", "_a b", "_a\u{e9}", "_a:80", "65536"] {
@@ -65,7 +65,7 @@ fn an_obfuscated_port_is_a_port() {
 }
 
 #[test]
-fn separators_in_quotes_do_not_separate() {
+fn separators_in_quotes_are_ignored() {
     check(
         r#"for=192.0.2.1;host="a,b", for=192.0.2.2;host="a;for=1.1.1.1""#,
         "192.0.2.2 192.0.2.1",
@@ -83,7 +83,7 @@ fn separators_in_quotes_do_not_separate() {
 }
 
 #[test]
-fn a_for_that_is_no_address_gives_none() {
+fn for_without_address_has_no_address() {
     let nodes =
         r#"unknown|_hidden|""|"_hidden:80"|" 192.0.2.9"|"[192.0.2.9]"|"fe80::1%a"|'192.0.2.9'"#;
     for node in nodes.split('|') {
@@ -92,7 +92,7 @@ fn a_for_that_is_no_address_gives_none() {
 }
 
 #[test]
-fn a_malformed_element_gives_none_and_leaves_the_others() {
+fn malformed_element_does_not_affect_others() {
     let elements = [
         r#"proto=http|fo=192.0.2.9|x="for=192.0.2.9"|;| ; "#,
         r#"192.0.2.9|for|for=|=192.0.2.9|=|for =192.0.2.9|for= 192.0.2.9|for==192.0.2.9"#,
@@ -109,7 +109,7 @@ fn a_malformed_element_gives_none_and_leaves_the_others() {
 }
 
 #[test]
-fn a_lone_quote_takes_only_what_is_to_its_left() {
+fn lone_quote_affects_only_elements_on_its_left() {
     check(r#"for="192.0.2.1, for=192.0.2.2"#, "192.0.2.2 -");
     check(r#"for=192.0.2.1, for=_a", for=192.0.2.2"#, "192.0.2.2 -");
     check(r#"for=192.0.2.1, by=x"_a", for=192.0.2.2"#, "192.0.2.2 -");
@@ -123,7 +123,7 @@ fn a_lone_quote_takes_only_what_is_to_its_left() {
 }
 
 #[test]
-fn bytes_outside_utf8_are_fine_in_quotes_but_in_no_address() {
+fn non_utf8_bytes_are_allowed_in_quotes_only() {
     let ip = Some(IpAddr::from([192, 0, 2, 1]));
     assert_eq!(ips(b"for=192.0.2.1;host=\"\xff\xfe\""), [ip]);
     assert_eq!(ips(b"for=\"192.0.2.1\xff\", for=192.0.2.1"), [ip, None]);
@@ -131,14 +131,14 @@ fn bytes_outside_utf8_are_fine_in_quotes_but_in_no_address() {
 }
 
 #[test]
-fn memory_is_taken_for_escapes_only() {
-    let takes_memory = |raw| matches!(ForwardedValue(raw).unescaped(), Cow::Owned(_));
-    assert!(!takes_memory(b"192.0.2.1"));
-    assert!(!takes_memory(b"[2001:db8::1]:80"));
-    assert!(takes_memory(b"\\192.0.2.1"));
+fn only_escapes_allocate() {
+    let allocates = |raw| matches!(ForwardedValue(raw).unescaped(), Cow::Owned(_));
+    assert!(!allocates(b"192.0.2.1"));
+    assert!(!allocates(b"[2001:db8::1]:80"));
+    assert!(allocates(b"\\192.0.2.1"));
 }
 
-/// `expect` has the address, `proto` and `host` of each hop, from right to left.
+/// `expect` lists address, `proto` and `host` of each hop, from right to left.
 #[track_caller]
 fn check_claims(line: &str, expect: &str) {
     let shown = |value: Option<ForwardedValue<'_>>| {
@@ -172,14 +172,14 @@ fn proto_and_host_are_read_with_the_address() {
 }
 
 #[test]
-fn a_hop_without_an_address_keeps_the_rest() {
+fn hop_without_address_keeps_proto_and_host() {
     check_claims("proto=https;host=a", "- https a");
     check_claims("for=unknown;proto=https", "- https -");
     check_claims("for=_hidden;host=a", "- - a");
 }
 
 #[test]
-fn what_is_said_twice_or_malformed_takes_all_with_it() {
+fn duplicate_or_malformed_parameter_voids_element() {
     for element in [
         "proto=https;proto=https",
         "proto=https;PROTO=http",
@@ -196,7 +196,7 @@ fn what_is_said_twice_or_malformed_takes_all_with_it() {
     }
 }
 
-/// Characters as bytes, so that `é` is one that is not UTF-8.
+/// The characters as bytes, so `é` is a byte that is not UTF-8.
 pub(super) fn latin1(text: &str) -> Vec<u8> {
     text.chars()
         .map(|char| u8::try_from(char).unwrap())
