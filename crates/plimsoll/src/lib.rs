@@ -28,7 +28,7 @@
 //! | `tls` | yes | TLS on the main listener, with certificates that are reloaded (rustls, aws-lc) |
 //! | `client` | no | a layer for HTTP clients: id and trace, metrics and spans of calls to other services |
 //! | `otlp` | no | W3C Trace Context, and spans that are exported over OTLP; enables `tls` |
-//! | `testing` | no | what tests need: a service in the test, child processes, records and metrics |
+//! | `testing` | no | an in-process service for tests, with its log records and metrics |
 //! | `ws` | no | `ShutdownToken::close_websocket`, for handlers that close their WebSockets themselves |
 //!
 //! # Where to begin
@@ -39,7 +39,7 @@
 //! * [`Prepared`] is for programs that have a runtime, a subscriber or a server of their own.
 //! * [`propagate`] writes the id and the trace of a request into a request to another service.
 //! * `TraceContext` (feature `otlp`) is a request's place in a trace, which is exported over OTLP.
-//! * `testing` (a feature) starts a service in a test and shows its records and metrics.
+//! * `testing` (a feature) starts a service in a test and returns its log records and metrics.
 
 // docs.rs marks each item with the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

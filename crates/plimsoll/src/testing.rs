@@ -1,4 +1,4 @@
-//! What tests of services need: a service in the test itself, and a binary as a child process.
+//! An in-process service for tests, with its log records and metrics.
 //!
 //! ```
 //! use axum::{Router, routing::get};
@@ -10,29 +10,20 @@
 //!     .router(Router::new().route("/hello", get(|| async { "hello\n" })));
 //! let test = TestService::start(service, &[("LOG_LEVEL", "DEBUG")]).await;
 //!
-//! let answer = test.get("/hello").await;
-//! assert_eq!(answer.body(), "hello\n");
+//! let response = test.get("/hello").await;
+//! assert_eq!(response.body(), "hello\n");
 //! assert_eq!(test.records_with("http_request")[0]["path"], "/hello");
 //! assert_eq!(test.metrics().await.sum("http_requests_total", &[("path", "/hello")]), 1.0);
 //! assert_eq!(test.shutdown().await.requests_cut_off, 0);
 //! # }
 //! ```
 //!
-//! [`Process`] looks at a whole binary from outside, where signals, exit statuses and stdout are
-//! real. [`Metrics`] reads the text format strictly.
+//! [`Scrape`] parses the Prometheus text format strictly, from any source.
 
-mod connection;
-mod lines;
-mod metrics;
-mod process;
-mod service;
-mod wait;
+mod scrape;
+mod test_service;
 
 pub use self::{
-    connection::{Answer, Connection},
-    lines::field_names,
-    metrics::{ExpositionError, Family, MetricType, Sample, Scrape},
-    process::{Ended, Process, Signal},
-    service::TestService,
-    wait::{eventually, eventually_within, timed},
+    scrape::{ExpositionError, Family, MetricType, Sample, Scrape},
+    test_service::TestService,
 };

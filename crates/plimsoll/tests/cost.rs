@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cargo build --release -p rust-axum-app
-//! cargo build --release -p plimsoll --example plain
+//! cargo build --release -p harness --example plain
 //! PLIMSOLL_COST=1 cargo test -p plimsoll --test cost -- --nocapture
 //! ```
 //!

@@ -16,13 +16,14 @@ use axum::{
     http::{Request, StatusCode},
     routing::{get, post},
 };
+use harness::{Scrape, eventually};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use plimsoll::{
     App, ClientIp, Handle, RequestId, SetupError, TextFormat, build_info,
     config::{Environment, Invalid, Reader, Settings},
     telemetry::Output,
-    testing::{Scrape, TestService, eventually},
+    testing::TestService,
 };
 use serde_json::Value;
 use tokio::{
@@ -325,9 +326,7 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
                 .find(|record| record["message"] == "infra_app_ready")
         });
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
-        plimsoll::testing::Connection::tcp(addr)
-            .unwrap()
-            .get("/slow")
+        harness::Connection::tcp(addr).unwrap().get("/slow")
     });
     assert_eq!(request.await.unwrap().status, 200);
     stop.send(()).unwrap();

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Process, eventually, eventually_within, timed};
+use harness::{Connection, Process, eventually, eventually_within, timed};
 
 use crate::support::{END, fixture, pipeline, request, start};
 
@@ -267,7 +267,7 @@ fn a_stop_with_much_in_flight_and_idle_loses_nothing() {
     eventually("all requests are in flight", || {
         (value(&service, "http_requests_in_flight") == 100.0).then_some(())
     });
-    service.signal(plimsoll::testing::Signal::Term);
+    service.signal(harness::Signal::Term);
     for connection in &mut busy {
         assert_eq!(connection.read().text(), "slow\n");
     }

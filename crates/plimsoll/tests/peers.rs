@@ -3,7 +3,7 @@
 //! By default everything is small enough for every run of CI, and only what must be exact is judged:
 //! no failed request, each id handled once, nothing left behind. `PLIMSOLL_FULL=1` gives the figures
 //! that the contract is judged by, the times among them; `PLIMSOLL_PLAIN=1` lets the same attacks
-//! loose on `examples/plain.rs`, and judges nothing. `docs/reliability.md` has the command and the
+//! loose on the example `plain`, and judges nothing. `docs/reliability.md` has the command and the
 //! figures.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]

@@ -31,7 +31,7 @@ use std::{
     thread::{self, Scope, ScopedJoinHandle},
 };
 
-use plimsoll::testing::Process;
+use harness::Process;
 
 /// How many clients ask at the same time.
 const CLIENTS: usize = 4;

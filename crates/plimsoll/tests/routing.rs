@@ -492,7 +492,7 @@ async fn shed_requests_are_counted_under_their_route() {
         .route("/items/{id}", get(async || "item"));
     let service = App::new(build_info!()).router(router);
     let service = TestService::start(service, &[("MAX_IN_FLIGHT", "1")]).await;
-    let mut held = plimsoll::testing::Connection::tcp(service.addr()).unwrap();
+    let mut held = harness::Connection::tcp(service.addr()).unwrap();
     held.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
     wait_for_metric(&service, "http_requests_in_flight", 1.0).await;
     for path in ["/items/7", "/hang", "/nowhere"] {

@@ -10,10 +10,10 @@ mod support;
 #[path = "with_database/server.rs"]
 mod server;
 
-use plimsoll::testing::{Process, eventually};
+use harness::{Process, eventually, example};
 
 use self::server::Server;
-use self::support::{END, example, post};
+use self::support::{END, post};
 
 fn start(server: &Server) -> Process {
     Process::start(example("with_database"), &[("DATABASE_URL", &server.url())])

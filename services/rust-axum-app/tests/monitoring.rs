@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plimsoll::testing::Process;
+use harness::Process;
 use serde_json::Value;
 
 use self::promql::{Known, Rule, rules_of};

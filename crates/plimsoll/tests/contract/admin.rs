@@ -6,9 +6,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use plimsoll::testing::{
-    Answer, Connection, Process, Scrape, Signal, eventually, eventually_within,
-};
+use harness::{Connection, Process, Response, Scrape, Signal, eventually, eventually_within};
 
 use crate::support::{END, assert_problem, fixture, ms, request, run, spawn, start};
 
@@ -42,7 +40,7 @@ impl Administered {
         })
     }
 
-    fn get(&self, path: &str) -> Answer {
+    fn get(&self, path: &str) -> Response {
         self.connect().get(path)
     }
 

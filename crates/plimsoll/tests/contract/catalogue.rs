@@ -12,7 +12,7 @@ mod signals;
 mod stuck;
 mod tls;
 
-use plimsoll::testing::{Connection, Process, eventually};
+use harness::{Connection, Process, eventually};
 
 /// A request over a connection that is kept.
 fn ask(path: &str) -> String {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use plimsoll::testing::Ended;
+use harness::ExitedProcess;
 use serde_json::Value;
 
 use crate::support::{SERVICE, fixture, ms, run, scratch_file, shortest, spawn, start};
@@ -28,7 +28,7 @@ fn check_config(args: &[&str], env: &[(&str, &str)]) -> Effective {
 }
 
 #[track_caller]
-fn effective(ended: &Ended) -> Effective {
+fn effective(ended: &ExitedProcess) -> Effective {
     let parse = |line: &str| {
         let (name, rest) = line.split_once('=')?;
         let (value, origin) = rest.rsplit_once("# ")?;
@@ -63,7 +63,7 @@ fn duration(text: &str) -> Duration {
 
 /// The variables of the one `config_invalid` record of a start that failed.
 #[track_caller]
-fn problems(ended: &Ended) -> Vec<String> {
+fn problems(ended: &ExitedProcess) -> Vec<String> {
     assert_eq!(
         ended.code,
         Some(EX_CONFIG),
@@ -598,8 +598,8 @@ fn help_lists_every_variable() {
 /// CLI-1: what the environment calls it is another matter.
 #[test]
 fn the_version_is_what_was_built_in() {
-    // The fixture is of the same package and the same build as this test.
-    let build = plimsoll::build_info!();
+    // The fixture is an example of the package `harness`, from the same build.
+    let build = harness::build_info();
     let (service, version, time) = (build.service(), build.version(), build.build_time());
     for argument in ["--version", "-V"] {
         let ended = run(&[argument], &[]);
@@ -747,7 +747,7 @@ fn debugging_is_warned_about_at_start() {
 fn a_value_that_is_no_text_is_a_mistake() {
     // The shell makes the byte that a Rust string cannot hold.
     let script = format!("GREETING=$(printf '\\377') exec {}", fixture().display());
-    let process = plimsoll::testing::Process::spawn_with("/bin/sh", &["-c", &script], &[]);
+    let process = harness::Process::spawn_with("/bin/sh", &["-c", &script], &[]);
     let ended = process.wait(Duration::from_secs(10));
     assert_eq!(problems(&ended), ["GREETING"]);
 }

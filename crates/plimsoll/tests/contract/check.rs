@@ -2,13 +2,13 @@
 
 use std::{path::Path, process::Command, time::Duration};
 
-use plimsoll::testing::Ended;
+use harness::ExitedProcess;
 
 use crate::support::{run, scratch_file, start};
 
 /// The setting of a setting's line in the report, without its origin.
 #[track_caller]
-fn reported<'a>(ended: &'a Ended, name: &str) -> &'a str {
+fn reported<'a>(ended: &'a ExitedProcess, name: &str) -> &'a str {
     let line = ended
         .stdout
         .lines()

@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
+use harness::Connection;
 use plimsoll::{
     App, ShutdownReport, StartError,
     config::{Environment, Settings},
     telemetry::Output,
-    testing::Connection,
 };
 use serde_json::Value;
 use tokio::{

@@ -1,6 +1,6 @@
 //! SRV-1 (write stalls), SRV-4, LOG-13: what happens below and around the router.
 
-use plimsoll::testing::{Connection, Process, eventually};
+use harness::{Connection, Process, eventually};
 use serde_json::Value;
 
 use crate::support::{assert_problem, is_generated_id, ms, request, start};
@@ -363,7 +363,7 @@ fn a_trusted_peer_without_a_proxy_header_is_let_go_and_counted() {
     let mut scrape = service.connect();
     scrape.send("PROXY UNKNOWN\r\nGET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = scrape.read();
-    let metrics = plimsoll::testing::Scrape::parse(answer.text()).unwrap();
+    let metrics = harness::Scrape::parse(answer.text()).unwrap();
     let kind = [("kind", "proxy_header")];
     assert_eq!(
         metrics.value("http_protocol_errors_total", &kind),
@@ -718,10 +718,10 @@ fn stuck_worker_names_route_and_request() {
 #[test]
 fn a_paused_process_finds_no_worker_stuck() {
     let service = start(&[]);
-    service.signal(plimsoll::testing::Signal::Stop);
+    service.signal(harness::Signal::Stop);
     // Longer than a worker may be silent: the pause itself is what is tested.
     std::thread::sleep(ms(3000));
-    service.signal(plimsoll::testing::Signal::Cont);
+    service.signal(harness::Signal::Cont);
     assert_eq!(service.get("/hello").status, 200);
     let ended = service.terminate();
     assert_eq!(ended.code, Some(0));
@@ -748,13 +748,13 @@ fn pause_of_the_process_counts_against_no_client() {
             waiting.push((connection, &request[sent..]));
         }
     }
-    service.signal(plimsoll::testing::Signal::Stop);
+    service.signal(harness::Signal::Stop);
     for (connection, rest) in &mut waiting {
         connection.send(rest);
     }
     // Longer than each of the limits: the pause itself is what is tested.
     std::thread::sleep(ms(3000));
-    service.signal(plimsoll::testing::Signal::Cont);
+    service.signal(harness::Signal::Cont);
     for (connection, _) in &mut waiting {
         assert_eq!(connection.read().status, 200);
     }

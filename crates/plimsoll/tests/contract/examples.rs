@@ -1,8 +1,8 @@
 //! The examples run, and do what their first lines say.
 
-use plimsoll::testing::{Process, eventually};
+use harness::{Process, eventually, example};
 
-use crate::support::{example, request};
+use crate::support::request;
 
 /// OUT-2
 #[test]

@@ -9,11 +9,8 @@ use std::{
 };
 
 use axum::{Router, extract::WebSocketUpgrade, routing::any};
-use plimsoll::{
-    App, ShutdownToken, build_info,
-    shutdown::keep_open,
-    testing::{Connection, Process, Signal, TestService, eventually},
-};
+use harness::{Connection, Process, Signal, eventually};
+use plimsoll::{App, ShutdownToken, build_info, shutdown::keep_open, testing::TestService};
 use tokio::sync::oneshot;
 
 use crate::support::{END, assert_problem, ms, request, start};

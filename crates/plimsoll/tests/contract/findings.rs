@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Process, Signal, eventually, eventually_within};
+use harness::{Connection, Process, Signal, eventually, eventually_within};
 
 use crate::support::{END, assert_problem, ms, start};
 

@@ -7,8 +7,8 @@ mod drain;
 mod refused;
 mod tunnel;
 
+use harness::{Process, Signal, eventually};
 use http::StatusCode;
-use plimsoll::testing::{Process, Signal, eventually};
 
 use self::bare::{Bare, RST_STREAM, get};
 use self::client::{Client, block_on};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Answer, Process, eventually, timed};
+use harness::{Process, Response, eventually, timed};
 
 use crate::support::{assert_problem, ms, post, request, run, spawn, start};
 
@@ -18,7 +18,7 @@ const PROBES: [&str; 7] = [
 ];
 
 /// An answer of each kind that the chassis makes itself.
-fn chassis_errors(service: &Process) -> Vec<(u16, Answer)> {
+fn chassis_errors(service: &Process) -> Vec<(u16, Response)> {
     let mut stalled = service.connect();
     stalled.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
     vec![
@@ -207,7 +207,7 @@ fn head_answers_what_get_does_without_the_body() {
         let head = connection.read_head();
         assert_eq!(connection.read_to_end(), b"", "{path}: a body followed");
         assert_eq!(head.status, get.status, "{path}");
-        let stable = |answer: &Answer| -> Vec<(String, String)> {
+        let stable = |answer: &Response| -> Vec<(String, String)> {
             let mut headers: Vec<_> = answer
                 .headers
                 .iter()

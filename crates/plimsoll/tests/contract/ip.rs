@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use axum::{Router, extract::ConnectInfo, routing::get};
-use plimsoll::testing::Process;
+use harness::Process;
 use plimsoll::{App, UdsConnectInfo, build_info};
 
 use crate::embedded::Embedded;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Ended, Process, Signal, eventually, eventually_within, timed};
+use harness::{Connection, ExitedProcess, Process, Signal, eventually, eventually_within, timed};
 use serde_json::Value;
 
 use crate::support::{
@@ -23,7 +23,7 @@ const MARGIN: Duration = Duration::from_millis(1500);
 
 /// The last record of a service that has ended.
 #[track_caller]
-fn report(ended: &Ended) -> Value {
+fn report(ended: &ExitedProcess) -> Value {
     let records = ended.records();
     let last = records
         .last()

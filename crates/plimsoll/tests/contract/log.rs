@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use plimsoll::testing::{Connection, Process, Signal, eventually, field_names, timed};
+use harness::{Connection, Process, Signal, eventually, field_names, timed};
 use serde_json::{Value, json};
 
 use crate::support::{

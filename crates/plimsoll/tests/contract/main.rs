@@ -1,4 +1,4 @@
-//! The operational contract, clause by clause, seen from outside: against the example `fixture`.
+//! Tests of the operational contract from outside, against the example `fixture` of `harness`.
 //!
 //! Each test names the clauses that it proves; `docs/contract.md` names the tests of each clause.
 //! A test knows nothing but the clause: requests go over bare sockets, records come from the child's

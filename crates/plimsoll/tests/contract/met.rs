@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use plimsoll::testing::{MetricType, Process, Scrape, Signal, eventually};
+use harness::{MetricType, Process, Scrape, Signal, eventually};
 
 use crate::support::{
     BUILD_TIME, SERVICE, VERSION, pipeline, post, request, require_or_skip, start,
@@ -47,7 +47,7 @@ fn labels<'a>(method: &'a str, path: &'a str, status: &'a str) -> [(&'a str, &'a
 #[track_caller]
 fn wait_for_value(service: &Process, name: &str, labels: &[(&str, &str)], expected: f64) {
     let mut last = None;
-    let found = plimsoll::testing::eventually_within(std::time::Duration::from_secs(10), || {
+    let found = harness::eventually_within(std::time::Duration::from_secs(10), || {
         last = service.metrics().value(name, labels);
         (last == Some(expected)).then_some(())
     });

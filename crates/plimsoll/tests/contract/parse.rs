@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use plimsoll::testing::{Answer, Process, eventually};
+use harness::{Process, Response, eventually};
 
 use crate::support::{assert_problem, is_generated_id, ms, start};
 use corpus::Owed;
@@ -430,7 +430,7 @@ fn a_thousand_answers_with_and_without_bodies_stay_in_step() {
         let (raw, status, expected) = mixed(number);
         connection.send(&raw);
         let is_head = raw.starts_with("HEAD ");
-        let answer: Answer = if is_head {
+        let answer: Response = if is_head {
             connection.read_head()
         } else {
             connection.read()

@@ -1,12 +1,12 @@
 //! CLI, CFG, LOG: programs of other shapes than the fixture's, and mistakes in programs.
 
-use plimsoll::testing::{Ended, Process};
+use harness::{ExitedProcess, Process, example};
 
-use crate::support::{END, example, scratch_file};
+use crate::support::{END, scratch_file};
 
 /// A program of the example `programs`, which is expected to end by itself.
 #[track_caller]
-fn run(arguments: &[&str], env: &[(&str, &str)]) -> Ended {
+fn run(arguments: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(example("programs"), arguments, env).wait(END)
 }
 

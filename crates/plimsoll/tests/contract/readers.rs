@@ -1,6 +1,6 @@
 //! SRV-4: clients of HTTP/1 that read nothing of their responses.
 
-use plimsoll::testing::{Connection, Process, eventually};
+use harness::{Connection, Process, eventually};
 
 use crate::support::{access_record, start};
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Ended, Process, Signal, eventually, timed};
+use harness::{Connection, ExitedProcess, Process, Signal, eventually, timed};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::{END, SERVICE, fixture, ms, request, require_or_skip, run, spawn, start};
@@ -328,7 +328,7 @@ fn twenty_restarts_under_load_refuse_and_reset_nobody() {
         "{} failed: {failures:?}",
         failures.len()
     );
-    let handled = |ended: &Ended| ended.records_with("http_request").len();
+    let handled = |ended: &ExitedProcess| ended.records_with("http_request").len();
     for ended in &reports {
         assert_eq!(ended.code, Some(0));
         assert!(handled(ended) >= 100);
@@ -380,7 +380,7 @@ fn sockets_of_another_process_are_left_alone() {
 #[test]
 fn what_is_no_listening_socket_is_a_mistake_that_is_named() {
     #[track_caller]
-    fn check(ended: &Ended, expect: &[&str]) {
+    fn check(ended: &ExitedProcess, expect: &[&str]) {
         assert_eq!(ended.code, Some(78), "{}", ended.stderr);
         let records = ended.records();
         let [record] = &records[..] else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::thread;
 
-use plimsoll::testing::Process;
+use harness::Process;
 
 use crate::support::{
     access_record, assert_problem, is_generated_id, pipeline, post, request, start,

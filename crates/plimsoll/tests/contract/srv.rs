@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Process, eventually, timed};
+use harness::{Process, eventually, timed};
 
 use crate::support::{
     access_record, assert_problem, is_generated_id, ms, post, request, start, time_to_end,

@@ -1,10 +1,10 @@
-//! What the tests of all clauses share: the fixture as a child process, and how to look at it.
+//! Shared support of the contract tests: the fixture as a child process, requests and checks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use plimsoll::testing::{Answer, Connection, Ended, Process, timed};
+use harness::{Connection, ExitedProcess, Process, Response, example, timed};
 use serde_json::Value;
 
 /// What the fixture is called in records and labels.
@@ -15,27 +15,10 @@ pub(crate) const BUILD_TIME: &str = "2025-12-19T09:18:13Z";
 /// Above every limit that a child under test has when nothing hangs.
 pub(crate) const END: Duration = Duration::from_secs(30);
 
-/// The binary of the example `fixture`.
+/// Returns the path of the fixture binary.
 #[track_caller]
 pub(crate) fn fixture() -> PathBuf {
     example("fixture")
-}
-
-/// The binary of an example, which stands beside this test's own.
-#[track_caller]
-pub(crate) fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("a running program has a path");
-    let profile = test
-        .ancestors()
-        .nth(2)
-        .expect("tests are in target/PROFILE/deps");
-    let example = profile.join("examples").join(name);
-    assert!(
-        example.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test` needs `cargo build --example {name}` first",
-        example.display()
-    );
-    example
 }
 
 /// The environment of every fixture, and more.
@@ -63,7 +46,7 @@ pub(crate) fn spawn(env: &[(&str, &str)]) -> Process {
 
 /// A fixture that is expected to end by itself.
 #[track_caller]
-pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> Ended {
+pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(fixture(), args, &environment(env)).wait(END)
 }
 
@@ -100,7 +83,7 @@ pub(crate) fn access_line(process: &Process, raw_path: &str) -> String {
 
 /// Checks that an answer is a problem that the chassis made.
 #[track_caller]
-pub(crate) fn assert_problem(answer: &Answer, status: u16) {
+pub(crate) fn assert_problem(answer: &Response, status: u16) {
     assert_eq!(answer.status, status);
     assert_eq!(
         answer.header("content-type"),
@@ -135,7 +118,7 @@ pub(crate) fn pipeline(
     connection: &mut Connection,
     count: usize,
     mut request: impl FnMut(usize) -> String,
-    mut each: impl FnMut(Answer),
+    mut each: impl FnMut(Response),
 ) {
     const AT_ONCE: usize = 32;
     let mut sent = 0;

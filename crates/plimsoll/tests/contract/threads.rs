@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use plimsoll::testing::{Process, Signal};
+use harness::{Process, Signal};
 
 use crate::{
     life::in_flight,
@@ -82,10 +82,6 @@ fn threads_of(service: &Process) -> usize {
     std::fs::read_dir(tasks).unwrap().count()
 }
 
-fn wait_until_ready(service: &Process) {
-    service.wait_for_record(|record| record["message"] == "infra_app_ready");
-}
-
 /// A certificate in files that each user can reach.
 fn reachable_identity(name: &str) -> Identity {
     Identity::written_by(name, |name, contents| {
@@ -115,7 +111,7 @@ fn start_without_enough_threads_fails_with_message() {
         ("TLS_KEY_FILE", &identity.key),
     ];
     let service = user.spawn(PLENTY, &env);
-    wait_until_ready(&service);
+    service.wait_until_ready();
     let threads = threads_of(&service);
     assert_eq!(service.terminate().code, Some(0));
     // One each for: signals, log, spans, two workers, watchdog, admin listener, certificates.
@@ -132,7 +128,7 @@ fn start_without_enough_threads_fails_with_message() {
         assert_eq!(ended.records().len(), records, "{}", ended.stdout);
     }
     let service = user.spawn(threads, &env);
-    wait_until_ready(&service);
+    service.wait_until_ready();
     assert_eq!(service.terminate().code, Some(0));
     // The lock of the socket stays, for the next process.
     std::fs::remove_file(socket.with_added_extension("lock")).unwrap();
@@ -170,7 +166,7 @@ fn certificates_reload_when_no_thread_can_be_created() {
         ("TLS_KEY_FILE", old.key.as_str()),
     ];
     let service = user.spawn(PLENTY, &env);
-    wait_until_ready(&service);
+    service.wait_until_ready();
     user.refuse_threads(&service);
     std::fs::write(&old.certificate, "broken").unwrap();
     service.signal(Signal::Hup);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll::testing::{Process, Signal, eventually};
+use harness::{Process, Signal, eventually};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,

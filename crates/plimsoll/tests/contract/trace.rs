@@ -6,8 +6,8 @@ pub(crate) mod collector;
 mod delivery;
 mod exemplars;
 
+use harness::{Process, field_names};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
-use plimsoll::testing::{Process, field_names};
 use serde_json::Value;
 
 use self::collector::{Collector, Manner, attribute, hex};
@@ -188,7 +188,7 @@ fn failures_of_the_service_are_errors_and_those_of_clients_are_not() {
     // A client that goes away, and one that is refused at once.
     let mut waiting = service.connect();
     waiting.send(request("GET", "/hang", ""));
-    plimsoll::testing::eventually("it is in flight", || {
+    harness::eventually("it is in flight", || {
         let metrics = service.metrics();
         (metrics.sum("http_requests_in_flight", &[]) == 1.0).then_some(())
     });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Answer, Connection, Process, timed};
+use harness::{Connection, Process, Response, timed};
 
 use crate::support::{END, assert_problem, ms, start};
 
@@ -24,13 +24,13 @@ fn with_length(line: &str, length: usize) -> (String, String) {
     request(line, &format!("Content-Length: {length}\r\n"), length)
 }
 
-fn announces_close(answer: &Answer) -> bool {
+fn announces_close(answer: &Response) -> bool {
     answer.header("connection") == Some("close")
 }
 
 /// Sends a head and a part of its body, reads the response, and sends the rest with another request.
 #[track_caller]
-fn goes_on_behind(connection: &mut Connection, (head, body): (String, String)) -> Answer {
+fn goes_on_behind(connection: &mut Connection, (head, body): (String, String)) -> Response {
     let (first, rest) = body.split_at(body.len() / 5);
     connection.send(head + first);
     let answer = connection.read();

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll::testing::eventually_within;
+use harness::eventually_within;
 
 /// Under a tool a start takes its time.
 const START: Duration = Duration::from_secs(60);

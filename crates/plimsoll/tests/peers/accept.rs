@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use plimsoll::testing::{Process, timed};
+use harness::{Process, timed};
 
 use crate::rig::{Figures, plain};
 use crate::support::{END, fixture, require_or_skip, skip};
@@ -69,7 +69,7 @@ fn whatever_accept_fails_with_is_counted_and_over_when_it_ends() {
             format!("{took:?}"),
             took <= limit,
         );
-        service.signal(plimsoll::testing::Signal::Term);
+        service.signal(harness::Signal::Term);
         let ended = service.wait(END);
         figures.exact(
             &format!("{error}: exit status"),

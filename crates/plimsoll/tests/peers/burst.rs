@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{Signal, eventually};
+use harness::{Signal, eventually};
 use socket2::{Domain, Socket, Type};
 
 use crate::rig::{Figures, Rest, scaled, serve};

@@ -1,4 +1,4 @@
-//! A client that counts its failures, where `testing::Connection` ends the test at the first.
+//! A client that counts its failures, where `harness::Connection` ends the test at the first.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

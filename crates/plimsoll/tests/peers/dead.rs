@@ -4,7 +4,7 @@
 use std::io::{PipeWriter, Write as _};
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Process, Scrape, eventually, eventually_within, timed};
+use harness::{Connection, Process, Scrape, eventually, eventually_within, timed};
 
 use crate::rig::{Figures, plain, scaled, scratch_folder};
 use crate::support::{END, fixture, namespaces_or_skip, require_or_skip};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use plimsoll::testing::eventually;
+use harness::eventually;
 
 use crate::client::Client;
 use crate::proxied::{Instance, check_interval, lie_about_addresses, restart_under_load};

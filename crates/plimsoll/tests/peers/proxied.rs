@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{Ended, Process, eventually_within};
+use harness::{ExitedProcess, Process, eventually_within};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -23,7 +23,7 @@ pub(crate) fn check_interval() -> Duration {
 pub(crate) struct Instance {
     reserved: Reserved,
     process: Option<Process>,
-    ended: Vec<Ended>,
+    ended: Vec<ExitedProcess>,
 }
 
 // === impl Instance ===

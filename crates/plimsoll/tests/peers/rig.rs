@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use plimsoll::testing::{Process, eventually, eventually_within};
+use harness::{Process, eventually, eventually_within, example};
 use socket2::{Domain, Socket, Type};
 
 use crate::support::fixture;
@@ -47,7 +47,7 @@ pub(crate) fn now() -> Instant {
 #[track_caller]
 pub(crate) fn serve(env: &[(&str, &str)]) -> Process {
     let program = match plain() {
-        true => fixture().with_file_name("plain"),
+        true => example("plain"),
         false => fixture(),
     };
     let process = if full() {

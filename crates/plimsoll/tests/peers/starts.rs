@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use plimsoll::testing::{Process, Signal, eventually_within};
+use harness::{Process, Signal, eventually_within, example};
 
 use crate::rig::{Figures, now, plain, scaled};
 use crate::support::{END, PROCESSES, fixture, namespaces_or_skip};
@@ -32,7 +32,7 @@ impl Ends {
         &mut self,
         signalled: Instant,
         process: &Process,
-        good: impl Fn(&plimsoll::testing::Ended) -> bool,
+        good: impl Fn(&harness::ExitedProcess) -> bool,
     ) {
         let ended = process.wait(END);
         let took = signalled.elapsed();
@@ -59,7 +59,7 @@ impl Ends {
 
 fn program() -> std::path::PathBuf {
     match plain() {
-        true => fixture().with_file_name("plain"),
+        true => example("plain"),
         false => fixture(),
     }
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use plimsoll::testing::Process;
+use harness::Process;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 

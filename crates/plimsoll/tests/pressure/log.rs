@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll::testing::{Process, Scrape, Signal, eventually, eventually_within};
+use harness::{Process, Scrape, Signal, eventually, eventually_within};
 use serde_json::Value;
 
 use crate::{

@@ -15,13 +15,9 @@ use axum::{
     http::{Request, StatusCode},
     routing::get,
 };
+use harness::{Process, Scrape, eventually, timed};
 use http_body_util::BodyExt as _;
-use plimsoll::{
-    App, TextFormat, build_info,
-    config::Environment,
-    telemetry::Output,
-    testing::{Process, Scrape, eventually, timed},
-};
+use plimsoll::{App, TextFormat, build_info, config::Environment, telemetry::Output};
 use tower::ServiceExt as _;
 
 use crate::{

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use plimsoll::testing::{Process, eventually};
+use harness::{Process, eventually};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::support::fixture;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Signal, eventually};
+use harness::{Signal, eventually};
 
 use crate::support::{END, start};
 

@@ -1,6 +1,6 @@
 //! LOG: structured records on standard output.
 
-use plimsoll::testing::field_names;
+use harness::field_names;
 
 use crate::support::{SERVICE, access_record, start};
 

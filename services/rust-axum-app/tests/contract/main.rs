@@ -1,7 +1,7 @@
 //! The operational contract, clause by clause, seen from outside: against the reference service.
 //!
-//! What only a service with more routes can show is shown by the same tests of the library, against
-//! its example `fixture`; here is what every user of this service relies on.
+//! Clauses that need more routes are tested in `plimsoll`, against the example `fixture` of
+//! `harness`. These tests cover what every user of this service relies on.
 
 mod cfg;
 mod http;

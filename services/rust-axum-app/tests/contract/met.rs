@@ -1,6 +1,6 @@
 //! MET: metrics.
 
-use plimsoll::testing::{Process, eventually};
+use harness::{Process, eventually};
 
 use crate::support::{SERVICE, start};
 

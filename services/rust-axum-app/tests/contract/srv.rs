@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::timed;
+use harness::timed;
 
 use crate::support::start;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use plimsoll::testing::{Ended, Process};
+use harness::{ExitedProcess, Process};
 use serde_json::Value;
 
 /// What the service is called where nobody says otherwise: a build argument, else its package.
@@ -36,7 +36,7 @@ pub(crate) fn start(env: &[(&str, &str)]) -> Process {
 
 /// A service that is expected to end by itself.
 #[track_caller]
-pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> Ended {
+pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(PROGRAM, args, env).wait(END)
 }
 

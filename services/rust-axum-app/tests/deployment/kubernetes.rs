@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plimsoll::testing::Process;
+use harness::Process;
 use yaml_rust2::Yaml;
 
 use crate::files::{items, merge, path, string, text, yaml};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::Process;
+use harness::Process;
 
 use crate::support::{Subject, Target, Work, binaries, end_under_load, get};
 

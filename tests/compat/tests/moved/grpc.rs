@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use plimsoll::testing::Process;
+use harness::Process;
 use tokio::runtime::Runtime;
 use tonic::{
     Status,

@@ -1,7 +1,7 @@
 //! Notes in Postgres.
 
 use bytes::Bytes;
-use plimsoll::testing::{Answer, Process};
+use harness::{Process, Response};
 
 use crate::support::{Subject, Target, Work, binaries, end_under_load, get, request};
 
@@ -27,7 +27,7 @@ fn psql(statements: &str) {
     assert!(status.unwrap().success(), "{statements}");
 }
 
-fn notes(process: &Process) -> Vec<(&'static str, Answer)> {
+fn notes(process: &Process) -> Vec<(&'static str, Response)> {
     psql("DROP SCHEMA IF EXISTS compare CASCADE; CREATE SCHEMA compare");
     psql("CREATE TABLE compare.notes (id serial PRIMARY KEY, text text NOT NULL)");
     let send = |what, raw: Vec<u8>| (what, process.request(raw));

@@ -1,6 +1,6 @@
 //! Sessions and redirects.
 
-use plimsoll::testing::{Answer, Process};
+use harness::{Process, Response};
 
 use crate::support::{Subject, Target, Work, binaries, end_under_load, get, request};
 
@@ -9,12 +9,12 @@ fn sessions() -> Subject {
 }
 
 /// The cookie of an answer, as a client sends it back.
-fn cookie(answer: &Answer) -> String {
+fn cookie(answer: &Response) -> String {
     let cookie = answer.header("set-cookie").expect("a session begins");
     cookie.split(';').next().unwrap_or_default().to_owned()
 }
 
-fn visits(process: &Process) -> Vec<(&'static str, Answer)> {
+fn visits(process: &Process) -> Vec<(&'static str, Response)> {
     let first = process.request(get("/visits"));
     let cookie = cookie(&first);
     let send = |method, path| request(method, path, &[("Cookie", &cookie)], b"");

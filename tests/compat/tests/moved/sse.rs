@@ -1,6 +1,6 @@
 //! Server-sent events.
 
-use plimsoll::testing::Connection;
+use harness::Connection;
 
 use crate::support::{Subject, Target, Work, binaries, end_under_load, get};
 

@@ -2,13 +2,13 @@
 
 use std::{io::Write, path::PathBuf, sync::Mutex};
 
+use harness::timed;
 use tokio::time::advance;
 
 use super::*;
 use crate::{
     config::{LogFormat, LogLevels},
     telemetry::Output,
-    testing::timed,
 };
 
 const STALL: Duration = Duration::from_secs(30);

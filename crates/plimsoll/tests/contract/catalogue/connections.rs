@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use plimsoll::testing::{Connection, Scrape, eventually, timed};
+use harness::{Connection, Scrape, eventually, timed};
 
 use crate::support::{ms, start};
 

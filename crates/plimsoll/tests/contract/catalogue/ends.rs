@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{Connection, Process, Signal, eventually};
+use harness::{Connection, Process, Signal, eventually};
 
 use super::{occupy, wait_for_in_flight};
 use crate::support::{END, ms, request, run, scratch_file, start};

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use plimsoll::testing::eventually;
+use harness::eventually;
 
 use super::{ask, occupy, value, wait_for_in_flight, wait_for_rest};
 use crate::support::{assert_problem, request, start};

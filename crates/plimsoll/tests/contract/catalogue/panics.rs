@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use plimsoll::testing::{Process, eventually};
+use harness::{Process, eventually};
 
 use super::{ask, occupy, value, wait_for_rest};
 use crate::support::{assert_problem, ms, request, start};

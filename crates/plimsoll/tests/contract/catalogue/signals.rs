@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use plimsoll::testing::{Process, Signal, eventually, timed};
+use harness::{Process, Signal, eventually, timed};
 
 use super::ask;
 use crate::support::{

@@ -1,6 +1,6 @@
 //! T-RT-03, T-RT-06, T-RT-07: workers, handlers and threads that are held.
 
-use plimsoll::testing::{eventually, eventually_within, timed};
+use harness::{eventually, eventually_within, timed};
 
 use super::{occupy, value, wait_for_in_flight};
 use crate::support::{ms, start};

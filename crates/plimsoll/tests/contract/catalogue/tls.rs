@@ -11,9 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use plimsoll::testing::{
-    Connection, Process, Scrape, Signal, eventually, eventually_within, timed,
-};
+use harness::{Connection, Process, Scrape, Signal, eventually, eventually_within, timed};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,

@@ -2,8 +2,8 @@
 
 use std::{fs, thread, thread::JoinHandle};
 
+use harness::{Process, eventually};
 use http::StatusCode;
-use plimsoll::testing::{Process, eventually};
 
 use super::{
     ON,

@@ -2,8 +2,8 @@
 
 use std::thread;
 
+use harness::{Process, Signal};
 use http::StatusCode;
-use plimsoll::testing::{Process, Signal};
 
 use super::{
     ON,

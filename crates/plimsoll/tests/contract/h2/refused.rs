@@ -1,6 +1,6 @@
 //! LOG-13 over HTTP/2: what h2 refuses by itself is counted.
 
-use plimsoll::testing::{Process, eventually};
+use harness::{Process, eventually};
 
 use super::{
     ON,

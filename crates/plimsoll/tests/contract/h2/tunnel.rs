@@ -1,7 +1,7 @@
 //! H2-6: streams of HTTP/2 that carry another protocol (RFC 8441).
 
+use harness::{Process, Signal, eventually};
 use http::{Method, StatusCode};
-use plimsoll::testing::{Process, Signal, eventually};
 
 use super::{
     ON,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use plimsoll::testing::{Process, eventually, timed};
+use harness::{Process, eventually, timed};
 
 use super::complaints;
 use crate::support::{ms, start};

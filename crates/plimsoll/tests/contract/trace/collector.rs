@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use harness::eventually;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -14,7 +15,6 @@ use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
     trace::v1::Span,
 };
-use plimsoll::testing::eventually;
 use prost::Message as _;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
-use plimsoll::testing::{Ended, Process, eventually, timed};
+use harness::{ExitedProcess, Process, eventually, timed};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::{
     ServerConfig,
@@ -20,7 +20,7 @@ const DELAY: Duration = Duration::from_secs(5);
 
 /// The counts of the last record about spans: produced, exported, dropped.
 #[track_caller]
-fn counts(ended: &Ended) -> (u64, u64, u64) {
+fn counts(ended: &ExitedProcess) -> (u64, u64, u64) {
     let records = ended.records_with("trace_export_ended");
     let count = |name: &str| records[0][name].as_u64().unwrap();
     let counts = (

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll::testing::{Process, Scrape, eventually};
+use harness::{Process, Scrape, eventually};
 
 use super::{
     collector::{Collector, Manner, hex},

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll::testing::Answer;
+use harness::Response;
 
 /// The headers that plimsoll adds to every answer.
 const ADDED: [&str; 4] = [
@@ -20,7 +20,7 @@ const PROBLEM: [&str; 3] = ["cache-control", "content-length", "content-type"];
 
 /// Asserts that the moved application answered like the plain one.
 #[track_caller]
-pub fn assert_same(what: &str, plain: &Answer, moved: &Answer) {
+pub fn assert_same(what: &str, plain: &Response, moved: &Response) {
     assert_eq!(moved.status, plain.status, "{what}: status");
     let has_problem = plain.status >= 400
         && plain.body.is_empty()
@@ -29,7 +29,7 @@ pub fn assert_same(what: &str, plain: &Answer, moved: &Answer) {
         assert_eq!(moved.body, plain.body, "{what}: body");
     }
 
-    let names = |answer: &Answer| -> BTreeSet<String> {
+    let names = |answer: &Response| -> BTreeSet<String> {
         let names = answer.headers.iter().map(|(name, _)| name);
         names.map(|name| name.to_ascii_lowercase()).collect()
     };
@@ -40,7 +40,7 @@ pub fn assert_same(what: &str, plain: &Answer, moved: &Answer) {
         if added || of_problem || name == "date" {
             continue;
         }
-        let values = |answer: &Answer| -> Vec<String> {
+        let values = |answer: &Response| -> Vec<String> {
             let values = answer.header_values(name).into_iter();
             values.map(|value| stable(name, value)).collect()
         };
@@ -60,7 +60,7 @@ fn stable(name: &str, value: &str) -> String {
 #[test]
 #[should_panic(expected = "header vary")]
 fn a_missing_header_is_seen() {
-    let answer = |headers: &[(&str, &str)]| Answer {
+    let answer = |headers: &[(&str, &str)]| Response {
         status: 200,
         headers: headers
             .iter()
@@ -74,7 +74,7 @@ fn a_missing_header_is_seen() {
 #[test]
 #[should_panic(expected = "body")]
 fn another_body_is_seen() {
-    let answer = |body: &[u8]| Answer {
+    let answer = |body: &[u8]| Response {
         status: 404,
         headers: Vec::new(),
         body: body.to_vec(),

@@ -21,6 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use harness::{Process, eventually};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
     Request,
@@ -28,7 +29,6 @@ use hyper::{
     header,
 };
 use hyper_util::rt::TokioIo;
-use plimsoll::testing::{Process, eventually};
 use tokio::{
     net::{TcpStream, UnixStream},
     runtime::Runtime,

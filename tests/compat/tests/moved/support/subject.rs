@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use plimsoll::testing::{Answer, Ended, Process, Signal, eventually_within};
+use harness::{ExitedProcess, Process, Response, Signal, eventually_within};
 
 use super::{
     assert_same, get,
@@ -106,7 +106,7 @@ impl Subject {
 
     /// The same, with requests that depend on answers.
     #[track_caller]
-    pub fn compare_with(&self, exchange: impl Fn(&Process) -> Vec<(&'static str, Answer)>) {
+    pub fn compare_with(&self, exchange: impl Fn(&Process) -> Vec<(&'static str, Response)>) {
         let plain = self.start_plain();
         let before = exchange(&plain);
         drop(plain);
@@ -123,13 +123,13 @@ impl Subject {
 
 /// Sends SIGTERM under load, and asserts that nothing was lost and nothing cut off.
 #[track_caller]
-pub fn end_under_load(process: Process, target: Target, work: Vec<Work>) -> Ended {
+pub fn end_under_load(process: Process, target: Target, work: Vec<Work>) -> ExitedProcess {
     end_load(process, Load::start(target, work))
 }
 
 /// The same, under a load that has begun.
 #[track_caller]
-pub fn end_load(process: Process, load: Load) -> Ended {
+pub fn end_load(process: Process, load: Load) -> ExitedProcess {
     load.wait_for_answers();
     load.allow_refusals_after(DRAIN_DELAY);
     process.signal(Signal::Term);
@@ -141,7 +141,7 @@ pub fn end_load(process: Process, load: Load) -> Ended {
 
 /// Asserts that the process ended with status 0 and cut nothing off.
 #[track_caller]
-fn assert_clean(ended: &Ended) {
+fn assert_clean(ended: &ExitedProcess) {
     let records = ended.records();
     let last = records.last().expect("there is a last record");
     assert_eq!(last["message"], "shutdown_complete");

@@ -105,7 +105,7 @@ proptest! {
         add_expected(&mut expected, &event, true);
         let line = &captured[0];
         prop_assert!(line.len() <= MAX_LINE);
-        let names = crate::testing::field_names(line);
+        let names = harness::field_names(line);
         let record: Map<String, Value> = serde_json::from_str(line).unwrap();
         prop_assert_eq!(names.len(), record.len(), "a field comes twice: {}", line);
         prop_assert_eq!(record.len(), 7 + expected.len(), "{}", line);

@@ -1,24 +1,25 @@
-//! How the child is told to end, and how it has.
+//! Signals to the child, and the wait for its exit.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::super::wait::{eventually_within, now};
-use super::{CLOSE_LIMIT, END_LIMIT, Ended, Process, Signal};
+use super::{CLOSE_LIMIT, EXIT_LIMIT, ExitedProcess, Process};
+use crate::signal::Signal;
+use crate::wait::{eventually_within, now};
 
 impl Process {
     /// Sends a signal.
     ///
     /// # Panics
     ///
-    /// When the process has ended.
+    /// If the process has exited.
     #[track_caller]
     pub fn signal(&self, signal: Signal) {
-        // A process that has ended and was waited for may have lent its id to another one.
+        // The system can reuse the id of a process that was waited for.
         if let Some(status) = self.try_wait() {
-            panic!("the process has ended ({status}); {}", self.describe());
+            panic!("the process has exited ({status}); {}", self.describe());
         }
         let at = now();
         signal.send(self.pid);
@@ -28,26 +29,26 @@ impl Process {
             .unwrap_or_else(PoisonError::into_inner) = Some(at);
     }
 
-    /// Sends SIGTERM and waits for the end, 30 seconds at most.
+    /// Sends SIGTERM and waits for the exit, 30 seconds at most.
     ///
     /// # Panics
     ///
-    /// When the process has ended already, or does not end.
+    /// If the process has already exited, or is alive after 30 seconds.
     #[track_caller]
-    pub fn terminate(&self) -> Ended {
+    pub fn terminate(&self) -> ExitedProcess {
         self.signal(Signal::Term);
-        self.wait(END_LIMIT)
+        self.wait(EXIT_LIMIT)
     }
 
-    /// Waits for the end, and for the rest of the output.
+    /// Waits for the exit and for the remaining output.
     ///
-    /// Reading goes on if it was paused.
+    /// Resumes reading if it was paused.
     ///
     /// # Panics
     ///
-    /// When the process is alive at the limit.
+    /// If the process is alive at the limit.
     #[track_caller]
-    pub fn wait(&self, limit: Duration) -> Ended {
+    pub fn wait(&self, limit: Duration) -> ExitedProcess {
         let Some(status) = eventually_within(limit, || self.try_wait()) else {
             panic!("still alive after {limit:?}; {}", self.describe());
         };
@@ -60,10 +61,10 @@ impl Process {
         for pipe in [&self.stdout, &self.stderr] {
             assert!(
                 pipe.wait_until_closed(CLOSE_LIMIT),
-                "the process has ended, but somebody holds its output"
+                "the process has exited, but another process holds its output open"
             );
         }
-        Ended {
+        ExitedProcess {
             code: status.code(),
             signal: status.signal(),
             took,
@@ -72,7 +73,7 @@ impl Process {
         }
     }
 
-    /// Whether the process has not ended yet.
+    /// Returns whether the process is still running.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.try_wait().is_none()

@@ -1,39 +1,41 @@
-//! Where a child process listens, and how its port is kept for it.
+//! Listen address of a child process, and the reservation of its port.
 //!
-//! A port that was free a moment ago may be somebody else's by the time the child binds it. So the
-//! port is reserved: the parent binds it with `SO_REUSEADDR`, never listens, and keeps it for the
-//! life of the `Process`. Linux lets the child, which sets `SO_REUSEADDR` too, bind and listen on
-//! it meanwhile, and gives it to nobody who asks for any free port. Until the child listens,
-//! connecting is refused.
+//! A free port can be taken by another process before the child binds it.
+//! So the parent binds the port with `SO_REUSEADDR`, never listens on it, and keeps it for the
+//! life of the `Process`.
+//! The child sets `SO_REUSEADDR` too, so Linux lets it bind and listen on the port.
+//! Linux does not assign the port to a process that requests any free one.
+//! Connections are refused until the child listens.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use socket2::{Domain, Socket, Type};
 
-/// Where the service listens, as its environment says.
+/// Listen address of a service, as its environment gives it.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(super) enum ListenAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
 /// A port that is bound but not listened on; see the header.
 #[derive(Debug)]
-pub(super) struct Reserved(Socket);
+pub(super) struct ReservedPort(Socket);
 
-// === impl Target ===
+// === impl ListenAddress ===
 
-impl Target {
-    /// What a test connects to when the service was told these; a mistaken value is reached by
-    /// nobody.
-    pub(super) fn of(host: &str, port: &str) -> Self {
+impl ListenAddress {
+    /// Returns the address to connect to for these values of `HOST` and `PORT`.
+    ///
+    /// An invalid port becomes port 0, to which no connection is possible.
+    pub(super) fn from_settings(host: &str, port: &str) -> Self {
         if let Some(path) = host.strip_prefix("unix:") {
             return Self::Unix(path.into());
         }
         let ip = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
-        // A socket on every IPv6 address takes IPv4 connections too, and the reserved port is an
-        // IPv4 one.
+        // A listener on every IPv6 address accepts IPv4 connections too, and the reserved port is
+        // an IPv4 one.
         let ip = ip
             .filter(|ip| !ip.is_unspecified())
             .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -41,12 +43,12 @@ impl Target {
     }
 }
 
-// === impl Reserved ===
+// === impl ReservedPort ===
 
-impl Reserved {
+impl ReservedPort {
     /// Reserves a free port.
     #[track_caller]
-    pub(super) fn port() -> Self {
+    pub(super) fn bind() -> Self {
         let bind = || -> std::io::Result<Socket> {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
             socket.set_reuse_address(true)?;
@@ -72,8 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_port_is_given_to_nobody_else() {
-        let reserved = Reserved::port();
+    fn reserved_port_is_not_assigned_again() {
+        let reserved = ReservedPort::bind();
         for _ in 0..200 {
             let other = TcpListener::bind("127.0.0.1:0").unwrap();
             assert_ne!(other.local_addr().unwrap().port(), reserved.number());
@@ -81,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn targets_follow_host_and_port() {
+    fn address_follows_host_and_port() {
         #[track_caller]
         fn check(host: &str, port: &str, expected: &str) {
-            match Target::of(host, port) {
-                Target::Tcp(addr) => assert_eq!(addr.to_string(), expected),
-                Target::Unix(path) => assert_eq!(path.display().to_string(), expected),
+            match ListenAddress::from_settings(host, port) {
+                ListenAddress::Tcp(addr) => assert_eq!(addr.to_string(), expected),
+                ListenAddress::Unix(path) => assert_eq!(path.display().to_string(), expected),
             }
         }
         check("127.0.0.1", "80", "127.0.0.1:80");

@@ -1,16 +1,16 @@
-//! What the child has said.
+//! The output of a running child process.
 
 use serde_json::Value;
 
-use super::ended::{record, utf8};
+use super::exited::{record, utf8};
 use super::{Process, RECORD_LIMIT};
 
 impl Process {
-    /// All the lines of standard output so far.
+    /// Returns all lines of standard output so far.
     ///
     /// # Panics
     ///
-    /// When one is not UTF-8.
+    /// If a line is not UTF-8.
     #[must_use]
     #[track_caller]
     pub fn lines(&self) -> Vec<String> {
@@ -18,22 +18,22 @@ impl Process {
         lines.iter().map(|line| utf8(line).to_owned()).collect()
     }
 
-    /// All the records so far.
+    /// Returns all log records so far.
     ///
     /// # Panics
     ///
-    /// When a line of standard output is not a JSON object.
+    /// If a line of standard output is not a JSON object.
     #[must_use]
     #[track_caller]
     pub fn records(&self) -> Vec<Value> {
         self.lines().iter().map(|line| record(line)).collect()
     }
 
-    /// All the records with this message so far.
+    /// Returns all log records with this message so far.
     ///
     /// # Panics
     ///
-    /// When a line of standard output is not a JSON object.
+    /// If a line of standard output is not a JSON object.
     #[must_use]
     #[track_caller]
     pub fn records_with(&self, message: &str) -> Vec<Value> {
@@ -42,54 +42,54 @@ impl Process {
         records
     }
 
-    /// Waits up to ten seconds for a record, past or coming.
+    /// Waits up to ten seconds for a log record; earlier records count.
     ///
     /// # Panics
     ///
-    /// When none comes, or when a line of standard output is not a JSON object.
+    /// If no record matches in time, or a line of standard output is not a JSON object.
     #[track_caller]
-    pub fn wait_for_record(&self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+    pub fn wait_for_record(&self, mut matches: impl FnMut(&Value) -> bool) -> Value {
         let found = self.stdout.wait_for(RECORD_LIMIT, |_, line| {
-            Some(record(utf8(line))).filter(|record| wanted(record))
+            Some(record(utf8(line))).filter(|record| matches(record))
         });
         match found {
             Some(record) => record,
-            None => panic!("the record does not come; {}", self.describe()),
+            None => panic!("timed out waiting for a record; {}", self.describe()),
         }
     }
 
-    /// Waits up to ten seconds for a line of standard output, past or coming, JSON or not.
+    /// Waits up to ten seconds for a line of standard output, JSON or not; earlier lines count.
     ///
     /// # Panics
     ///
-    /// When none comes.
+    /// If no line matches in time.
     #[track_caller]
-    pub fn wait_for_line(&self, mut wanted: impl FnMut(&str) -> bool) -> String {
+    pub fn wait_for_line(&self, mut matches: impl FnMut(&str) -> bool) -> String {
         let found = self.stdout.wait_for(RECORD_LIMIT, |_, line| {
             Some(utf8(line))
-                .filter(|line| wanted(line))
+                .filter(|line| matches(line))
                 .map(str::to_owned)
         });
         match found {
             Some(line) => line,
-            None => panic!("the line does not come; {}", self.describe()),
+            None => panic!("timed out waiting for a line; {}", self.describe()),
         }
     }
 
-    /// What was written to standard error so far.
+    /// Returns the text on standard error so far.
     #[must_use]
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }
 
-    /// Stops reading standard output, as a log shipper does that stands still.
+    /// Pauses reading of standard output, like a stopped log shipper.
     ///
-    /// At most one more read of 64 KiB is made; then the pipe fills.
+    /// At most one more read of 64 KiB follows; then the pipe fills.
     pub fn pause_reading(&self) {
         self.stdout.set_paused(true);
     }
 
-    /// Goes on reading standard output.
+    /// Resumes reading of standard output.
     pub fn resume_reading(&self) {
         self.stdout.set_paused(false);
     }

@@ -1,24 +1,22 @@
-//! Runs a service as a child process and looks at it from outside.
+//! Runs a service as a child process and observes it from outside.
 //!
-//! What a service promises about signals, exit statuses, its port and its standard output can only
-//! be seen from another process. [`Process`] starts the binary with an environment of its own,
-//! keeps every line it writes, talks to it over bare connections, and leaves nothing behind: a
-//! child that is still alive when its `Process` is dropped is killed.
+//! Signals, exit statuses, the port and standard output are observable only from another process.
+//! [`Process`] starts the binary with its own environment, keeps every line it writes, and opens
+//! raw connections to it.
+//! If the child is still alive when its `Process` is dropped, it is killed.
 //!
 //! # Invariants
 //!
-//! * The child sees `PATH`, `HOST`, `PORT` and what the test gives, nothing else of the test's
-//!   environment.
-//! * The child's pipes are always emptied, unless [`Process::pause_reading`] was called.
-//! * Nothing waits without a deadline.
+//! * The child's environment is `PATH`, `HOST`, `PORT` and the variables of the test, nothing else.
+//! * The child's pipes are always read, unless [`Process::pause_reading`] was called.
+//! * Every wait has a deadline.
 //!
-//! How the port is found is the matter of `target`.
+//! Port selection is in `listen_address`.
 
-mod end;
-mod ended;
+mod exit;
+mod exited;
+mod listen_address;
 mod output;
-mod signal;
-mod target;
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -27,61 +25,59 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use plimsoll::testing::Scrape;
 use serde_json::Value;
 
-use super::connection::{Answer, Connection};
-use super::lines::Lines;
-use super::metrics::Scrape;
-use super::wait::{eventually_within, now};
+use self::listen_address::{ListenAddress, ReservedPort};
+use crate::connection::{Connection, Response};
+use crate::output_lines::OutputLines;
+use crate::wait::{eventually_within, now};
 
-use self::target::{Reserved, Target};
+pub use self::exited::ExitedProcess;
 
-pub use self::ended::Ended;
-pub use self::signal::Signal;
-
-/// How long a service may take to become ready.
+/// Maximum time until a service is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a record may take to appear.
+/// Maximum time until a record or line appears.
 const RECORD_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long a service may take to end: above every hard limit that the chassis has by default.
-const END_LIMIT: Duration = Duration::from_secs(30);
+/// Maximum time until a service exits: above the default of every shutdown limit.
+const EXIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long the pipes of a child that has ended may stay open, in the hands of a grandchild.
+/// Maximum time until the pipes of an exited child are closed: a grandchild can hold them open.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
-/// The message of the record that tells that a service accepts traffic.
+/// Message of the log record of a service that accepts traffic.
 const READY: &str = "infra_app_ready";
 
-/// How many lines of a failed test's child are shown.
-const SHOWN_LINES: usize = 20;
+/// Number of output lines in the message of a failed test.
+const TAIL_LINES: usize = 20;
 
 /// A service running as a child process.
 ///
 /// # Examples
 ///
 /// ```no_run
-/// use plimsoll::testing::Process;
+/// use harness::Process;
 ///
 /// let service = Process::start("target/debug/my-service", &[("DRAIN_DELAY", "0")]);
 /// assert_eq!(service.get("/health").text(), "ok\n");
 ///
-/// let ended = service.terminate();
-/// assert_eq!(ended.code, Some(0));
-/// assert_eq!(ended.records_with("http_request").len(), 0);
+/// let exited = service.terminate();
+/// assert_eq!(exited.code, Some(0));
+/// assert_eq!(exited.records_with("http_request").len(), 0);
 /// ```
 #[derive(Debug)]
 pub struct Process {
     child: Mutex<Child>,
     pid: u32,
-    target: Target,
-    stdout: Arc<Lines>,
-    stderr: Arc<Lines>,
+    address: ListenAddress,
+    stdout: Arc<OutputLines>,
+    stderr: Arc<OutputLines>,
     started: Instant,
     signalled: Mutex<Option<Instant>>,
-    /// Holds the port; see `target`.
-    _reserved: Reserved,
+    /// Reserves the port; see `listen_address`.
+    _reserved: ReservedPort,
 }
 
 // === impl Process ===
@@ -91,7 +87,7 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When the program cannot be started, ends before it is ready, or is not ready after 30
+    /// If the program cannot be started, exits before it is ready, or is not ready after 30
     /// seconds.
     #[must_use]
     #[track_caller]
@@ -101,22 +97,22 @@ impl Process {
         process
     }
 
-    /// Starts a service without waiting for anything.
+    /// Starts a service without waiting until it is ready.
     ///
     /// # Panics
     ///
-    /// When the program cannot be started.
+    /// If the program cannot be started.
     #[must_use]
     #[track_caller]
     pub fn spawn(program: impl AsRef<Path>, env: &[(&str, &str)]) -> Self {
         Self::spawn_with(program, &[] as &[&str], env)
     }
 
-    /// Starts a program with arguments without waiting for anything.
+    /// Starts a program with arguments without waiting until it is ready.
     ///
     /// # Panics
     ///
-    /// When the program cannot be started.
+    /// If the program cannot be started.
     #[must_use]
     #[track_caller]
     pub fn spawn_with(
@@ -127,11 +123,11 @@ impl Process {
         Self::spawn_with_input(program, args, env, Stdio::null())
     }
 
-    /// Starts a program whose standard input is given, such as a socket for a shell to pass on.
+    /// Starts a program with the given standard input, for example a socket for a shell.
     ///
     /// # Panics
     ///
-    /// When the program cannot be started.
+    /// If the program cannot be started.
     #[must_use]
     #[track_caller]
     pub fn spawn_with_input(
@@ -141,7 +137,7 @@ impl Process {
         input: impl Into<Stdio>,
     ) -> Self {
         let program = program.as_ref();
-        let reserved = Reserved::port();
+        let reserved = ReservedPort::bind();
         let port = reserved.number().to_string();
         let mut command = Command::new(program);
         command
@@ -160,8 +156,8 @@ impl Process {
             Err(error) => panic!("cannot start {}: {error}", program.display()),
         };
         let pid = child.id();
-        let stdout = Lines::of(child.stdout.take().expect("standard output is piped"));
-        let stderr = Lines::of(child.stderr.take().expect("standard error is piped"));
+        let stdout = OutputLines::read_from(child.stdout.take().expect("standard output is piped"));
+        let stderr = OutputLines::read_from(child.stderr.take().expect("standard error is piped"));
         let setting = |name| {
             let found = env.iter().rev().find(|(candidate, _)| *candidate == name);
             found.map(|(_, value)| *value)
@@ -169,7 +165,7 @@ impl Process {
         Self {
             child: Mutex::new(child),
             pid,
-            target: Target::of(
+            address: ListenAddress::from_settings(
                 setting("HOST").unwrap_or("127.0.0.1"),
                 setting("PORT").unwrap_or(&port),
             ),
@@ -185,7 +181,7 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When it ends before that, or is not ready by then.
+    /// If the service exits before it is ready, or is not ready after 30 seconds.
     #[track_caller]
     pub fn wait_until_ready(&self) {
         let ready = self.stdout.wait_for(START_LIMIT, |_, line| {
@@ -198,22 +194,22 @@ impl Process {
         }
     }
 
-    /// The address that the service listens on, or will.
+    /// Returns the TCP address for connections to the service.
     ///
-    /// For a service that listens on every address it is the loopback one.
+    /// If the service listens on every address, the loopback address is returned.
     ///
     /// # Panics
     ///
-    /// When the service listens on a Unix socket.
+    /// If the service listens on a Unix socket.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        match &self.target {
-            Target::Tcp(addr) => *addr,
-            Target::Unix(path) => panic!("the service listens on {}", path.display()),
+        match &self.address {
+            ListenAddress::Tcp(addr) => *addr,
+            ListenAddress::Unix(path) => panic!("the service listens on {}", path.display()),
         }
     }
 
-    /// The process id.
+    /// Returns the process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
@@ -223,7 +219,7 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When the service takes none.
+    /// If the service refuses the connection.
     #[must_use]
     #[track_caller]
     pub fn connect(&self) -> Connection {
@@ -237,47 +233,48 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// What `connect` gives, for example a refusal.
+    /// Returns the error of `connect`, for example a refused connection.
     pub fn try_connect(&self) -> std::io::Result<Connection> {
-        match &self.target {
-            Target::Tcp(addr) => Connection::tcp(*addr),
-            Target::Unix(path) => Connection::unix(path),
+        match &self.address {
+            ListenAddress::Tcp(addr) => Connection::tcp(*addr),
+            ListenAddress::Unix(path) => Connection::unix(path),
         }
     }
 
-    /// Sends `GET path` over a connection of its own and reads the answer.
+    /// Sends `GET path` over a new connection and reads the response.
     ///
     /// # Panics
     ///
-    /// When there is no whole answer.
+    /// If there is no complete response.
     #[must_use]
     #[track_caller]
-    pub fn get(&self, path: &str) -> Answer {
+    pub fn get(&self, path: &str) -> Response {
         self.request(format!(
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         ))
     }
 
-    /// Sends a raw request over a connection of its own and reads the answer, skipping 1xx ones.
+    /// Sends a raw request over a new connection and reads the final response; 1xx responses are
+    /// skipped.
     ///
-    /// The request is sent as it is; it brings its own `Host`.
+    /// The request is sent unchanged, so it must contain a `Host` header.
     ///
     /// # Panics
     ///
-    /// When there is no whole answer.
+    /// If there is no complete response.
     #[must_use]
     #[track_caller]
-    pub fn request(&self, raw: impl AsRef<[u8]>) -> Answer {
+    pub fn request(&self, raw: impl AsRef<[u8]>) -> Response {
         let raw = raw.as_ref();
         let mut connection = self.connect();
         connection.send(raw);
         loop {
-            let answer = match raw.starts_with(b"HEAD ") {
+            let response = match raw.starts_with(b"HEAD ") {
                 true => connection.read_head(),
                 false => connection.read(),
             };
-            if answer.status >= 200 {
-                return answer;
+            if response.status >= 200 {
+                return response;
             }
         }
     }
@@ -286,32 +283,32 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When the answer is not 200, or not in the Prometheus text format.
+    /// If the status is not 200, or the body is not in the Prometheus text format.
     #[must_use]
     #[track_caller]
     pub fn metrics(&self) -> Scrape {
-        let answer = self.get("/metrics");
-        assert_eq!(answer.status, 200, "status of /metrics");
-        match Scrape::parse(answer.text()) {
-            Ok(metrics) => metrics,
-            Err(error) => panic!("/metrics: {error}\n{}", answer.text()),
+        let response = self.get("/metrics");
+        assert_eq!(response.status, 200, "status of /metrics");
+        match Scrape::parse(response.text()) {
+            Ok(scrape) => scrape,
+            Err(error) => panic!("/metrics: {error}\n{}", response.text()),
         }
     }
 
-    /// The end of what the process wrote, for the message of a failed test.
+    /// Returns the state and the last output of the process, for the message of a failed test.
     fn describe(&self) -> String {
-        // A process closes its output a moment before it can be waited for.
+        // A process closes its output shortly before it can be waited for.
         let limit = match self.stdout.wait_until_closed(Duration::ZERO) {
             true => Duration::from_secs(1),
             false => Duration::ZERO,
         };
         let state = match eventually_within(limit, || self.try_wait()) {
             Some(status) => {
-                // What it wrote last may be on its way to this side still.
+                // The last output may still be in the pipe.
                 self.stderr.wait_until_closed(limit);
-                format!("it has ended: {status}")
+                format!("the process has exited: {status}")
             }
-            None => "it is alive".to_owned(),
+            None => "the process is alive".to_owned(),
         };
         format!(
             "{state}\nstandard output:\n{}standard error:\n{}",
@@ -326,44 +323,44 @@ impl Drop for Process {
         if std::thread::panicking() {
             #[expect(
                 clippy::print_stderr,
-                reason = "a failed test must show what its child said"
+                reason = "a failed test must show the output of its child"
             )]
             {
                 eprintln!("process {}: {}", self.pid, self.describe());
             }
         }
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // Neither can fail in a way that matters: the child has ended, or ends now.
+        // Both calls fail only if the child has already exited.
         let _ = child.kill();
         let _ = child.wait();
-        // A thread that waits for leave to read would wait for ever.
+        // A paused reading thread would never exit.
         self.stdout.set_paused(false);
     }
 }
 
-/// The one variable that a child inherits: without it, it finds no other program.
+/// Returns `PATH`, the only inherited variable: without it, a child finds no other program.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the child's environment is the test's business, not a setting of a service"
+    reason = "the environment of the test run, not a setting of a service"
 )]
 fn search_path() -> Option<(&'static str, std::ffi::OsString)> {
     std::env::var_os("PATH").map(|path| ("PATH", path))
 }
 
-/// The last lines of a text.
+/// Returns the last lines of a text.
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let skipped = lines.len().saturating_sub(SHOWN_LINES);
-    let mut shown = match skipped {
+    let skipped = lines.len().saturating_sub(TAIL_LINES);
+    let mut tail = match skipped {
         0 => String::new(),
-        _ => format!("  ({skipped} lines before)\n"),
+        _ => format!("  ({skipped} earlier lines)\n"),
     };
     for line in &lines[skipped..] {
-        shown.push_str("  ");
-        shown.push_str(line);
-        shown.push('\n');
+        tail.push_str("  ");
+        tail.push_str(line);
+        tail.push('\n');
     }
-    shown
+    tail
 }
 
 #[cfg(test)]
@@ -371,16 +368,17 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::signal::Signal;
 
     const READY_LINE: &str = r#"echo '{"message":"infra_app_ready"}'"#;
 
-    /// A stand-in for a service: a shell script.
+    /// Starts a shell script in place of a service.
     fn script(script: &str, env: &[(&str, &str)]) -> Process {
         Process::spawn_with("/bin/sh", &["-c", script], env)
     }
 
     #[test]
-    fn records_are_waited_for_and_kept() {
+    fn wait_for_record_finds_and_keeps_records() {
         let process = script(
             r#"echo '{"message":"a","n":1}'; echo '{"message":"b","n":2}'; exec sleep 60"#,
             &[],
@@ -395,14 +393,14 @@ mod tests {
     #[test]
     #[expect(
         clippy::disallowed_methods,
-        reason = "the test process's own environment is what must not be seen"
+        reason = "the environment of the test process, which the child must not inherit"
     )]
-    fn the_child_sees_only_what_it_is_given() {
+    fn child_inherits_only_the_given_environment() {
         let names = ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"];
         assert!(names.iter().all(|name| std::env::var_os(name).is_some()));
         let process = script("env", &[("ANSWER", "42")]);
-        let ended = process.wait(END_LIMIT);
-        let mut seen: Vec<&str> = ended
+        let exited = process.wait(EXIT_LIMIT);
+        let mut seen: Vec<&str> = exited
             .stdout
             .lines()
             .filter_map(|line| line.split_once('=').map(|(name, _)| name))
@@ -414,21 +412,21 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_refused_until_the_child_listens_on_it() {
+    fn connections_are_refused_until_the_child_listens() {
         let process = script("exec sleep 60", &[]);
         let error = process.try_connect().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
-        // What the child does: the standard library sets `SO_REUSEADDR` before it binds.
+        // As the child does: the standard library sets `SO_REUSEADDR` before it binds.
         let _listener = TcpListener::bind(process.addr()).unwrap();
         assert!(process.try_connect().is_ok());
     }
 
     #[test]
-    fn how_a_process_ended_is_told() {
+    fn exit_code_and_signal_are_reported() {
         #[track_caller]
         fn check(text: &str, code: Option<i32>, signal: Option<i32>) {
-            let ended = script(text, &[]).wait(END_LIMIT);
-            assert_eq!((ended.code, ended.signal), (code, signal), "{text}");
+            let exited = script(text, &[]).wait(EXIT_LIMIT);
+            assert_eq!((exited.code, exited.signal), (code, signal), "{text}");
         }
         check("exit 0", Some(0), None);
         check("exit 78", Some(78), None);
@@ -436,26 +434,26 @@ mod tests {
     }
 
     #[test]
-    fn signals_arrive() {
+    fn signal_reaches_the_child() {
         let process = script(
             "trap 'echo caught; exit 3' TERM; echo set; while :; do sleep 0.01; done",
             &[],
         );
         process.wait_for_line(|line| line == "set");
-        let ended = process.terminate();
-        assert_eq!(ended.code, Some(3));
-        assert_eq!(ended.stdout, "set\ncaught\n");
+        let exited = process.terminate();
+        assert_eq!(exited.code, Some(3));
+        assert_eq!(exited.stdout, "set\ncaught\n");
     }
 
     #[test]
-    fn a_service_is_ready_when_it_says_so() {
+    fn service_is_ready_after_its_record() {
         let process = script(&format!("{READY_LINE}; exec sleep 60"), &[]);
         process.wait_until_ready();
         assert_eq!(process.records_with(READY).len(), 1);
     }
 
     #[test]
-    fn a_service_that_ends_before_it_is_ready_is_told_with_what_it_said() {
+    fn exit_before_readiness_panics_with_output() {
         let process = script("echo 'no luck' >&2; exit 7", &[]);
         let wait = std::panic::AssertUnwindSafe(|| process.wait_until_ready());
         let outcome = std::panic::catch_unwind(wait);
@@ -465,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_process_is_gone() {
+    fn drop_kills_the_child() {
         let process = script("exec sleep 60", &[]);
         let proc = format!("/proc/{}", process.pid());
         assert!(Path::new(&proc).exists());
@@ -474,8 +472,8 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_waits_while_reading_is_paused() {
-        // 1 MiB is more than the pipe and one read of the thread hold.
+    fn writer_blocks_while_reading_is_paused() {
+        // 1 MiB is more than the capacity of the pipe and one read of the thread.
         let process = script(
             "trap 'go=1' USR1; echo set; while [ -z \"$go\" ]; do sleep 0.01; done; \
              head -c 1048576 /dev/zero | tr '\\0' '\\n'; echo done >&2",
@@ -487,18 +485,18 @@ mod tests {
         let early = eventually_within(Duration::from_millis(300), || {
             process.stderr().contains("done").then_some(())
         });
-        assert_eq!(early, None, "the writer did not wait");
+        assert_eq!(early, None, "the writer did not block");
         process.resume_reading();
-        let ended = process.wait(END_LIMIT);
-        assert_eq!(ended.stdout.len(), "set\n".len() + 1_048_576);
-        assert_eq!(ended.stderr, "done\n");
+        let exited = process.wait(EXIT_LIMIT);
+        assert_eq!(exited.stdout.len(), "set\n".len() + 1_048_576);
+        assert_eq!(exited.stderr, "done\n");
     }
 
     #[test]
-    fn a_line_that_is_no_object_is_named() {
+    fn line_that_is_not_an_object_is_quoted() {
         let process = script("echo '[1]'", &[]);
-        let ended = process.wait(END_LIMIT);
-        let outcome = std::panic::catch_unwind(|| ended.records());
+        let exited = process.wait(EXIT_LIMIT);
+        let outcome = std::panic::catch_unwind(|| exited.records());
         let message = *outcome.unwrap_err().downcast::<String>().unwrap();
         assert!(message.contains("[1]"), "{message}");
     }

@@ -1,18 +1,18 @@
-//! What is left of a child process: how it ended, and all that it said.
+//! The exit status and the whole output of a child process.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// How a child process ended.
+/// An exited child process.
 #[derive(Debug, Clone)]
-pub struct Ended {
-    /// The exit status, unless a signal ended it.
+pub struct ExitedProcess {
+    /// The exit code, or `None` if a signal killed the process.
     pub code: Option<i32>,
-    /// The number of the signal that ended it.
+    /// The number of the signal that killed the process.
     pub signal: Option<i32>,
-    /// From the last signal sent through [`Process::signal`](super::Process::signal) to the end;
-    /// from the start if there was none.
+    /// Time from the last signal sent through [`Process::signal`](super::Process::signal) to the
+    /// exit. If no signal was sent, the time since the start.
     pub took: Duration,
     /// Everything that was written to standard output.
     pub stdout: String,
@@ -20,28 +20,28 @@ pub struct Ended {
     pub stderr: String,
 }
 
-impl Ended {
-    /// The records, if standard output was a log.
+impl ExitedProcess {
+    /// Returns the log records on standard output.
     ///
     /// # Panics
     ///
-    /// When a line is not a JSON object, or the last one was cut off.
+    /// If a line is not a JSON object, or the last line is incomplete.
     #[must_use]
     #[track_caller]
     pub fn records(&self) -> Vec<Value> {
         assert!(
             self.stdout.is_empty() || self.stdout.ends_with('\n'),
-            "the last line was cut off: {:?}",
+            "the last line is incomplete: {:?}",
             self.stdout.lines().last()
         );
         self.stdout.split_terminator('\n').map(record).collect()
     }
 
-    /// The records with this message.
+    /// Returns the log records with this message.
     ///
     /// # Panics
     ///
-    /// When a line is not a JSON object, or the last one was cut off.
+    /// If a line is not a JSON object, or the last line is incomplete.
     #[must_use]
     #[track_caller]
     pub fn records_with(&self, message: &str) -> Vec<Value> {
@@ -66,7 +66,7 @@ pub(super) fn utf8(line: &[u8]) -> &str {
 pub(super) fn record(line: &str) -> Value {
     match serde_json::from_str(line) {
         Ok(record @ Value::Object(_)) => record,
-        Ok(_) => panic!("a line of standard output is JSON, but no object: {line:?}"),
+        Ok(_) => panic!("a line of standard output is JSON, but not an object: {line:?}"),
         Err(error) => panic!("a line of standard output is not JSON ({error}): {line:?}"),
     }
 }

@@ -1,12 +1,11 @@
-//! What a scrape of `/metrics` says, for tests: read strictly, and asked by name and labels.
+//! Queries on a scrape of `/metrics`, by name and labels.
 //!
-//! The rules of the reader are those of `metrics/reader.rs`. OpenMetrics is another format; it is
-//! not read here.
+//! The parser is `metrics/reader.rs`. It does not accept OpenMetrics.
 
 pub use crate::metrics::reader::{ExpositionError, Family, MetricType, Sample, Scrape};
 
 impl Scrape {
-    /// The value of one series, given its name and all its labels in any order.
+    /// Returns the value of one series, given its name and all its labels in any order.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let labels = labels
@@ -16,7 +15,7 @@ impl Scrape {
         self.series.get(&(name.to_owned(), labels)).copied()
     }
 
-    /// The sum over all the series of a name that have these labels among theirs; 0 if there are
+    /// Returns the sum of all series with this name whose labels include these; 0 if there are
     /// none.
     #[must_use]
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
@@ -30,13 +29,13 @@ impl Scrape {
             .sum()
     }
 
-    /// How many series a name has.
+    /// Returns the number of series with this name.
     #[must_use]
     pub fn series(&self, name: &str) -> usize {
         self.samples(name).count()
     }
 
-    /// All the samples of a name.
+    /// Returns all samples with this name.
     pub fn samples<'name>(&'name self, name: &'name str) -> impl Iterator<Item = &'name Sample> {
         self.families
             .iter()
@@ -44,13 +43,13 @@ impl Scrape {
             .filter(move |sample| sample.name == name)
     }
 
-    /// All the families, in the order in which they were written.
+    /// Returns all families in the order of the text.
     #[must_use]
     pub fn families(&self) -> &[Family] {
         &self.families
     }
 
-    /// The family of a name.
+    /// Returns the family with this name.
     #[must_use]
     pub fn family(&self, name: &str) -> Option<&Family> {
         self.families.iter().find(|family| family.name == name)
@@ -58,7 +57,7 @@ impl Scrape {
 }
 
 impl ExpositionError {
-    /// The number of the line, from 1; 0 is the text as a whole.
+    /// Returns the line number, from 1; 0 is the text as a whole.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
@@ -69,8 +68,8 @@ impl ExpositionError {
 mod tests {
     use super::*;
 
-    const WHOLE: &str = "\
-# A remark.
+    const SCRAPE: &str = "\
+# A comment.
 # HELP hits_total Hits, with \\\\ and \\n in the help.
 # TYPE hits_total counter
 hits_total{path=\"/a\",method=\"GET\"} 3
@@ -92,29 +91,29 @@ lag_seconds_count 0
 ";
 
     #[test]
-    fn values_are_found_whatever_the_order_of_their_labels() {
-        let metrics = Scrape::parse(WHOLE).unwrap();
+    fn values_are_found_with_labels_in_any_order() {
+        let scrape = Scrape::parse(SCRAPE).unwrap();
         let get = [("method", "GET"), ("path", "/a")];
-        assert_eq!(metrics.value("hits_total", &get), Some(3.0));
-        assert_eq!(metrics.value("hits_total", &get[..1]), None);
-        assert_eq!(metrics.value("depth", &[]), Some(-0.0015));
-        assert_eq!(metrics.sum("hits_total", &[("path", "/a")]), 7.0);
-        assert_eq!(metrics.sum("hits_total", &[("path", "/b")]), 0.0);
-        assert_eq!(metrics.series("hits_total"), 2);
-        assert_eq!(metrics.series("wait_seconds_bucket"), 2);
-        assert_eq!(metrics.series("absent"), 0);
+        assert_eq!(scrape.value("hits_total", &get), Some(3.0));
+        assert_eq!(scrape.value("hits_total", &get[..1]), None);
+        assert_eq!(scrape.value("depth", &[]), Some(-0.0015));
+        assert_eq!(scrape.sum("hits_total", &[("path", "/a")]), 7.0);
+        assert_eq!(scrape.sum("hits_total", &[("path", "/b")]), 0.0);
+        assert_eq!(scrape.series("hits_total"), 2);
+        assert_eq!(scrape.series("wait_seconds_bucket"), 2);
+        assert_eq!(scrape.series("absent"), 0);
     }
 
     #[test]
     fn families_keep_their_order_kind_and_help() {
-        let metrics = Scrape::parse(WHOLE).unwrap();
-        let seen: Vec<_> = metrics
+        let scrape = Scrape::parse(SCRAPE).unwrap();
+        let families: Vec<_> = scrape
             .families()
             .iter()
             .map(|family| (family.name.as_str(), family.kind, family.samples.len()))
             .collect();
         assert_eq!(
-            seen,
+            families,
             [
                 ("hits_total", MetricType::Counter, 2),
                 ("depth", MetricType::Gauge, 1),
@@ -122,24 +121,24 @@ lag_seconds_count 0
                 ("lag_seconds", MetricType::Summary, 3),
             ]
         );
-        let help = &metrics.family("hits_total").unwrap().help;
+        let help = &scrape.family("hits_total").unwrap().help;
         assert_eq!(help, "Hits, with \\ and \n in the help.");
     }
 
     #[test]
-    fn label_values_lose_their_escapes() {
+    fn label_values_are_unescaped() {
         let text = "# HELP a b\n# TYPE a gauge\na{x=\"q\\\"b\\\\n\\n,}\"} 1\n";
-        let metrics = Scrape::parse(text).unwrap();
-        assert_eq!(metrics.value("a", &[("x", "q\"b\\n\n,}")]), Some(1.0));
+        let scrape = Scrape::parse(text).unwrap();
+        assert_eq!(scrape.value("a", &[("x", "q\"b\\n\n,}")]), Some(1.0));
     }
 
     #[test]
-    fn nothing_is_also_a_scrape() {
+    fn empty_text_is_a_valid_scrape() {
         assert!(Scrape::parse("").unwrap().families().is_empty());
     }
 
     #[test]
-    fn every_broken_rule_is_named_with_its_line() {
+    fn error_names_the_line_and_the_rule() {
         #[track_caller]
         fn check(text: &str, line: usize, what: &str) {
             let error = Scrape::parse(text).unwrap_err();

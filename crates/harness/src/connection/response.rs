@@ -1,24 +1,24 @@
-//! An answer, once its head and its body are known.
+//! A complete HTTP/1.1 response.
 
-/// One answer, as it came.
+/// One complete response, as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names and values in the order in which they were sent, names as they were spelled.
+    /// Header names and values in the order of the response, names in their original case.
     pub headers: Vec<(String, String)>,
-    /// The body, with the transfer coding taken off.
+    /// The body, with the transfer coding removed.
     pub body: Vec<u8>,
 }
 
-// === impl Answer ===
+// === impl Response ===
 
-impl Answer {
-    /// The value of a header that was sent once at most.
+impl Response {
+    /// Returns the value of a header that is sent at most once.
     ///
     /// # Panics
     ///
-    /// When it was sent more than once: use [`Answer::header_values`] where that is right.
+    /// If the header was sent more than once; use [`Response::header_values`] for such headers.
     #[must_use]
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -29,7 +29,7 @@ impl Answer {
         }
     }
 
-    /// All the values of a header, in the order in which they were sent.
+    /// Returns all values of a header in the order of the response.
     #[must_use]
     pub fn header_values(&self, name: &str) -> Vec<&str> {
         self.headers
@@ -39,11 +39,11 @@ impl Answer {
             .collect()
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Panics
     ///
-    /// When it is not UTF-8.
+    /// If the body is not UTF-8.
     #[must_use]
     #[track_caller]
     pub fn text(&self) -> &str {
@@ -53,11 +53,11 @@ impl Answer {
         }
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     ///
     /// # Panics
     ///
-    /// When it is none.
+    /// If the body is not JSON.
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
@@ -71,7 +71,7 @@ impl Answer {
     }
 }
 
-/// Status code and headers of a head.
+/// Parses status code and headers of a response head.
 pub(super) fn parse_head(head: &[u8]) -> Result<(u16, Vec<(String, String)>), String> {
     let head = String::from_utf8_lossy(head);
     let mut lines = head.split("\r\n");

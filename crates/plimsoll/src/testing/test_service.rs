@@ -1,4 +1,4 @@
-//! A service inside a test: on a port of its own, with its records at hand.
+//! A service on a free port of the test process, with its captured log records.
 
 use std::{
     future::pending,
@@ -24,21 +24,23 @@ use crate::{
     telemetry::{Log, Output},
 };
 
-/// A running service. Dropping it leaves the service to the test's runtime, which ends with it.
+/// A running service.
 ///
-/// Its methods panic where a test cannot go on.
+/// If it is dropped, the service runs until the test's runtime shuts down.
+/// Its methods panic on every failure.
 #[derive(Debug)]
 pub struct TestService {
     addr: SocketAddr,
     running: Running,
-    captured: Captured,
+    log: LogBuffer,
     _subscriber: DefaultGuard,
 }
 
+/// Log output in memory.
 #[derive(Debug, Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Captured {
+impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0
             .lock()
@@ -55,25 +57,25 @@ impl io::Write for Captured {
 #[expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
-    reason = "a test ends where it cannot go on"
+    reason = "a failure ends the test"
 )]
 impl TestService {
-    /// Starts a service with these settings, and no others, on a free port of 127.0.0.1.
+    /// Starts a service on a free port of 127.0.0.1, with these settings only.
     ///
-    /// Events of `tracing` on this thread become records too; with `#[tokio::test]` that is
-    /// everything the service does.
+    /// `tracing` events of this thread are captured as records.
+    /// With `#[tokio::test]` these are all events of the service.
     pub async fn start<S: Settings>(service: App<S>, settings: &[(&str, &str)]) -> Self {
-        let captured = Captured::default();
+        let log = LogBuffer::default();
         let environment = Environment::from_pairs(settings.iter().copied());
         let mut service = service;
         let layers = service.take_layers();
-        // An empty list of layers would silence all others.
+        // An empty list of layers would disable all other layers.
         let layers = (!layers.is_empty()).then_some(layers);
         let prepared = service
             .environment(environment)
-            .output(Output::to(captured.clone()))
+            .output(Output::to(log.clone()))
             .prepare()
-            .expect("the settings are right")
+            .expect("the settings are valid")
             .listen_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         let subscriber = tracing_subscriber::registry()
             .with(layers)
@@ -84,18 +86,18 @@ impl TestService {
         Self {
             addr,
             running,
-            captured,
+            log,
             _subscriber: guard,
         }
     }
 
-    /// Where the service listens.
+    /// Returns the address on which the service listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Asks for a path.
+    /// Sends `GET path` over a new connection and reads the whole response.
     pub async fn get(&self, path: &str) -> Response<Bytes> {
         let request = Request::get(path)
             .body(Bytes::new())
@@ -103,7 +105,7 @@ impl TestService {
         self.request(request).await
     }
 
-    /// Sends a request over a connection of its own, and reads the whole answer.
+    /// Sends a request over a new connection and reads the whole response.
     pub async fn request(&self, mut request: Request<Bytes>) -> Response<Bytes> {
         if !request.headers().contains_key(header::HOST) {
             let host = self
@@ -115,30 +117,26 @@ impl TestService {
         }
         let stream = TcpStream::connect(self.addr)
             .await
-            .expect("the service accepts");
+            .expect("the service accepts connections");
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
-            .expect("it is HTTP");
+            .expect("the handshake succeeds");
         let connection = tokio::spawn(connection);
-        let answer = sender
+        let response = sender
             .send_request(request.map(Full::new))
             .await
-            .expect("it answers");
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.expect("the body is whole").to_bytes();
+            .expect("the service responds");
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.expect("the body is complete");
         connection.abort();
-        Response::from_parts(head, body)
+        Response::from_parts(head, body.to_bytes())
     }
 
-    /// All records so far.
+    /// Returns all log records so far.
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
         settle(&self.running.log);
-        let bytes = self
-            .captured
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let bytes = self.log.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = bytes
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty());
@@ -147,7 +145,7 @@ impl TestService {
             .collect()
     }
 
-    /// All records so far with this message.
+    /// Returns all log records with this message so far.
     #[must_use]
     pub fn records_with(&self, message: &str) -> Vec<Value> {
         let mut records = self.records();
@@ -155,20 +153,20 @@ impl TestService {
         records
     }
 
-    /// What `/metrics` tells.
+    /// Scrapes `/metrics`.
     pub async fn metrics(&self) -> Scrape {
-        let answer = self.get("/metrics").await;
-        let text = std::str::from_utf8(answer.body()).expect("metrics are text");
+        let response = self.get("/metrics").await;
+        let text = std::str::from_utf8(response.body()).expect("metrics are UTF-8");
         Scrape::parse(text).expect("metrics are well-formed")
     }
 
-    /// Ends the service as a signal would.
+    /// Shuts the service down as SIGTERM does.
     pub async fn shutdown(self) -> ShutdownReport {
         self.running.end(Stop::Requested, pending()).await
     }
 }
 
-/// Waits until every record that was produced is written or dropped, which takes a millisecond.
+/// Waits until every produced record is written or dropped, which takes about a millisecond.
 fn settle(log: &Log) {
     loop {
         let totals = log.totals();

@@ -1,8 +1,9 @@
-//! The smallest program around `axum::serve`, with the routes that the attacks of `tests/peers.rs`
-//! use: what they do to a service without the chassis.
+//! A service on `axum::serve` without the chassis, for comparison.
+//!
+//! It has the routes that the attacks of `tests/peers.rs` and the counts of `tests/cost.rs` use.
 //!
 //! ```text
-//! PORT=8081 cargo run -p plimsoll --example plain
+//! PORT=8081 cargo run -p harness --example plain
 //! ```
 
 use std::{hint::black_box, io, net::Ipv4Addr, sync::LazyLock};
@@ -42,7 +43,7 @@ async fn work(Query(effort): Query<Effort>) -> Result<&'static str, StatusCode> 
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "without the chassis there is nobody else to read the environment"
+    reason = "without the chassis, the program reads the environment itself"
 )]
 fn port() -> u16 {
     let port = std::env::var("PORT").ok();

@@ -1,8 +1,9 @@
-//! Programs that call `App::run` in other ways than the fixture does, right ones and wrong ones.
-//! The contract's tests run each of them by its name.
+//! Valid and invalid uses of `App::run` that the fixture does not cover.
+//!
+//! The contract's tests select a program by its first argument.
 //!
 //! ```text
-//! PORT=8081 cargo run -p plimsoll --example programs -- inside_runtime
+//! PORT=8081 cargo run -p harness --example programs -- inside_runtime
 //! ```
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,7 +33,7 @@ fn main() -> Exit {
     }
 }
 
-/// A program whose sub-commands are its own.
+/// A program with its own subcommands.
 fn own_command_line(arguments: &[&str]) -> Exit {
     let service = App::new(build_info!()).router(hello());
     match arguments {
@@ -43,7 +44,7 @@ fn own_command_line(arguments: &[&str]) -> Exit {
     }
 }
 
-/// What `#[tokio::main]` makes of a `main` that calls `run`.
+/// The expansion of `#[tokio::main]` on a `main` that calls `run`.
 fn inside_runtime() -> Exit {
     let runtime = Runtime::new().expect("the system has threads");
     runtime.block_on(async {
@@ -60,7 +61,7 @@ fn two_setups() -> Exit {
         .run()
 }
 
-/// A program that wants no traffic yet when it starts.
+/// A program that is not ready when it starts.
 fn not_ready() -> Exit {
     let set_up = |handle: Handle| async move {
         handle.readiness().set(false, "the cache is cold");
@@ -69,29 +70,29 @@ fn not_ready() -> Exit {
     App::new(build_info!()).setup(set_up).arguments(&[]).run()
 }
 
-/// A program that has kept the subscriber that it had before it moved.
+/// A program that installs a subscriber of its own.
 fn foreign_subscriber() -> Exit {
     tracing_subscriber::registry().init();
     let service = App::new(build_info!()).router(hello());
     service.arguments(&[]).run()
 }
 
-/// A program that has kept its `env_logger::init()`.
+/// A program that installs a `log` logger of its own.
 fn foreign_logger() -> Exit {
-    struct Nowhere;
-    impl log::Log for Nowhere {
+    struct DiscardLogger;
+    impl log::Log for DiscardLogger {
         fn enabled(&self, _: &log::Metadata<'_>) -> bool {
             false
         }
         fn log(&self, _: &log::Record<'_>) {}
         fn flush(&self) {}
     }
-    log::set_logger(&Nowhere).expect("there is no logger yet");
+    log::set_logger(&DiscardLogger).expect("there is no logger yet");
     let service = App::new(build_info!()).router(hello());
     service.arguments(&[]).run()
 }
 
-/// Layers of all kinds, and a route that shows what each of them has seen.
+/// Tracing layers of several types, and a route that returns the number of events of each.
 fn layers() -> Exit {
     App::new(build_info!())
         .tracing_layer(Count(&ALL))
@@ -128,7 +129,7 @@ async fn events() -> String {
     )
 }
 
-/// Other defaults than the chassis has, and a required setting with one.
+/// Changed defaults of settings, also of a required one.
 fn defaults(arguments: &[&str]) -> Exit {
     App::new(build_info!())
         .router(hello())

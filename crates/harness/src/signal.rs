@@ -2,29 +2,29 @@
 
 use std::process::{Command, Stdio};
 
-/// A signal, by what it is for.
+/// A signal, with its effect on a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
-    /// SIGTERM: please end.
+    /// SIGTERM: requests a graceful shutdown.
     Term,
-    /// SIGINT: what a terminal sends for Ctrl-C.
+    /// SIGINT: Ctrl-C in a terminal.
     Int,
-    /// SIGQUIT: end without delay.
+    /// SIGQUIT: requests an immediate shutdown.
     Quit,
-    /// SIGHUP: the terminal is gone, or read your files again.
+    /// SIGHUP: the terminal is closed, or files must be reloaded.
     Hup,
-    /// SIGUSR1: whatever the program takes it for.
+    /// SIGUSR1: defined by the program.
     Usr1,
-    /// SIGUSR2: whatever the program takes it for.
+    /// SIGUSR2: defined by the program.
     Usr2,
-    /// SIGPIPE: nobody reads.
+    /// SIGPIPE: the reader of a pipe has closed it.
     Pipe,
-    /// SIGSTOP: stand still.
+    /// SIGSTOP: suspends the process.
     Stop,
-    /// SIGCONT: go on.
+    /// SIGCONT: resumes the process.
     Cont,
-    /// SIGKILL: end now.
+    /// SIGKILL: kills the process.
     Kill,
 }
 
@@ -33,11 +33,10 @@ impl Signal {
     ///
     /// # Panics
     ///
-    /// When there is no such process, or it is not ours.
+    /// If there is no such process, or it has another owner.
     #[track_caller]
     pub fn send(self, pid: u32) {
-        // The program saves this crate from `unsafe`, and the service's tests from one more
-        // dependency.
+        // The program avoids `unsafe` code and one more dependency.
         let status = Command::new("kill")
             .arg(format!("-{}", self.name()))
             .arg(pid.to_string())

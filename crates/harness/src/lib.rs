@@ -1,0 +1,30 @@
+//! Test support of this workspace, seen from outside a service.
+//!
+//! * [`Process`] runs a service as a child process, where signals, exit statuses and standard
+//!   output are real.
+//! * [`Connection`] sends raw bytes over one HTTP/1.1 connection and parses the responses.
+//! * [`Scrape`] is a strictly parsed scrape of `/metrics`, re-exported from `plimsoll::testing`.
+//! * [`eventually`] polls a condition with a deadline.
+//! * [`example()`] finds the services under test: `fixture`, `programs` and `plain` of this crate,
+//!   and the examples of `plimsoll`.
+//!
+//! An in-process service is `plimsoll::testing::TestService`.
+
+mod connection;
+mod example;
+mod field_names;
+mod output_lines;
+mod process;
+mod signal;
+mod wait;
+
+pub use plimsoll::testing::{ExpositionError, Family, MetricType, Sample, Scrape};
+
+pub use self::{
+    connection::{Connection, Response},
+    example::{build_info, example},
+    field_names::field_names,
+    process::{ExitedProcess, Process},
+    signal::Signal,
+    wait::{eventually, eventually_within, timed},
+};
