@@ -4,6 +4,7 @@
 //!   output are real.
 //! * [`Connection`] sends raw bytes over one HTTP/1.1 connection and parses the responses.
 //! * [`Scrape`] is a strictly parsed scrape of `/metrics`, re-exported from `plimsoll::testing`.
+//! * [`LogBuffer`] captures the log of a service in the test process.
 //! * [`eventually`] polls a condition with a deadline.
 //! * [`example()`] finds the services under test: `fixture`, `programs` and `plain` of this crate,
 //!   and the examples of `plimsoll`.
@@ -13,6 +14,7 @@
 mod connection;
 mod example;
 mod field_names;
+mod log_buffer;
 mod output_lines;
 mod process;
 mod signal;
@@ -24,6 +26,7 @@ pub use self::{
     connection::{Connection, Response},
     example::{build_info, example},
     field_names::field_names,
+    log_buffer::LogBuffer,
     process::{ExitedProcess, Process},
     signal::Signal,
     wait::{eventually, eventually_within, timed},

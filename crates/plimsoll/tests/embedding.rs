@@ -1,7 +1,5 @@
 //! The chassis inside somebody else's program: a test, a runtime, a server of their own.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
-
 use std::{
     io,
     net::SocketAddr,
@@ -16,7 +14,7 @@ use axum::{
     http::{Request, StatusCode},
     routing::{get, post},
 };
-use harness::{Scrape, eventually};
+use harness::{LogBuffer, Scrape, eventually};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use plimsoll::{
@@ -47,33 +45,6 @@ fn router() -> Router {
             "/upload",
             post(|body: Bytes| async move { body.len().to_string() }),
         )
-}
-
-/// An output that a test can read.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Captured {
-    fn records(&self) -> Vec<Value> {
-        let bytes = self.0.lock().unwrap();
-        let lines = bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty());
-        lines
-            .map(|line| serde_json::from_slice(line).unwrap())
-            .collect()
-    }
 }
 
 /// A `HOST` of this process's own.
@@ -193,7 +164,7 @@ async fn an_extractor_outside_a_service_says_so() {
 
 #[tokio::test]
 async fn the_layer_gives_ids_records_metrics_limits_and_panic_answers_to_any_server() {
-    let captured = Captured::default();
+    let captured = LogBuffer::default();
     let chassis = App::new(build_info!())
         .environment(Environment::from_pairs([
             ("MAX_BODY_BYTES", "10"),
@@ -287,7 +258,7 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
         }
     }
     let (sender, receiver) = oneshot::channel();
-    let captured = Captured::default();
+    let captured = LogBuffer::default();
     // The port is free as long as nobody else binds it: the test's own listener gives it back.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -341,7 +312,7 @@ async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
 
 #[tokio::test]
 async fn serve_works_after_layer() {
-    let captured = Captured::default();
+    let captured = LogBuffer::default();
     let prepared = App::new(build_info!())
         .router(router())
         .environment(Environment::from_pairs([
@@ -389,7 +360,7 @@ async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
     assert_eq!(*events.lock().unwrap(), 1);
     assert_eq!(test.records_with("an_event").len(), 0, "it is below INFO");
 
-    let captured = Captured::default();
+    let captured = LogBuffer::default();
     let prepared = service()
         .environment(Environment::default())
         .output(Output::to(captured.clone()))
@@ -429,7 +400,7 @@ async fn setup_takes_any_error_that_converts() {
             "HOST",
             unix_socket("setup-error").as_str(),
         )]))
-        .output(Output::to(Captured::default()))
+        .output(Output::to(LogBuffer::default()))
         .prepare()
         .unwrap();
     let error = prepared.serve(async {}).await.unwrap_err();

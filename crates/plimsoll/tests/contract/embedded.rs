@@ -1,16 +1,12 @@
 //! A service inside the test's own process: its records while it runs, and its report.
 
 use std::{
-    io,
     path::Path,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use harness::Connection;
+use harness::{Connection, LogBuffer};
 use plimsoll::{
     App, ShutdownReport, StartError,
     config::{Environment, Settings},
@@ -27,38 +23,10 @@ use crate::support::END;
 
 /// A service that listens on a unix socket of its own.
 pub(crate) struct Embedded {
-    captured: Captured,
+    captured: LogBuffer,
     path: String,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<ShutdownReport, StartError>>,
-}
-
-/// An output that the test reads.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Captured {
-    /// The whole lines so far.
-    fn records(&self) -> Vec<Value> {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bytes
-            .split_inclusive(|byte| *byte == b'\n')
-            .filter(|line| line.ends_with(b"\n"))
-            .map(|line| serde_json::from_slice(line).expect("every line is JSON"))
-            .collect()
-    }
-}
-
-impl io::Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut captured = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        captured.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Embedded {
@@ -71,7 +39,7 @@ impl Embedded {
         let path = path.to_str().expect("the directory has a plain name");
         let host = format!("unix:{path}");
         let settings = settings.iter().copied().chain([("HOST", host.as_str())]);
-        let captured = Captured::default();
+        let captured = LogBuffer::default();
         let prepared = service
             .environment(Environment::from_pairs(settings))
             .output(Output::to(captured.clone()))
@@ -158,7 +126,7 @@ impl Embedded {
 
 /// A service that is shutting down.
 pub(crate) struct Ending {
-    captured: Captured,
+    captured: LogBuffer,
     serving: JoinHandle<Result<ShutdownReport, StartError>>,
 }
 

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http::Request;
 use plimsoll::{App, RequestId, build_info, testing::TestService};
 
-use crate::trace::collector::{Collector, Manner, hex};
+use crate::trace::{
+    CALLER, TRACE, TRUSTING,
+    collector::{Collector, Manner, hex},
+};
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const CALLER: &str = "b7ad6b7169203331";
 const STATE: &str = "rojo=1";
-const TRUSTING: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 
 /// The headers of a request that came with others, one a line.
 async fn sent_on() -> String {

@@ -13,8 +13,8 @@ use serde_json::Value;
 use self::collector::{Collector, Manner, attribute, hex};
 use crate::support::{access_line, access_record, request, run, start};
 
-const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-const CALLER: &str = "b7ad6b7169203331";
+pub(crate) const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+pub(crate) const CALLER: &str = "b7ad6b7169203331";
 
 /// A fixture that sends its spans soon.
 #[track_caller]
@@ -41,14 +41,14 @@ fn traceparent(flags: &str) -> String {
     format!("traceparent: 00-{TRACE}-{CALLER}-{flags}\r\n")
 }
 
-/// What stands in an attribute of a span.
+/// Asserts the value of an attribute of a span.
 #[track_caller]
-fn check(span: &Span, key: &str, expected: &str) {
+pub(crate) fn check(span: &Span, key: &str, expected: &str) {
     let value = attribute(&span.attributes, key);
     assert_eq!(value.as_deref(), Some(expected), "{key} of {span:?}");
 }
 
-const TRUSTING: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
+pub(crate) const TRUSTING: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1");
 
 /// TRC-2.
 #[test]

@@ -1,8 +1,8 @@
 //! Tests with a socket in place of the manager's.
 
-use std::{io::Write, path::PathBuf, sync::Mutex};
+use std::path::PathBuf;
 
-use harness::timed;
+use harness::{LogBuffer, timed};
 use tokio::time::advance;
 
 use super::*;
@@ -13,29 +13,15 @@ use crate::{
 
 const STALL: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut all = self.0.lock().unwrap();
-        all.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn log_to(captured: &Captured) -> Log {
+fn log_to(captured: &LogBuffer) -> Log {
     let levels = LogLevels::all(Level::Info);
     Log::start(Output::to(captured.clone()), LogFormat::Json, levels, 1).unwrap()
 }
 
 /// Returns the complete log after its flush.
-fn written(log: &Log, captured: &Captured) -> String {
+fn written(log: &Log, captured: &LogBuffer) -> String {
     log.finish(Duration::from_secs(10), Level::Info, "end", |_, _| {});
-    String::from_utf8(captured.0.lock().unwrap().clone()).unwrap()
+    captured.text()
 }
 
 /// The socket of a service manager. Its file is removed on drop.
@@ -54,7 +40,7 @@ impl TestManager {
     }
 
     fn notify(&self) -> Arc<SdNotify> {
-        SdNotify::new(self.path.to_str(), log_to(&Captured::default()))
+        SdNotify::new(self.path.to_str(), log_to(&LogBuffer::default()))
     }
 
     /// Returns the messages received since the last call.
@@ -132,7 +118,7 @@ fn missing_manager_is_logged_once() {
         "vsock:2:1234",
         "relative",
     ] {
-        let captured = Captured::default();
+        let captured = LogBuffer::default();
         let log = log_to(&captured);
         let notify = SdNotify::new(Some(name), log.clone());
         notify.ready();
@@ -159,8 +145,8 @@ fn manager_that_does_not_read_delays_only_ready() {
 }
 
 #[test]
-fn without_manager_nothing_is_logged() {
-    let captured = Captured::default();
+fn a_service_without_a_manager_says_nothing() {
+    let captured = LogBuffer::default();
     let log = log_to(&captured);
     let notify = SdNotify::new(None, log.clone());
     notify.ready();

@@ -2,12 +2,9 @@
 
 mod properties;
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
+use harness::LogBuffer;
 use serde_json::{Map, Value};
 use tracing::{field::Empty, info, info_span};
 use tracing_subscriber::{filter::LevelFilter, layer::SubscriberExt as _};
@@ -18,29 +15,15 @@ use crate::{
     telemetry::{Log, Output},
 };
 
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The lines of what `work` logs, without the last record.
 fn lines_in(format: LogFormat, levels: LogLevels, work: impl FnOnce()) -> Vec<String> {
-    let captured = Captured::default();
+    let captured = LogBuffer::default();
     let log = Log::start(Output::to(captured.clone()), format, levels, 1).unwrap();
     let subscriber = tracing_subscriber::registry().with(log.layer().filtered());
     tracing::subscriber::with_default(subscriber, work);
     let limit = Duration::from_secs(10);
     assert!(log.finish(limit, Level::Info, "end", |_, _| {}));
-    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let text = captured.text();
     let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
     lines.pop();
     lines
@@ -190,7 +173,7 @@ fn without_the_filter_others_have_spans_that_records_know_nothing_of() {
             Some(LevelFilter::TRACE)
         }
     }
-    let captured = Captured::default();
+    let captured = LogBuffer::default();
     let levels = LogLevels::all(Level::Info);
     let log = Log::start(Output::to(captured.clone()), LogFormat::Json, levels, 1).unwrap();
     let subscriber = tracing_subscriber::registry()
@@ -205,14 +188,14 @@ fn without_the_filter_others_have_spans_that_records_know_nothing_of() {
         info!("hello");
     });
     assert!(log.finish(Duration::from_secs(10), Level::Info, "end", |_, _| {}));
-    let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let text = captured.text();
     assert_eq!(own(text.lines().next().unwrap()), r#""a":1"#);
 }
 
 #[test]
 fn two_logs_of_one_program_keep_their_formats_apart() {
-    let (json, pretty) = (Captured::default(), Captured::default());
-    let start = |output: &Captured, format| {
+    let (json, pretty) = (LogBuffer::default(), LogBuffer::default());
+    let start = |output: &LogBuffer, format| {
         let levels = LogLevels::all(Level::Info);
         Log::start(Output::to(output.clone()), format, levels, 1).unwrap()
     };
@@ -232,7 +215,7 @@ fn two_logs_of_one_program_keep_their_formats_apart() {
     for log in logs {
         assert!(log.finish(Duration::from_secs(10), Level::Info, "end", |_, _| {}));
     }
-    let text = |captured: Captured| String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let text = |captured: LogBuffer| captured.text();
     let json = text(json);
     assert_eq!(
         own(json.lines().next().unwrap()),

@@ -21,8 +21,10 @@ use plimsoll::{
 use tokio::net::{TcpListener, TcpSocket};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use super::TRUSTING;
-use crate::trace::collector::{Collector, Manner, attribute, hex};
+use crate::trace::{
+    TRUSTING, check,
+    collector::{Collector, Manner, attribute, hex},
+};
 
 type Http = ClientService<Client<HttpConnector, Empty<Bytes>>>;
 
@@ -89,12 +91,6 @@ fn call(collector: &Collector) -> Span {
     span
 }
 
-#[track_caller]
-fn has(span: &Span, key: &str, expected: &str) {
-    let value = attribute(&span.attributes, key);
-    assert_eq!(value.as_deref(), Some(expected), "{key} of {span:?}");
-}
-
 fn has_failed(span: &Span) -> bool {
     let error = status::StatusCode::Error as i32;
     span.status.as_ref().is_some_and(|it| it.code == error)
@@ -135,13 +131,13 @@ async fn one_id_and_one_trace_go_through_two_services() {
     assert!(call.start_time_unix_nano >= outer.start_time_unix_nano);
     assert!(call.end_time_unix_nano <= outer.end_time_unix_nano);
     let port = back.addr().port().to_string();
-    has(&call, "http.request.method", "GET");
-    has(&call, "http.response.status_code", "200");
-    has(&call, "server.address", "127.0.0.1");
-    has(&call, "server.port", &port);
+    check(&call, "http.request.method", "GET");
+    check(&call, "http.response.status_code", "200");
+    check(&call, "server.address", "127.0.0.1");
+    check(&call, "server.port", &port);
     let url = format!("http://127.0.0.1:{port}/back?token=***");
-    has(&call, "url.full", &url);
-    has(&call, "network.protocol.version", "1.1");
+    check(&call, "url.full", &url);
+    check(&call, "network.protocol.version", "1.1");
     assert_eq!(attribute(&call.attributes, "error.type"), None);
     assert!(!has_failed(&call));
 
@@ -173,7 +169,7 @@ async fn a_call_that_fails_is_an_error() {
     assert_eq!(calls(&front, "error").await, (1.0, 1.0));
     front.shutdown().await;
     let call = call(&collector);
-    has(
+    check(
         &call,
         "error.type",
         "hyper_util::client::legacy::client::Error",
@@ -197,7 +193,7 @@ async fn a_call_has_the_deadline_of_its_request() {
     assert_eq!(calls(&front, "cancelled").await, (1.0, 1.0));
     front.shutdown().await;
     let call = call(&collector);
-    has(&call, "error.type", "cancelled");
+    check(&call, "error.type", "cancelled");
     assert!(!has_failed(&call), "a caller may cancel on purpose");
     let took = call.end_time_unix_nano - call.start_time_unix_nano;
     assert!(took >= Duration::from_millis(100).as_nanos().try_into().unwrap());
@@ -239,11 +235,11 @@ async fn a_call_outside_of_requests_begins_a_trace() {
     let chassis = ask_at_once(&settings, StatusCode::NOT_FOUND).await;
     let span = collector.span("HTTP");
     assert!(span.parent_span_id.is_empty());
-    has(&span, "http.request.method", "_OTHER");
-    has(&span, "http.request.method_original", "PURGE");
-    has(&span, "server.address", "back");
-    has(&span, "http.response.status_code", "404");
-    has(&span, "error.type", "404");
+    check(&span, "http.request.method", "_OTHER");
+    check(&span, "http.request.method_original", "PURGE");
+    check(&span, "server.address", "back");
+    check(&span, "http.response.status_code", "404");
+    check(&span, "error.type", "404");
     assert!(has_failed(&span), "a 4xx is a failure of the client");
     drop(chassis);
 }
