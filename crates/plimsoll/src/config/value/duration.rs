@@ -1,6 +1,6 @@
-//! Durations: a decimal number and a unit, exactly.
+//! Durations: a decimal number and a unit.
 //!
-//! | unit   | is           | example |
+//! | unit   | meaning      | example |
 //! |--------|--------------|---------|
 //! | `ms`   | millisecond  | `250ms` |
 //! | `s`    | second       | `5s`    |
@@ -8,16 +8,15 @@
 //! | `h`    | 3600 seconds | `1h`    |
 //! | none   | second       | `0.5`   |
 //!
-//! A plain number is in seconds because the settings of the Django service were, and a profile
-//! written for it must keep its meaning.
+//! A plain number is in seconds, as in the settings of the Django service.
 //!
 //! # Invariants
 //!
-//! * A duration is either represented to the nanosecond or refused, so a text that is not zero
-//!   never becomes zero, which could mean "off".
-//! * Nothing is longer than [`MAX`]: beyond that, adding a duration to a point in time could
-//!   overflow, and such a timeout is a slip of the keyboard anyway.
-//! * What [`duration_text`] writes is read back as the same duration.
+//! * A duration that cannot be represented to the nanosecond is rejected. So a text that is not
+//!   zero never becomes zero, which could mean "off".
+//! * Nothing is longer than [`MAX`]. Adding a longer duration to a point in time could overflow,
+//!   and such a timeout is a typing error.
+//! * The text that [`duration_text`] returns parses to the same duration.
 
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use super::{FromSetting, ParseError};
 /// Longest duration a setting can have: 365 days.
 const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// A duration of which 0 means that the limit is off.
+/// A duration, or 0 for no limit.
 ///
 /// ```
 /// use plimsoll::config::{DurationOrOff, FromSetting};
@@ -37,10 +36,10 @@ const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub struct DurationOrOff(Option<Duration>);
 
 impl DurationOrOff {
-    /// No limit, or no wait.
+    /// No limit, or no delay.
     pub const OFF: Self = Self(None);
 
-    /// The duration, or nothing when it is off.
+    /// Returns the duration, or `None` if it is off.
     #[must_use]
     pub const fn get(self) -> Option<Duration> {
         self.0
@@ -76,9 +75,9 @@ impl FromSetting for Duration {
     }
 }
 
-/// Writes a duration as a setting would be written: `7s`, `250ms`, `0.5ms`.
+/// Formats a duration as a setting: `7s`, `250ms`, `0.5ms`.
 ///
-/// Minutes and hours are written in seconds, so that reports compare at a glance.
+/// Minutes and hours are formatted in seconds, so that values in a report are easy to compare.
 #[must_use]
 pub fn duration_text(duration: Duration) -> String {
     const NANOS_PER_MILLI: u32 = 1_000_000;
@@ -96,46 +95,15 @@ pub fn duration_text(duration: Duration) -> String {
     }
 }
 
+/// Parses one number and one unit. humantime alone accepts sums, blanks and more units.
 fn parse(text: &str) -> Option<Duration> {
-    const MILLI: u128 = 1_000_000;
-    const SECOND: u128 = 1_000 * MILLI;
-
-    let unit_at = text
-        .find(|c: char| c != '.' && !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let unit_nanos = match unit {
-        "ms" => MILLI,
-        "" | "s" => SECOND,
-        "m" => 60 * SECOND,
-        "h" => 3600 * SECOND,
-        _ => return None,
+    let is_unit = |c: char| c != '.' && !c.is_ascii_digit();
+    let duration = match text.find(is_unit).map(|at| &text[at..]) {
+        None => humantime::parse_duration(&format!("{text}s")),
+        Some("ms" | "s" | "m" | "h") => humantime::parse_duration(text),
+        Some(_) => return None,
     };
-
-    let (whole, decimals) = match number.split_once('.') {
-        None => (number, None),
-        Some((whole, decimals)) => (whole, Some(decimals)),
-    };
-    let mut nanos = digits(whole)?.checked_mul(unit_nanos)?;
-    if let Some(decimals) = decimals {
-        let scale = 10_u128.checked_pow(u32::try_from(decimals.len()).ok()?)?;
-        let scaled = digits(decimals)?.checked_mul(unit_nanos)?;
-        if scaled % scale != 0 {
-            return None;
-        }
-        nanos = nanos.checked_add(scaled / scale)?;
-    }
-
-    let duration = Duration::from_nanos(u64::try_from(nanos).ok()?);
-    (duration <= MAX).then_some(duration)
-}
-
-/// At least one digit and nothing else.
-fn digits(text: &str) -> Option<u128> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    duration.ok().filter(|duration| *duration <= MAX)
 }
 
 #[cfg(test)]
@@ -165,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn everything_else_is_rejected() {
         #[track_caller]
         fn check(text: &str) {
             assert!(DurationOrOff::parse(text).is_err(), "{text:?}");
@@ -176,7 +144,7 @@ mod tests {
         ] {
             check(text);
         }
-        // Finer than a nanosecond, longer than a year, beyond any integer.
+        // Below a nanosecond, above a year, beyond any integer.
         for text in ["0.0000000001", "0.0000001ms", "8760.1h", "31536001"] {
             check(text);
         }
