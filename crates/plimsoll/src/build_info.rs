@@ -1,32 +1,32 @@
-//! Says which build of which service this is.
+//! Name, version and build time of the service.
 //!
-//! Three values, on `/info`, in every access record and in the metric `build_info`:
+//! `/info`, every access record and the metric `build_info` contain these values:
 //!
-//! | value        | first           | then (build argument) | else                    |
-//! |--------------|-----------------|-----------------------|-------------------------|
-//! | `service`    | `SERVICE_NAME`  | `SERVICE_NAME`        | the Cargo package's name    |
-//! | `version`    | `VERSION`       | `VERSION`             | the Cargo package's version |
-//! | `build_time` | `BUILD_TIME`    | `BUILD_TIME`          | `unknown`               |
+//! | value        | first           | then (build argument) | else                        |
+//! |--------------|-----------------|-----------------------|-----------------------------|
+//! | `service`    | `SERVICE_NAME`  | `SERVICE_NAME`        | name of the Cargo package    |
+//! | `version`    | `VERSION`       | `VERSION`             | version of the Cargo package |
+//! | `build_time` | `BUILD_TIME`    | `BUILD_TIME`          | `unknown`                    |
 //!
 //! The first column is the environment of the running process, the second that of the compiler.
 //!
-//! # Why a macro
+//! # Macro
 //!
-//! The package's name and version are those of the crate in which `env!` is expanded.
-//! A function of this library could only ever tell its own, so [`build_info!`](crate::build_info!)
-//! expands to the look-ups in the crate of the caller.
+//! `env!` returns name and version of the crate in which it is expanded. A function of this library
+//! would return those of the library. So [`build_info!`](crate::build_info!) expands to the lookups
+//! in the crate of the caller.
 //!
 //! # Invariants
 //!
-//! * An empty build argument counts as unset: `docker build --build-arg VERSION=` and an `ARG`
-//!   without a default both arrive as an empty variable, and neither means a service without a version.
-//! * Nothing is read here while the service runs: [`crate::config`] does that, and checks what it reads.
+//! * An empty build argument counts as unset. `docker build --build-arg VERSION=` and an `ARG`
+//!   without a default both set an empty variable, and neither means an empty version.
+//! * Nothing is read here at run time: [`crate::config`] reads and checks the variables.
 
 use std::borrow::Cow;
 
 /// Name, version and build time of a service.
 ///
-/// Made by [`build_info!`](crate::build_info!), then overridden by the environment when the
+/// Created by [`build_info!`](crate::build_info!). The environment overrides the values when the
 /// configuration is loaded.
 ///
 /// ```
@@ -41,13 +41,13 @@ pub struct BuildInfo {
 }
 
 impl BuildInfo {
-    /// Build time of a binary whose build did not say one.
+    /// Build time of a binary that was built without one.
     const UNKNOWN_BUILD_TIME: &'static str = "unknown";
 
-    /// Takes the three values as they are.
+    /// Creates a `BuildInfo` from the three values.
     ///
-    /// For tests and for builds that know better than Cargo; [`build_info!`](crate::build_info!)
-    /// is the usual way.
+    /// For tests, and for builds with values other than Cargo's. Other code uses
+    /// [`build_info!`](crate::build_info!).
     #[must_use]
     pub const fn new(
         service: &'static str,
@@ -61,25 +61,25 @@ impl BuildInfo {
         }
     }
 
-    /// Name of the service, as in the banner and the label `service`.
+    /// Returns the name of the service, as in the banner and the label `service`.
     #[must_use]
     pub fn service(&self) -> &str {
         &self.service
     }
 
-    /// Version of the service.
+    /// Returns the version of the service.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// When the service was built, in whatever form the build gave it, or `unknown`.
+    /// Returns the build time in the form that the build has set, or `unknown`.
     #[must_use]
     pub fn build_time(&self) -> &str {
         &self.build_time
     }
 
-    /// Takes values that became known only at run time.
+    /// Creates a `BuildInfo` from values of run time.
     pub(crate) fn from_strings(service: String, version: String, build_time: String) -> Self {
         Self {
             service: service.into(),
@@ -88,7 +88,7 @@ impl BuildInfo {
         }
     }
 
-    /// What [`build_info!`](crate::build_info!) expands to; not for direct use.
+    /// The expansion of [`build_info!`](crate::build_info!); not for direct use.
     #[doc(hidden)]
     #[must_use]
     pub const fn captured(
@@ -104,10 +104,10 @@ impl BuildInfo {
     }
 }
 
-/// Captures name, version and build time of the crate that calls it.
+/// Returns name, version and build time of the crate that calls it, as a [`BuildInfo`].
 ///
 /// The build arguments `SERVICE_NAME`, `VERSION` and `BUILD_TIME` (environment of the compiler)
-/// come first, then the Cargo package. The result is usable in a `const`.
+/// win over the Cargo package. The result can be a `const`.
 #[macro_export]
 macro_rules! build_info {
     () => {
@@ -125,10 +125,10 @@ macro_rules! build_info {
     };
 }
 
-const fn first_set(argument: Option<&'static str>, otherwise: &'static str) -> &'static str {
+const fn first_set(argument: Option<&'static str>, default: &'static str) -> &'static str {
     match argument {
         Some(text) if !text.is_empty() => text,
-        _ => otherwise,
+        _ => default,
     }
 }
 
@@ -136,11 +136,11 @@ const fn first_set(argument: Option<&'static str>, otherwise: &'static str) -> &
 mod tests {
     use super::*;
 
-    /// The macro must stay usable in a constant.
+    /// Checks that the macro works in a constant.
     const CAPTURED: BuildInfo = crate::build_info!();
 
     #[test]
-    fn build_argument_comes_before_the_package_and_empty_is_unset() {
+    fn build_argument_wins_over_the_package_and_empty_is_unset() {
         #[track_caller]
         fn check(argument: Option<&'static str>, expect: &str) {
             let build = BuildInfo::captured((argument, "package"), (argument, "package"), argument);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn macro_captures_the_package_of_its_caller() {
+    fn macro_returns_the_package_of_its_caller() {
         if option_env!("SERVICE_NAME").is_none() && option_env!("VERSION").is_none() {
             assert_eq!(CAPTURED.service(), env!("CARGO_PKG_NAME"));
             assert_eq!(CAPTURED.version(), env!("CARGO_PKG_VERSION"));

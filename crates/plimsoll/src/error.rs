@@ -1,8 +1,8 @@
-//! Errors as text, once, where they leave the program.
+//! The text of an error with its causes, for logs and stderr.
 
 use std::error::Error;
 
-/// An error and its causes, joined by `: `.
+/// Formats an error and its causes, joined by `: `.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,9 +1,8 @@
-//! What threads share, and how they wait: the standard library's.
+//! Re-exports `std::sync` and `std::thread`, or shuttle's replacements in model tests.
 //!
-//! In a model it is that of `shuttle`, by the same names: there one thread runs at a time, and the
-//! model decides at each access which one. So a test tries out orders in which threads may run,
-//! thousands of them, and a thread that waits for ever is an error that is told. It takes every
-//! access to be in one order for all threads, so what is too weak an `Ordering` shows elsewhere.
+//! In a model, shuttle runs one thread at a time and chooses the next thread at each access. So a
+//! test tries thousands of interleavings, and reports a deadlock as an error. Shuttle treats every
+//! access as sequentially consistent, so a model does not find an `Ordering` that is too weak.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg shuttle" cargo test -p plimsoll --lib --target-dir target/shuttle model
@@ -26,7 +25,7 @@ pub(crate) use std::{
 
 /// Locks a mutex, also if a thread has panicked while it held the lock.
 ///
-/// For data that is valid after each single store, or whose changes cannot panic half-way.
+/// For data that is valid after each single store, or whose updates cannot panic midway.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The names of `sync` in a model, and what `shuttle` lacks of them.
+//! The items of `sync` in a model: those of `shuttle`, and replacements for those it lacks.
 
 pub(crate) use std::sync::PoisonError;
 
@@ -6,10 +6,10 @@ pub(crate) use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard, Weak, atomic};
 
 use self::atomic::{AtomicBool, Ordering};
 
-/// How many orders a model tries out.
+/// Interleavings that a model runs.
 const ORDERS: usize = 3_000;
 
-/// Runs a model in many orders, such as come up by chance at every access.
+/// Runs a model with many random interleavings.
 pub(crate) fn check(model: impl Fn() + Send + Sync + 'static) {
     shuttle::check_random(model, ORDERS);
 }
@@ -20,45 +20,45 @@ pub(crate) mod thread {
 
     pub(crate) use shuttle::thread::{Builder, Thread, park};
 
-    /// The time may be over at any moment, so whoever waits for it just lets others run.
+    /// Yields to other threads. In a model, a timeout may elapse at any moment.
     pub(crate) fn park_timeout(_: Duration) {
         shuttle::thread::yield_now();
     }
 }
 
-/// A value that is made once, by the first of those who want it.
+/// A value that is initialized once, by the first caller.
 #[derive(Debug, Default)]
 pub(crate) struct OnceLock<T> {
-    is_made: AtomicBool,
-    making: Mutex<()>,
+    is_set: AtomicBool,
+    init: Mutex<()>,
     value: std::sync::OnceLock<T>,
 }
 
 impl<T> OnceLock<T> {
     pub(crate) fn new() -> Self {
         Self {
-            is_made: AtomicBool::new(false),
-            making: Mutex::new(()),
+            is_set: AtomicBool::new(false),
+            init: Mutex::new(()),
             value: std::sync::OnceLock::new(),
         }
     }
 
     pub(crate) fn get(&self) -> Option<&T> {
-        // Others may run before the look.
-        let is_made = self.is_made.load(Ordering::SeqCst);
-        is_made.then(|| self.value.get()).flatten()
+        // The access lets shuttle run other threads before the check.
+        let is_set = self.is_set.load(Ordering::SeqCst);
+        is_set.then(|| self.value.get()).flatten()
     }
 
-    pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
         if self.get().is_none() {
-            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            let _lock = self.init.lock().unwrap_or_else(PoisonError::into_inner);
             if self.value.get().is_none() {
-                // Others may run while it is made; they wait for the lock.
-                let value = make();
+                // Other threads may run during the initialization. They wait for the lock.
+                let value = init();
                 self.value.get_or_init(|| value);
-                self.is_made.store(true, Ordering::SeqCst);
+                self.is_set.store(true, Ordering::SeqCst);
             }
         }
-        self.value.get().expect("it has been made above")
+        self.value.get().expect("it has been set above")
     }
 }
