@@ -1,17 +1,17 @@
-//! Reads every setting once, at the start, and stops with all mistakes at once.
+//! Settings: read once, at the start, with all errors reported together.
 //!
 //! ```text
-//! Environment ──▶ Reader ──▶ Config (chassis) + Settings (service)     what the code uses
+//! Environment ──▶ Reader ──▶ Config (chassis) + Settings (service)
 //!  process         │
-//!  profile         └──────▶ definitions ──▶ help, table, sample        what people read
-//!                           readings    ──▶ report
-//!                           problems    ──▶ ConfigErrors, exit status 78
-//!                           notes       ──▶ log records at the start
+//!  profile         └──────▶ definitions       ──▶ help, table, sample
+//!                           resolved settings ──▶ report
+//!                           problems          ──▶ ConfigErrors, exit status 78
+//!                           notes             ──▶ log records at the start
 //! ```
 //!
 //! A setting is defined where it is read, in one expression: name, aliases, default, type,
-//! meaning. There is no second list that could say something else.
-//! The settings of a service go the same way as those of the chassis and get the same errors,
+//! meaning. There is no second list that could differ.
+//! The settings of a service are read in the same way as those of the chassis, with the same errors,
 //! help and report.
 //!
 //! # Example
@@ -27,7 +27,7 @@
 //!
 //! impl Settings for AppSettings {
 //!     fn read(from: &mut Reader<'_>) -> Result<Self, Invalid> {
-//!         let greeting = from.setting("GREETING", "What `/hello` says.").default("hello").read();
+//!         let greeting = from.setting("GREETING", "Text of `/hello`.").default("hello").read();
 //!         let pool_size = from.setting("POOL_SIZE", "Connections in the pool.").default("10").read();
 //!         let api_token = from.setting("API_TOKEN", "Token of the upstream.").read_optional();
 //!         Ok(Self { greeting: greeting?, pool_size: pool_size?, api_token: api_token? })
@@ -44,10 +44,9 @@
 //! # Invariants
 //!
 //! * Only [`Environment::from_process`] reads the environment.
-//! * No text of a secret gets into an error, a note, a report or a `Debug`.
-//! * Nothing here writes anywhere: every output is a value for the caller to write.
+//! * No error, note, report or `Debug` contains the text of a secret.
+//! * Nothing here prints or logs: every output is a value for the caller.
 
-mod chassis;
 mod definition;
 mod env_file;
 mod file;
@@ -57,21 +56,25 @@ mod problem;
 mod reader;
 mod render;
 mod service_manager;
+mod settings;
 mod source;
 mod standard;
+mod text;
 mod value;
 
-#[cfg(feature = "otlp")]
-pub(crate) use self::chassis::{Sampler, Traces};
+/// For the generated documents of this repository; no stable interface.
+#[doc(hidden)]
+pub use self::definition::{DefaultValue, Definition, Ignored, Owner};
 #[cfg(feature = "tls")]
 pub(crate) use self::file::{FileError, MAX_FILE, read_file};
+#[cfg(feature = "otlp")]
+pub(crate) use self::settings::{Sampler, Traces};
 pub use self::{
-    chassis::{Config, MissingSecretKey, TlsFiles},
-    definition::{DefaultValue, Definition, Ignored, Owner, SettingOrigin},
-    notes::{Notes, Typo},
+    definition::SettingOrigin,
     problem::{ConfigError, ConfigErrors},
     reader::{Invalid, Reader, Setting},
     render::{ConfigReport, Definitions},
+    settings::{Config, MissingSecretKey, TlsFiles},
     source::Environment,
     value::{
         ByteSize, DurationOrOff, ForwardedHeader, FromSetting, InfraEndpoints, Level, ListenAddr,
@@ -80,22 +83,23 @@ pub use self::{
 };
 pub(crate) use self::{
     memory::BodyMemory,
+    notes::Notes,
     service_manager::{ActivationSockets, ServiceManagerEnv},
 };
 use crate::BuildInfo;
 
-/// The settings of a service, which read themselves.
+/// The settings of a service.
 ///
-/// `()` is for services that have none. See the [module](self) for an example.
+/// `()` is for services without settings. See the [module](self) for an example.
 pub trait Settings: Sized + Send + Sync + 'static {
     /// Reads the settings.
     ///
-    /// All of them come before the first `?`, and none depends on the value of another: only so
-    /// is every mistake reported, and every setting documented.
+    /// All reads must come before the first `?`, and no read may depend on the value of another
+    /// setting. Otherwise some errors are not reported and some settings not documented.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when a setting is; the reader has recorded what is wrong.
+    /// [`Invalid`] if a setting is invalid. The reader has recorded the error.
     fn read(from: &mut Reader<'_>) -> Result<Self, Invalid>;
 }
 
@@ -105,7 +109,7 @@ impl Settings for () {
     }
 }
 
-/// A configuration without a mistake, and what there is to tell about it.
+/// A valid configuration, with its report and definitions.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Loaded<S> {
@@ -113,11 +117,11 @@ pub struct Loaded<S> {
     pub config: Config,
     /// The settings of the service.
     pub settings: S,
-    /// What to log at the start.
-    pub notes: Notes,
-    /// The effective settings, for `--check-config`.
+    /// Findings to log at the start.
+    pub(crate) notes: Notes,
+    /// The effective settings with their origins, for `--check-config`.
     pub report: ConfigReport,
-    /// What the settings are, for help and docs.
+    /// The definitions of all settings, for help and docs.
     pub definitions: Definitions,
 }
 
@@ -125,48 +129,48 @@ pub struct Loaded<S> {
 ///
 /// # Errors
 ///
-/// [`ConfigErrors`] with every mistake: print it on stderr, bind nothing, and end with
-/// [`ConfigErrors::EXIT_STATUS`].
+/// [`ConfigErrors`] with all errors. The process should print it on stderr, bind no listener, and
+/// exit with [`ConfigErrors::EXIT_STATUS`].
 pub fn load<S: Settings>(
     build: &BuildInfo,
     environment: &Environment,
 ) -> Result<Loaded<S>, ConfigErrors> {
     let mut reader = Reader::new(environment);
     let config = Config::read(&mut reader, build);
-    reader.serve_service();
+    reader.begin_service();
     let settings = S::read(&mut reader);
     let outcome = reader.finish();
     match (config, settings) {
-        // A service could drop an `Invalid` and go on; the problem is recorded all the same.
+        // A service could drop an `Invalid` and continue. The recorded error still counts.
         (Ok(config), Ok(settings)) if outcome.problems.is_empty() => Ok(Loaded {
             config,
             settings,
             notes: outcome.notes,
-            definitions: Definitions::new(&outcome.readings, outcome.ignored),
-            report: ConfigReport::new(outcome.readings),
+            definitions: Definitions::new(&outcome.resolved, outcome.ignored),
+            report: ConfigReport::new(outcome.resolved),
         }),
         _ => Err(ConfigErrors::new(outcome.problems, outcome.notes.typos)),
     }
 }
 
-/// Says what the settings are, whatever the environment; for help and docs.
+/// Returns the definitions of all settings, for help and docs. The environment is not read.
 #[must_use]
 pub fn definitions<S: Settings>(build: &BuildInfo) -> Definitions {
     definitions_in::<S>(build, &Environment::default())
 }
 
-/// The same, with the defaults of a program.
+/// Returns the definitions of all settings, with the defaults of a program.
 pub(crate) fn definitions_in<S: Settings>(
     build: &BuildInfo,
     environment: &Environment,
 ) -> Definitions {
     let mut reader = Reader::new(environment);
-    // Required settings are missing here, of course; they have been asked for, and that is all.
+    // Errors do not matter here: a read records its definition, even if a value is missing.
     let _ = Config::read(&mut reader, build);
-    reader.serve_service();
+    reader.begin_service();
     let _ = S::read(&mut reader);
     let outcome = reader.finish();
-    Definitions::new(&outcome.readings, outcome.ignored)
+    Definitions::new(&outcome.resolved, outcome.ignored)
 }
 
 #[cfg(test)]

@@ -1,59 +1,60 @@
-//! What is known about a setting: how it is documented, and what it came out as.
+//! Definitions of settings, and their resolved values.
 //!
-//! A [`Definition`] is recorded whenever a setting is asked for. Help, table and sample are made
-//! from the definitions and the report from the readings, so none of them can say something that
-//! the code does not do.
+//! The [`Reader`](super::Reader) records a [`Definition`] for each setting that it reads. Help, table
+//! and sample are generated from the definitions, the report from the resolved settings. So none of
+//! them can differ from the code.
 //!
 //! # Invariants
 //!
-//! * A definition does not depend on the machine it is made on: where a default does, the docs
-//!   have a fixed text for it.
-//! * Neither a definition nor a reading holds the text of a secret.
+//! * A definition is the same on every machine: a default that depends on the machine has a fixed
+//!   text for the docs.
+//! * Neither a definition nor a resolved setting contains the text of a secret.
 
 use std::{borrow::Cow, fmt};
 
 use super::{
-    problem::{ConfigError, RejectedValue, escaped},
+    problem::{ConfigError, RejectedValue},
+    text::escaped,
     value::ParseError,
 };
 
-/// How a setting is called and what it is for.
+/// The names, form and meaning of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Definition {
     /// The variable.
     pub name: &'static str,
-    /// Other variables that are understood; the first that is set holds, after the name itself.
+    /// Other variables that are accepted. The name itself wins, then the first alias that is set.
     pub aliases: Vec<&'static str>,
-    /// What holds when it is unset.
+    /// The value of an unset variable.
     pub fallback: DefaultValue,
-    /// What is accepted, to be read after "expected".
+    /// The accepted form, as it follows "expected".
     pub expected: &'static str,
     /// A value that is accepted.
     pub example: Option<&'static str>,
-    /// What it is for, in full sentences.
+    /// The purpose, in full sentences.
     pub meaning: &'static str,
-    /// Whether the value is never shown, and `NAME_FILE` is understood.
+    /// Whether the value is never shown, and `NAME_FILE` is accepted.
     pub secret: bool,
-    /// Who asked for it.
+    /// The code that reads it.
     pub owner: Owner,
 }
 
-/// What holds when a setting is unset.
+/// The value of a setting that is unset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DefaultValue {
-    /// Nothing: the service does not start.
+    /// None: the service does not start.
     Required,
     /// The setting stays unset.
     Unset,
     /// This value.
     Fixed(&'static str),
-    /// A value that depends on the machine or the build, in words.
+    /// A value that depends on the machine or the build, described in words.
     Varies(&'static str),
 }
 
-/// Who asks for a setting.
+/// The code that reads a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Owner {
@@ -63,23 +64,23 @@ pub enum Owner {
     Service,
 }
 
-/// A name that is accepted and changes nothing.
+/// A variable that is accepted without effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ignored {
     /// The variable.
     pub name: &'static str,
-    /// Why it changes nothing.
+    /// Why it has no effect.
     pub reason: &'static str,
 }
 
-/// Where the value of a setting came from.
+/// The origin of the value of a setting.
 ///
-/// `Display` gives a few words for a report.
+/// `Display` formats a few words for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SettingOrigin {
-    /// The setting's own default.
+    /// The default of the setting.
     Default,
     /// A default of the program ([`App::default_setting`](crate::App::default_setting)).
     Code,
@@ -89,26 +90,26 @@ pub enum SettingOrigin {
     Argument(&'static str),
     /// A profile.
     EnvFile {
-        /// The profile.
+        /// Path of the profile.
         path: String,
         /// Line number, from 1.
         line: usize,
     },
-    /// The file that `NAME_FILE` names.
+    /// The file in `NAME_FILE`.
     SecretFile {
-        /// The file.
+        /// Path of the file.
         path: String,
     },
     /// Another name of the setting.
     Alias {
-        /// That name.
+        /// The alias.
         name: &'static str,
-        /// Where that name was set.
+        /// The origin of the alias.
         origin: Box<Self>,
     },
 }
 
-/// What a setting came out as.
+/// A setting with its value and origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResolvedSetting {
     pub(super) definition: Definition,
@@ -116,7 +117,7 @@ pub(super) struct ResolvedSetting {
     pub(super) origin: SettingOrigin,
 }
 
-/// A value as far as it may be shown.
+/// A value in the form that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum DisplayValue {
     Unset,
@@ -127,14 +128,14 @@ pub(super) enum DisplayValue {
 // === impl Definition ===
 
 impl Definition {
-    /// Its own name, then its aliases.
+    /// Returns the name, then the aliases.
     pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         let mut names = vec![self.name];
         names.extend(&self.aliases);
         names.into_iter()
     }
 
-    /// Every variable that it may look at.
+    /// Returns all variables that the setting can be read from.
     pub(super) fn variables(&self) -> Vec<Cow<'static, str>> {
         let names = self.names();
         if self.secret {
@@ -146,27 +147,27 @@ impl Definition {
         }
     }
 
-    /// A problem with what one of its variables holds.
+    /// Creates an error about the value of one of its variables.
     pub(super) fn problem(
         &self,
         variable: impl Into<Cow<'static, str>>,
         held: RejectedValue,
-        mismatch: ParseError,
+        error: ParseError,
     ) -> ConfigError {
         ConfigError::new(variable, held, self.expected)
             .with_example(self.example)
-            .because(mismatch.into_reason(self.secret))
+            .because(error.into_reason(self.secret))
     }
 }
 
-/// The variable that names the file of a secret.
+/// Returns the variable with the path of a secret's file.
 pub(super) fn secret_file_name(name: &str) -> String {
     format!("{name}_FILE")
 }
 
-// === impl Fallback ===
+// === impl DefaultValue ===
 
-/// Writes what the docs show as the default.
+/// Formats the default for the docs.
 impl fmt::Display for DefaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -177,10 +178,10 @@ impl fmt::Display for DefaultValue {
     }
 }
 
-// === impl Origin ===
+// === impl SettingOrigin ===
 
 impl SettingOrigin {
-    /// The place of a value in words, if its variable alone does not lead there.
+    /// Returns the place of a value in words, if the name of the variable is not enough to find it.
     pub(super) fn place(&self) -> Option<String> {
         match self {
             Self::Default => Some("its default".to_owned()),
@@ -206,10 +207,10 @@ impl fmt::Display for SettingOrigin {
     }
 }
 
-// === impl Shown ===
+// === impl DisplayValue ===
 
 impl DisplayValue {
-    /// What an error message may show of it.
+    /// Returns the value for an error message.
     pub(super) fn held(&self) -> RejectedValue {
         match self {
             Self::Unset => RejectedValue::Missing,
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origin_is_told_in_a_few_words() {
+    fn origin_has_a_text_and_a_place() {
         #[track_caller]
         fn check(origin: &SettingOrigin, shown: &str, place: Option<&str>) {
             assert_eq!(origin.to_string(), shown);

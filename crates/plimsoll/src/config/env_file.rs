@@ -1,6 +1,6 @@
-//! Reads a profile: a file of `NAME=value` lines.
+//! Parses a profile: a file of `NAME=value` lines.
 //!
-//! | line                     | is                                            |
+//! | line                     | meaning                                       |
 //! |--------------------------|-----------------------------------------------|
 //! | blank, or `# …`          | skipped                                       |
 //! | `NAME=a b # why`         | `a b`: a comment begins at a blank before `#` |
@@ -9,15 +9,14 @@
 //! | `export NAME=a`          | `a`, so that a shell can source the file too  |
 //! | `NAME=`                  | empty, that is, unset                         |
 //!
-//! In double quotes `\n`, `\t`, `\"` and `\\` are understood, and no other escape is. Nothing is
-//! substituted: a `$` is a `$`. A value ends with its line. If a name is there twice, the last
-//! one holds, as in a shell.
+//! Double quotes accept the escapes `\n`, `\t`, `\"` and `\\`. Nothing is substituted: a `$` is a
+//! `$`. A value ends with its line. If a name occurs twice, the last one wins, as in a shell.
 //!
 //! # Security
 //!
-//! A [`BadLine`] has a number and no text: what cannot be parsed may well be a secret.
+//! A [`BadLine`] has a number and no text: a line that cannot be parsed may contain a secret.
 
-/// A line that gives a variable a value.
+/// A line that sets a variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Assignment {
     /// Line number, from 1.
@@ -26,16 +25,16 @@ pub(super) struct Assignment {
     pub(super) value: String,
 }
 
-/// A line that is not understood.
+/// A line that cannot be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadLine {
     /// Line number, from 1.
     pub(super) line: usize,
-    /// What should be there.
+    /// The expected form.
     pub(super) expected: &'static str,
 }
 
-/// Splits a profile into its assignments and the lines that are none.
+/// Parses a profile into assignments and bad lines.
 pub(super) fn parse(text: &str) -> (Vec<Assignment>, Vec<BadLine>) {
     // Editors on Windows put a byte order mark at the start of a file.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -52,7 +51,7 @@ pub(super) fn parse(text: &str) -> (Vec<Assignment>, Vec<BadLine>) {
     (assignments, bad)
 }
 
-/// Whether a text can be the name of a variable, in a profile and in a shell.
+/// Whether a text is a valid name of a variable, in a profile and in a shell.
 pub(super) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes
@@ -61,7 +60,7 @@ pub(super) fn is_name(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// What one line says, or what it should have said.
+/// Parses one line. `None` for a blank line or a comment; the error is the expected form.
 fn assignment(line: &str) -> Result<Option<(String, String)>, &'static str> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
@@ -93,7 +92,7 @@ fn value(raw: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Reads up to the closing quote, and returns what follows it.
+/// Parses up to the closing quote. Returns the value and the rest of the line.
 fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
     let mut value = String::new();
     let mut chars = text.chars();
@@ -111,7 +110,7 @@ fn double_quoted(text: &str) -> Result<(String, &str), &'static str> {
     }
 }
 
-/// Nothing but a comment may follow a closing quote.
+/// Rejects anything but a comment after a closing quote.
 fn end_of_line(after: &str) -> Result<(), &'static str> {
     if without_comment(after).trim().is_empty() {
         Ok(())
@@ -120,7 +119,7 @@ fn end_of_line(after: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Cuts at the first `#` that has a blank before it.
+/// Returns the text before the first `#` that follows a blank.
 fn without_comment(text: &str) -> &str {
     text.match_indices('#')
         .map(|(at, _)| &text[..at])
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_line_is_named_by_number_and_expectation() {
+    fn bad_line_has_its_number_and_expected_form() {
         #[track_caller]
         fn check(line: &str, expect: &str) {
             let (assignments, bad) = parse(&format!("# first\n{line}\nA=b"));

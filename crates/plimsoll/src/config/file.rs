@@ -1,9 +1,9 @@
-//! Reads the files that settings name: regular files of at most 1 MiB, without ever waiting.
+//! Reads the files of settings: regular files of at most 1 MiB, without blocking.
 //!
-//! A setting may name anything. Opening a pipe waits for a writer, reading a device may never end,
-//! and `/proc/kmsg` looks like a regular file and blocks its reader. The start must end with an error
-//! in all these cases, so the kind of the file is checked, the file is opened non-blocking, and the
-//! length is limited.
+//! A setting may name any file. Opening a pipe blocks until a writer opens it, and reading a device
+//! may never end. `/proc/kmsg` has the type of a regular file and blocks its reader. In all these
+//! cases the start must fail. So the type of the file is checked, the file is opened non-blocking,
+//! and the length is limited.
 
 use std::{
     fs::{self, OpenOptions},
@@ -17,7 +17,7 @@ use rustix::fs::OFlags;
 /// The largest file that is read, in bytes. A bundle of all public authorities is a quarter of it.
 pub(crate) const MAX_FILE: u64 = 1 << 20;
 
-/// Why a file gives no content. The texts are about "it"; none has any of the content.
+/// The reason why a file cannot be read. The texts are about "it", and none contains content.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub(crate) enum FileError {
 ///
 /// # Errors
 ///
-/// If it cannot be read without waiting, is no regular file, or is too long.
+/// [`FileError`] if it cannot be read without blocking, is no regular file, or is too long.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     // Opening alone has effects on some devices, such as rewinding a tape.
     if !fs::metadata(path)?.is_file() {
@@ -42,7 +42,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     options.read(true);
     options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
     let file = options.open(path)?;
-    // Another file may have taken its place.
+    // Another file may have replaced it since the check.
     if !file.metadata()?.is_file() {
         return Err(FileError::NotRegular);
     }
@@ -58,6 +58,7 @@ pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
 mod tests {
     use super::*;
 
+    /// CFG-10
     #[test]
     fn only_regular_files_of_limited_length_are_read() {
         #[track_caller]

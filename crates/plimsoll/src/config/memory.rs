@@ -1,26 +1,26 @@
-//! What request bodies may take of the memory: `MAX_IN_FLIGHT` × `MAX_BODY_BYTES`, beside the limit.
+//! The memory of request bodies, `MAX_IN_FLIGHT` × `MAX_BODY_BYTES`, and the memory limit.
 //!
-//! A handler that collects its body holds all of it. If every request slot does that, the product
-//! is in memory at once, and the kernel ends a process that exceeds the limit of its control group.
+//! A handler that collects its body holds all of it. If the handlers of all request slots do that,
+//! the product is in memory at once. The kernel kills a process above the limit of its control group.
 
 use std::{fmt, fs, path::Path};
 
 use super::Config;
 
-/// Where control groups are mounted.
+/// The mount point of control groups.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// The most that bodies take, and what there is.
+/// The limits of request bodies, and the memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BodyMemory {
     pub(crate) max_in_flight: usize,
     pub(crate) max_body_bytes: u64,
-    /// The smallest limit of the process's control groups and the machine; none if unknown.
+    /// The smallest limit of the process's control groups and the machine. `None` if unknown.
     pub(crate) limit: Option<u64>,
 }
 
 impl BodyMemory {
-    /// Reads the limit of this process. Blocks on `/proc` and `/sys`, which answer from memory.
+    /// Reads the limit of this process from `/proc` and `/sys`, which are in memory.
     pub(crate) fn of(config: &Config) -> Self {
         Self {
             max_in_flight: config.max_in_flight,
@@ -29,20 +29,20 @@ impl BodyMemory {
         }
     }
 
-    /// The most that bodies take together; none if `MAX_IN_FLIGHT` is off.
+    /// Returns the most bytes of all bodies together. `None` if `MAX_IN_FLIGHT` is off.
     fn product(self) -> Option<u64> {
         let slots = u64::try_from(self.max_in_flight).unwrap_or(u64::MAX);
         (slots > 0).then(|| slots.saturating_mul(self.max_body_bytes))
     }
 
-    /// Whether bodies alone can exceed the limit.
+    /// Whether bodies without any other memory can exceed the limit.
     pub(crate) fn exceeds_limit(self) -> bool {
         self.limit
             .is_some_and(|limit| self.product().is_none_or(|product| product > limit))
     }
 }
 
-/// Writes a line for `--check-config`.
+/// Formats a line for `--check-config`.
 impl fmt::Display for BodyMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.product() {
@@ -73,7 +73,7 @@ fn memory_limit() -> Option<u64> {
         .min()
 }
 
-/// The smallest limit of the groups that `/proc/self/cgroup` names, and of those above them.
+/// Returns the smallest limit of the groups in `/proc/self/cgroup` and of their ancestors.
 fn limit_of_groups(mount: &Path, groups: &str) -> Option<u64> {
     let limits = groups.lines().filter_map(|line| {
         // `0::/path` in version 2, `4:memory:/path` in version 1.
@@ -87,16 +87,16 @@ fn limit_of_groups(mount: &Path, groups: &str) -> Option<u64> {
         let path = Path::new(path.trim_start_matches('/'));
         let of_group = |path: &Path| {
             let text = fs::read_to_string(mount.join(path).join(file)).ok()?;
-            // `max` is none; version 1 has a number for it that is larger than any memory.
+            // `max` is no limit. Version 1 has a number for that, larger than any memory.
             text.trim().parse::<u64>().ok()
         };
-        // In a container the path may be that of the host, where nothing is mounted but the root.
+        // In a container the path may be that of the host, of which only the root is mounted.
         path.ancestors().filter_map(of_group).min()
     });
     limits.min()
 }
 
-/// `MemTotal` of `/proc/meminfo`, in bytes.
+/// Returns `MemTotal` of `/proc/meminfo`, in bytes.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()
@@ -109,6 +109,7 @@ fn total(meminfo: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// CFG-11
     #[test]
     fn product_is_compared_with_the_limit() {
         #[track_caller]
@@ -134,6 +135,7 @@ mod tests {
         check(0, Some(1 << 40), true, &format!("{unbounded}1048576 MiB"));
     }
 
+    /// CFG-11
     #[test]
     fn smallest_limit_of_the_group_and_its_ancestors_counts() {
         let mount = std::env::temp_dir().join(format!("plimsoll-cgroup-{}", std::process::id()));

@@ -1,53 +1,49 @@
-//! What an operator should hear about at the start though nothing is wrong.
+//! Findings about a valid configuration, logged at the start.
 //!
-//! * A variable that nobody knows but whose name is nearly that of a setting: one WARNING each.
-//! * A name that is set and changes nothing, because a better one is set too or because it has no
-//!   meaning here: all of them in one INFO record.
+//! * An unknown variable whose name is similar to that of a setting: one WARNING each.
+//! * A variable that is set without effect, because a name with precedence is set too or because it
+//!   has no meaning here: all of them in one INFO record.
 //!
-//! # What counts as a slip
+//! # Misspelt names
 //!
-//! A name of at least [`MIN_CHARS`] characters that is at most [`MAX_EDITS`] edits from a known
-//! one. An edit is a character added, left out or exchanged, or two neighbours swapped
-//! (optimal string alignment: no character is edited twice).
-//! Shorter names are left alone: two edits turn `PORT` into `PATH`. So are the variables of
+//! A name is reported as misspelt if it has at least [`MIN_CHARS`] characters and is at most
+//! [`MAX_EDITS`] edits away from a known one. An edit adds, removes or replaces a character, or
+//! swaps two neighbours (optimal string alignment: no character is edited twice).
+//! Shorter names are not compared: two edits turn `PORT` into `PATH`. Neither are the variables of
 //! OpenSSL, OpenTelemetry, Rust and Kubernetes (`standard.rs`).
 //!
 //! # Security
 //!
-//! Notes have names in them, never values.
+//! Notes contain names, never values.
 
 use std::{borrow::Cow, fmt};
 
-use super::{problem::escaped, standard::is_standard};
+use super::{standard::is_standard, text::escaped};
 
-/// Names shorter than this are never taken for a slip.
+/// Names shorter than this are not compared.
 const MIN_CHARS: usize = 6;
 
-/// Slips of up to this many edits are noticed.
+/// The most edits between a misspelt name and a known one.
 const MAX_EDITS: usize = 2;
 
-/// What to tell at the start. Not about mistakes: those are
-/// [`ConfigErrors`](super::ConfigErrors).
+/// Findings to log at the start. Errors are [`ConfigErrors`](super::ConfigErrors).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Notes {
-    /// Variables that look like a slip, in the order of their names.
-    pub typos: Vec<Typo>,
-    /// Names that are set and change nothing, each with the reason: shadowed and meaningless
-    /// aliases.
-    pub aliases: Vec<String>,
+pub(crate) struct Notes {
+    /// Misspelt variables, in the order of their names.
+    pub(crate) typos: Vec<Typo>,
+    /// Variables that are set without effect, each with the reason.
+    pub(crate) aliases: Vec<String>,
 }
 
-/// A variable that is set, is not known, and has nearly the name of one that is.
+/// A variable that is set and unknown, and the similar name of a known one.
 ///
-/// `Display` gives a sentence for a person.
+/// `Display` formats a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Typo {
+pub(crate) struct Typo {
     /// The name that is set.
-    pub unknown: String,
-    /// The known name that is nearest to it.
-    pub nearest: Cow<'static, str>,
+    pub(crate) unknown: String,
+    /// The nearest known name.
+    pub(crate) nearest: Cow<'static, str>,
 }
 
 impl fmt::Display for Typo {
@@ -61,9 +57,9 @@ impl fmt::Display for Typo {
     }
 }
 
-/// Finds the slips among the names that are set.
+/// Returns the misspelt names among those that are set.
 ///
-/// Of several known names at the same distance, the first one is named.
+/// Of several known names at the same distance, the first one is reported.
 pub(super) fn typos<'a>(
     set: impl IntoIterator<Item = &'a str>,
     known: &[Cow<'static, str>],
@@ -94,11 +90,11 @@ pub(super) fn typos<'a>(
     typos
 }
 
-/// How often each character occurs, in buckets.
+/// The number of occurrences of each character, in buckets.
 type Counts = [u16; 32];
 
-/// Counts the characters of a name. Several characters share a bucket, which can hide a
-/// difference but not make one.
+/// Counts the characters of a name. Several characters share a bucket, so the counts can hide a
+/// difference but not create one.
 fn counts(name: &str) -> Counts {
     let mut counts = [0_u16; 32];
     for c in name.chars() {
@@ -110,8 +106,8 @@ fn counts(name: &str) -> Counts {
 
 /// Whether two names can be within [`MAX_EDITS`]: an edit changes at most two counts by one.
 ///
-/// In a Kubernetes cluster a process can have tens of thousands of variables; this spares nearly
-/// all of them the distance proper, which is what costs.
+/// In a Kubernetes cluster a process can have tens of thousands of variables. This cheap check
+/// excludes nearly all of them before the expensive distance is computed.
 fn may_be_near(a: &Counts, b: &Counts) -> bool {
     let difference: u32 = a
         .iter()
@@ -135,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn name_within_two_edits_is_a_slip() {
+    fn name_within_two_edits_is_misspelt() {
         check("READ_TIMEOT", Some("READ_TIMEOUT"));
         check("READ_TIMEOUTS", Some("READ_TIMEOUT"));
         check("RAED_TIMEOUT", Some("READ_TIMEOUT"));
@@ -153,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_known_names_are_left_alone() {
+    fn short_and_known_names_are_not_reported() {
         check("PORTS", None);
         check("PATH", None);
         check("WORKERS", None);
@@ -162,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn shortcut_never_hides_a_slip() {
+    fn count_check_never_excludes_a_misspelt_name() {
         use proptest::prelude::*;
 
         let edit = (0..4_u8, any::<prop::sample::Index>(), any::<char>());
@@ -183,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn name_that_is_not_utf8_is_compared_as_it_is_shown() {
+    fn name_that_is_not_utf8_is_compared_as_shown() {
         check("LOG_LEVEL\u{fffd}", Some("LOG_LEVEL"));
     }
 
     #[test]
-    fn slips_are_told_once_and_in_order() {
+    fn misspelt_names_are_reported_once_in_order() {
         let found = typos(
             ["WORKERZ", "READ_TIMEOT", "WORKERZ"],
             &KNOWN.map(Cow::Borrowed),
@@ -198,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn sentence_cannot_be_broken_by_the_name() {
+    fn control_characters_of_a_name_are_escaped() {
         let typo = Typo {
             unknown: "LOG_\nLEVEL".to_owned(),
             nearest: "LOG_LEVEL".into(),

@@ -1,4 +1,4 @@
-//! Says what is wrong with the configuration, all of it, to the person who can put it right.
+//! Errors of the configuration, for the operator.
 //!
 //! ```text
 //! 3 settings are wrong:
@@ -7,35 +7,35 @@
 //!   DATABASE_URL is required: expected text, for example "postgres://db/app"
 //! ```
 //!
-//! One start shows every mistake, so that a deployment is not mended one restart at a time.
+//! One start reports all errors, so that a deployment is not fixed one restart at a time.
 //!
 //! # Security
 //!
-//! A [`Problem`] about a secret has no text of the secret to begin with ([`Held::Hidden`]), so no
-//! way of printing it can leak. What other variables held is cut and escaped: it comes from
-//! outside, and a terminal acts on what it is sent.
+//! A [`ConfigError`] about a secret never contains its text ([`RejectedValue::Hidden`]), so no
+//! output can leak it. Values of other variables are cut and escaped: they come from outside, and a
+//! terminal interprets control characters.
 
 use std::{borrow::Cow, error::Error, fmt};
 
-use super::notes::Typo;
+use super::{notes::Typo, text::escaped};
 
-/// Characters of a value that are shown. Enough to recognise it; a pasted certificate is not
-/// worth a screen.
+/// Characters of a value that are shown: enough to recognise it, without a whole pasted
+/// certificate.
 const SHOWN_CHARS: usize = 64;
 
-/// Everything that is wrong with the configuration.
+/// All errors of the configuration.
 ///
-/// `Display` gives the report for a person. The process should end with exit status 78
-/// ([`ConfigErrors::EXIT_STATUS`]) and nothing bound.
+/// `Display` formats a report of several lines. The process should exit with status 78
+/// ([`ConfigErrors::EXIT_STATUS`]) before it binds a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors {
     problems: Vec<ConfigError>,
     typos: Vec<Typo>,
 }
 
-/// One thing that is wrong with the configuration.
+/// One error of the configuration.
 ///
-/// `Display` gives one line that can be read alone.
+/// `Display` formats one self-contained line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     variable: Cow<'static, str>,
@@ -46,48 +46,41 @@ pub struct ConfigError {
     reason: Option<Cow<'static, str>>,
 }
 
-/// What a variable held, as far as it may be shown.
+/// The value of a variable in an error, in the form that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RejectedValue {
-    /// Nothing, and that is the problem.
+    /// The variable is required and not set.
     Missing,
-    /// Something that is a secret, or that is beside the point.
+    /// A secret, or a value that does not matter for the error.
     Hidden,
-    /// This, cut and escaped.
+    /// The value, cut and escaped.
     Text(String),
 }
 
 // === impl ConfigErrors ===
 
 impl ConfigErrors {
-    /// `EX_CONFIG` of sysexits(3): something in the configuration is wrong.
+    /// `EX_CONFIG` of sysexits(3): a configuration error.
     pub const EXIT_STATUS: u8 = 78;
 
     pub(super) const fn new(problems: Vec<ConfigError>, typos: Vec<Typo>) -> Self {
         Self { problems, typos }
     }
 
-    /// Both, told together.
+    /// Appends the errors of another list.
     pub(crate) fn and(mut self, more: Self) -> Self {
         self.problems.extend(more.problems);
         self.typos.extend(more.typos);
         self
     }
 
-    /// The problems, in the order in which the settings were read.
+    /// Returns the errors: those of the profile first, then in the order of the settings.
     #[must_use]
     pub fn problems(&self) -> &[ConfigError] {
         &self.problems
     }
 
-    /// Names that look like a slip, which may be why a setting is missing.
-    #[must_use]
-    pub fn typos(&self) -> &[Typo] {
-        &self.typos
-    }
-
-    /// The problems as pairs of a variable and a line about it, for the log record
-    /// `config_invalid`.
+    /// Returns pairs of a variable and its error line, for the log record `config_invalid`.
     pub fn records(&self) -> impl Iterator<Item = (&str, String)> {
         self.problems
             .iter()
@@ -104,7 +97,7 @@ impl fmt::Display for ConfigErrors {
         for problem in &self.problems {
             write!(f, "\n  {problem}")?;
         }
-        // A required setting that is missing is often there under a name with a slip in it.
+        // A required setting that is missing is often set under a misspelt name.
         for typo in &self.typos {
             write!(f, "\n  note: {typo}")?;
         }
@@ -114,7 +107,7 @@ impl fmt::Display for ConfigErrors {
 
 impl Error for ConfigErrors {}
 
-// === impl Problem ===
+// === impl ConfigError ===
 
 impl ConfigError {
     pub(super) fn new(
@@ -132,7 +125,7 @@ impl ConfigError {
         }
     }
 
-    /// Says where the value was found, when that is not the process environment.
+    /// Sets the place of the value, if that is not the process environment.
     pub(super) fn found_in(mut self, place: Option<String>) -> Self {
         self.place = place;
         self
@@ -143,7 +136,7 @@ impl ConfigError {
         self
     }
 
-    /// No value is accepted.
+    /// Changes the expectation to "no value".
     pub(super) fn without_a_value(mut self) -> Self {
         self.expected = Cow::Borrowed("no value");
         self.example = None;
@@ -155,14 +148,14 @@ impl ConfigError {
         self
     }
 
-    /// The variable to change: the name that was set, so an alias if that was used.
+    /// Returns the variable to change: the name that was set, which may be an alias.
     #[must_use]
     pub fn variable(&self) -> &str {
         &self.variable
     }
 
-    /// What it held, cut and with control characters escaped. Nothing for a secret, and nothing
-    /// if it is missing.
+    /// Returns its value, cut and with control characters escaped. `None` for a secret or a missing
+    /// variable.
     #[must_use]
     pub fn held(&self) -> Option<&str> {
         match &self.held {
@@ -171,13 +164,13 @@ impl ConfigError {
         }
     }
 
-    /// What is accepted.
+    /// Returns the accepted form.
     #[must_use]
     pub fn expected(&self) -> &str {
         &self.expected
     }
 
-    /// A value that is accepted.
+    /// Returns a value that is accepted.
     #[must_use]
     pub fn example(&self) -> Option<&str> {
         self.example.as_deref()
@@ -214,10 +207,10 @@ impl fmt::Display for ConfigError {
     }
 }
 
-// === impl Held ===
+// === impl RejectedValue ===
 
 impl RejectedValue {
-    /// Hides the text of a secret, cuts and escapes any other.
+    /// Hides a secret; cuts and escapes any other text.
     pub(super) fn of(text: &str, secret: bool) -> Self {
         if secret {
             return Self::Hidden;
@@ -230,14 +223,6 @@ impl RejectedValue {
     }
 }
 
-/// Escapes quotes, backslashes and everything that a terminal or a reader could take for more
-/// than text: control characters, line separators, marks that turn the direction of writing.
-pub(super) fn escaped(text: &str) -> String {
-    let quoted = format!("{text:?}");
-    // `Debug` of a `str` puts exactly one quote, a single byte, at either end.
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn line_says_variable_value_expectation_and_example() {
+    fn line_has_variable_value_expectation_and_example() {
         #[track_caller]
         fn check(problem: &ConfigError, expect: &str) {
             assert_eq!(problem.to_string(), expect);
@@ -296,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn report_has_a_headline_and_a_line_each() {
+    fn report_has_a_headline_and_a_line_per_error() {
         let one = ConfigErrors::new(vec![problem(RejectedValue::Missing)], Vec::new());
         assert!(
             one.to_string()
@@ -313,7 +298,7 @@ mod tests {
             ],
             vec![typo],
         );
-        assert_eq!(two.typos().len(), 1);
+        assert_eq!(two.typos.len(), 1);
         assert_eq!(
             two.to_string().lines().collect::<Vec<_>>(),
             [

@@ -1,4 +1,4 @@
-//! Reads settings one by one, and remembers everything about them.
+//! Reads settings one by one, and records definitions, values and errors.
 //!
 //! ```text
 //! setting(name, meaning) ─ alias, default, example ─▶ read ─▶ Result<T, Invalid>
@@ -6,24 +6,24 @@
 //!        definitions · effective values · problems · notes, all in the Reader
 //! ```
 //!
-//! A mistake is recorded in the [`Reader`], and the caller gets an [`Invalid`] that only proves
-//! it. So all settings can be read before the first `?`, and all mistakes come out together.
+//! The [`Reader`] records each error, and the caller gets an [`Invalid`] as proof. So all settings
+//! can be read before the first `?`, and all errors are reported together.
 //!
-//! # Which value holds
+//! # Precedence
 //!
-//! 1. The setting's own name, in the process environment or else in the profile.
-//! 2. Its aliases, in their order, likewise. An own name in the profile wins over an alias in
-//!    the process environment: one rule for names, told in a note when it applies, is easier to
-//!    foresee than two that cross.
-//! 3. The default of the program, then its own.
+//! 1. The name of the setting, in the process environment or else in the profile.
+//! 2. Its aliases in their order, likewise. The name in the profile wins over an alias in the
+//!    process environment: one rule for names is easier to predict than two that interact. A note
+//!    reports an alias that is overridden.
+//! 3. The default of the program, then the default of the setting.
 //!
-//! For a secret, `NAME_FILE` stands for `NAME`; to set both is a mistake, because nobody could
-//! see which one holds.
+//! For a secret, `NAME_FILE` may be set instead of `NAME`. Both together are an error, because it
+//! would not be visible which one wins.
 //!
 //! # Invariants
 //!
 //! * A name has one meaning: settings, aliases and the `_FILE` names of secrets never coincide.
-//! * A value that does not hold, because a better name is set too, need not be valid.
+//! * A value that is overridden by a name with precedence need not be valid.
 
 mod setting;
 
@@ -48,40 +48,40 @@ use super::{
 
 pub use self::setting::Setting;
 
-/// Of a variable of OpenTelemetry that is no setting.
+/// The note about a variable of OpenTelemetry that is no setting.
 const NO_EFFECT: &str = if cfg!(feature = "otlp") {
     "it has no effect here"
 } else {
     "it has no effect without the feature `otlp`"
 };
 
-/// Gives settings their values, out of an [`Environment`].
+/// Reads settings from an [`Environment`].
 ///
-/// Passed to [`Settings::read`](super::Settings::read); there is no other way to get one.
+/// Passed to [`Settings::read`](super::Settings::read), and not constructed otherwise.
 pub struct Reader<'e> {
     sources: Sources<'e>,
     owner: Owner,
-    readings: Vec<ResolvedSetting>,
+    resolved: Vec<ResolvedSetting>,
     ignored: Vec<Ignored>,
-    /// Every variable that has a meaning, and whose it is.
+    /// All variables with a meaning, and the code that reads them.
     claimed: BTreeMap<Cow<'static, str>, Owner>,
     problems: Vec<ConfigError>,
     notes: Vec<String>,
 }
 
-/// Proof that a problem was recorded in the [`Reader`]; there is nothing in it.
+/// Proof that the [`Reader`] has recorded an error. It contains no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Invalid(());
 
-/// What is left when all settings have been read.
+/// The records of a [`Reader`] after all settings have been read.
 pub(super) struct ReadOutcome {
-    pub(super) readings: Vec<ResolvedSetting>,
+    pub(super) resolved: Vec<ResolvedSetting>,
     pub(super) ignored: Vec<Ignored>,
     pub(super) problems: Vec<ConfigError>,
     pub(super) notes: Notes,
 }
 
-/// The text of a setting, and the variable that gave it.
+/// The text of a setting, and the variable that it comes from.
 struct RawValue {
     variable: &'static str,
     text: String,
@@ -94,7 +94,7 @@ impl<'e> Reader<'e> {
         Self {
             sources,
             owner: Owner::Chassis,
-            readings: Vec::new(),
+            resolved: Vec::new(),
             ignored: Vec::new(),
             claimed: BTreeMap::new(),
             problems: findings.problems,
@@ -102,7 +102,7 @@ impl<'e> Reader<'e> {
         }
     }
 
-    /// Asks for a setting: its variable, in capitals, and what it is for, in full sentences.
+    /// Starts a setting: its variable, in capitals, and its purpose, in full sentences.
     ///
     /// ```
     /// use plimsoll::config::{Invalid, Reader, Secret};
@@ -110,7 +110,7 @@ impl<'e> Reader<'e> {
     /// # fn read(from: &mut Reader<'_>) -> Result<(), Invalid> {
     /// let size = from.setting("POOL_SIZE", "Connections in the pool.").default("10").read::<u32>();
     /// let token = from.setting("API_TOKEN", "Token of the upstream.").read_optional::<Secret>();
-    /// // The first `?` comes after the last setting, so that every mistake is reported.
+    /// // The first `?` comes after the last setting, so that all errors are reported.
     /// let (size, token) = (size?, token?);
     /// # Ok(())
     /// # }
@@ -119,35 +119,35 @@ impl<'e> Reader<'e> {
         Setting::new(self, name, meaning)
     }
 
-    /// Refuses a setting that has been read, because it does not fit the others.
+    /// Rejects a setting that has been read, because it conflicts with others.
     ///
     /// ```
-    /// use plimsoll::config::{Invalid, Mismatch, Reader};
+    /// use plimsoll::config::{Invalid, ParseError, Reader};
     ///
     /// # fn read(from: &mut Reader<'_>) -> Result<(), Invalid> {
     /// let least = from.setting("POOL_MIN", "Connections kept open.").default("1").read::<u32>();
     /// let most = from.setting("POOL_MAX", "Connections at most.").default("10").read::<u32>();
     /// let (least, most) = (least?, most?);
     /// if least > most {
-    ///     return Err(from.reject("POOL_MIN", Mismatch::because("it is more than POOL_MAX")));
+    ///     return Err(from.reject("POOL_MIN", ParseError::because("it is more than POOL_MAX")));
     /// }
     /// # Ok(())
     /// # }
     /// ```
-    pub fn reject(&mut self, name: &'static str, mismatch: ParseError) -> Invalid {
-        let problem = self.problem_of(name, mismatch);
-        self.problem(problem)
+    pub fn reject(&mut self, name: &'static str, error: ParseError) -> Invalid {
+        let problem = self.problem_of(name, error);
+        self.record(problem)
     }
 
     /// Rejects a setting that has been read, because this program accepts no value of it.
-    pub(super) fn reject_any_value(&mut self, name: &'static str, mismatch: ParseError) -> Invalid {
-        let problem = self.problem_of(name, mismatch).without_a_value();
-        self.problem(problem)
+    pub(super) fn reject_any_value(&mut self, name: &'static str, error: ParseError) -> Invalid {
+        let problem = self.problem_of(name, error).without_a_value();
+        self.record(problem)
     }
 
-    /// A problem with a setting that has been read.
-    fn problem_of(&self, name: &'static str, mismatch: ParseError) -> ConfigError {
-        match self.readings.iter().find(|it| it.definition.name == name) {
+    /// Creates an error about a setting that has been read.
+    fn problem_of(&self, name: &'static str, error: ParseError) -> ConfigError {
+        match self.resolved.iter().find(|it| it.definition.name == name) {
             Some(ResolvedSetting {
                 definition,
                 value,
@@ -158,22 +158,22 @@ impl<'e> Reader<'e> {
                     _ => name,
                 };
                 definition
-                    .problem(variable, value.held(), mismatch)
+                    .problem(variable, value.held(), error)
                     .found_in(origin.place())
             }
             None => {
-                let reason = mismatch.into_reason(true);
+                let reason = error.into_reason(true);
                 ConfigError::new(name, RejectedValue::Hidden, "another value").because(reason)
             }
         }
     }
 
-    /// From here on the settings are those of the service.
-    pub(super) const fn serve_service(&mut self) {
+    /// Makes the service the owner of all further settings.
+    pub(super) const fn begin_service(&mut self) {
         self.owner = Owner::Service;
     }
 
-    /// Accepts a variable that changes nothing.
+    /// Accepts a variable without effect.
     pub(super) fn ignore(&mut self, name: &'static str, reason: &'static str) {
         self.claimed.insert(name.into(), self.owner);
         self.ignored.push(Ignored { name, reason });
@@ -182,7 +182,7 @@ impl<'e> Reader<'e> {
         }
     }
 
-    /// Whether a variable that is no setting is set.
+    /// Whether a variable is set and not empty.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.sources.get(name).is_some()
     }
@@ -191,25 +191,25 @@ impl<'e> Reader<'e> {
         self.sources.environment().stdout_is_terminal()
     }
 
-    /// Closes the books.
+    /// Returns the records, with errors and notes about names that were not read.
     pub(super) fn finish(self) -> ReadOutcome {
         let Self {
             sources,
             owner: _,
-            readings,
+            resolved,
             ignored,
             claimed,
             mut problems,
             mut notes,
         } = self;
-        let is_setting = |name| readings.iter().any(|it| it.definition.name == name);
+        let is_setting = |name| resolved.iter().any(|it| it.definition.name == name);
         let unknown = sources.environment().defaulted();
         problems.extend(unknown.filter(|name| !is_setting(*name)).map(|name| {
             ConfigError::new(name, RejectedValue::Hidden, "the own name of a setting")
                 .found_in(SettingOrigin::Code.place())
         }));
         let known: Vec<_> = claimed.into_keys().collect();
-        // A platform may expect signals from them that this build does not send.
+        // A platform may expect telemetry from them that this build does not send.
         let standard: BTreeSet<_> = sources.names().filter(|it| is_open_telemetry(it)).collect();
         let ignored_standard = standard
             .into_iter()
@@ -220,19 +220,19 @@ impl<'e> Reader<'e> {
             aliases: notes,
         };
         ReadOutcome {
-            readings,
+            resolved,
             ignored,
             problems,
             notes,
         }
     }
 
-    fn problem(&mut self, problem: ConfigError) -> Invalid {
+    fn record(&mut self, problem: ConfigError) -> Invalid {
         self.problems.push(problem);
         Invalid(())
     }
 
-    /// Takes the names of a setting, unless one of them is taken.
+    /// Claims the names of a setting. Rejects it if one of them has a meaning already.
     fn claim(&mut self, definition: &Definition) -> Result<(), Invalid> {
         let variables = definition.variables();
         for (index, variable) in variables.iter().enumerate() {
@@ -249,7 +249,7 @@ impl<'e> Reader<'e> {
             };
             if let Some(expected) = taken {
                 let problem = ConfigError::new(variable.clone(), RejectedValue::Hidden, expected);
-                return Err(self.problem(problem));
+                return Err(self.record(problem));
             }
         }
         let owner = self.owner;
@@ -258,34 +258,34 @@ impl<'e> Reader<'e> {
         Ok(())
     }
 
-    /// Finds the text of a setting, and notes the aliases that do not hold.
-    fn given(&mut self, definition: &Definition) -> Result<Option<RawValue>, Invalid> {
-        let mut holder: Option<(&'static str, Cow<'static, str>)> = None;
+    /// Finds the text of a setting, and notes the names that it overrides.
+    fn find(&mut self, definition: &Definition) -> Result<Option<RawValue>, Invalid> {
+        let mut winner: Option<(&'static str, Cow<'static, str>)> = None;
         for name in definition.names() {
             let Some(variable) = self.variable_set(name, definition.secret) else {
                 continue;
             };
-            match &holder {
-                None => holder = Some((name, variable)),
+            match &winner {
+                None => winner = Some((name, variable)),
                 Some((_, winner)) => self
                     .notes
                     .push(format!("{variable}: {winner} is set and wins")),
             }
         }
-        let Some((name, _)) = holder else {
+        let Some((name, _)) = winner else {
             return Ok(None);
         };
-        let mut given = self.text_of(name, definition)?;
+        let mut raw = self.text_of(name, definition)?;
         if name != definition.name {
-            given.origin = SettingOrigin::Alias {
+            raw.origin = SettingOrigin::Alias {
                 name,
-                origin: Box::new(given.origin),
+                origin: Box::new(raw.origin),
             };
         }
-        Ok(Some(given))
+        Ok(Some(raw))
     }
 
-    /// Which variable is set for a name: the name itself, or the one with the file of a secret.
+    /// Returns the variable that is set for a name: the name itself, or that of a secret's file.
     fn variable_set(&self, name: &'static str, secret: bool) -> Option<Cow<'static, str>> {
         if self.is_set(name) {
             return Some(name.into());
@@ -294,7 +294,7 @@ impl<'e> Reader<'e> {
         (secret && self.is_set(&file)).then_some(file.into())
     }
 
-    /// The text of the variable that is set for a name, or of the file that it names.
+    /// Returns the text of the variable that is set for a name, or of its file.
     fn text_of(
         &mut self,
         name: &'static str,
@@ -331,7 +331,7 @@ impl<'e> Reader<'e> {
                         },
                     });
                 }
-                // The path is not shown: people do put the secret itself into `NAME_FILE`.
+                // The path is not shown: it may be the secret itself, a common mistake.
                 Err(reason) => {
                     let expected = "the path of a file that holds the secret";
                     ConfigError::new(file_variable, RejectedValue::Hidden, expected)
@@ -339,27 +339,27 @@ impl<'e> Reader<'e> {
                         .because(Some(reason.into()))
                 }
             },
-            // Whoever calls has seen one of the two; saying "required" is true if not.
+            // Not reached: the caller has found one of the two. If it were, the error is true.
             (None, None) => definition.problem(name, RejectedValue::Missing, ParseError::new()),
         };
-        Err(self.problem(problem))
+        Err(self.record(problem))
     }
 
-    /// Records a setting that has been asked for and has no value yet.
-    fn open_reading(&mut self, definition: Definition) -> usize {
-        self.readings.push(ResolvedSetting {
+    /// Records a setting without a value, and returns its index.
+    fn add_unset(&mut self, definition: Definition) -> usize {
+        self.resolved.push(ResolvedSetting {
             definition,
             value: DisplayValue::Unset,
             origin: SettingOrigin::Default,
         });
-        self.readings.len() - 1
+        self.resolved.len() - 1
     }
 }
 
-/// Shows how far the reading has come, and no values.
+/// Formats the names of the settings that have been read, and no values.
 impl fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.readings.iter().map(|reading| reading.definition.name);
+        let names = self.resolved.iter().map(|setting| setting.definition.name);
         f.debug_struct("Reader")
             .field("settings", &names.collect::<Vec<_>>())
             .field("problems", &self.problems)

@@ -1,11 +1,11 @@
-//! Writes down what the settings are and what they came out as.
+//! Formats settings: help for operators, and the effective values.
 //!
-//! | output                          | for                        | made of              |
+//! | output                          | purpose                    | source               |
 //! |---------------------------------|----------------------------|----------------------|
 //! | [`Definitions::help`]           | `--help`                   | definitions          |
 //! | [`Definitions::markdown_table`] | the docs                   | definitions          |
 //! | [`Definitions::env_sample`]     | a profile to start from    | definitions          |
-//! | [`Report::check_report`]        | `--check-config`           | effective values     |
+//! | [`ConfigReport::check_report`]  | `--check-config`           | effective values     |
 //!
 //! # Invariants
 //!
@@ -23,7 +23,7 @@ pub use self::report::ConfigReport;
 use super::{
     definition::{Definition, Ignored, ResolvedSetting, secret_file_name},
     env_file,
-    problem::escaped,
+    text::escaped,
 };
 
 /// All settings of a service: those of the chassis, then its own.
@@ -34,27 +34,29 @@ pub struct Definitions {
 }
 
 impl Definitions {
-    pub(super) fn new(readings: &[ResolvedSetting], ignored: Vec<Ignored>) -> Self {
+    pub(super) fn new(resolved: &[ResolvedSetting], ignored: Vec<Ignored>) -> Self {
         Self {
-            settings: readings.iter().map(|it| it.definition.clone()).collect(),
+            settings: resolved.iter().map(|it| it.definition.clone()).collect(),
             ignored,
         }
     }
 
-    /// The settings, in the order in which they are read.
+    /// Returns the settings, in the order in which they are read.
     #[must_use]
+    #[doc(hidden)]
     pub fn settings(&self) -> &[Definition] {
         &self.settings
     }
 
-    /// The variables that are accepted and change nothing.
+    /// Returns the variables that are accepted without effect.
     #[must_use]
+    #[doc(hidden)]
     pub fn ignored(&self) -> &[Ignored] {
         &self.ignored
     }
 }
 
-/// What is accepted, and the file of a secret.
+/// Describes the accepted form, and the file of a secret.
 fn accepted(definition: &Definition) -> String {
     let expected = definition.expected;
     if definition.secret {
@@ -65,7 +67,7 @@ fn accepted(definition: &Definition) -> String {
     }
 }
 
-/// Writes a value as a profile needs it: in double quotes only where it would be misread.
+/// Formats a value for a profile, in double quotes only if it would be misread without.
 fn profile_value(text: &str) -> String {
     let shown = escaped(text);
     let (read_back, _) = env_file::parse(&format!("A={text}"));
@@ -75,8 +77,8 @@ fn profile_value(text: &str) -> String {
     }
 }
 
-/// Breaks a text into lines of at most `width` characters, the indent included. A word that is
-/// longer stays whole.
+/// Wraps a text into lines of at most `width` characters, the indent included. A longer word is
+/// not broken.
 fn wrapped(text: &str, indent: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;

@@ -1,9 +1,8 @@
-//! What the service manager tells this one process: where it listens to the process, how often it
-//! wants to hear that it lives, and which sockets it hands over (sd_notify(3),
-//! sd_watchdog_enabled(3), sd_listen_fds(3)).
+//! The variables of the service manager: notification socket, watchdog interval and activated
+//! sockets (sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3)).
 //!
-//! These are no settings. The manager sets them, they mean this process and no child of it, and a
-//! profile cannot; so they are in no help, no table and no report.
+//! These are no settings. The manager sets them for this process and not for its children, and a
+//! profile cannot set them. So they are in no help, no table and no report.
 
 use std::time::Duration;
 
@@ -12,48 +11,48 @@ use super::{
     source::Environment,
 };
 
-/// More sockets than a service could ever take; it only keeps a slip from being a large number.
+/// More sockets than a service accepts. It bounds the effect of a typing error.
 const MOST_SOCKETS: usize = 16;
 
-/// The one thing that may be handed over.
+/// The form of an activated socket, for errors.
 const ONE_SOCKET: &str =
     "one stream socket that is listened on, TCP or unix, as of ListenStream= with Accept=no";
 
-/// The manager's word. Without a manager there is none, and everything is empty.
+/// The variables of the service manager. Without a manager, all fields are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServiceManagerEnv {
     /// `NOTIFY_SOCKET`: a path, or `@` and the name of an abstract socket.
     pub(crate) notify_socket: Option<String>,
-    /// `WATCHDOG_USEC`: the longest time without a sign of life.
+    /// `WATCHDOG_USEC`: the longest time between two watchdog pings.
     pub(crate) watchdog: Option<Duration>,
-    /// `LISTEN_FDS`: the sockets that are handed over, if they are for this process.
+    /// `LISTEN_FDS`: the activated sockets, if they are for this process.
     pub(crate) sockets: ActivationSockets,
 }
 
-/// Sockets that are handed over.
+/// The activated sockets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum ActivationSockets {
     #[default]
     None,
     /// `LISTEN_PID` names another process, such as the parent of this one.
     OfAnother { pid: u32 },
-    /// As many as there are names; one without has an empty one.
+    /// One name per socket. A socket without a name has an empty one.
     Named(Vec<String>),
-    /// What cannot be understood.
+    /// The variables are invalid.
     Mistake(ConfigErrors),
 }
 
 impl ServiceManagerEnv {
-    /// What was told to the process with this id.
+    /// Reads the variables for the process with this id.
     pub(crate) fn of(environment: &Environment, pid: u32) -> Self {
-        // Text that is no number comes from no manager, and nobody waits for an answer to it.
+        // Text that is no number is not from a manager, so it is ignored.
         let number = |name| environment.text(name)?.parse::<u64>().ok();
-        let is_for_us = environment.text("WATCHDOG_PID").is_none()
+        let is_for_this_process = environment.text("WATCHDOG_PID").is_none()
             || number("WATCHDOG_PID") == Some(u64::from(pid));
         Self {
             notify_socket: environment.text("NOTIFY_SOCKET").map(str::to_owned),
             watchdog: number("WATCHDOG_USEC")
-                .filter(|micros| is_for_us && *micros > 0)
+                .filter(|micros| is_for_this_process && *micros > 0)
                 .map(Duration::from_micros),
             sockets: ActivationSockets::of(environment, pid),
         }
@@ -91,7 +90,7 @@ impl ActivationSockets {
         }
     }
 
-    /// The mistake that what is handed over is something else.
+    /// Creates the error about descriptors that are no stream sockets.
     pub(crate) fn unusable(count: usize, found: String) -> ConfigErrors {
         let held = RejectedValue::of(&count.to_string(), false);
         mistake(ConfigError::new("LISTEN_FDS", held, ONE_SOCKET).because(Some(found.into())))
@@ -106,22 +105,22 @@ fn mistake(problem: ConfigError) -> ConfigErrors {
 mod tests {
     use super::*;
 
-    fn told(pairs: &[(&str, &str)]) -> ServiceManagerEnv {
+    fn read(pairs: &[(&str, &str)]) -> ServiceManagerEnv {
         ServiceManagerEnv::of(&Environment::from_pairs(pairs.iter().copied()), 42)
     }
 
     #[test]
-    fn a_process_without_a_manager_is_told_nothing() {
-        assert_eq!(told(&[]), ServiceManagerEnv::default());
+    fn without_a_manager_all_fields_are_empty() {
+        assert_eq!(read(&[]), ServiceManagerEnv::default());
         let empty = [("NOTIFY_SOCKET", ""), ("WATCHDOG_USEC", "")];
-        assert_eq!(told(&empty), ServiceManagerEnv::default());
+        assert_eq!(read(&empty), ServiceManagerEnv::default());
     }
 
     #[test]
-    fn the_watchdog_is_for_the_process_that_it_names_or_for_any() {
+    fn watchdog_is_for_the_named_process_or_for_any() {
         #[track_caller]
         fn check(pairs: &[(&str, &str)], expect: Option<u64>) {
-            assert_eq!(told(pairs).watchdog, expect.map(Duration::from_micros));
+            assert_eq!(read(pairs).watchdog, expect.map(Duration::from_micros));
         }
         check(&[("WATCHDOG_USEC", "200000")], Some(200_000));
         check(
@@ -139,18 +138,18 @@ mod tests {
     }
 
     #[test]
-    fn sockets_are_for_the_process_that_is_named() {
+    fn sockets_are_for_the_named_process() {
         let named = |names: &[&str]| {
             ActivationSockets::Named(names.iter().map(|it| (*it).into()).collect())
         };
         #[track_caller]
         fn check(pairs: &[(&str, &str)], expect: &ActivationSockets) {
-            assert_eq!(told(pairs).sockets, *expect);
+            assert_eq!(read(pairs).sockets, *expect);
         }
-        let (ours, one) = (("LISTEN_PID", "42"), ("LISTEN_FDS", "1"));
+        let (this, one) = (("LISTEN_PID", "42"), ("LISTEN_FDS", "1"));
         check(&[one], &ActivationSockets::None);
-        check(&[ours], &ActivationSockets::None);
-        check(&[ours, ("LISTEN_FDS", "0")], &ActivationSockets::None);
+        check(&[this], &ActivationSockets::None);
+        check(&[this, ("LISTEN_FDS", "0")], &ActivationSockets::None);
         check(
             &[("LISTEN_PID", "43"), one],
             &ActivationSockets::OfAnother { pid: 43 },
@@ -159,27 +158,27 @@ mod tests {
             &[("LISTEN_PID", "43"), ("LISTEN_FDS", "x")],
             &ActivationSockets::OfAnother { pid: 43 },
         );
-        check(&[ours, one], &named(&[""]));
-        check(&[ours, one, ("LISTEN_FDNAMES", "web")], &named(&["web"]));
+        check(&[this, one], &named(&[""]));
+        check(&[this, one, ("LISTEN_FDNAMES", "web")], &named(&["web"]));
         check(
-            &[ours, one, ("LISTEN_FDNAMES", "web:more")],
+            &[this, one, ("LISTEN_FDNAMES", "web:more")],
             &named(&["web"]),
         );
-        let two = [ours, ("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "web:admin")];
+        let two = [this, ("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "web:admin")];
         check(&two, &named(&["web", "admin"]));
         check(
-            &[ours, ("LISTEN_FDS", "3"), ("LISTEN_FDNAMES", ":b")],
+            &[this, ("LISTEN_FDS", "3"), ("LISTEN_FDNAMES", ":b")],
             &named(&["", "b", ""]),
         );
     }
 
     #[test]
-    fn what_is_no_number_of_sockets_is_a_mistake() {
+    fn invalid_number_of_sockets_is_an_error() {
         #[track_caller]
         fn check(pid: &str, count: &str, expect: &str) {
-            let told = told(&[("LISTEN_PID", pid), ("LISTEN_FDS", count)]);
-            let ActivationSockets::Mistake(errors) = told.sockets else {
-                panic!("{told:?}");
+            let manager = read(&[("LISTEN_PID", pid), ("LISTEN_FDS", count)]);
+            let ActivationSockets::Mistake(errors) = manager.sockets else {
+                panic!("{manager:?}");
             };
             assert!(errors.to_string().contains(expect), "{errors}");
         }

@@ -1,26 +1,26 @@
-//! Where the text of a setting comes from: the process environment, then a profile.
+//! The sources of settings: the process environment, then a profile.
 //!
 //! ```text
 //! process environment ──▶ profile (--env-file PATH, else ENV_FILE) ──▶ default of the program
 //!                                                                      ──▶ default of the setting
 //! ```
 //!
-//! * The real environment wins over the profile, name by name.
-//! * An empty value counts as not being there, so the next source is asked. Compose files and
-//!   shells pass on empty variables all the time, and mean nothing by it.
-//! * A profile cannot name another one: `ENV_FILE` in it is noted and left alone.
+//! * The process environment wins over the profile, name by name.
+//! * An empty value counts as unset, so the next source is used. Compose files and shells often set
+//!   variables to an empty text without a purpose.
+//! * A profile cannot name another one: `ENV_FILE` in it is noted and has no effect.
 //!
-//! # Why an `Environment` is a value
+//! # Environment as a value
 //!
 //! The environment of a process is shared by all its threads, and tests run in threads. So only
-//! [`Environment::from_process`] touches it, once; everything else, tests included, works on
-//! what it is given.
+//! [`Environment::from_process`] reads it, once. All other code, tests included, gets an
+//! [`Environment`].
 //!
 //! # Invariants
 //!
 //! * No other file of the chassis reads the environment.
-//! * No file holds up the start: see `file.rs`.
-//! * `Debug` shows no values, for some of them are secrets.
+//! * Reading a file never blocks the start: see `file.rs`.
+//! * `Debug` shows no values, because some of them are secrets.
 
 use std::{
     collections::BTreeMap,
@@ -37,13 +37,13 @@ use super::{
     problem::{ConfigError, RejectedValue},
 };
 
-/// Names the profile.
+/// The variable with the path of the profile.
 pub(super) const ENV_FILE: &str = "ENV_FILE";
 
-/// The flag that names the profile, and wins over [`ENV_FILE`].
+/// The flag with the path of the profile. It wins over [`ENV_FILE`].
 const ENV_FILE_FLAG: &str = "--env-file";
 
-/// Wrong lines of a profile that are reported one by one. A file of another kind has thousands.
+/// Bad lines of a profile that are reported one by one. A file in another format has thousands.
 const MAX_BAD_LINES: usize = 20;
 
 /// The variables that settings are read from.
@@ -59,18 +59,18 @@ const MAX_BAD_LINES: usize = 20;
 pub struct Environment {
     variables: BTreeMap<String, SourceText>,
     env_file: Option<(PathBuf, String)>,
-    /// What the program says holds where nothing is set.
+    /// Defaults of the program.
     defaults: BTreeMap<&'static str, &'static str>,
     stdout_is_terminal: bool,
 }
 
-/// An environment with its profile read.
+/// An environment with its loaded profile.
 pub(super) struct Sources<'e> {
     environment: &'e Environment,
     profile: Option<Profile>,
 }
 
-/// What is wrong with a profile, and what is only worth a note.
+/// Errors and notes about a profile.
 #[derive(Default)]
 pub(super) struct SourceFindings {
     pub(super) problems: Vec<ConfigError>,
@@ -80,12 +80,12 @@ pub(super) struct SourceFindings {
 /// The text of one variable.
 pub(super) struct FoundValue<'s> {
     pub(super) text: &'s str,
-    /// Whether the text is what was set. If not, it has replacement characters in it.
+    /// Whether the value is UTF-8. If not, the text contains replacement characters.
     pub(super) is_utf8: bool,
     pub(super) origin: SettingOrigin,
 }
 
-/// Values are text or a mistake; which one matters only when a setting asks.
+/// The text of a variable. A value that is not UTF-8 is an error only if a setting reads it.
 #[derive(Clone)]
 struct SourceText {
     shown: String,
@@ -98,7 +98,7 @@ struct Profile {
     entries: BTreeMap<String, (String, usize)>,
 }
 
-/// Why a file gives no text.
+/// The reason why a file has no text.
 enum Unreadable {
     File(FileError),
     NotUtf8 { line: usize },
@@ -107,7 +107,7 @@ enum Unreadable {
 // === impl Environment ===
 
 impl Environment {
-    /// Takes the environment of the process, and asks whether stdout is a terminal.
+    /// Reads the environment of the process, and whether stdout is a terminal.
     #[must_use]
     pub fn from_process() -> Self {
         #[expect(
@@ -118,10 +118,10 @@ impl Environment {
         Self::from_pairs(variables).with_terminal(io::stdout().is_terminal())
     }
 
-    /// Takes the given variables and nothing else; stdout is no terminal.
+    /// Creates an environment with these variables only; stdout is no terminal.
     ///
-    /// Of two pairs with the same name the last one holds. A name that is not UTF-8 can be no
-    /// setting; it is kept with replacement characters, so that a slip in it is noticed.
+    /// Of two pairs with the same name the last one wins. A name that is not UTF-8 is no setting. It
+    /// is kept with replacement characters, so that a misspelt name is reported.
     #[must_use]
     pub fn from_pairs<K, V>(pairs: impl IntoIterator<Item = (K, V)>) -> Self
     where
@@ -141,10 +141,10 @@ impl Environment {
         }
     }
 
-    /// Names the profile, as `--env-file` does; wins over `ENV_FILE`.
+    /// Sets the path of the profile, as `--env-file` does; wins over `ENV_FILE`.
     ///
-    /// The file is read when the configuration is loaded, and what is wrong with it is reported
-    /// together with everything else.
+    /// The file is read when the configuration is loaded. Its errors are reported together with all
+    /// others.
     #[must_use]
     pub fn with_env_file(mut self, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
@@ -153,7 +153,7 @@ impl Environment {
         self
     }
 
-    /// Says whether stdout is a terminal, on which the default of `LOG_FORMAT` depends.
+    /// Sets whether stdout is a terminal, on which the default of `LOG_FORMAT` depends.
     #[must_use]
     pub const fn with_terminal(mut self, stdout_is_terminal: bool) -> Self {
         self.stdout_is_terminal = stdout_is_terminal;
@@ -166,7 +166,7 @@ impl Environment {
         self
     }
 
-    /// The program's own default of a setting.
+    /// Returns the default of the program for a setting.
     pub(super) fn default_of(&self, name: &str) -> Option<&'static str> {
         self.defaults
             .get(name)
@@ -174,7 +174,7 @@ impl Environment {
             .filter(|text| !text.is_empty())
     }
 
-    /// The names of settings for which the program has a default.
+    /// Returns the names of settings with a default of the program.
     pub(super) fn defaulted(&self) -> impl Iterator<Item = &'static str> {
         self.defaults.keys().copied()
     }
@@ -183,7 +183,7 @@ impl Environment {
         self.stdout_is_terminal
     }
 
-    /// What the process itself was given, whatever a profile says.
+    /// Returns the text of a variable of the process, without the profile.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).map(|text| text.shown.as_str())
     }
@@ -195,7 +195,7 @@ impl Environment {
     }
 }
 
-/// Shows names only.
+/// Formats names only.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment")
@@ -209,8 +209,8 @@ impl fmt::Debug for Environment {
 // === impl Sources ===
 
 impl<'e> Sources<'e> {
-    /// Reads the profile, if there is one. A profile with mistakes still gives its good lines,
-    /// so that the settings in it are checked too.
+    /// Reads the profile, if there is one. The valid lines of a profile with errors are used, so
+    /// that the settings in it are checked too.
     pub(super) fn open(environment: &'e Environment) -> (Self, SourceFindings) {
         let mut findings = SourceFindings::default();
         let profile = match (&environment.env_file, environment.get(ENV_FILE)) {
@@ -231,7 +231,7 @@ impl<'e> Sources<'e> {
         (sources, findings)
     }
 
-    /// The text of a variable, unless it is unset or empty.
+    /// Returns the text of a variable, unless it is unset or empty.
     pub(super) fn get(&self, name: &str) -> Option<FoundValue<'_>> {
         if let (ENV_FILE, Some((_, path))) = (name, &self.environment.env_file) {
             return Some(FoundValue {
@@ -259,7 +259,7 @@ impl<'e> Sources<'e> {
         })
     }
 
-    /// The names of all variables, set or empty; some may come twice.
+    /// Returns the names of all variables, set or empty. A name may occur twice.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let profile = self.profile.iter().flat_map(|it| it.entries.keys());
         let process = self.environment.variables.keys();
@@ -331,9 +331,9 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// Reads the file of a secret, without the line feed that editors put at its end.
+/// Reads the file of a secret, without the line feed that editors add at its end.
 ///
-/// The error says what is wrong and has nothing of the content in it.
+/// The error describes the problem and contains nothing of the content.
 pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     let mut text = read_text(path).map_err(|unreadable| unreadable.to_string())?;
     if text.ends_with('\n') {

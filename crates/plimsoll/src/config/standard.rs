@@ -1,9 +1,9 @@
-//! Variables of others that have a fixed meaning: never a misspelt setting, however near its name.
+//! Variables with a fixed meaning outside of this process, which are never misspelt settings.
 //!
-//! OpenSSL, OpenTelemetry, Rust and Kubernetes define them, platforms set them, and most of them
-//! mean nothing to this process.
+//! OpenSSL, OpenTelemetry, Rust and Kubernetes define them, and platforms set them. Most have no
+//! effect on this process.
 
-/// What the specification of OpenTelemetry names for all exporters of one signal, after the prefix.
+/// OpenTelemetry's variables for the exporters of one signal, without the prefix.
 const OTLP: [&str; 9] = [
     "ENDPOINT",
     "INSECURE",
@@ -16,7 +16,7 @@ const OTLP: [&str; 9] = [
     "PROTOCOL",
 ];
 
-/// What it names for a batching processor, after the prefix.
+/// OpenTelemetry's variables for a batching processor, without the prefix.
 const BATCH: [&str; 4] = [
     "SCHEDULE_DELAY",
     "EXPORT_TIMEOUT",
@@ -24,7 +24,7 @@ const BATCH: [&str; 4] = [
     "MAX_EXPORT_BATCH_SIZE",
 ];
 
-/// All others of it, after `OTEL_`.
+/// OpenTelemetry's other variables, without `OTEL_`.
 const OPEN_TELEMETRY: [&str; 30] = [
     "SDK_DISABLED",
     "ENTITIES",
@@ -74,7 +74,7 @@ const OTHERS: [&str; 12] = [
     "RUSTFLAGS",
 ];
 
-/// Whether the variable is one of a standard.
+/// Whether the variable has a fixed meaning outside of this process.
 pub(super) fn is_standard(name: &str) -> bool {
     OTHERS.contains(&name)
         || name.starts_with("CARGO_")
@@ -82,7 +82,7 @@ pub(super) fn is_standard(name: &str) -> bool {
         || is_of_kubernetes(name)
 }
 
-/// Whether the specification of OpenTelemetry names the variable.
+/// Whether the variable is in the specification of OpenTelemetry.
 pub(super) fn is_open_telemetry(name: &str) -> bool {
     let Some(name) = name.strip_prefix("OTEL_") else {
         return false;
@@ -104,8 +104,8 @@ pub(super) fn is_open_telemetry(name: &str) -> bool {
     }
 }
 
-/// Whether Kubernetes makes such a variable for each service that a pod finds, as Docker's links
-/// were: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_PORT`, `NAME_PORT_80_TCP_ADDR`.
+/// Whether Kubernetes sets such a variable in a pod for each service, in the form of Docker's
+/// links: `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT`, `NAME_PORT`, `NAME_PORT_80_TCP_ADDR`.
 fn is_of_kubernetes(name: &str) -> bool {
     let of_service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"];
     of_service.iter().any(|end| name.ends_with(end))
@@ -117,8 +117,9 @@ fn is_of_kubernetes(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// CFG-4
     #[test]
-    fn standard_variables_are_known_and_their_misspellings_are_not() {
+    fn misspelt_standard_variables_are_not_standard() {
         for name in [
             "SSL_CERT_FILE",
             "RUST_BACKTRACE",

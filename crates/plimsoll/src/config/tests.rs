@@ -1,4 +1,4 @@
-//! Tests of [`super`] as a whole: all mistakes at once, and no way for a secret to get out.
+//! Tests of [`super`] as a whole: all errors are reported together, and no output has a secret.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ fn environment(pairs: &[(&str, &str)]) -> Environment {
 }
 
 #[test]
-fn mistakes_of_profile_chassis_and_service_are_reported_together() {
+fn errors_of_all_sources_are_reported_together() {
     let path = std::env::temp_dir().join(format!("plimsoll-config-{}", std::process::id()));
     fs::write(&path, "READ_TIMEOUT=soon\nnonsense\n").unwrap();
     let file = path.to_str().unwrap();
@@ -67,7 +67,7 @@ fn mistakes_of_profile_chassis_and_service_are_reported_together() {
 }
 
 #[test]
-fn settings_of_the_service_are_loaded_beside_those_of_the_chassis() {
+fn settings_of_the_service_are_loaded_too() {
     let environment = environment(&[("DATABASE_URL", "here"), ("WORKERS", "3")]);
     let loaded = load::<Own>(&BUILD, &environment).unwrap();
     assert_eq!(
@@ -82,7 +82,7 @@ fn settings_of_the_service_are_loaded_beside_those_of_the_chassis() {
 }
 
 #[test]
-fn problem_counts_even_if_the_service_drops_its_proof() {
+fn error_counts_if_the_service_drops_its_proof() {
     #[derive(Debug)]
     struct Careless;
 
@@ -97,7 +97,7 @@ fn problem_counts_even_if_the_service_drops_its_proof() {
 }
 
 #[test]
-fn setting_of_the_service_cannot_take_a_name_of_the_chassis() {
+fn service_cannot_claim_a_name_of_the_chassis() {
     #[derive(Debug)]
     struct Colliding;
 

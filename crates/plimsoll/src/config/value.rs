@@ -1,21 +1,20 @@
-//! Turns the text of a variable into a type, once, at the start.
+//! Parses the text of a variable into a type, once, at the start.
 //!
-//! A type that can be a setting implements [`FromSetting`]: how it is parsed, what the docs and
-//! error messages say is expected, and how its value is written back in a report.
-//! Whatever comes out needs no further checks where it is used.
+//! A type of a setting implements [`FromSetting`]: the parser, the expected form for docs and error
+//! messages, and the canonical text for a report.
+//! A parsed value needs no further checks where it is used.
 //!
-//! # Rules that hold for every type here
+//! # Rules for all types
 //!
-//! * The text is never empty (that is "unset") and never trimmed: a stray blank is shown in the
-//!   error message rather than guessed away. Lists allow blanks around their items.
-//! * Words are taken in any case, units only as they are documented.
+//! * The text is never empty (that is "unset") and never trimmed: an error message shows a stray
+//!   blank. Lists allow blanks around their items.
+//! * Words are accepted in any case, units only as documented.
 //! * Numbers have no sign, no exponent and no separators.
 //! * Parsing never panics, and all arithmetic is checked.
 //!
-//! # Not here
+//! # Related files
 //!
-//! Where the text comes from is the business of [`super::source`]; what happens when it does not
-//! fit, that of [`super::reader`].
+//! [`super::source`] finds the text, [`super::reader`] records errors.
 
 mod duration;
 mod listen;
@@ -36,6 +35,7 @@ use std::{
 pub(super) use self::{
     listen::{Host, port},
     secret::MASK,
+    words::{LABEL, label},
 };
 
 pub use self::{
@@ -48,10 +48,10 @@ pub use self::{
     words::{ForwardedHeader, InfraEndpoints, LogFormat, one_of},
 };
 
-/// A type that a setting can have.
+/// The type of a setting.
 ///
 /// ```
-/// use plimsoll::config::{FromSetting, Mismatch, one_of};
+/// use plimsoll::config::{FromSetting, ParseError, one_of};
 ///
 /// #[derive(Debug, Clone, Copy, PartialEq)]
 /// enum Colour { Red, Green }
@@ -60,7 +60,7 @@ pub use self::{
 ///     const EXPECTED: &'static str = "red or green";
 ///     const EXAMPLE: &'static str = "red";
 ///
-///     fn parse(text: &str) -> Result<Self, Mismatch> {
+///     fn parse(text: &str) -> Result<Self, ParseError> {
 ///         one_of(text, &[("red", Self::Red), ("green", Self::Green)])
 ///     }
 /// }
@@ -68,47 +68,47 @@ pub use self::{
 /// assert_eq!(Colour::parse("GREEN"), Ok(Colour::Green));
 /// ```
 pub trait FromSetting: Sized + 'static {
-    /// What is accepted, to be read after "expected": lower case, no full stop.
+    /// The accepted form, as it follows "expected": lower case, no full stop.
     const EXPECTED: &'static str;
 
-    /// A text that is accepted, or nothing if none would teach anything. A setting's own example
-    /// or default goes before it.
+    /// A text that is accepted, or nothing if an example does not help. A setting's own example
+    /// or default wins over it.
     const EXAMPLE: &'static str;
 
-    /// Whether the value must never be shown. Then `NAME_FILE` is understood beside `NAME`.
+    /// Whether the value must never be shown. If so, `NAME_FILE` is accepted in addition to `NAME`.
     const SECRET: bool = false;
 
-    /// Reads the text, which is not empty.
+    /// Parses the text, which is not empty.
     ///
     /// # Errors
     ///
-    /// [`ExpositionError`] when the text is not what [`EXPECTED`](Self::EXPECTED) says.
+    /// [`ParseError`] if the text does not have the form of [`EXPECTED`](Self::EXPECTED).
     fn parse(text: &str) -> Result<Self, ParseError>;
 
-    /// Writes the value for a report, in a form that [`parse`](Self::parse) takes.
+    /// Formats the value for a report, in a form that [`parse`](Self::parse) accepts.
     ///
-    /// `text` is what was parsed, and what is shown unless a type has a canonical form.
+    /// `text` is the parsed text. It is the result unless the type has a canonical form.
     /// Never called for secrets.
     fn show(&self, text: &str) -> String {
         text.to_owned()
     }
 }
 
-/// The text of a setting is not what was expected.
+/// The text of a setting does not have the expected form.
 ///
 /// # Security
 ///
-/// For a secret, a reason is shown only if it is a `&'static str`: one that was put together at
-/// run time may quote the value.
+/// For a secret, a reason is shown only if it is a `&'static str`: a reason made at run time may
+/// quote the value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ParseError {
     reason: Option<Cow<'static, str>>,
-    /// The text holds a secret where none belongs, and is not shown.
+    /// The text has a secret in the wrong place, and is not shown.
     hides: bool,
 }
 
 impl ParseError {
-    /// The text is not what the setting expects, and there is no more to say.
+    /// Creates an error without a reason.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -117,7 +117,7 @@ impl ParseError {
         }
     }
 
-    /// Adds what exactly is wrong: lower case, no full stop.
+    /// Creates an error with a reason: lower case, no full stop.
     #[must_use]
     pub fn because(reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -126,7 +126,8 @@ impl ParseError {
         }
     }
 
-    /// The text holds a secret where none belongs: it is not shown (contract CFG-5).
+    /// Creates an error for a text with a secret in the wrong place, which is not shown (contract
+    /// CFG-5).
     #[cfg(feature = "otlp")]
     pub(super) fn misplaced_secret(reason: &'static str) -> Self {
         Self {
@@ -135,22 +136,21 @@ impl ParseError {
         }
     }
 
-    /// Whether the text may not be shown, though its setting is no secret.
+    /// Whether the text must not be shown, though its setting is no secret.
     pub(super) fn hides(&self) -> bool {
         self.hides
     }
 
-    /// The reason, as far as it may be shown.
+    /// Returns the reason, unless showing it could leak a secret.
     pub(super) fn into_reason(self, secret: bool) -> Option<Cow<'static, str>> {
         self.reason
             .filter(|reason| !secret || matches!(reason, Cow::Borrowed(_)))
     }
 }
 
-/// Parses like `T`, and accepts only what lies in the range.
+/// Returns a parser of `T` that rejects values outside the range.
 ///
-/// For [`Setting::read_with`](super::Setting::read_with), whose first argument says the range in
-/// words.
+/// For [`Setting::read_with`](super::Setting::read_with), whose first argument describes the range.
 pub fn within<T: FromSetting + PartialOrd>(
     range: RangeInclusive<T>,
 ) -> impl Fn(&str) -> Result<T, ParseError> {
@@ -225,7 +225,7 @@ impl FromSetting for SocketAddr {
     }
 }
 
-/// Whole numbers differ only in their range.
+/// Implements [`FromSetting`] for whole numbers, which differ only in their range.
 macro_rules! whole_number {
     ($($type:ty, $expected:literal;)+) => {$(
         impl FromSetting for $type {
@@ -233,7 +233,7 @@ macro_rules! whole_number {
             const EXAMPLE: &'static str = "10";
 
             fn parse(text: &str) -> Result<Self, ParseError> {
-                // The parser of std takes a leading plus, which is not a form we document.
+                // The parser of std accepts a leading plus, which is not documented.
                 if !text.bytes().all(|byte| byte.is_ascii_digit()) {
                     return Err(ParseError::new());
                 }
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn reason_made_at_run_time_is_dropped_for_a_secret() {
+    fn run_time_reason_is_dropped_for_a_secret() {
         let made = || ParseError::because(format!("{} is short", "canary"));
         assert!(made().into_reason(false).is_some());
         assert_eq!(made().into_reason(true), None);

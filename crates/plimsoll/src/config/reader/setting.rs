@@ -1,4 +1,4 @@
-//! One setting while it is being asked for.
+//! The builder of one setting.
 //!
 //! Options come first, then exactly one finisher:
 //!
@@ -6,11 +6,10 @@
 //! |----------------------|----------------------|---------------------------------------|
 //! | `read`               | "is required"        | any [`FromSetting`]                   |
 //! | `read_optional`      | `None`               | any [`FromSetting`]                   |
-//! | `read_with`          | "is required"        | whatever the given function returns   |
-//! | `read_optional_with` | `None`               | whatever the given function returns   |
+//! | `read_with`          | "is required"        | the return type of the given function |
+//! | `read_optional_with` | `None`               | the return type of the given function |
 //!
-//! The default goes through the same parser as a value from outside, so it cannot be one that
-//! would be refused there.
+//! The default is parsed like any other value, so a default that would be rejected is an error.
 
 use std::{borrow::Cow, fmt};
 
@@ -22,7 +21,7 @@ use crate::config::{
     value::{FromSetting, MASK},
 };
 
-/// A setting that is being asked for; see [`Reader::setting`].
+/// The builder of one setting; see [`Reader::setting`].
 #[must_use = "a setting has a value only after one of its `read` methods"]
 pub struct Setting<'r, 'e> {
     reader: &'r mut Reader<'e>,
@@ -41,7 +40,7 @@ struct Default {
     origin: SettingOrigin,
 }
 
-/// How the text becomes a value.
+/// The parser of a value, and its texts for help and report.
 struct ValueKind<'k, T> {
     expected: &'static str,
     example: Option<&'static str>,
@@ -68,20 +67,20 @@ impl<'r, 'e> Setting<'r, 'e> {
         }
     }
 
-    /// Understands another variable too; may be called several times. The setting's own name
+    /// Adds another variable for the setting; may be called several times. The name of the setting
     /// wins, then the aliases in their order.
     pub fn alias(mut self, name: &'static str) -> Self {
         self.aliases.push(name);
         self
     }
 
-    /// Takes a 0 under an alias for `text`, where 0 is legal under that name and not here.
+    /// Reads 0 under an alias as `text`, where 0 is valid under that name and not here.
     pub(in crate::config) const fn alias_zero(mut self, text: &'static str) -> Self {
         self.alias_zero = Some(text);
         self
     }
 
-    /// Says what holds when the setting is unset.
+    /// Sets the value of an unset setting.
     pub fn default(mut self, text: &'static str) -> Self {
         self.default = Some(Default {
             fallback: DefaultValue::Fixed(text),
@@ -91,8 +90,8 @@ impl<'r, 'e> Setting<'r, 'e> {
         self
     }
 
-    /// Says what holds when the setting is unset, where that depends on the machine or the
-    /// build. The docs, which must not, show `shown`.
+    /// Sets the value of an unset setting, if it depends on the machine or the build. The docs show
+    /// `shown`, which is the same on every machine.
     pub fn default_from(mut self, shown: &'static str, text: impl Into<String>) -> Self {
         self.default = Some(Default {
             fallback: DefaultValue::Varies(shown),
@@ -102,13 +101,13 @@ impl<'r, 'e> Setting<'r, 'e> {
         self
     }
 
-    /// Gives a value that is accepted, for docs and error messages. Else the default is one.
+    /// Sets a valid value for docs and error messages. By default it is the default of the setting.
     pub const fn example(mut self, text: &'static str) -> Self {
         self.example = Some(text);
         self
     }
 
-    /// Never shows the value, and understands `NAME_FILE`. Types that are secrets have it on.
+    /// Never shows the value, and accepts `NAME_FILE`. Secret types have this set.
     pub const fn secret(mut self) -> Self {
         self.secret = true;
         self
@@ -118,7 +117,7 @@ impl<'r, 'e> Setting<'r, 'e> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when it is missing or not what its type expects; the reader has recorded why.
+    /// [`Invalid`] if it is missing or cannot be parsed. The reader has recorded the error.
     pub fn read<T: FromSetting>(self) -> Result<T, Invalid> {
         self.required(ValueKind::of())
     }
@@ -127,13 +126,13 @@ impl<'r, 'e> Setting<'r, 'e> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when it is not what its type expects; the reader has recorded why.
+    /// [`Invalid`] if it cannot be parsed. The reader has recorded the error.
     pub fn read_optional<T: FromSetting>(self) -> Result<Option<T>, Invalid> {
         self.resolve(ValueKind::of(), DefaultValue::Unset)
     }
 
-    /// Reads the setting with a function of its own, for instance
-    /// [`within`](crate::config::within) a range.
+    /// Reads the setting with the given parser, for instance [`within`](crate::config::within) a
+    /// range.
     ///
     /// ```
     /// use plimsoll::config::{Reader, within};
@@ -148,7 +147,7 @@ impl<'r, 'e> Setting<'r, 'e> {
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when it is missing or refused; the reader has recorded why.
+    /// [`Invalid`] if it is missing or rejected. The reader has recorded the error.
     pub fn read_with<T>(
         self,
         expected: &'static str,
@@ -157,11 +156,11 @@ impl<'r, 'e> Setting<'r, 'e> {
         self.required(ValueKind::with(expected, &parse))
     }
 
-    /// Reads the setting with a function of its own; it may be unset.
+    /// Reads the setting with the given parser; it may be unset.
     ///
     /// # Errors
     ///
-    /// [`Invalid`] when it is refused; the reader has recorded why.
+    /// [`Invalid`] if it is rejected. The reader has recorded the error.
     pub fn read_optional_with<T>(
         self,
         expected: &'static str,
@@ -170,14 +169,14 @@ impl<'r, 'e> Setting<'r, 'e> {
         self.resolve(ValueKind::with(expected, &parse), DefaultValue::Unset)
     }
 
-    /// `resolve` records a problem for a required setting that is missing, so `None` is no
-    /// outcome of its own.
+    /// Resolves a setting that must have a value. `None` does not occur: `resolve` records an error
+    /// for a required setting that is missing.
     fn required<T>(self, kind: ValueKind<'_, T>) -> Result<T, Invalid> {
         self.resolve(kind, DefaultValue::Required)?
             .ok_or(Invalid(()))
     }
 
-    /// Finds, parses and records, whatever the finisher.
+    /// Finds, parses and records the value, for all finishers.
     fn resolve<T>(
         self,
         kind: ValueKind<'_, T>,
@@ -215,10 +214,10 @@ impl<'r, 'e> Setting<'r, 'e> {
             owner: reader.owner,
         };
         reader.claim(&definition)?;
-        let index = reader.open_reading(definition.clone());
+        let index = reader.add_unset(definition.clone());
 
-        let given = match (reader.given(&definition)?, default) {
-            (Some(given), _) => given,
+        let raw = match (reader.find(&definition)?, default) {
+            (Some(raw), _) => raw,
             (None, Some(default)) => RawValue {
                 variable: name,
                 text: default.text.into_owned(),
@@ -226,7 +225,7 @@ impl<'r, 'e> Setting<'r, 'e> {
             },
             (None, None) if fallback == DefaultValue::Required => {
                 let problem = definition.problem(name, RejectedValue::Missing, ParseError::new());
-                return Err(reader.problem(problem));
+                return Err(reader.record(problem));
             }
             (None, None) => return Ok(None),
         };
@@ -234,7 +233,7 @@ impl<'r, 'e> Setting<'r, 'e> {
             variable,
             text,
             origin,
-        } = given;
+        } = raw;
         let text = match (&origin, alias_zero) {
             (SettingOrigin::Alias { .. }, Some(least)) if text == "0" => {
                 let note = format!("{variable}: 0 counts as {least} here");
@@ -245,21 +244,21 @@ impl<'r, 'e> Setting<'r, 'e> {
         };
         match (kind.parse)(&text) {
             Ok(value) => {
-                let reading = &mut reader.readings[index];
-                reading.origin = origin;
-                reading.value = if secret {
+                let setting = &mut reader.resolved[index];
+                setting.origin = origin;
+                setting.value = if secret {
                     DisplayValue::Masked
                 } else {
                     DisplayValue::Text((kind.show)(&value, &text))
                 };
                 Ok(Some(value))
             }
-            Err(mismatch) => {
-                let held = RejectedValue::of(&text, secret || mismatch.hides());
+            Err(error) => {
+                let held = RejectedValue::of(&text, secret || error.hides());
                 let problem = definition
-                    .problem(variable, held, mismatch)
+                    .problem(variable, held, error)
                     .found_in(origin.place());
-                Err(reader.problem(problem))
+                Err(reader.record(problem))
             }
         }
     }

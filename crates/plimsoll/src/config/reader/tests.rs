@@ -1,15 +1,15 @@
-//! Tests of [`super`]: which name holds, and what is recorded when something is wrong.
+//! Tests of [`super`]: precedence of names, and the recorded errors.
 
 use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::PathBuf};
 
 use super::*;
 use crate::config::value::{Secret, within};
 
-/// Reads with the given variables, and returns what is left in the books.
-fn read(pairs: &[(&str, &str)], ask: impl FnOnce(&mut Reader<'_>)) -> ReadOutcome {
+/// Reads settings from the given variables, and returns the records.
+fn read(pairs: &[(&str, &str)], settings: impl FnOnce(&mut Reader<'_>)) -> ReadOutcome {
     let environment = Environment::from_pairs(pairs.iter().copied());
     let mut reader = Reader::new(&environment);
-    ask(&mut reader);
+    settings(&mut reader);
     reader.finish()
 }
 
@@ -31,7 +31,7 @@ fn own_name_wins_then_the_aliases_in_order() {
     fn check(pairs: &[(&str, &str)], expect: u32, origin: &str, notes: &[&str]) {
         let outcome = read(pairs, |from| assert_eq!(limit(from), Ok(expect)));
         assert_eq!(lines(&outcome), [""; 0]);
-        assert_eq!(outcome.readings[0].origin.to_string(), origin);
+        assert_eq!(outcome.resolved[0].origin.to_string(), origin);
         assert_eq!(outcome.notes.aliases, notes);
     }
     check(&[], 7, "default", &[]);
@@ -57,7 +57,7 @@ fn own_name_wins_then_the_aliases_in_order() {
         "alias OLD_LIMIT, environment",
         &["OLDEST_LIMIT: OLD_LIMIT is set and wins"],
     );
-    // What is shadowed need not be valid.
+    // A value that is overridden need not be valid.
     check(
         &[("LIMIT", "1"), ("OLD_LIMIT", "x"), ("OLDEST_LIMIT", "y")],
         1,
@@ -70,7 +70,7 @@ fn own_name_wins_then_the_aliases_in_order() {
 }
 
 #[test]
-fn own_name_in_the_profile_wins_over_an_alias_in_the_environment() {
+fn name_in_the_profile_wins_over_alias_in_the_environment() {
     let path = temp_file("reader-profile", "LIMIT=1\n");
     let environment = Environment::from_pairs([("OLD_LIMIT", "2")]).with_env_file(&path);
     let mut reader = Reader::new(&environment);
@@ -84,7 +84,7 @@ fn problem_names_the_variable_that_was_set() {
     fn check(pairs: &[(&str, &str)], expect: &str) {
         let outcome = read(pairs, |from| assert_eq!(limit(from), Err(Invalid(()))));
         assert_eq!(lines(&outcome), [expect]);
-        assert_eq!(outcome.readings[0].value, DisplayValue::Unset);
+        assert_eq!(outcome.resolved[0].value, DisplayValue::Unset);
     }
     let expected = r#"expected a whole number from 0 to 4294967295, for example "7""#;
     check(&[("LIMIT", "x")], &format!(r#"LIMIT="x": {expected}"#));
@@ -95,7 +95,7 @@ fn problem_names_the_variable_that_was_set() {
 }
 
 #[test]
-fn all_mistakes_are_collected() {
+fn all_errors_are_recorded() {
     let outcome = read(&[("A", "x"), ("C", "9")], |from| {
         let a = from.setting("A", "").read::<bool>();
         let b = from.setting("B", "").example("b").read::<String>();
@@ -121,7 +121,7 @@ fn all_mistakes_are_collected() {
 }
 
 #[test]
-fn default_that_does_not_fit_is_a_problem_too() {
+fn invalid_default_is_an_error() {
     let outcome = read(&[], |from| {
         let limit = from.setting("LIMIT", "").default_from("some", "x");
         assert!(limit.read::<u16>().is_err());
@@ -133,7 +133,7 @@ fn default_that_does_not_fit_is_a_problem_too() {
 }
 
 #[test]
-fn value_that_is_not_utf8_is_a_problem_when_it_is_asked_for() {
+fn value_that_is_not_utf8_is_an_error_when_it_is_read() {
     let environment = Environment::from_pairs([("LIMIT", OsString::from_vec(b"\xff1".to_vec()))]);
     let mut reader = Reader::new(&environment);
     assert!(limit(&mut reader).is_err());
@@ -156,12 +156,12 @@ fn name_has_one_meaning() {
                 .read::<u16>();
             from.ignore("GONE", "why");
             let _ = from.setting("KEY", "").read_optional::<Secret>();
-            from.serve_service();
+            from.begin_service();
             let _ = from.setting("OWN", "").default("1").read::<u16>();
-            assert!(ask(from), "the setting is refused");
+            assert!(ask(from), "the setting is rejected");
         });
         assert_eq!(lines(&outcome), [expect]);
-        assert_eq!(outcome.readings.len(), 3, "the docs show the first only");
+        assert_eq!(outcome.resolved.len(), 3, "the docs show the first only");
     }
     let ask = |from: &mut Reader<'_>| from.setting("PORT", "").read_optional::<u16>().is_err();
     check(
@@ -209,7 +209,7 @@ fn name_has_one_meaning() {
 }
 
 #[test]
-fn secret_comes_from_a_file_as_well() {
+fn secret_is_read_from_its_file() {
     let path = temp_file("reader-secret", "canary\n");
     let file = path.to_str().unwrap();
     #[track_caller]
@@ -218,8 +218,8 @@ fn secret_comes_from_a_file_as_well() {
             let key = from.setting("KEY", "").alias("OLD_KEY").read::<Secret>();
             assert_eq!(key.unwrap().expose(), "canary");
         });
-        assert_eq!(outcome.readings[0].origin.to_string(), origin);
-        assert_eq!(outcome.readings[0].value, DisplayValue::Masked);
+        assert_eq!(outcome.resolved[0].origin.to_string(), origin);
+        assert_eq!(outcome.resolved[0].value, DisplayValue::Masked);
     }
     check(&[("KEY", "canary")], "environment");
     check(&[("KEY_FILE", file)], &format!("file {file}"));
@@ -239,7 +239,7 @@ fn secret_comes_from_a_file_as_well() {
 }
 
 #[test]
-fn problem_of_a_secret_shows_nothing_of_it() {
+fn error_of_a_secret_shows_nothing_of_it() {
     #[track_caller]
     fn check(pairs: &[(&str, &str)], expect: &str) {
         let outcome = read(pairs, |from| {
@@ -277,11 +277,11 @@ fn secret_default_is_masked_in_the_docs() {
     let outcome = read(&[], |from| {
         let _ = from.setting("KEY", "").default("canary").read::<Secret>();
     });
-    assert!(!format!("{:?}", outcome.readings).contains("canary"));
+    assert!(!format!("{:?}", outcome.resolved).contains("canary"));
 }
 
 #[test]
-fn setting_can_be_refused_after_it_was_read() {
+fn setting_is_rejected_after_it_was_read() {
     #[track_caller]
     fn check(pairs: &[(&str, &str)], expect: &str) {
         let outcome = read(pairs, |from| {
@@ -311,7 +311,7 @@ fn setting_can_be_refused_after_it_was_read() {
 }
 
 #[test]
-fn known_names_are_those_that_were_asked_for() {
+fn known_names_are_those_that_were_read() {
     let pairs = [
         ("LIMITS", "1"),
         ("OLD_LIMIT", "1"),

@@ -1,6 +1,6 @@
-//! The text of `--help`: how to call the program, then every variable.
+//! The text of `--help`: usage, then all variables.
 //!
-//! Wrapped at 100 columns, which a terminal beside an editor still has.
+//! Wrapped at 100 columns, the width of half a screen.
 
 use super::{Definitions, accepted, wrapped};
 use crate::config::definition::{Definition, Owner};
@@ -8,7 +8,7 @@ use crate::config::definition::{Definition, Owner};
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
 
-/// What the command line understands, and what each does.
+/// The arguments of the command line, with their effects.
 const COMMANDS: [(&str, &str); 5] = [
     (
         "healthcheck",
@@ -27,7 +27,7 @@ const COMMANDS: [(&str, &str); 5] = [
 ];
 
 impl Definitions {
-    /// Writes the text of `--help`, for the program of that name and a sentence about it.
+    /// Formats the text of `--help`, with the name of the program and a sentence about it.
     #[must_use]
     pub fn help(&self, program: &str, about: &str) -> String {
         let mut text = wrapped(&format!("{program}: {about}"), "", WIDTH);

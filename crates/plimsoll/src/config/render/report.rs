@@ -1,4 +1,4 @@
-//! The effective settings, each with where it came from.
+//! The effective settings, each with its origin.
 //!
 //! ```text
 //! READ_TIMEOUT=2s             # env file .env.int
@@ -9,7 +9,7 @@
 //!
 //! # Security
 //!
-//! The text of a secret never gets here: what is kept of it is that it is set.
+//! The text of a secret is never stored here, only that it is set.
 
 use super::profile_value;
 use crate::config::{
@@ -17,50 +17,50 @@ use crate::config::{
     value::MASK,
 };
 
-/// Longest setting that the others are aligned to, in characters. A longer one sticks out alone.
+/// The longest setting that the origins are aligned to, in characters.
 const MAX_ALIGNED: usize = 48;
 
-/// What the settings came out as.
+/// The effective settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigReport {
-    readings: Vec<ResolvedSetting>,
+    settings: Vec<ResolvedSetting>,
 }
 
 impl ConfigReport {
-    pub(in crate::config) const fn new(readings: Vec<ResolvedSetting>) -> Self {
-        Self { readings }
+    pub(in crate::config) const fn new(settings: Vec<ResolvedSetting>) -> Self {
+        Self { settings }
     }
 
-    /// Where the value of a setting came from; nothing if there is no such setting.
+    /// Returns the origin of a setting's value. `None` if there is no such setting.
     #[must_use]
     pub fn origin(&self, name: &str) -> Option<&SettingOrigin> {
-        self.readings
+        self.settings
             .iter()
-            .find(|reading| reading.definition.name == name)
-            .map(|reading| &reading.origin)
+            .find(|setting| setting.definition.name == name)
+            .map(|setting| &setting.origin)
     }
 
-    /// Writes a line per setting: name, value, origin.
+    /// Formats a line per setting: name, value, origin.
     ///
-    /// Values are in the form in which they are accepted, durations in seconds or milliseconds;
-    /// secrets are masked.
+    /// Values have a form that is accepted again, durations in seconds or milliseconds. Secrets are
+    /// masked.
     #[must_use]
     pub fn check_report(&self) -> String {
-        let lines = self.readings.iter().map(|reading| {
-            let value = match &reading.value {
+        let lines = self.settings.iter().map(|setting| {
+            let value = match &setting.value {
                 DisplayValue::Unset => "(unset)".to_owned(),
                 DisplayValue::Masked => MASK.to_owned(),
                 DisplayValue::Text(text) => profile_value(text),
             };
-            let setting = format!("{}={value}", reading.definition.name);
-            (setting.chars().count(), setting, &reading.origin)
+            let line = format!("{}={value}", setting.definition.name);
+            (line.chars().count(), line, &setting.origin)
         });
         let lines: Vec<_> = lines.collect();
         let aligned = lines.iter().map(|(length, ..)| *length);
         let width = aligned.filter(|it| *it <= MAX_ALIGNED).max().unwrap_or(0);
         lines
             .into_iter()
-            .map(|(_, setting, origin)| format!("{setting:width$}  # {origin}\n"))
+            .map(|(_, line, origin)| format!("{line:width$}  # {origin}\n"))
             .collect()
     }
 }

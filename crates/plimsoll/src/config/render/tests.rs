@@ -1,4 +1,4 @@
-//! Tests of [`super`]: every output has every setting, fits its width, and reads back.
+//! Tests of [`super`]: outputs are complete, fit their width, and parse again.
 
 use super::*;
 use crate::{
@@ -86,7 +86,7 @@ fn docs_do_not_depend_on_the_build() {
 }
 
 #[test]
-fn help_says_how_to_call_and_what_each_setting_is() {
+fn help_has_usage_and_all_settings() {
     let help = definitions::<Own>(&BUILD).help("demo", "A service.");
     for part in [
         "demo: A service.\n\nUsage: demo [--check-config] [--env-file PATH]\n       demo healthcheck",
@@ -223,7 +223,7 @@ fn report_shows_canonical_values_with_their_origin() {
 }
 
 #[test]
-fn report_of_defaults_reads_back_as_a_profile() {
+fn report_of_defaults_is_a_profile() {
     let environment = Environment::from_pairs([("READ_TIMEOUT", "0.25"), ("LOG_LEVEL", "warn")]);
     let first = load::<()>(&BUILD, &environment).unwrap();
     let report = first.report.check_report();

@@ -1,4 +1,4 @@
-//! Tests of [`super`]: which source wins, and what is wrong with a file.
+//! Tests of [`super`]: precedence of sources, and errors of files.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ fn text<'s>(sources: &'s Sources<'_>, name: &str) -> Option<(&'s str, String)> {
 }
 
 #[test]
-fn process_environment_wins_over_the_profile_and_empty_is_unset() {
+fn process_environment_wins_and_empty_is_unset() {
     let file = TempFile::new("A=file\nB=file\nC=file\nD=\nC=last\n");
     let environment =
         Environment::from_pairs([("A", "process"), ("B", ""), ("ENV_FILE", file.path())]);
@@ -94,7 +94,7 @@ fn profile_cannot_name_another_one() {
 }
 
 #[test]
-fn mistakes_in_a_profile_name_file_and_line_and_no_value() {
+fn errors_in_a_profile_have_file_and_line_but_no_value() {
     #[track_caller]
     fn check(content: &[u8], expect: &[&str]) {
         let file = TempFile::new(content);
@@ -123,7 +123,7 @@ fn mistakes_in_a_profile_name_file_and_line_and_no_value() {
 }
 
 #[test]
-fn file_of_another_kind_does_not_flood_the_report() {
+fn bad_lines_above_twenty_are_summed_up() {
     let file = TempFile::new("{\n".repeat(1000));
     let environment = Environment::default().with_env_file(file.path());
     let (_, findings) = Sources::open(&environment);
@@ -136,7 +136,7 @@ fn file_of_another_kind_does_not_flood_the_report() {
 }
 
 #[test]
-fn unreadable_profile_is_a_problem_of_whoever_named_it() {
+fn unreadable_profile_is_an_error_of_its_variable_or_flag() {
     #[track_caller]
     fn check(environment: &Environment, variable: &str) {
         let (_, findings) = Sources::open(environment);
@@ -160,7 +160,7 @@ fn unreadable_profile_is_a_problem_of_whoever_named_it() {
 }
 
 #[test]
-fn names_and_values_that_are_not_utf8_are_kept_as_they_can_be_shown() {
+fn names_and_values_that_are_not_utf8_are_kept() {
     let bad = |text: &[u8]| OsString::from_vec(text.to_vec());
     let environment =
         Environment::from_pairs([(bad(b"PORT"), bad(b"80\xff")), (bad(b"LOG\xff"), bad(b"x"))]);
@@ -172,7 +172,7 @@ fn names_and_values_that_are_not_utf8_are_kept_as_they_can_be_shown() {
 }
 
 #[test]
-fn secret_file_loses_one_line_feed_and_must_hold_something() {
+fn secret_file_loses_one_line_feed_and_is_not_empty() {
     #[track_caller]
     fn check(content: &[u8], expect: Result<&str, &str>) {
         let file = TempFile::new(content);
@@ -198,7 +198,7 @@ fn debug_shows_names_and_no_values() {
 }
 
 #[test]
-fn process_environment_is_taken_over() {
+fn process_environment_is_read() {
     // Cargo sets this one for the tests that it runs.
     let environment = Environment::from_process();
     assert!(environment.get("CARGO_PKG_NAME").is_some());

@@ -1,7 +1,7 @@
-//! Where a listener is: a TCP address, or the path of a unix socket.
+//! The address of a listener: a TCP address, or the path of a unix socket.
 //!
-//! For the admin listener that is one setting, `ADMIN_ADDR`. For the main one, `HOST` and `PORT`
-//! are two settings that make one [`ListenAddr`]:
+//! The admin listener has one setting, `ADMIN_ADDR`. The main listener has `HOST` and `PORT`, which
+//! together are one [`ListenAddr`]:
 //!
 //! | `HOST`              | listener                                  |
 //! |---------------------|-------------------------------------------|
@@ -9,10 +9,10 @@
 //! | `::`, `[::]`        | every IPv6 address, port `PORT`           |
 //! | `unix:/run/me.sock` | that socket; `PORT` is checked, not used  |
 //!
-//! # Why no host names
+//! # Host names
 //!
-//! A name may have several addresses, none, or another one tomorrow, and looking it up can hang.
-//! To bind is to choose an interface, so the address has to be said.
+//! Host names are rejected. A name may have several addresses, none, or another one tomorrow, and a
+//! lookup can hang. To bind is to choose an interface, which needs the address.
 
 use std::{
     fmt,
@@ -23,7 +23,7 @@ use std::{
 use super::{FromSetting, ParseError, within};
 
 /// Longest path of a unix socket on Linux, in bytes: `sun_path` has 108, one of them for the
-/// closing zero (unix(7)). Checked here because `bind` would only say "invalid argument".
+/// closing zero (unix(7)). Checked here because the error of `bind` is only "invalid argument".
 const MAX_SOCKET_PATH: usize = 107;
 
 /// The address of a listener.
@@ -36,7 +36,7 @@ pub enum ListenAddr {
     Unix(PathBuf),
 }
 
-/// What `HOST` can hold.
+/// The value of `HOST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::config) enum Host {
     Ip(IpAddr),
@@ -45,7 +45,7 @@ pub(in crate::config) enum Host {
 
 // === impl ListenAddr ===
 
-/// Writes `0.0.0.0:8080`, `[::]:8080` or `unix:/run/me.sock`.
+/// Formats `0.0.0.0:8080`, `[::]:8080` or `unix:/run/me.sock`.
 impl fmt::Display for ListenAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -56,7 +56,7 @@ impl fmt::Display for ListenAddr {
 }
 
 impl ListenAddr {
-    /// Whether two listeners would want the same connections.
+    /// Whether two listeners conflict: same port and address, or one of them on all addresses.
     pub(in crate::config) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp(one), Self::Tcp(two)) => {
@@ -119,11 +119,11 @@ impl FromSetting for Host {
             Some(inner) => inner.parse::<Ipv6Addr>().map(IpAddr::V6),
             None => text.parse(),
         };
-        ip.map(Self::Ip).map_err(|_| why_no_address(text))
+        ip.map(Self::Ip).map_err(|_| address_error(text))
     }
 }
 
-/// Reads `PORT`; 0 is refused, since nobody would find a port that the system picks.
+/// Parses `PORT`. 0 is rejected: clients would not know a port that the system chooses.
 pub(in crate::config) fn port(text: &str) -> Result<u16, ParseError> {
     within(1..=u16::MAX)(text)
 }
@@ -144,8 +144,8 @@ fn socket_path(path: &str) -> Result<PathBuf, ParseError> {
     }
 }
 
-/// Names the two usual slips.
-fn why_no_address(text: &str) -> ParseError {
+/// Explains the two usual mistakes in an address.
+fn address_error(text: &str) -> ParseError {
     let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
     let like_a_name = text
         .bytes()
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_names_the_usual_slip() {
+    fn rejection_names_the_usual_mistake() {
         #[track_caller]
         fn check(host: &str, expect: Option<&str>) {
             let reason = Host::parse(host).unwrap_err().into_reason(false);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_a_listener_has_its_port() {
+    fn address_of_a_listener_has_a_port() {
         #[track_caller]
         fn check(text: &str, expect: Result<&str, Option<&str>>) {
             let parsed = ListenAddr::parse(text).map(|addr| addr.to_string());
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn listeners_overlap_on_one_port_if_one_of_them_takes_every_address() {
+    fn unspecified_address_overlaps_others_on_its_port() {
         #[track_caller]
         fn check(one: &str, two: &str, expect: bool) {
             let parse = |text| ListenAddr::parse(text).unwrap();

@@ -1,4 +1,4 @@
-//! Which log records are written: a level, and other levels for some targets.
+//! Log levels: a threshold for all targets, and other thresholds for some targets.
 //!
 //! ```text
 //! LOG_LEVEL=INFO,sqlx=WARNING,my_crate::db=DEBUG
@@ -7,43 +7,49 @@
 //!           └ for all other targets; INFO if no item is without a target
 //! ```
 //!
-//! The names are those of Python's logging, which log shippers of the Django service already
-//! know. Rust's `WARN`, `TRACE` and `OFF` are understood too. As Python has nothing below `DEBUG`,
-//! a trace record is written with `levelname` `DEBUG`. `OFF` is `CRITICAL`: what says that the
-//! service cannot go on is always written.
+//! The names are those of Python's logging, as in the logs of the Django service. Rust's `WARN`,
+//! `TRACE` and `OFF` are accepted too. Python has no level below `DEBUG`, so a trace record has the
+//! `levelname` `DEBUG`. `OFF` is `CRITICAL`: a record that the service cannot continue is always
+//! written.
+//!
+//! # Own parser
+//!
+//! `tracing_subscriber::filter::Targets` has no `CRITICAL`, and its target `sqlx` covers
+//! `sqlx_core`.
 //!
 //! # Invariants
 //!
-//! * The longest target that fits decides, and a target fits itself and what follows it after
-//!   `::`: `sqlx` is about `sqlx::query`, not about `sqlx_core`.
-//! * What `Display` writes is read back as the same levels.
+//! * The longest target that covers a record decides. A target covers itself and its children after
+//!   `::`: `sqlx` covers `sqlx::query`, not `sqlx_core`.
+//! * The text of `Display` parses to the same levels.
 
 use std::fmt;
 
 use super::{FromSetting, ParseError, one_of};
 
-/// How much a log record matters, in ascending order.
+/// The severity of a log record, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Level {
-    /// Every step, for whoever debugs a library; written as `DEBUG`.
+    /// Every step, for debugging a library. The `levelname` is `DEBUG`.
     Trace,
-    /// What a developer wants to know.
+    /// Details for development.
     Debug,
-    /// What happened.
+    /// A normal event.
     Info,
-    /// What somebody should look at in daylight.
+    /// An event that an operator should examine, without urgency.
     Warning,
-    /// Something failed.
+    /// A failure.
     Error,
-    /// The service cannot go on; always written, whatever the threshold.
+    /// The service cannot continue. Always written, whatever the threshold.
     Critical,
 }
 
-/// Thresholds for all targets: the value of `LOG_LEVEL`.
+/// The thresholds of all targets: the value of `LOG_LEVEL`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLevels {
     default: Level,
-    /// Longest target first, so that the first that fits is the one that decides.
+    /// Longest target first, so that the first that covers a record decides.
     targets: Vec<(String, Level)>,
 }
 
@@ -62,7 +68,7 @@ impl Level {
         }
     }
 
-    /// The word in `LOG_LEVEL`, which tells trace from debug.
+    /// The word in `LOG_LEVEL`, which distinguishes trace from debug.
     const fn setting_word(self) -> &'static str {
         match self {
             Self::Trace => "TRACE",
@@ -87,7 +93,7 @@ impl Level {
     }
 }
 
-/// Writes the `levelname` of a record.
+/// Formats the `levelname` of a record.
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -97,7 +103,7 @@ impl fmt::Display for Level {
 // === impl LogLevels ===
 
 impl LogLevels {
-    /// The same threshold for all targets.
+    /// Creates the same threshold for all targets.
     #[must_use]
     pub const fn all(level: Level) -> Self {
         Self {
@@ -106,7 +112,7 @@ impl LogLevels {
         }
     }
 
-    /// The lowest level that is written for a target.
+    /// Returns the lowest level that is written for a target.
     #[must_use]
     pub fn threshold(&self, target: &str) -> Level {
         self.targets
@@ -115,13 +121,13 @@ impl LogLevels {
             .map_or(self.default, |(_, level)| *level)
     }
 
-    /// The threshold of targets that have none of their own.
+    /// Returns the threshold of targets that have none of their own.
     #[must_use]
     pub const fn default_level(&self) -> Level {
         self.default
     }
 
-    /// The lowest threshold of all: nothing below it is written for any target.
+    /// Returns the lowest of all thresholds: no record below it is written for any target.
     #[must_use]
     pub fn lowest(&self) -> Level {
         self.targets()
@@ -129,7 +135,7 @@ impl LogLevels {
             .fold(self.default, Level::min)
     }
 
-    /// The targets with a threshold of their own, longest first.
+    /// Returns the targets with a threshold of their own, longest first.
     pub fn targets(&self) -> impl Iterator<Item = (&str, Level)> {
         self.targets
             .iter()
@@ -144,7 +150,7 @@ impl Default for LogLevels {
     }
 }
 
-/// Writes the levels in the form of `LOG_LEVEL`.
+/// Formats the levels as in `LOG_LEVEL`.
 impl fmt::Display for LogLevels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.default.setting_word())?;
@@ -222,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_of_a_level_is_taken_in_any_case() {
+    fn every_name_of_a_level_is_accepted_in_any_case() {
         #[track_caller]
         fn check(text: &str, expect: Level, shown: &str) {
             let levels = LogLevels::parse(text).unwrap();
@@ -278,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn refusal_names_the_item() {
+    fn rejection_names_the_item() {
         #[track_caller]
         fn check(text: &str, expect: Option<&str>) {
             let reason = LogLevels::parse(text).unwrap_err().into_reason(false);

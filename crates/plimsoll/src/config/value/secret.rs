@@ -1,28 +1,28 @@
-//! Keeps a secret from being shown by accident.
+//! Prevents that a secret is printed by accident.
 //!
-//! Logs, panics, reports and debuggers print whatever has `Debug` or `Display`.
-//! A [`Secret`] prints `***` in both, and its text comes out only through [`Secret::expose`],
-//! which a reviewer can search for.
+//! Logs, panics, reports and debuggers print values through `Debug` or `Display`.
+//! A [`Secret`] prints `***` in both. Only [`Secret::expose`] returns its text, and a reviewer can
+//! search for that name.
 //!
-//! # What is left out on purpose
+//! # Omitted traits
 //!
-//! * No comparison: `==` on a secret stops at the first byte that differs, and its time tells
-//!   how far an attacker has got. Compare with a constant-time function.
-//! * No serialization, and no way back into a plain `String` but a visible copy.
+//! * No comparison: `==` stops at the first byte that differs, so its time reveals how many bytes
+//!   of a guess are right. Compare with a constant-time function.
+//! * No serialization, and no conversion into a `String` other than a visible copy.
 //!
 //! # Limits
 //!
 //! The text is not wiped from memory when the secret is dropped: the environment of the process
-//! holds the same text for as long as it lives.
+//! has the same text for its whole life.
 
 use std::fmt;
 
 use super::{FromSetting, ParseError};
 
-/// What is printed in the place of a secret.
+/// The text that is printed in place of a secret.
 pub(in crate::config) const MASK: &str = "***";
 
-/// A text that is never shown.
+/// A text that is never printed.
 ///
 /// ```
 /// use plimsoll::config::{FromSetting, Secret};
@@ -35,16 +35,16 @@ pub(in crate::config) const MASK: &str = "***";
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a text that must not be shown.
+    /// Wraps a text that must not be printed.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself.
+    /// Returns the text.
     ///
     /// # Security
     ///
-    /// From here on nothing protects it: give it to whoever needs it, and keep no copy.
+    /// The returned text is not protected. Pass it only to the code that needs it, and keep no copy.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_formatting_shows_the_text() {
+    fn formatting_never_shows_the_text() {
         let secret = Secret::new("canary");
         for shown in [
             format!("{secret}"),

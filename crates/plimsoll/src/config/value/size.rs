@@ -1,19 +1,17 @@
 //! Sizes in bytes: a whole number, plain or in `KiB`, `MiB`, `GiB`.
 //!
-//! Only powers of 1024 have a unit. `MB` would mean 1,000,000 to one reader and 1,048,576 to the
-//! next, and a limit is no place for a guess.
+//! Only powers of 1024 have a unit. `MB` is ambiguous: 1,000,000 or 1,048,576.
 //!
 //! # Invariants
 //!
-//! * A size is at least 1: a limit of 0 would refuse everything, and whoever wants no limit must
-//!   not get the strictest one.
-//! * What `Display` writes is read back as the same size.
+//! * A size is at least 1. A limit of 0 would reject everything, where an operator may mean no limit.
+//! * The text of `Display` parses to the same size.
 
 use std::fmt;
 
 use super::{FromSetting, ParseError};
 
-/// Units, largest first, so that the first that divides a size is the one to write it in.
+/// Units, largest first: a size is formatted in the first that divides it.
 const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 /// A number of bytes, at least 1.
@@ -29,14 +27,14 @@ const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 <
 pub struct ByteSize(u64);
 
 impl ByteSize {
-    /// The size in bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.0
     }
 }
 
-/// Writes the size in the largest unit that divides it: `2MiB`, `1000`.
+/// Formats the size in the largest unit that divides it: `2MiB`, `1000`.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match UNITS
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn everything_else_is_rejected() {
         #[track_caller]
         fn check(text: &str) {
             assert!(ByteSize::parse(text).is_err(), "{text:?}");

@@ -1,19 +1,18 @@
-//! The peers whose forwarded headers are believed.
+//! The peers whose forwarded headers are trusted.
 //!
 //! `TRUSTED_PROXIES` is a list of networks (`10.0.0.0/8`), addresses (`192.0.2.1`) and the word
-//! `unix`, which stands for every peer on a unix socket: such a peer has no address to compare.
+//! `unix`, which stands for every peer on a unix socket: such a peer has no IP address.
 //!
 //! # Security
 //!
-//! Whoever is in this list decides what the logs say about who called. The default is nobody.
-//! Name the proxies' own addresses where they are known, rather than the whole private range.
+//! A peer in this list decides which client address is logged. By default the list is empty.
+//! List the addresses of the proxies where they are known, rather than the whole private range.
 //!
 //! # Invariants
 //!
 //! * An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`) counts as its IPv4 address, in the list and
-//!   in the question: a dual-stack listener reports IPv4 peers in that form. So `::/0` is about
-//!   IPv6 only.
-//! * A network with host bits set (`10.1.2.3/8`) counts as the network it lies in.
+//!   in a lookup: a dual-stack listener reports IPv4 peers in that form. So `::/0` covers IPv6 only.
+//! * A network with host bits set (`10.1.2.3/8`) counts as the network that contains it.
 
 use std::{fmt, net::IpAddr};
 
@@ -24,10 +23,10 @@ use super::{FromSetting, ParseError};
 /// The item that stands for peers on unix sockets.
 const UNIX: &str = "unix";
 
-/// Length of the prefix `::ffff:0:0/96`, under which IPv4 addresses are mapped (RFC 4291, 2.5.5.2).
+/// Length of the prefix `::ffff:0:0/96` of IPv4-mapped addresses (RFC 4291, 2.5.5.2).
 const MAPPED_PREFIX: u8 = 96;
 
-/// Characters of a wrong item that an error message shows.
+/// Characters of an invalid item that an error message shows.
 const SHOWN_CHARS: usize = 64;
 
 /// Networks, addresses and sockets that are trusted to name the client.
@@ -60,14 +59,14 @@ impl TrustedProxies {
         self.unix
     }
 
-    /// Whether nobody is trusted.
+    /// Whether no peer is trusted.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.networks.is_empty() && !self.unix
     }
 }
 
-/// Writes the list in the form of `TRUSTED_PROXIES`.
+/// Formats the list as in `TRUSTED_PROXIES`.
 impl fmt::Display for TrustedProxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let networks = self.networks.iter().map(ToString::to_string);
@@ -113,7 +112,7 @@ impl FromSetting for TrustedProxies {
 fn network(item: &str) -> Option<IpNet> {
     let network = match item.split_once('/') {
         Some((address, length)) => {
-            // `IpNet` alone would take leading zeros, which make a number octal to some readers.
+            // `IpNet` alone accepts leading zeros, which some parsers read as octal.
             address.parse::<IpAddr>().ok()?;
             let is_plain = length == "0" || !length.starts_with('0');
             is_plain.then(|| item.parse::<IpNet>())?.ok()?.trunc()
@@ -123,7 +122,7 @@ fn network(item: &str) -> Option<IpNet> {
     Some(unmapped(network).unwrap_or(network))
 }
 
-/// The IPv4 form of a network that lies within `::ffff:0:0/96`.
+/// Returns the IPv4 form of a network within `::ffff:0:0/96`.
 fn unmapped(network: IpNet) -> Option<IpNet> {
     let IpNet::V6(v6) = network else {
         return None;
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn unix_and_emptiness_are_told_apart() {
+    fn unix_sockets_make_a_list_nonempty() {
         let parse = |list| TrustedProxies::parse(list).unwrap();
         assert!(parse("unix").unix());
         assert!(!parse("unix").is_empty());
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_item_is_named() {
+    fn every_invalid_item_is_named() {
         #[track_caller]
         fn check(list: &str, expect: &str) {
             let reason = TrustedProxies::parse(list).unwrap_err().into_reason(false);
@@ -199,7 +198,7 @@ mod tests {
             r#""nope", "1.2.3", "UNIX" are none of these"#,
         );
         check("a\nb", r#""a\nb" is neither"#);
-        // Octal to some readers, with an address as well as with a network.
+        // Octal for some parsers, in an address as well as in a network.
         check("010.0.0.1", r#""010.0.0.1" is neither"#);
         check("010.0.0.0/8", r#""010.0.0.0/8" is neither"#);
         check("10.0.0.0/08", r#""10.0.0.0/08" is neither"#);

@@ -1,17 +1,32 @@
-//! Settings that are one word out of a few.
+//! Settings that are one word of a list, and short texts.
 //!
-//! [`one_of`] is the one place that compares words, so that every such setting ignores case in
-//! the same way. The two enums are the chassis's own; a service makes its own likewise.
+//! All of them use [`one_of`], so that every such setting ignores case in the same way. The enums
+//! are those of the chassis; a service defines its own in the same way.
 
 use std::fmt;
 
 use super::{FromSetting, ParseError};
 
-/// Finds the value of a word, in any case.
+/// The longest text that [`label`] accepts: it is a label of every metric and a field of every
+/// access record.
+const MAX_LABEL_BYTES: usize = 128;
+
+/// The form that [`label`] accepts, for help and errors.
+pub(in crate::config) const LABEL: &str = "text of 1 to 128 bytes without control characters";
+
+/// Parses a name that becomes a label of metrics and a field of records.
+pub(in crate::config) fn label(text: &str) -> Result<String, ParseError> {
+    if text.is_empty() || text.len() > MAX_LABEL_BYTES || text.contains(char::is_control) {
+        return Err(ParseError::new());
+    }
+    Ok(text.to_owned())
+}
+
+/// Returns the value of a word, in any case.
 ///
 /// # Errors
 ///
-/// [`ExpositionError`] if the text is none of the words.
+/// [`ParseError`] if the text is none of the words.
 pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, ParseError> {
     words
         .iter()
@@ -20,42 +35,42 @@ pub fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, ParseError>
         .ok_or_else(ParseError::new)
 }
 
-/// How a log record looks.
+/// The format of log records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogFormat {
-    /// One JSON object a line, for log shippers.
+    /// One JSON object per line, for log shippers.
     Json,
-    /// Coloured, aligned lines, for a person at a terminal.
+    /// Coloured, aligned lines, for a terminal.
     Pretty,
 }
 
-/// The header in which trusted proxies say whom they forward for.
+/// The header in which trusted proxies name the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For`, which nearly every proxy writes.
+    /// `X-Forwarded-For`, which nearly every proxy sends.
     XForwardedFor,
     /// `Forwarded`, the header of RFC 7239.
     Forwarded,
 }
 
-/// Which listener answers probes and metrics.
+/// The listeners that answer probes and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InfraEndpoints {
-    /// The main listener alone.
+    /// The main listener only.
     Main,
-    /// The admin listener alone.
+    /// The admin listener only.
     Admin,
-    /// Each of the two.
+    /// Both listeners.
     Both,
 }
 
 // === impl LogFormat ===
 
 impl LogFormat {
-    /// The word that stands for it in `LOG_FORMAT`.
+    /// Its word in `LOG_FORMAT`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +105,7 @@ impl FromSetting for LogFormat {
 // === impl ForwardedHeader ===
 
 impl ForwardedHeader {
-    /// The word that stands for it in `FORWARDED_HEADER`, which is the header's name in lower case.
+    /// Its word in `FORWARDED_HEADER`: the name of the header in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -125,7 +140,7 @@ impl FromSetting for ForwardedHeader {
 // === impl InfraEndpoints ===
 
 impl InfraEndpoints {
-    /// The word that stands for it in `INFRA_ENDPOINTS`.
+    /// Its word in `INFRA_ENDPOINTS`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -163,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_taken_in_any_case_and_nothing_else_is() {
+    fn words_are_accepted_in_any_case() {
         assert_eq!(LogFormat::parse("Pretty"), Ok(LogFormat::Pretty));
         assert_eq!(LogFormat::Json.show("JSON"), "json");
         assert!(LogFormat::parse("text").is_err());

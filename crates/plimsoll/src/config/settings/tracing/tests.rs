@@ -1,4 +1,4 @@
-//! Tests of [`super`]: the settings of traces, as a service gets them.
+//! Tests of [`super`] through [`load`].
 
 use super::*;
 use crate::{
@@ -19,8 +19,9 @@ fn on(more: &[(&'static str, &'static str)]) -> Traces {
     read(&[&[ENDPOINT], more].concat()).unwrap().unwrap()
 }
 
+/// TRC-2
 #[test]
-fn without_an_endpoint_there_are_no_traces() {
+fn traces_need_an_endpoint() {
     assert!(read(&[]).unwrap().is_none());
     assert!(
         read(&[("OTEL_TRACES_SAMPLER", "always_on")])
@@ -36,8 +37,9 @@ fn without_an_endpoint_there_are_no_traces() {
     }
 }
 
+/// TRC-2
 #[test]
-fn the_defaults_of_traces_are_those_of_open_telemetry() {
+fn defaults_are_those_of_open_telemetry() {
     let traces = on(&[]);
     assert_eq!(traces.endpoint, "http://collector:4318/v1/traces");
     assert_eq!(traces.timeout, Duration::from_secs(10));
@@ -51,8 +53,9 @@ fn the_defaults_of_traces_are_those_of_open_telemetry() {
     assert!(traces.headers.is_empty() && traces.attributes.is_empty());
 }
 
+/// TRC-2
 #[test]
-fn the_endpoint_of_traces_wins_and_is_taken_to_the_letter() {
+fn traces_endpoint_wins_and_is_used_unchanged() {
     let own = (
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "https://other/otlp?x=1",
@@ -105,8 +108,9 @@ fn headers_and_attributes_are_lists_of_pairs() {
     assert_eq!(traces.headers["api-key"], "other");
 }
 
+/// TRC-2
 #[test]
-fn every_mistake_in_the_settings_of_traces_is_told_and_no_header_shown() {
+fn all_errors_are_reported_without_a_header_value() {
     let errors = read(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "grpc://collector"),

@@ -1,0 +1,50 @@
+//! The proxies in front of the service, and how they name the client.
+
+use crate::config::{
+    reader::{Invalid, Reader},
+    value::{ForwardedHeader, ParseError, TrustedProxies},
+};
+
+/// Trusted proxies, and how they name the client.
+pub(super) struct Proxies {
+    pub(super) trusted: TrustedProxies,
+    pub(super) forwarded_header: ForwardedHeader,
+    pub(super) proxy_protocol: bool,
+}
+
+/// Reads `TRUSTED_PROXIES`, `FORWARDED_HEADER` and `PROXY_PROTOCOL`.
+///
+/// Rejects `PROXY_PROTOCOL=on` without trusted proxies: no peer could send the header.
+pub(super) fn read(from: &mut Reader<'_>) -> Result<Proxies, Invalid> {
+    let trusted = from
+        .setting(
+            "TRUSTED_PROXIES",
+            "Peers whose forwarded headers are believed; `unix` stands for those on a unix \
+             socket. Nobody if unset.",
+        )
+        .read_optional::<TrustedProxies>();
+    let forwarded_header = from
+        .setting(
+            "FORWARDED_HEADER",
+            "The one header that trusted peers are asked in.",
+        )
+        .default(ForwardedHeader::XForwardedFor.as_str())
+        .read::<ForwardedHeader>();
+    let proxy_protocol = from
+        .setting(
+            "PROXY_PROTOCOL",
+            "Whether trusted peers send a PROXY header, version 1 or 2, before anything else.",
+        )
+        .default("off")
+        .read::<bool>();
+    let (trusted, proxy_protocol) = (trusted?.unwrap_or_default(), proxy_protocol?);
+    if proxy_protocol && trusted.is_empty() {
+        let reason = "on without TRUSTED_PROXIES, so nobody may send the header";
+        return Err(from.reject("PROXY_PROTOCOL", ParseError::because(reason)));
+    }
+    Ok(Proxies {
+        trusted,
+        forwarded_header: forwarded_header?,
+        proxy_protocol,
+    })
+}
