@@ -239,9 +239,10 @@ impl ConnectionState {
             Phase::Idle => Reading::Idle(since),
             Phase::Head => Reading::Head(since),
             Phase::HeadBegun => {
-                let now = Instant::now();
-                self.phase.set(Phase::Head, self.micros(now));
-                Reading::Head(now)
+                // Rounded to the stored unit. A later deadline that differs would rearm the timer.
+                let now = self.micros(Instant::now());
+                self.phase.set(Phase::Head, now);
+                Reading::Head(self.at(now))
             }
         })
     }
@@ -413,6 +414,16 @@ mod tests {
         advance(Duration::from_secs(3)).await;
         state.record_read(1);
         assert_eq!(left(&state), Some(2.0), "a byte now and then wins no time");
+    }
+
+    #[tokio::test]
+    async fn head_deadline_is_the_same_at_each_computation() {
+        let state = ConnectionState::new();
+        state.request_began();
+        state.request_ended(Instant::now());
+        state.record_read(1);
+        let first = state.deadline(TIMEOUTS);
+        assert_eq!(state.deadline(TIMEOUTS), first);
     }
 
     #[tokio::test(start_paused = true)]
