@@ -3,12 +3,15 @@
 //! ```text
 //! phase        what is read between two requests, and since when
 //! http1        framing of requests, bytes of heads     http2        streams, incomplete heads
-//! unread_body  the rest of a body, being discarded     eviction     closed to free a connection
+//! unread_body  the rest of a body, being discarded     eviction     closed to free a permit
 //! timeouts     the deadline, computed from all of it
 //! ```
 //!
-//! Nearly every field is written and read by the task of the connection. Other threads read them for
-//! evictions, and may see a value late, but never one that was not stored.
+//! # Threads
+//!
+//! The task of the connection writes most fields. Over HTTP/2 the tasks of its streams count streams
+//! and requests. The connection limiter reads the state from the threads of other workers, to choose
+//! a connection to evict. Such a reader may see an old value, but never one that was not stored.
 
 mod eviction;
 mod http1;
@@ -41,41 +44,48 @@ pub(crate) use self::{
 };
 use crate::sync::Mutex;
 
-/// The state of one connection.
+/// The state of one connection, from its accept to its close.
 #[derive(Debug)]
 pub(crate) struct ConnectionState {
+    /// The origin of all times below.
     opened: Instant,
     /// Requests in progress over HTTP/1, open streams over HTTP/2.
+    ///
+    /// Decremented with `Release` after the other fields, and read with `Acquire`. So a limiter that
+    /// reads 0 also reads the phase that the last request left.
     active: AtomicU32,
-    /// What is read while nothing is active.
+    /// What the connection reads while nothing is active.
     phase: PhaseCell,
-    /// Since when the client accepts no bytes, in microseconds after `opened`; 0 while it does.
+    /// When the client stopped accepting bytes, in microseconds after `opened`; 0 while it accepts
+    /// them. Written by the I/O of the connection.
     write_stalled_since: AtomicU64,
     eviction: Eviction,
     http1: Http1State,
     http2: Http2State,
-    /// How many requests of HTTP/1 had a body. The number of the last one identifies it.
+    /// The number of HTTP/1 requests that had a body. It identifies the current body.
     bodies: AtomicU32,
-    /// What the unread rest of the current body means for the connection: an [`UnreadBody`].
+    /// An [`UnreadBody`]: what the unread rest of the current body means for the connection. Written
+    /// by the task that drops the body, which may run on another thread.
     unread_body: AtomicU8,
     /// The rest of the current body, while it is discarded.
     unread_rest: Mutex<Option<UnreadRest>>,
-    /// The client may still be sending or reading when HTTP ends, so the close has to linger.
+    /// Set if the close has to linger: the client may still be sending or reading when HTTP ends.
     may_linger: AtomicBool,
-    /// What the connection was upgraded to: an [`Upgrade`].
+    /// An [`Upgrade`]: the protocol after HTTP.
     upgrade: AtomicU8,
-    /// The client has sent a byte of TLS or HTTP, behind a PROXY header if there is one.
+    /// Set by the first byte of TLS or HTTP. A PROXY header does not count.
     sent_bytes: AtomicBool,
-    /// The connection closes as soon as it is idle, so I/O polls the socket itself: the reactor may
-    /// not have reported the last bytes.
+    /// Set if the connection closes as soon as it is idle. I/O then polls the socket itself, because
+    /// the reactor may not have reported the last bytes.
     closing: AtomicBool,
 }
 
-/// What a connection was upgraded to. An upgraded connection has no deadlines: the code that took it
-/// over sets its own.
+/// The protocol after an upgrade.
+///
+/// An upgraded connection has no deadlines: the code that uses it sets its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Upgrade {
-    /// Nothing.
+    /// The connection was not upgraded.
     None = 0,
     /// A WebSocket, which the drain closes.
     WebSocket = 1,
@@ -84,7 +94,7 @@ enum Upgrade {
 }
 
 impl ConnectionState {
-    /// A connection that is opened now. The timeout of its first head begins now, too.
+    /// Creates the state of a connection that opens now. The timeout of its first head starts now.
     pub(crate) fn new() -> Self {
         Self {
             opened: Instant::now(),
@@ -104,14 +114,14 @@ impl ConnectionState {
         }
     }
 
-    /// The framing of requests over HTTP/1.
+    /// Returns the state that only HTTP/1 has.
     pub(crate) const fn http1(&self) -> &Http1State {
         &self.http1
     }
 
     // === requests ===
 
-    /// A request begins. Over HTTP/2 its stream has begun before.
+    /// Counts a request that begins. Over HTTP/2 its stream was counted before.
     pub(crate) fn request_began(&self) {
         if self.http2.is_multiplexed() {
             self.http2.request_began();
@@ -120,7 +130,7 @@ impl ConnectionState {
         }
     }
 
-    /// A request ends: the last byte of its response was handed over, or it was cancelled.
+    /// Counts a request that ends: hyper has the last byte of its response, or it was cancelled.
     pub(crate) fn request_ended(&self, now: Instant) {
         if self.http2.is_multiplexed() {
             self.http2.request_ended();
@@ -131,18 +141,18 @@ impl ConnectionState {
         self.active.fetch_sub(1, Ordering::Release);
     }
 
-    /// Whether a request is in progress, or a stream is open.
+    /// Returns true if a request is in progress, or a stream is open.
     pub(crate) fn is_busy(&self) -> bool {
         self.active.load(Ordering::Acquire) > 0
     }
 
-    /// Whether there has been a request: over HTTP/2 since it began, over HTTP/1 since it ended.
+    /// Returns true after the first request: over HTTP/2 since it began, over HTTP/1 since it ended.
     pub(crate) fn has_had_request(&self) -> bool {
         self.phase.get().0 == Phase::Idle
     }
 
-    /// The size limit of a head that is complete now, in bytes: all that was read for it. HTTP/2 has
-    /// a limit of its own, so 0.
+    /// Returns an upper bound for the size of the last head, in bytes: everything read since the last
+    /// request. Over HTTP/2, where h2 limits heads, it is 0.
     pub(crate) fn head_bytes(&self) -> u64 {
         if self.http2.is_multiplexed() {
             return 0;
@@ -150,7 +160,7 @@ impl ConnectionState {
         self.http1.head_bytes()
     }
 
-    /// Whether a head has begun and is incomplete.
+    /// Returns true if a head has begun and is incomplete.
     pub(crate) fn is_in_head(&self) -> bool {
         if self.http2.is_multiplexed() {
             return self.http2.partial_head_since() > 0;
@@ -174,13 +184,13 @@ impl ConnectionState {
         }
     }
 
-    /// Records a write: whether the client accepted bytes while there were bytes to send.
+    /// Records the result of a write: whether the client accepted any bytes.
     pub(crate) fn record_write(&self, accepted: bool) {
         let is_stalled = self.write_stalled_since.load(Ordering::Relaxed) > 0;
         if accepted && is_stalled {
             self.write_stalled_since.store(0, Ordering::Relaxed);
             if !self.is_busy() {
-                // The response was handed over before, and is sent only now.
+                // hyper finished the response earlier, but the client receives it only now.
                 self.phase.set_time(self.micros(Instant::now()));
             }
         } else if !accepted && !is_stalled {
@@ -189,13 +199,13 @@ impl ConnectionState {
         }
     }
 
-    /// Since when the client has accepted no bytes of a response.
+    /// Returns when the client stopped accepting bytes, if it accepts none now.
     pub(crate) fn write_stalled_since(&self) -> Option<Instant> {
         let since = self.write_stalled_since.load(Ordering::Relaxed);
         (since > 0).then(|| self.at(since))
     }
 
-    /// Whether a response was handed over, and the client has not accepted all of it.
+    /// Returns true if hyper has finished a response and the client has not accepted all of it.
     pub(crate) fn is_sending(&self) -> bool {
         !self.is_busy() && self.write_stalled_since.load(Ordering::Relaxed) > 0
     }
@@ -205,15 +215,15 @@ impl ConnectionState {
         self.sent_bytes.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the client has sent a byte of TLS or HTTP.
+    /// Returns true if the client has sent a byte of TLS or HTTP.
     pub(crate) fn has_sent_bytes(&self) -> bool {
         self.sent_bytes.load(Ordering::Relaxed)
     }
 
     // === deadlines ===
 
-    /// When the present wait times out, and what the connection waits for. `None` if nothing that the
-    /// connection waits for has a timeout.
+    /// Returns when the current wait times out, and what the connection waits for. `None` if the wait
+    /// has no timeout here, as while a handler runs.
     pub(crate) fn deadline(&self, timeouts: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
         let write_stalled_since = self.write_stalled_since();
         let partial = self.http2.partial_head_since();
@@ -222,7 +232,7 @@ impl ConnectionState {
         let activity = Activity {
             write_stalled_since,
             partial_head_since,
-            // To read the phase may store the beginning of a head, so it is left alone meanwhile.
+            // Reading the phase may store the start time of a head, so it is read only if needed.
             reading: (!is_waiting).then(|| self.reading()).flatten(),
         };
         activity.deadline(timeouts)
@@ -247,24 +257,25 @@ impl ConnectionState {
         })
     }
 
-    /// How long the present head, or the present idle time, has lasted.
+    /// Returns how long the current head or the current idle time has lasted.
     pub(crate) fn waited(&self) -> Duration {
         Instant::now() - self.at(self.phase.get().1)
     }
 
-    /// Makes I/O poll the socket itself, because the connection closes as soon as it is idle.
+    /// Marks a connection that closes as soon as it is idle. I/O then polls the socket itself.
     pub(crate) fn set_closing(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
 
+    /// Returns true if the connection closes as soon as it is idle.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Relaxed)
     }
 
     // === upgrades ===
 
-    /// Records that HTTP has ended and the connection has not. The drain closes a `websocket`, and
-    /// waits for other protocols.
+    /// Records that another protocol follows HTTP on this connection. The drain closes a `websocket`
+    /// and waits for other protocols.
     pub(crate) fn set_upgraded(&self, websocket: bool) {
         let upgrade = if websocket {
             Upgrade::WebSocket
@@ -274,27 +285,30 @@ impl ConnectionState {
         self.upgrade.store(upgrade as u8, Ordering::Release);
     }
 
+    /// Returns true if another protocol follows HTTP.
     pub(crate) fn is_upgraded(&self) -> bool {
         self.upgrade.load(Ordering::Acquire) != Upgrade::None as u8
     }
 
-    /// Whether it is a WebSocket, which the drain closes.
+    /// Returns true for a WebSocket that the drain closes.
     pub(crate) fn is_websocket(&self) -> bool {
         self.upgrade.load(Ordering::Acquire) == Upgrade::WebSocket as u8
     }
 
-    /// Whether it was upgraded, and counts as cut off if it is open at the end of the drain.
+    /// Returns true for another protocol, whose connection counts as cut off if it outlasts the drain.
     pub(crate) fn outlives_http(&self) -> bool {
         self.upgrade.load(Ordering::Acquire) == Upgrade::Other as u8
     }
 
     // === eviction ===
 
-    /// The order in which connections are evicted, lowest first: connections without a complete head
-    /// before idle ones, then by how long they have waited. `None` if it must not be evicted.
+    /// Returns the eviction order, lowest first. `None` if the connection must not be evicted.
+    ///
+    /// Connections without a complete head come before idle ones, and among these the longest wait
+    /// comes first.
     pub(crate) fn eviction_order(&self) -> Option<(bool, Instant)> {
-        // A connection of the reserve holds no permit that another one could take.
-        if self.is_busy() || self.is_sending() || self.is_last_answer() || self.is_upgraded() {
+        // A connection of the reserve holds no regular permit, so its eviction would free none.
+        if self.is_busy() || self.is_sending() || self.is_last_response() || self.is_upgraded() {
             return None;
         }
         let (phase, since) = self.phase.get();
@@ -302,7 +316,7 @@ impl ConnectionState {
         Some((is_idle, self.at(since)))
     }
 
-    /// Evicts the connection, unless it is busy or has been evicted. Returns what it waited for.
+    /// Evicts the connection, unless it is busy or already evicted. Returns what it waited for.
     ///
     /// A request that arrives at the same moment is still handled.
     pub(crate) fn evict(&self) -> Option<WaitReason> {
@@ -318,13 +332,13 @@ impl ConnectionState {
         })
     }
 
-    /// Marks the connection closed. Returns false if it was evicted before, so that its permit is
-    /// released once.
+    /// Marks the connection closed. Returns false if it was evicted before: its permit is then
+    /// already released.
     pub(crate) fn mark_closed(&self) -> bool {
         self.eviction.mark()
     }
 
-    /// Waits for the eviction. One task may wait.
+    /// Waits for the eviction. One task may wait, because there is one waker.
     pub(crate) async fn evicted(&self) {
         poll_fn(|cx| {
             self.set_waker(cx.waker());
@@ -337,31 +351,33 @@ impl ConnectionState {
         .await;
     }
 
+    /// Returns true if the connection was evicted.
     pub(crate) fn is_evicted(&self) -> bool {
         self.eviction.is_evicted()
     }
 
-    /// Sets the waker of the connection's task, for evictions and for unread bodies.
+    /// Sets the waker of the connection's task, which evictions and unread bodies wake.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         self.eviction.set_waker(waker);
     }
 
-    /// Marks a connection that was accepted above the limit, for one probe.
+    /// Marks a connection of the reserve, which is accepted above the limit for one request.
     pub(crate) fn set_reserve(&self) {
         self.eviction.set_reserve();
     }
 
+    /// Returns true for a connection of the reserve.
     pub(crate) fn is_reserve(&self) -> bool {
         self.eviction.is_reserve()
     }
 
-    /// Whether it has had the one request that a connection of the reserve may have.
-    pub(crate) fn is_spent(&self) -> bool {
+    /// Returns true if a connection of the reserve has had its one request.
+    pub(crate) fn is_reserve_used(&self) -> bool {
         self.is_reserve() && self.has_had_request()
     }
 
-    /// Whether the present response is the last one on the connection.
-    pub(crate) fn is_last_answer(&self) -> bool {
+    /// Returns true if the current response is the last one on the connection.
+    pub(crate) fn is_last_response(&self) -> bool {
         self.is_reserve() || self.is_evicted()
     }
 
@@ -388,32 +404,33 @@ mod tests {
         write: Duration::from_secs(30),
     };
 
-    fn left(state: &ConnectionState) -> Option<f64> {
+    /// The time until the deadline, in seconds.
+    fn remaining(state: &ConnectionState) -> Option<f64> {
         let (deadline, _) = state.deadline(TIMEOUTS)?;
         Some((deadline - Instant::now()).as_secs_f64().round())
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_head_has_its_time_from_the_connection_or_from_its_first_byte() {
+    async fn head_timeout_starts_at_open_or_first_byte() {
         let state = ConnectionState::new();
         advance(Duration::from_secs(2)).await;
         state.record_read(1);
         assert_eq!(
-            left(&state),
+            remaining(&state),
             Some(3.0),
-            "bytes of the first head win no time"
+            "bytes of the first head do not extend its timeout"
         );
         state.request_began();
-        assert_eq!(left(&state), None);
+        assert_eq!(remaining(&state), None);
         advance(Duration::from_secs(60)).await;
         state.request_ended(Instant::now());
-        assert_eq!(left(&state), Some(120.0));
+        assert_eq!(remaining(&state), Some(120.0));
         advance(Duration::from_secs(100)).await;
         state.record_read(1);
-        assert_eq!(left(&state), Some(5.0));
+        assert_eq!(remaining(&state), Some(5.0));
         advance(Duration::from_secs(3)).await;
         state.record_read(1);
-        assert_eq!(left(&state), Some(2.0), "a byte now and then wins no time");
+        assert_eq!(remaining(&state), Some(2.0), "later bytes do not extend it");
     }
 
     #[tokio::test]
@@ -427,30 +444,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_waited_for_even_while_a_request_is_handled() {
+    async fn write_timeout_runs_while_request_is_in_progress() {
         let state = ConnectionState::new();
         state.request_began();
         state.record_write(false);
         advance(Duration::from_secs(10)).await;
         state.record_write(false);
-        assert_eq!(left(&state), Some(20.0));
+        assert_eq!(remaining(&state), Some(20.0));
         state.record_write(true);
-        assert_eq!(left(&state), None);
+        assert_eq!(remaining(&state), None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_no_request_makes_room_before_whoever_is_idle() {
+    async fn connection_without_request_is_evicted_before_idle_one() {
         let idle = ConnectionState::new();
         idle.request_began();
         idle.request_ended(Instant::now());
         advance(Duration::from_secs(1)).await;
-        let silent = ConnectionState::new();
+        let without_request = ConnectionState::new();
         let busy = ConnectionState::new();
         busy.request_began();
-        assert!(silent.eviction_order() < idle.eviction_order());
+        assert!(without_request.eviction_order() < idle.eviction_order());
         assert_eq!(busy.evict(), None);
-        assert_eq!(silent.evict(), Some(WaitReason::Head));
-        assert_eq!(silent.evict(), None, "once is enough");
+        assert_eq!(without_request.evict(), Some(WaitReason::Head));
+        assert_eq!(without_request.evict(), None, "evicted once");
         assert_eq!(idle.evict(), Some(WaitReason::Idle));
     }
 }

@@ -1,23 +1,24 @@
-//! Connections: from the socket to the edge.
+//! The server: accepts connections, and passes their requests to the edge.
 //!
 //! ```text
-//! Bound ──listen──▶ Listener ──accept──▶ connection ──▶ Edge
+//! Bound ──listen──▶ Listener ──accept──▶ Connection ──▶ Edge
 //! ```
 //!
-//! The address is bound while the service starts, so that a clash is found at once, and listened on
-//! when it is ready, so that nobody is kept in a queue that nobody empties. A socket that the service
-//! manager hands over is listened on before and after the service ([`inherited`]).
+//! The address is bound while the service starts, so that a conflict is reported immediately. The
+//! service listens on it when it is ready, so that no client waits in a queue during the start. An
+//! activated socket listens before and after the process ([`socket_activation`]).
 //!
-//! # Why not `axum::serve`
+//! # Comparison with `axum::serve`
 //!
-//! In axum 0.8 it arms no timer for the request head, has no deadline for its drain, and does not say
-//! when a connection is idle. The last matters most: hyper's own timer for the head runs also between two
-//! requests, so it cannot tell a slow client from a quiet one. Here the stream itself is watched.
+//! `axum::serve` of axum 0.8 has no timeout for a request head and no deadline for its drain. It does
+//! not report when a connection is idle. The last matters most: hyper's timer for a head also runs
+//! between two requests, so it does not distinguish a slow client from an idle one. This server
+//! tracks the bytes of each connection instead.
 //!
-//! # Which HTTP
+//! # HTTP version
 //!
-//! Over TLS the client and we agree on it (ALPN). Without TLS it is HTTP/1, unless `HTTP2_CLEARTEXT`
-//! is on and the client begins as HTTP/2 does.
+//! Over TLS, ALPN selects the version. Without TLS it is HTTP/1, unless `HTTP2_CLEARTEXT` is on and
+//! the client starts with the preface of HTTP/2.
 
 mod accept;
 mod connection_limiter;
@@ -40,11 +41,11 @@ pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{
     accept::AcceptConfig,
     listener::{BindError, Bound},
-    socket_activation::{ActivatedListener, take as take_inherited},
+    socket_activation::{ActivatedListener, take as take_activated},
     tls::Tls,
 };
 #[cfg(feature = "tls")]
 pub(crate) use self::{
     io::ALPN_HTTP2,
-    tls::{CertificateReader as TlsReader, TlsError, TlsEvent, WATCH_EVERY, watch},
+    tls::{CertificateReader as TlsReader, TlsError, TlsEvent, WATCH_INTERVAL, watch},
 };

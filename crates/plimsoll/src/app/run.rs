@@ -27,7 +27,7 @@ use crate::{
         SdNotify, ShutdownReport, Signals, Stop, Watchdog, WatchdogNotifier, hard_limit,
         stall_limit,
     },
-    server::{ActivatedListener, take_inherited},
+    server::{ActivatedListener, take_activated},
     telemetry::{Log, Output, Record},
 };
 
@@ -304,7 +304,7 @@ fn inherit(sockets: &ActivationSockets) -> Result<ActivatedListener, ConfigError
             Ok(ActivatedListener::default())
         }
         ActivationSockets::Named(names) => {
-            take_inherited(names).map_err(|found| ActivationSockets::unusable(names.len(), found))
+            take_activated(names).map_err(|found| ActivationSockets::unusable(names.len(), found))
         }
         ActivationSockets::Mistake(errors) => Err(errors.clone()),
     }

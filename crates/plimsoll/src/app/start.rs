@@ -120,7 +120,7 @@ impl<S: Settings> Prepared<S> {
         let router = router::complete(router, layers, endpoints, &registry, &log)?;
         #[cfg(feature = "testing")]
         let local_addr = main.local_addr();
-        let address = main.shown();
+        let address = main.display_addr();
         let acceptor = AcceptConfig {
             edge: Edge::new(router, edge, endpoints),
             connections: Arc::clone(&lifecycle.connections),

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Level},
     error::chain,
     metrics::Registry,
-    server::{ALPN_HTTP2, Tls, TlsEvent, TlsReader, WATCH_EVERY, watch},
+    server::{ALPN_HTTP2, Tls, TlsEvent, TlsReader, WATCH_INTERVAL, watch},
     telemetry::Log,
 };
 
@@ -74,7 +74,7 @@ pub(super) fn keep_fresh(
             });
         }
     };
-    tokio::spawn(watch(Arc::clone(tls), reader, WATCH_EVERY, reload, told));
+    tokio::spawn(watch(Arc::clone(tls), reader, WATCH_INTERVAL, reload, told));
 }
 
 fn set_expiry(registry: &Registry, not_after: SystemTime) {

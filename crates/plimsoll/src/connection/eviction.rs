@@ -1,4 +1,4 @@
-//! The eviction of a connection, when the number of connections is at its limit.
+//! The eviction of a connection at the limit of connections.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -7,16 +7,16 @@ use std::{
 
 use crate::sync::{Mutex, lock};
 
-/// Whether a connection has been evicted, and the task to wake for that.
+/// The eviction flag of a connection, and the task that an eviction wakes.
 ///
-/// The connection limiter evicts from the threads of other workers.
+/// The connection limiter sets the flag from the threads of other workers.
 #[derive(Debug)]
 pub(super) struct Eviction {
-    /// Evicted, or closed: the limiter counts its permit once in either case.
+    /// Set by an eviction or by the close, whichever comes first. So the permit is released once.
     is_evicted: AtomicBool,
-    /// It was accepted above the limit, for one probe.
+    /// Set if the connection was accepted above the limit, for one request.
     is_reserve: AtomicBool,
-    /// Wakes the task of the connection.
+    /// The waker of the connection's task.
     waker: Mutex<Option<Waker>>,
 }
 
@@ -29,7 +29,7 @@ impl Eviction {
         }
     }
 
-    /// Marks the connection evicted. Returns false if it was marked before.
+    /// Marks the connection evicted. Returns false if it was already marked.
     pub(super) fn mark(&self) -> bool {
         !self.is_evicted.swap(true, Ordering::AcqRel)
     }

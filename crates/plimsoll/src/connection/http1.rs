@@ -1,39 +1,39 @@
-//! The state of a connection that only HTTP/1 has: the framing of its requests.
+//! The HTTP/1 part of the connection state: framing of requests, and bytes of heads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// How the body of a request is framed, as parsed by hyper.
+/// The framing of a request body, as parsed by hyper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// The body has this many bytes, which may be none.
+    /// The body has this length in bytes, which may be 0.
     Length(u64),
     /// The body is chunked.
     Chunked,
 }
 
-/// The framing of a request is malformed. hyper reports this as an error of the body.
+/// Malformed framing of a request, which hyper reports as an error of the body.
 #[derive(Debug, thiserror::Error)]
 #[error("the framing of the request is malformed")]
 pub(crate) struct MalformedFraming;
 
-/// What the scanner of a connection and its requests share.
+/// The state that the message scanner of a connection shares with its requests.
 ///
-/// Both run in the task of the connection, so the order of accesses is that of the program.
+/// Both run in the task of the connection, so `Relaxed` accesses are in program order.
 #[derive(Debug)]
 pub(crate) struct Http1State {
-    /// Bytes that were read since the last request ended. The head of a request has at most that many.
+    /// Bytes that were read since the last request ended. A head has at most that size.
     head_bytes: AtomicU64,
-    /// The framing of the parsed head, or one of the two values below.
+    /// The body length of the parsed head, [`CHUNKED`] or [`UNKNOWN`].
     framing: AtomicU64,
-    /// The last target had a fragment.
+    /// Set if the last target had a fragment.
     fragment: AtomicBool,
-    /// Malformed framing was found, and is not counted yet.
+    /// Set if malformed framing was found and is not counted yet.
     malformed: AtomicBool,
 }
 
-/// No head has been parsed since the framing was taken.
+/// The value of `framing` if no head has been parsed since it was taken.
 const UNKNOWN: u64 = u64::MAX;
-/// [`Framing::Chunked`]. hyper accepts no length as large as these two.
+/// The value of `framing` for [`Framing::Chunked`]. hyper accepts no length as large as these two.
 const CHUNKED: u64 = u64::MAX - 1;
 
 impl Http1State {
@@ -67,12 +67,12 @@ impl Http1State {
         self.framing.store(value, Ordering::Relaxed);
     }
 
-    /// Whether hyper has parsed the last head, and no body follows it.
+    /// Returns true if hyper has parsed the last head, and no body follows it.
     pub(crate) fn has_no_body(&self) -> bool {
         self.framing.load(Ordering::Relaxed) == 0
     }
 
-    /// Takes the framing of the last head; `None` if hyper has not parsed it.
+    /// Takes the framing of the last head. `None` if hyper has not parsed it.
     pub(crate) fn take_framing(&self) -> Option<Framing> {
         let value = self.framing.load(Ordering::Relaxed);
         self.framing.store(UNKNOWN, Ordering::Relaxed);
@@ -88,7 +88,7 @@ impl Http1State {
         self.fragment.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the last target had a fragment, which RFC 9112, 3.2, does not allow.
+    /// Returns true if the last target had a fragment, which RFC 9112, 3.2, does not allow.
     pub(crate) fn has_fragment(&self) -> bool {
         self.fragment.load(Ordering::Relaxed)
     }
@@ -98,7 +98,7 @@ impl Http1State {
         self.malformed.store(true, Ordering::Relaxed);
     }
 
-    /// Returns once whether malformed framing was found: the caller counts it.
+    /// Returns true once after malformed framing was found, so that the caller counts it once.
     pub(crate) fn take_malformed(&self) -> bool {
         self.malformed.swap(false, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! The state of a connection that only HTTP/2 has: its requests, its heads, and when it last read.
+//! The HTTP/2 part of the connection state: requests, incomplete heads, and the time of the last read.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -6,27 +6,29 @@ use tokio::time::Instant;
 
 use super::{ConnectionState, Phase};
 
-/// How far a client has sent the head of a request.
+/// How much of the head of a request has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeadProgress {
     /// No head is incomplete.
     Complete,
-    /// A head is incomplete that began in these bytes, after the end of another head.
+    /// A head is incomplete. It began in these bytes, after the end of another head.
     Begun,
-    /// A head is incomplete that may have begun in earlier bytes.
+    /// A head is incomplete. It may have begun in earlier bytes.
     Incomplete,
 }
 
-/// Written by the task of the connection and by the tasks of its streams.
+/// The state that only HTTP/2 has.
 #[derive(Debug)]
 pub(super) struct Http2State {
-    /// The connection is HTTP/2: its streams are counted as active, not its requests.
+    /// Set for HTTP/2, where streams are counted as active, not requests.
     is_multiplexed: AtomicBool,
-    /// Requests in progress. A stream may outlast its request.
+    /// Requests in progress. A stream may outlast its request. Written by the tasks of the streams.
     requests: AtomicU32,
     /// When the incomplete head began, in microseconds after `opened`; 0 if none is incomplete.
+    /// Written by the task of the connection.
     partial_head_since: AtomicU64,
-    /// When the last byte came while there was no stream, in microseconds after `opened`.
+    /// When the last byte arrived while no stream was open, in microseconds after `opened`. Written by
+    /// the task of the connection.
     last_read: AtomicU64,
 }
 
@@ -62,12 +64,12 @@ impl Http2State {
 }
 
 impl ConnectionState {
-    /// Marks the connection as HTTP/2: from now on streams are counted, not requests.
+    /// Marks the connection as HTTP/2. From then on streams are counted as active, not requests.
     pub(crate) fn set_multiplexed(&self) {
         self.http2.is_multiplexed.store(true, Ordering::Relaxed);
     }
 
-    /// Records how far a head has been sent. More bytes of the same head do not extend its deadline.
+    /// Records how much of a head has arrived. More bytes of the same head do not extend its deadline.
     pub(crate) fn set_head(&self, head: HeadProgress) {
         let since = &self.http2.partial_head_since;
         let is_known = since.load(Ordering::Relaxed) > 0;
@@ -78,36 +80,35 @@ impl ConnectionState {
         }
     }
 
-    /// A stream begins, with its request.
+    /// Counts a stream that begins.
     pub(crate) fn stream_began(&self) {
         self.active.fetch_add(1, Ordering::Relaxed);
         self.phase.set_phase(Phase::Idle);
     }
 
-    /// A stream ends, which may be later than the end of its request.
+    /// Counts a stream that ends, which may be later than its request.
     pub(crate) fn stream_ended(&self) {
         self.phase.set_time(self.micros(Instant::now()));
         self.active.fetch_sub(1, Ordering::Release);
     }
 
-    /// Keeps the stream open for a lingering close: the client may not have read all of a response
-    /// yet. To close now would reset the connection, and the unread bytes would be lost.
+    /// Makes the close linger, because the client may not have read all of a response yet. An
+    /// immediate close could reset the connection, and the client would lose the unread bytes.
     pub(crate) fn set_response_unsent(&self) {
         self.may_linger.store(true, Ordering::Relaxed);
     }
 
-    /// How many responses were handed to the socket or to h2, and are not sent as far as is known.
-    pub(crate) fn unsent(&self) -> u32 {
+    /// Returns the number of responses that hyper has finished and that are not known to be sent.
+    pub(crate) fn unsent_responses(&self) -> u32 {
         if self.http2.is_multiplexed() {
-            // A stream ends when all of its response is sent, its request when the last piece was
-            // handed over.
+            // A stream ends when its response is sent, a request when h2 has its last piece.
             let streams = self.active.load(Ordering::Acquire);
             return streams.saturating_sub(self.http2.requests.load(Ordering::Acquire));
         }
         self.is_sending().into()
     }
 
-    /// Since when no request has ended and, over HTTP/2, no byte has come.
+    /// Returns when the last request ended or, over HTTP/2, the last byte arrived, whichever is later.
     pub(crate) fn quiet_since(&self) -> Instant {
         let (_, since) = self.phase.get();
         self.at(since.max(self.http2.last_read.load(Ordering::Relaxed)))

@@ -1,26 +1,34 @@
-//! What a connection reads between two requests, and since when, in one word.
+//! What a connection reads between two requests and since when, packed into one word.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A phase and the moment at which it began.
+/// A phase and the time at which it began.
 ///
-/// The task of the connection writes it, and the connection limiter reads it from other threads. Both
-/// parts share one word, so a reader never sees the phase of one moment with the time of another.
+/// The connection limiter reads it from other threads. Both parts share one word, so it never reads
+/// the phase of one moment with the time of another.
+///
+/// # Writers
+///
+/// [`PhaseCell::set_phase`] and [`PhaseCell::set_time`] load and then store. Over HTTP/1 only the
+/// task of the connection writes. Over HTTP/2 the tasks of its streams write as well. The phase is
+/// then [`Phase::Idle`] from the first stream on, so a concurrent store can lose only a time. That
+/// happens if a stream begins while another one ends. The time is set again when the new stream ends.
 #[derive(Debug)]
 pub(super) struct PhaseCell(AtomicU64);
 
+/// What a connection reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// No byte of the next request has been read.
     Idle = 0,
-    /// A head has begun. The time is still that of the phase before: the clock is read only if the
-    /// head is incomplete when the connection next computes its deadline.
+    /// A head has begun, and the time is still that of the previous phase. The clock is read only if
+    /// the head is incomplete when the connection next computes its deadline.
     HeadBegun = 1,
-    /// A head has begun at the stored time.
+    /// A head began at the stored time.
     Head = 2,
 }
 
-/// The bits of the word that hold the phase; the time is above them.
+/// The number of low bits that hold the phase. The time is above them.
 const PHASE_BITS: u32 = 2;
 
 impl PhaseCell {
@@ -28,7 +36,7 @@ impl PhaseCell {
         Self(AtomicU64::new(phase as u64))
     }
 
-    /// The phase, and its time in microseconds after the connection was opened.
+    /// Returns the phase, and its time in microseconds after the connection was opened.
     pub(super) fn get(&self) -> (Phase, u64) {
         let word = self.0.load(Ordering::Relaxed);
         let phase = match word & ((1 << PHASE_BITS) - 1) {
@@ -39,7 +47,7 @@ impl PhaseCell {
         (phase, word >> PHASE_BITS)
     }
 
-    /// Begins a phase. Microseconds of 146,000 years fit.
+    /// Sets the phase and its time. The word holds the microseconds of 146,000 years.
     pub(super) fn set(&self, phase: Phase, micros: u64) {
         self.0
             .store(micros << PHASE_BITS | phase as u64, Ordering::Relaxed);

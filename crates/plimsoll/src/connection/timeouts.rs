@@ -1,17 +1,17 @@
-//! The deadline of a connection, as a pure function of what the connection does.
+//! The deadline of a connection, as a pure function of its activity.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long a connection may wait in each state (contract SRV-1).
+/// The timeouts of a connection (contract SRV-1).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectionTimeouts {
-    /// For a complete request head, `READ_TIMEOUT`.
+    /// The time for a complete request head: `READ_TIMEOUT`.
     pub(crate) head: Duration,
-    /// For the next request, `IDLE_TIMEOUT`.
+    /// The time until the next request: `IDLE_TIMEOUT`.
     pub(crate) idle: Duration,
-    /// For the client to accept any bytes of a response, `WRITE_TIMEOUT`.
+    /// The time in which the client accepts at least one byte of a response: `WRITE_TIMEOUT`.
     pub(crate) write: Duration,
 }
 
@@ -22,25 +22,25 @@ pub(crate) enum WaitReason {
     Head,
     /// The next request.
     Idle,
-    /// The client, which accepts no bytes of a response.
+    /// Space in the send buffer: the client accepts no bytes of a response.
     Write,
 }
 
 /// What a connection does at one moment, as far as its deadline depends on it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Activity {
-    /// Since when the client has accepted no bytes, if there are bytes to send.
+    /// When the client stopped accepting bytes, if there are bytes to send.
     pub(super) write_stalled_since: Option<Instant>,
-    /// Since when a head of HTTP/2 is incomplete.
+    /// When the incomplete head of HTTP/2 began.
     pub(super) partial_head_since: Option<Instant>,
     /// What the connection reads, if no request is in progress.
     pub(super) reading: Option<Reading>,
 }
 
-/// What a connection reads between two requests, and since when.
+/// What a connection reads between two requests, and when that began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// Nothing yet of the next request.
+    /// The next request, of which no byte has arrived.
     Idle(Instant),
     /// A head, or the first bytes of the connection.
     Head(Instant),
@@ -49,10 +49,12 @@ pub(crate) enum Reading {
 }
 
 impl Activity {
-    /// The deadline and the reason for it. A request in progress has timeouts of its own, so then
-    /// only a stalled write or an incomplete head of HTTP/2 has a deadline.
+    /// Returns the deadline and its reason.
+    ///
+    /// A request in progress has its own timeouts. Then only a stalled write or an incomplete head of
+    /// HTTP/2 has a deadline here.
     pub(crate) fn deadline(self, timeouts: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
-        // A client that accepts no bytes is not expected to send any.
+        // A client that reads nothing is not expected to send anything.
         if let Some(since) = self.write_stalled_since {
             return Some((since + timeouts.write, WaitReason::Write));
         }
@@ -78,7 +80,7 @@ mod tests {
     };
 
     #[tokio::test(start_paused = true)]
-    async fn deadline_depends_on_the_most_urgent_wait() {
+    async fn stalled_write_precedes_head_and_idle() {
         let now = Instant::now();
         let none = Activity {
             write_stalled_since: None,

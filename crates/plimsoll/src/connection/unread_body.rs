@@ -1,7 +1,7 @@
-//! What becomes of an HTTP/1 connection whose request body was left unread.
+//! The unread rest of an HTTP/1 request body.
 //!
-//! The remainder of a body is kept here and discarded by the task of the connection: hyper closes a
-//! connection as soon as the body of its request is dropped before the end.
+//! hyper closes a connection as soon as the body of its request is dropped before the end. So the rest
+//! is kept here, and the task of the connection discards it.
 
 use std::{
     pin::Pin,
@@ -16,33 +16,33 @@ use tokio::time::Instant;
 use super::{ConnectionState, Phase};
 use crate::sync::lock;
 
-/// The most that is discarded of a body, in bytes.
+/// The maximum number of bytes that are discarded of a body.
 const MAX_DISCARD: u64 = 64 * 1024;
 
-/// What the body of the current request means for the connection.
+/// What an unread request body means for the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UnreadBody {
-    /// Nothing is unread: the body was read, or its reader has not finished.
+    /// No rest: the body was read to its end, or the handler still reads it.
     None = 0,
     /// The rest is discarded, and the connection is kept.
     Discard = 1,
-    /// The rest is not read, so the connection closes after the response.
+    /// The rest stays unread, and the connection closes after the response.
     Close = 2,
 }
 
-/// The rest of a body.
+/// The rest of a body that is being discarded.
 #[derive(Debug)]
 pub(super) struct UnreadRest {
     incoming: Incoming,
-    /// How much more of it is discarded.
+    /// How many more bytes are discarded before the connection closes instead.
     budget: u64,
 }
 
 impl ConnectionState {
-    /// A request has come. Returns the number of its body, by which later calls name it.
+    /// Records a new request. Returns the number of its body, which later calls pass.
     pub(crate) fn body_began(&self, has_body: bool) -> u32 {
         if self.unread_body() != UnreadBody::None {
-            // hyper has read the body before, or there would be no further request.
+            // hyper parses the next request only after it has read the previous body.
             self.set_unread_body(UnreadBody::None);
             *lock(&self.unread_rest) = None;
         }
@@ -53,16 +53,16 @@ impl ConnectionState {
         self.bodies.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
-    /// A body has been read to its end.
+    /// Records that a body was read to its end.
     pub(crate) fn body_read(&self, number: u32) {
         if self.is_current(number) {
             self.may_linger.store(false, Ordering::Relaxed);
         }
     }
 
-    /// A body has been dropped before its end. `rest` is there if the connection may outlive it.
+    /// Records that a body was dropped before its end. `rest` is `Some` if the connection may be kept.
     pub(crate) fn body_dropped(&self, number: u32, rest: Option<Incoming>) {
-        // A task may drop the body of an earlier request, all of which hyper has read.
+        // A task may drop the body of an earlier request later. hyper has read all of that one.
         if !self.is_current(number) {
             return;
         }
@@ -77,12 +77,14 @@ impl ConnectionState {
         let budget = MAX_DISCARD;
         *lock(&self.unread_rest) = Some(UnreadRest { incoming, budget });
         self.set_unread_body(UnreadBody::Discard);
-        // It may have been dropped by another task.
+        // Another task may have dropped the body, and the connection's task has to discard the rest.
         self.eviction.wake();
     }
 
-    /// Decides on the connection before the head of its response is sent. With `is_last` the response
-    /// ends it anyway.
+    /// Decides, before the head of the response is sent, whether the connection is kept.
+    ///
+    /// With `is_last` the connection closes after the response in any case. `has_waited` starts as
+    /// false for each response, and is set when hyper gets another poll to read the rest.
     pub(crate) fn settle_body(
         &self,
         cx: &mut Context<'_>,
@@ -106,7 +108,7 @@ impl ConnectionState {
             }
             rest.as_ref().map(|rest| rest.budget)
         };
-        // hyper reads on when it is polled again, after this.
+        // hyper reads more of the body when the connection is polled again.
         if !is_last && (before != after || !*has_waited) {
             *has_waited = true;
             cx.waker().wake_by_ref();
@@ -117,12 +119,12 @@ impl ConnectionState {
         Poll::Ready(UnreadBody::Close)
     }
 
-    /// Whether the rest of a body is being discarded.
+    /// Returns true if the rest of a body is being discarded.
     pub(crate) fn is_discarding(&self) -> bool {
         self.unread_body() == UnreadBody::Discard
     }
 
-    /// Discards what has arrived of a body. Ready when no more of it is to be discarded.
+    /// Discards the part of a body that has arrived. Ready when nothing more is to be discarded.
     pub(crate) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut slot = lock(&self.unread_rest);
         while let Some(rest) = &mut *slot {
@@ -136,33 +138,33 @@ impl ConnectionState {
                 rest.budget -= length;
                 continue;
             }
-            // Dropped before its end, it makes hyper close the connection, as an error does.
+            // A drop before the end makes hyper close the connection, as an error does.
             *slot = None;
             if has_more || matches!(frame, Some(Err(_))) {
                 self.set_unread_body(UnreadBody::Close);
             } else {
-                self.discarded();
+                self.finish_discard();
             }
         }
         Poll::Ready(())
     }
 
-    fn discarded(&self) {
+    fn finish_discard(&self) {
         self.set_unread_body(UnreadBody::None);
         self.may_linger.store(false, Ordering::Relaxed);
         if !self.is_busy() {
-            // Only now is the next request waited for.
+            // The idle time starts now.
             self.phase.set(Phase::Idle, self.micros(Instant::now()));
             self.http1.reset_head_bytes();
         }
     }
 
-    /// Closes without a lingering close when HTTP ends.
+    /// Makes the close immediate, not lingering.
     pub(crate) fn stop_reading(&self) {
         self.may_linger.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the client may still be sending or reading, so that the close has to linger.
+    /// Returns true if the close has to linger, because the client may still be sending or reading.
     pub(crate) fn may_linger(&self) -> bool {
         self.may_linger.load(Ordering::Relaxed)
     }

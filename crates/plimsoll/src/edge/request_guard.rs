@@ -156,7 +156,7 @@ impl RequestGuard {
             || self
                 .connection
                 .as_ref()
-                .is_some_and(|connection| connection.is_last_answer())
+                .is_some_and(|connection| connection.is_last_response())
     }
 
     /// Releases the slot for good, because the response has no foreseeable end (SRV-4).

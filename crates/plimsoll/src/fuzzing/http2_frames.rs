@@ -23,7 +23,7 @@ pub(super) fn check(bytes: &[u8]) {
             let mut answer = false;
             let mut rest = piece;
             while !rest.is_empty() {
-                let (head, count) = frames.see(rest);
+                let (head, count) = frames.follow(rest);
                 answer = head != HeadProgress::Complete;
                 rest = &rest[count..];
                 assert!(rest.is_empty() || frames.is_spent(), "stopped in a turn");

@@ -1,8 +1,9 @@
-//! The accept loops: one a worker, all on one queue.
+//! The accept loops: one per worker, on one shared queue.
 //!
-//! One queue rather than one a worker (`SO_REUSEPORT`): the kernel spreads connections over the
-//! latter by a hash, so that one worker may get most of them, and loses what waits in one when it is
-//! closed. Here whoever is idle accepts, and passes the connection on if another has clearly fewer.
+//! With a queue per worker (`SO_REUSEPORT`), the kernel distributes connections by a hash, so one
+//! worker may get most of them. It also resets the connections that wait in a queue that is closed.
+//! With one queue, an idle worker accepts. It passes the connection to another worker that has clearly
+//! fewer.
 
 use std::{
     io,
@@ -37,17 +38,17 @@ use crate::{
     telemetry::Log,
 };
 
-/// The rest after an error of the whole listener, such as no descriptor left: trying again at once
-/// would spin until one is free.
+/// The pause after an error of the listener, such as `EMFILE`. An immediate retry would spin until a
+/// descriptor is free.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// The least time between two records of such errors.
+/// The shortest time between two records of such errors.
 const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many connections more than the least busy worker one may have, before it passes a new one on.
+/// The difference in open connections from which a worker passes a new one to the least loaded worker.
 const BALANCE_TOLERANCE: usize = 2;
 
-/// Accepts connections until the drain begins.
+/// The configuration of the accept loops.
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptConfig {
     pub(crate) edge: Edge<Routes>,
@@ -58,21 +59,22 @@ pub(crate) struct AcceptConfig {
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) max_connections: usize,
-    /// The peers that must begin with a PROXY header.
+    /// The peers that must send a PROXY header.
     pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) tls: Option<Arc<Tls>>,
-    /// Whether HTTP/2 is understood where there is no TLS to agree on it.
+    /// Whether HTTP/2 is accepted without TLS (`HTTP2_CLEARTEXT`).
     pub(crate) http2_cleartext: bool,
     pub(crate) heartbeats: Arc<Heartbeats>,
 }
 
 impl AcceptConfig {
-    /// Listens, and starts to accept on every worker, or on the present runtime if there is none.
-    /// The drain waits for all of it.
+    /// Listens, and starts an accept loop on each runtime, or on the current one if there is none.
+    ///
+    /// The drain waits for the loops and their connections.
     ///
     /// # Errors
     ///
-    /// If somebody else listens on the address by now, or a worker cannot wait for it.
+    /// If another process listens on the address meanwhile, or a runtime cannot register the listener.
     pub(crate) fn start(self, bound: Bound, mut runtimes: Vec<Handle>) -> Result<(), BindError> {
         if runtimes.is_empty() {
             runtimes.push(Handle::current());
@@ -80,14 +82,14 @@ impl AcceptConfig {
         let listening = bound.listen(runtimes.len())?;
         let workers: Arc<[AcceptWorker]> = runtimes.into_iter().map(AcceptWorker::new).collect();
         let limiter = ConnectionLimiter::new(self.max_connections, Arc::clone(&self.registry));
-        // All of them before the first: a worker that cannot accept would be deaf.
+        // All listeners are registered before the first loop starts, so an error starts none.
         let mut listeners = Vec::with_capacity(workers.len());
         for (socket, worker) in listening.into_iter().zip(&*workers) {
             let _entered = worker.runtime.enter();
-            let is_inherited = socket.is_inherited();
-            listeners.push((socket.accept_here()?, is_inherited));
+            let is_activated = socket.is_activated();
+            listeners.push((socket.into_listener()?, is_activated));
         }
-        for (index, (listener, is_inherited)) in listeners.into_iter().enumerate() {
+        for (index, (listener, is_activated)) in listeners.into_iter().enumerate() {
             let accept = WorkerAccept {
                 config: self.clone(),
                 workers: Arc::clone(&workers),
@@ -95,7 +97,7 @@ impl AcceptConfig {
                 index,
             };
             self.connections
-                .spawn_on(accept.run(listener, is_inherited), &workers[index].runtime);
+                .spawn_on(accept.run(listener, is_activated), &workers[index].runtime);
         }
         Ok(())
     }
@@ -110,7 +112,8 @@ struct WorkerAccept {
 }
 
 impl WorkerAccept {
-    async fn run(self, listener: Listener, is_inherited: bool) {
+    /// Accepts connections until the drain begins.
+    async fn run(self, listener: Listener, is_activated: bool) {
         let AcceptConfig {
             connections, log, ..
         } = &self.config;
@@ -118,16 +121,16 @@ impl WorkerAccept {
         let mut logged_at: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
-                // First, since another loop may have closed the socket for all by then.
+                // Polled first: in the drain, another loop may have shut the shared socket down.
                 biased;
                 () = &mut draining => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if self.place(stream, peer) {
-                        // Whoever has to go closes its socket on this thread, or on another one that
-                        // is not accepting: without a pause a flood would take all descriptors.
+                    if self.dispatch(stream, peer) {
+                        // The evicted connection closes its socket in a task of its own. Without a
+                        // yield, a flood of connections would use up all descriptors.
                         yield_now().await;
                     }
                 }
@@ -146,42 +149,44 @@ impl WorkerAccept {
                 }
             }
         }
-        if is_inherited {
-            // The queue outlives this share of the socket, and the next process takes it from there.
+        if is_activated {
+            // The service manager keeps the socket open, and the next process accepts from its queue.
             return;
         }
-        // Closing the listener would reset those who have connected and wait in its queue.
-        listener.empty(|stream, peer| {
-            self.place(stream, peer);
+        // Closing the listener would reset the connections in its queue.
+        listener.drain_queue(|stream, peer| {
+            self.dispatch(stream, peer);
         });
     }
 
-    /// Serves a connection here, or where there are clearly fewer. Says whether another has to go.
-    fn place(&self, stream: Socket, peer: Option<SocketAddr>) -> bool {
+    /// Serves a connection on this worker, or on one that has clearly fewer connections.
+    ///
+    /// Returns true if another connection was evicted for it.
+    fn dispatch(&self, stream: Socket, peer: Option<SocketAddr>) -> bool {
         let open = |index: usize| self.workers[index].open.load(Ordering::Relaxed);
-        // Whoever is stuck would only let it wait.
+        // A connection on a stalled worker would have to wait.
         let heartbeats = &self.config.heartbeats;
-        let least = (0..self.workers.len())
+        let least_loaded = (0..self.workers.len())
             .filter(|index| !heartbeats.is_stuck(*index))
             .min_by_key(|index| open(*index))
             .unwrap_or(self.index);
-        if open(self.index) < open(least) + BALANCE_TOLERANCE {
+        if open(self.index) < open(least_loaded) + BALANCE_TOLERANCE {
             return self.spawn(stream, peer, self.index);
         }
-        // The stream belongs to the runtime that accepted it, and is moved to the other one there.
+        // The stream is registered with the runtime that accepted it, and has to change to the other.
         if let Ok(stream) = StdSocket::from_tokio(stream) {
-            let _entered = self.workers[least].runtime.enter();
+            let _entered = self.workers[least_loaded].runtime.enter();
             if let Ok(stream) = stream.into_tokio() {
-                return self.spawn(stream, peer, least);
+                return self.spawn(stream, peer, least_loaded);
             }
         }
         false
     }
 
+    /// Spawns the task of a connection, unless the limiter rejects it.
     fn spawn(&self, stream: Socket, peer: Option<SocketAddr>, index: usize) -> bool {
         let config = &self.config;
         let state = Arc::new(ConnectionState::new());
-        // Nobody is left out because of others who are slow or silent; see there who makes room.
         let Some(permit) = self.limiter.acquire(&state) else {
             return false;
         };

@@ -1,47 +1,44 @@
-//! All connections together, and who makes room when there are too many (contract SRV-4).
+//! Limits the number of open connections, and evicts connections at the limit (contract SRV-4).
 //!
-//! | found at `MAX_CONNECTIONS` | what happens to the new connection |
+//! | state at `MAX_CONNECTIONS` | result for a new connection |
 //! |---|---|
-//! | one without a complete head | it takes the place of the oldest of these |
-//! | else an idle one | it takes the place of the one that is idle for longest |
-//! | else room in the reserve | one request: probes and metrics are answered, all else is 503 |
-//! | else | it is closed |
+//! | a connection has no complete head | the oldest of these is evicted |
+//! | otherwise: a connection is idle | the one that is idle for longest is evicted |
+//! | otherwise: the reserve is not full | one request: probes and metrics are served, others get 503 |
+//! | otherwise | closed |
 //!
-//! So a limiter of slow or silent clients cannot keep anybody out: they make room for each other.
+//! So slow or silent clients never block new ones, because they evict each other.
 //!
 //! # Cost
 //!
-//! Below the limit a connection costs one short lock when it comes and one when it goes. At the
-//! limit all connections are searched for those that can be evicted, and up to [`BATCH`] are remembered.
-//! A search that finds fewer has found all of them. It is not repeated for 1 µs per connection,
-//! so that searches take a few percent of one CPU at most, even if all connections are busy.
-//! A connection that becomes idle within that time is found by the next search.
+//! Below the limit, a connection takes one short lock when it opens and one when it closes. At the
+//! limit, all connections are searched for those that can be evicted, and up to [`BATCH`] of them are
+//! kept as candidates. A search that finds fewer has found all of them. It is not repeated for 1 µs
+//! per connection, so searches take at most a few percent of one CPU if all connections are busy. A
+//! connection that becomes idle within that time is found by the next search.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::{
     connection::{ConnectionState, WaitReason},
     metrics::{Registry, Rejection},
+    sync::{Mutex, MutexGuard, lock},
 };
 
-/// Connections above the limit that are answered, so that probes are.
+/// The number of connections above the limit that may send one request, so that probes are served.
 const PROBE_RESERVE: usize = 32;
 
-/// How many connections that can be evicted are remembered from one search.
+/// The maximum number of candidates that one search keeps.
 const BATCH: usize = 256;
 
-/// How long no search follows one that found all connections that can be evicted.
-fn pause(places: usize) -> Duration {
-    Duration::from_micros(places as u64)
+/// The pause after a search that found all connections that can be evicted.
+fn search_pause(connections: usize) -> Duration {
+    Duration::from_micros(connections as u64)
 }
 
-/// The connections of one service.
+/// Limits the number of open connections of one service.
 #[derive(Debug)]
 pub(super) struct ConnectionLimiter {
     limit: usize,
@@ -51,31 +48,32 @@ pub(super) struct ConnectionLimiter {
 
 #[derive(Debug, Default)]
 struct Slots {
-    places: Vec<Option<Arc<ConnectionState>>>,
+    connections: Vec<Option<Arc<ConnectionState>>>,
+    /// Indexes of `connections` that are `None`.
     free: Vec<usize>,
-    /// Members with a place within the limit.
+    /// Connections that count against the limit.
     regular: usize,
-    /// Members of the reserve.
+    /// Connections of the reserve.
     reserve: usize,
-    /// Connections that can be evicted, in this order.
+    /// Connections that can be evicted, in order.
     candidates: VecDeque<Arc<ConnectionState>>,
-    /// No search before this moment.
+    /// No search happens before this time.
     next_search: Option<Instant>,
 }
 
-/// A place in the limiter, given back by the drop.
+/// The permit of one open connection, released when it is dropped.
 #[derive(Debug)]
 pub(super) struct ConnectionPermit {
     limiter: Arc<ConnectionLimiter>,
-    place: usize,
-    reserve: bool,
-    /// Somebody was told to go for it, and may not have gone yet.
-    at_the_expense_of_another: bool,
+    index: usize,
+    is_reserve: bool,
+    has_evicted: bool,
 }
 
 impl ConnectionPermit {
+    /// Returns true if another connection was evicted for this one. It may still be open.
     pub(super) fn has_evicted(&self) -> bool {
-        self.at_the_expense_of_another
+        self.has_evicted
     }
 }
 
@@ -88,44 +86,44 @@ impl ConnectionLimiter {
         })
     }
 
-    /// Takes a connection in, or nothing if it must be closed.
+    /// Returns a permit for a connection, or `None` if the connection must be closed.
     pub(super) fn acquire(
         self: &Arc<Self>,
         state: &Arc<ConnectionState>,
     ) -> Option<ConnectionPermit> {
         let mut slots = self.lock();
         let is_full = slots.regular >= self.limit;
-        let made_room = is_full && self.evict_one(&mut slots);
-        let reserve = is_full && !made_room;
-        if reserve && slots.reserve >= PROBE_RESERVE {
+        let has_evicted = is_full && self.evict_one(&mut slots);
+        let is_reserve = is_full && !has_evicted;
+        if is_reserve && slots.reserve >= PROBE_RESERVE {
             drop(slots);
             self.registry.connections.rejected.count(Rejection::Full);
             return None;
         }
-        if reserve {
+        if is_reserve {
             state.set_reserve();
             slots.reserve += 1;
         } else {
             slots.regular += 1;
         }
-        let place = slots.free.pop().unwrap_or_else(|| {
-            slots.places.push(None);
-            slots.places.len() - 1
+        let index = slots.free.pop().unwrap_or_else(|| {
+            slots.connections.push(None);
+            slots.connections.len() - 1
         });
-        slots.places[place] = Some(Arc::clone(state));
-        if made_room {
-            // No search has seen it.
+        slots.connections[index] = Some(Arc::clone(state));
+        if has_evicted {
+            // The last search has not found this connection.
             slots.candidates.push_back(Arc::clone(state));
         }
         Some(ConnectionPermit {
             limiter: Arc::clone(self),
-            place,
-            reserve,
-            at_the_expense_of_another: made_room,
+            index,
+            is_reserve,
+            has_evicted,
         })
     }
 
-    /// Tells somebody to go, whose place is free from this moment on.
+    /// Evicts one connection, whose permit is free immediately. Returns false if none can be evicted.
     fn evict_one(&self, slots: &mut Slots) -> bool {
         for has_searched in [false, true] {
             while let Some(candidate) = slots.candidates.pop_front() {
@@ -146,19 +144,20 @@ impl ConnectionLimiter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.slots)
     }
 }
 
 impl Slots {
-    /// Finds those who may go: without a complete head before idle, longest first.
+    /// Searches for candidates: connections without a complete head, then idle ones, longest wait
+    /// first.
     fn search(&mut self) {
         let now = Instant::now();
         if self.next_search.is_some_and(|next| now < next) {
             return;
         }
         let mut found: Vec<_> = self
-            .places
+            .connections
             .iter()
             .flatten()
             .filter_map(|state| Some((state.eviction_order()?, state)))
@@ -167,7 +166,7 @@ impl Slots {
             found.select_nth_unstable_by_key(BATCH, |(order, _)| *order);
             found.truncate(BATCH);
         } else {
-            self.next_search = Some(now + pause(self.places.len()));
+            self.next_search = Some(now + search_pause(self.connections.len()));
         }
         found.sort_unstable_by_key(|(order, _)| *order);
         self.candidates = found
@@ -180,9 +179,9 @@ impl Slots {
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut slots = self.limiter.lock();
-        let state = slots.places[self.place].take();
-        slots.free.push(self.place);
-        if self.reserve {
+        let state = slots.connections[self.index].take();
+        slots.free.push(self.index);
+        if self.is_reserve {
             slots.reserve -= 1;
         } else if state.is_none_or(|state| state.mark_closed()) {
             slots.regular -= 1;
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_oldest_without_a_request_goes_first_and_its_place_is_free_at_once() {
+    async fn oldest_connection_without_request_is_evicted_first() {
         let limiter = limiter(2);
         let old = Arc::new(ConnectionState::new());
         advance(Duration::from_secs(1)).await;
@@ -218,19 +217,19 @@ mod tests {
         assert!(
             limiter
                 .acquire(&busy())
-                .is_some_and(|permit| !permit.reserve)
+                .is_some_and(|permit| !permit.is_reserve)
         );
         assert!(old.is_evicted() && !young.is_evicted());
         drop(permits);
         assert_eq!(
             limiter.lock().regular,
             0,
-            "whoever was told to go is not counted twice"
+            "the evicted connection is not counted twice"
         );
     }
 
     #[tokio::test]
-    async fn a_reserve_is_bounded_and_its_slots_make_no_room() {
+    async fn reserve_is_bounded_and_not_evicted() {
         let limiter = limiter(1);
         let first = limiter.acquire(&busy());
         let reserve: Vec<_> = (0..PROBE_RESERVE)
@@ -239,7 +238,7 @@ mod tests {
         assert!(
             reserve
                 .iter()
-                .all(|permit| permit.as_ref().is_some_and(|permit| permit.reserve))
+                .all(|permit| permit.as_ref().is_some_and(|permit| permit.is_reserve))
         );
         assert!(limiter.acquire(&Arc::new(ConnectionState::new())).is_none());
         drop(reserve);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_looks_once_a_batch() {
+    async fn flood_of_connections_is_searched_once_per_batch() {
         let limiter = limiter(BATCH);
         let idle: Vec<_> = (0..BATCH)
             .map(|_| {
@@ -259,53 +258,57 @@ mod tests {
             })
             .collect();
         let permits: Vec<_> = idle.iter().map(|state| limiter.acquire(state)).collect();
-        let newcomers: Vec<_> = (0..BATCH).map(|_| limiter.acquire(&busy())).collect();
+        let new: Vec<_> = (0..BATCH).map(|_| limiter.acquire(&busy())).collect();
         assert!(idle.iter().all(|state| state.is_evicted()));
-        assert!(newcomers.iter().flatten().all(|permit| !permit.reserve));
-        drop((permits, newcomers));
+        assert!(new.iter().flatten().all(|permit| !permit.is_reserve));
+        drop((permits, new));
         assert_eq!(limiter.lock().regular, 0);
     }
 
+    /// SRV-4
     #[tokio::test(start_paused = true)]
-    async fn crowd_of_busy_connections_is_not_searched_for_each() {
-        const MEMBERS: usize = 500;
-        let limiter = limiter(MEMBERS);
-        let busy: Vec<_> = (0..MEMBERS).map(|_| busy()).collect();
+    async fn busy_connections_are_not_searched_for_each_new_one() {
+        const LIMIT: usize = 500;
+        let limiter = limiter(LIMIT);
+        let busy: Vec<_> = (0..LIMIT).map(|_| busy()).collect();
         let mut permits: Vec<_> = busy.iter().map(|state| limiter.acquire(state)).collect();
-        let mut join = || {
+        let mut acquire = || {
             let permit = limiter.acquire(&Arc::new(ConnectionState::new()));
-            let is_regular = permit.as_ref().is_some_and(|permit| !permit.reserve);
+            let is_regular = permit.as_ref().is_some_and(|permit| !permit.is_reserve);
             permits.push(permit);
             is_regular
         };
-        assert!(!join());
+        assert!(!acquire());
         busy[0].request_ended(Instant::now());
         advance(Duration::from_micros(250)).await;
-        assert!(!join(), "the search is not repeated yet");
+        assert!(!acquire(), "the search is not repeated yet");
         advance(Duration::from_micros(250)).await;
-        assert!(join() && busy[0].is_evicted());
-        assert!(join(), "the one before is silent, and needs no search");
+        assert!(acquire() && busy[0].is_evicted());
+        assert!(
+            acquire(),
+            "the last connection is a candidate without a search"
+        );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_has_gone_by_itself_is_not_told_to_go_and_gives_its_place_back_once() {
+    async fn closed_connection_is_not_evicted_and_frees_one_permit() {
         let limiter = limiter(3);
         let states: Vec<_> = (0..6).map(|_| Arc::new(ConnectionState::new())).collect();
         let mut permits: Vec<_> = states[..3]
             .iter()
             .map(|state| limiter.acquire(state))
             .collect();
-        // One goes for the fourth, and the other two are remembered for the next time.
+        // One is evicted for the fourth, and the other two are candidates.
         permits.push(limiter.acquire(&states[3]));
-        let told = states[..3].iter().position(|state| state.is_evicted());
-        let rest: Vec<_> = (0..3).filter(|index| Some(*index) != told).collect();
-        // One of them ends by itself, and another one takes its place.
+        let evicted = states[..3].iter().position(|state| state.is_evicted());
+        let rest: Vec<_> = (0..3).filter(|index| Some(*index) != evicted).collect();
+        // One of them closes, and a new one gets its permit.
         permits[rest[0]] = None;
         permits.push(limiter.acquire(&states[4]));
         permits.push(limiter.acquire(&states[5]));
         assert!(
             states[rest[1]].is_evicted(),
-            "the one that is still there makes room for the sixth"
+            "the candidate that is still open is evicted for the sixth"
         );
         assert_eq!(limiter.lock().regular, 3);
         drop(permits);

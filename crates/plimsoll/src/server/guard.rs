@@ -1,4 +1,4 @@
-//! What a connection holds while it is open, and releases when it is closed.
+//! The resources that a connection holds while it is open, and releases when it is closed.
 
 use std::sync::{
     Arc,
@@ -14,10 +14,10 @@ use crate::{
     shutdown::ShutdownToken,
 };
 
-/// Holds the permit, the counts and the drain's token of one connection.
+/// Holds the permit, the counts and the drain token of one connection.
 ///
-/// It is shared by the task of the connection and by its I/O, which outlives the task if a handler
-/// upgrades the connection.
+/// The task of the connection and its I/O share it. If a handler upgrades the connection, the I/O
+/// outlives the task.
 #[derive(Debug)]
 pub(super) struct ConnectionGuard {
     _permit: ConnectionPermit,
@@ -59,11 +59,11 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// A worker as the accept loops of the other workers know it.
+/// A worker, as seen by the accept loops of all workers.
 #[derive(Debug)]
 pub(super) struct AcceptWorker {
     pub(super) runtime: Handle,
-    /// Open connections that it serves.
+    /// The number of open connections that it serves.
     pub(super) open: AtomicUsize,
 }
 
@@ -76,7 +76,7 @@ impl AcceptWorker {
     }
 }
 
-/// Counts an open connection, in the metrics and at its worker.
+/// Counts an open connection, in the metrics and for its worker.
 #[derive(Debug)]
 pub(super) struct ConnectionCount {
     registry: Arc<Registry>,

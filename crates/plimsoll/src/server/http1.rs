@@ -1,13 +1,13 @@
 //! The framing of HTTP/1 requests, checked on the bytes before hyper reads them (RFC 9112, 7.1).
 //!
 //! hyper accepts framing that other implementations read differently: LF alone in a trailer section,
-//! white space behind a chunk size, control characters in a chunk extension. It also drops a
-//! fragment from the request target. None of this shows in the parsed request.
+//! white space after a chunk size, control characters in a chunk extension. It also drops a
+//! fragment from the request target. None of this is visible in the parsed request.
 //!
-//! [`MessageScanner`] is not a second parser. It finds the empty line that ends a head, and hyper is
-//! given no byte behind that line until it has parsed the head and its framing is known
+//! [`MessageScanner`] is not a second parser. It finds the empty line that ends a head. hyper gets no
+//! byte after that line until it has parsed the head and its framing is known
 //! ([`Http1State::set_framing`]). The bytes of a chunked body are checked before hyper gets them.
-//! So a malformed byte is never handled, and a read error ends the request and its connection.
+//! So hyper never handles a malformed byte: a read error ends the request and its connection.
 //!
 //! If hyper and the scanner disagree about the end of a head, the connection is closed.
 
@@ -20,18 +20,19 @@ use self::{
 };
 use crate::connection::{Framing, Http1State, MalformedFraming};
 
-/// Follows the messages that a client sends, wherever their bytes are cut.
+/// Scans the messages that a client sends, in reads of any size.
 #[derive(Debug)]
 pub(crate) struct MessageScanner {
     part: MessagePart,
 }
 
-/// The part of a message that the next byte belongs to.
+/// The part of a message that contains the next byte.
 #[derive(Debug)]
 enum MessagePart {
     Head(HeadScanner),
-    /// A head is complete, and hyper has to parse it.
+    /// Nothing: the head is complete, and hyper has not parsed it.
     Complete,
+    /// A body with a length, of which this many bytes are missing.
     Length(u64),
     Chunked(Chunked),
     Malformed,
@@ -62,7 +63,7 @@ impl MessageScanner {
         bytes: &[u8],
         state: &Http1State,
     ) -> Result<usize, MalformedFraming> {
-        // Most requests have no body, and a head that comes in one read.
+        // The fast path: most requests have no body, and their head arrives in one read.
         if matches!(self.part, MessagePart::Complete) && state.has_no_body() && is_whole_head(bytes)
         {
             state.take_framing();
@@ -87,7 +88,7 @@ impl MessageScanner {
                         Some(Framing::Length(0)) => MessagePart::Head(HeadScanner::new()),
                         Some(Framing::Length(length)) => MessagePart::Length(length),
                         Some(Framing::Chunked) => MessagePart::Chunked(Chunked::new()),
-                        // hyper has found no end where the scanner has found one.
+                        // The scanner has found the end of the head, and hyper has not.
                         None => MessagePart::malformed(state),
                     };
                 }

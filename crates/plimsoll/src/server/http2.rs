@@ -1,17 +1,18 @@
-//! HTTP/2: its limits, its streams, and the end of both.
+//! HTTP/2: its limits, and the tasks of its streams.
 //!
-//! | what | limit | why |
+//! | subject | limit | reason |
 //! |---|---|---|
-//! | streams at a time | 100 | what RFC 9113, 6.5.2, takes for the least that does not hinder |
+//! | concurrent streams | 100 | the recommended minimum of RFC 9113, 6.5.2 |
 //! | header list | 16 KiB | decoded, names and values; above it h2 answers 431 |
-//! | window of a stream, of a connection | 64 KiB, 1 MiB | what a client may send unasked |
-//! | answer that is buffered for a stream | 64 KiB | what a client that does not read may hold |
-//! | resets by the client, by us | 20 pending, 1024 | h2's own limits (CVE-2023-44487, CVE-2025-8671) |
-//! | control frames at a time | 128, then a pause of 1 ms | a flood of SETTINGS holds no worker |
-//! | silence of the other side | ping after 30 s, 20 s for its answer | half-open connections go |
+//! | window of a stream, of a connection | 64 KiB, 1 MiB | bytes that a client may send before they are read |
+//! | response bytes buffered for a stream | 64 KiB | memory that a client which does not read can occupy |
+//! | resets by the client, by the server | 20 pending, 1024 | limits of h2 (CVE-2023-44487, CVE-2025-8671) |
+//! | control frames in one turn | 128, then a pause of 1 ms | a flood of SETTINGS does not block a worker |
+//! | idle connection | ping after 30 s, 20 s for its answer | half-open connections are closed |
 //!
-//! A stream is a task of its own, beside that of its connection: [`Streams`] starts it, counts it,
-//! ends it with its connection, and gives it up when its client takes nothing ([`pace`]).
+//! Each stream has a task of its own, beside the task of the connection. [`StreamExecutor`] starts and
+//! counts it, and cancels it with its connection. [`write_timeout`] ends a stream whose client accepts
+//! no bytes.
 
 mod frames;
 mod resets;
@@ -43,7 +44,7 @@ use crate::{
     metrics::Registry,
 };
 
-/// What a client begins with (RFC 9113, 3.4).
+/// The preface of a client (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const MAX_STREAMS: u32 = 100;
@@ -54,7 +55,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 const PING_AFTER: Duration = Duration::from_secs(30);
 const PONG_WITHIN: Duration = Duration::from_secs(20);
 
-/// A connection with the limits above, whose streams are started by `streams`.
+/// Returns a builder with the limits above. `streams` starts the tasks of the streams.
 pub(super) fn builder(streams: StreamExecutor) -> Builder<StreamExecutor> {
     let mut builder = Builder::new(streams);
     builder
@@ -70,7 +71,7 @@ pub(super) fn builder(streams: StreamExecutor) -> Builder<StreamExecutor> {
     builder
 }
 
-/// What follows both directions of a connection.
+/// Follows the frames of a connection in both directions.
 #[derive(Debug)]
 pub(super) struct FrameFollower {
     pub(super) frames: Frames,
@@ -78,7 +79,7 @@ pub(super) struct FrameFollower {
     pause: Option<Pin<Box<Sleep>>>,
 }
 
-/// How long a client waits that sends more control frames at a time than one turn has.
+/// The pause of a connection after the control frames of one turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl FrameFollower {
@@ -90,7 +91,7 @@ impl FrameFollower {
         })
     }
 
-    /// Waits, if the control frames of this turn have all begun.
+    /// Waits for the pause, if this turn has no control frames left.
     pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.frames.is_spent() {
             let pause = self.pause.get_or_insert_with(|| Box::pin(sleep(PAUSE)));
@@ -101,7 +102,7 @@ impl FrameFollower {
         Poll::Ready(())
     }
 
-    /// Follows the first `count` bytes of what was to be sent.
+    /// Follows the first `count` bytes of `bufs`, which were sent.
     pub(super) fn sent<'a>(&mut self, bufs: impl IntoIterator<Item = &'a [u8]>, mut count: usize) {
         for buf in bufs {
             let sent = &buf[..count.min(buf.len())];
@@ -111,72 +112,71 @@ impl FrameFollower {
     }
 }
 
-/// Whether a client speaks HTTP/2 without having asked (RFC 9113, 3.3). What it has said stays to
-/// be read.
-pub(super) async fn has_prior_knowledge(raw: &mut SocketIo) -> std::io::Result<bool> {
-    let mut said = [0; PREFACE.len()];
+/// Returns true if a client starts with the preface of HTTP/2 (RFC 9113, 3.3). The bytes are put back.
+pub(super) async fn has_prior_knowledge(io: &mut SocketIo) -> std::io::Result<bool> {
+    let mut received = [0; PREFACE.len()];
     let mut length = 0;
-    while length < said.len() && said[..length] == PREFACE[..length] {
-        let count = raw.read(&mut said[length..]).await?;
+    while length < received.len() && received[..length] == PREFACE[..length] {
+        let count = io.read(&mut received[length..]).await?;
         if count == 0 {
             break;
         }
         length += count;
     }
-    raw.unread(&said[..length]);
-    Ok(said == *PREFACE)
+    io.put_back(&received[..length]);
+    Ok(received == *PREFACE)
 }
 
-/// Joins the crumbs of a cookie, which HTTP/2 may send one by one and nobody behind it expects so
-/// (RFC 9113, 8.2.3).
+/// Joins several cookie fields into one (RFC 9113, 8.2.3). HTTP/2 may split them, and code after the
+/// server expects one field.
 pub(super) fn join_cookies(request: &mut Request<Incoming>) {
     let headers = request.headers_mut();
-    let mut crumbs = headers.get_all(header::COOKIE).iter();
-    if crumbs.nth(1).is_none() {
+    let mut fields = headers.get_all(header::COOKIE).iter();
+    if fields.nth(1).is_none() {
         return;
     }
-    let crumbs: Vec<_> = headers
+    let fields: Vec<_> = headers
         .get_all(header::COOKIE)
         .iter()
         .map(HeaderValue::as_bytes)
         .collect();
-    // Valid values joined by a valid separator are valid.
-    if let Ok(cookie) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+    // Never an error: valid values joined by a valid separator are valid.
+    if let Ok(cookie) = HeaderValue::from_bytes(&fields.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
     }
 }
 
-/// Starts the streams of one connection.
+/// Starts the tasks of the streams of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct StreamExecutor {
     connections: Arc<ConnectionTracker>,
     state: Arc<ConnectionState>,
-    /// `WRITE_TIMEOUT`, for a client that opens no window.
-    patience: Duration,
+    /// `WRITE_TIMEOUT`, for a client that keeps the window of a stream closed.
+    write_timeout: Duration,
     stalled: Arc<StalledResponses>,
-    /// Ends them all.
-    over: CancellationToken,
+    /// Cancels all streams.
+    cancel: CancellationToken,
 }
 
 impl StreamExecutor {
     pub(super) fn new(
         connections: Arc<ConnectionTracker>,
         state: Arc<ConnectionState>,
-        patience: Duration,
+        write_timeout: Duration,
         stalled: Arc<StalledResponses>,
     ) -> Self {
         Self {
             connections,
             state,
-            patience,
+            write_timeout,
             stalled,
-            over: CancellationToken::new(),
+            cancel: CancellationToken::new(),
         }
     }
 
-    /// What ends all streams when it is dropped.
-    pub(super) fn guard(&self) -> impl Drop + use<> {
-        self.over.clone().drop_guard()
+    /// Returns a guard that cancels all streams when it is dropped.
+    pub(super) fn drop_guard(&self) -> impl Drop + use<> {
+        self.cancel.clone().drop_guard()
     }
 }
 
@@ -185,25 +185,25 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let open = StreamGuard::new(Arc::clone(&self.state));
-        let over = self.over.clone();
+        let guard = StreamGuard::new(Arc::clone(&self.state));
+        let cancel = self.cancel.clone();
         if let Some(half) = SendingHalf::take() {
-            let sending = half.run(stream, self.patience, Arc::clone(&self.state));
+            let sending = half.run(stream, self.write_timeout, Arc::clone(&self.state));
             self.connections.spawn(async move {
-                let _open = open;
-                over.run_until_cancelled(sending).await;
+                let _guard = guard;
+                cancel.run_until_cancelled(sending).await;
             });
             return;
         }
-        let stream =
-            StreamWriteTimeout::new(stream, self.patience, Arc::clone(&self.stalled), open);
+        let stalled = Arc::clone(&self.stalled);
+        let stream = StreamWriteTimeout::new(stream, self.write_timeout, stalled, guard);
         self.connections.spawn(async move {
-            over.run_until_cancelled(stream).await;
+            cancel.run_until_cancelled(stream).await;
         });
     }
 }
 
-/// Counts a stream, from its beginning to its end.
+/// Counts an open stream in the connection state.
 struct StreamGuard(Arc<ConnectionState>);
 
 impl StreamGuard {

@@ -1,7 +1,7 @@
-//! Listening to a client that has had its answer and may still be sending.
+//! The lingering close: discards the input of a client that has its response and may still send.
 //!
-//! A socket that is closed while something comes is reset, and what its client has not read of the
-//! answer is lost with it.
+//! Closing a socket that has unread input resets the connection. The client then loses the part of the
+//! response that it has not read.
 
 use std::{io, time::Duration};
 
@@ -12,40 +12,41 @@ use tokio::{
 
 use super::io::Stream;
 
-/// How long a client is listened to.
+/// The time limits of a lingering close.
 #[derive(Debug)]
 pub(super) struct LingeringClose {
-    /// Without a word of it.
-    silence: Duration,
-    /// At most.
-    whole: Duration,
+    /// The longest time without input.
+    idle_timeout: Duration,
+    /// The longest time in all.
+    timeout: Duration,
 }
 
 impl LingeringClose {
-    /// Somebody who sends a body that nobody wants (SRV-3).
+    /// After an HTTP/1 response whose request body was left unread (contract SRV-3).
     pub(super) const AFTER_REQUEST: Self = Self {
-        silence: Duration::from_secs(2),
-        whole: Duration::from_secs(2),
+        idle_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(2),
     };
 
-    /// Somebody who says over HTTP/2 how much it has read, and hangs up when that is all.
-    pub(super) const fn after_goaway(whole: Duration) -> Self {
+    /// After GOAWAY: an HTTP/2 client sends WINDOW_UPDATE while it reads, and closes when it has read
+    /// everything.
+    pub(super) const fn after_goaway(timeout: Duration) -> Self {
         Self {
-            silence: Duration::from_secs(2),
-            whole,
+            idle_timeout: Duration::from_secs(2),
+            timeout,
         }
     }
 
-    /// Forgets what the client says, until it has nothing more to say.
+    /// Shuts the sending side down and discards input, until the client closes or a limit is reached.
     pub(super) async fn drain(self, stream: Stream) {
-        // Neither the time nor an error tells anything of an answer that was given.
-        let _ = timeout(self.whole, self.read(stream)).await;
+        // The response has been sent, so neither an expired limit nor an error matters.
+        let _ = timeout(self.timeout, self.discard(stream)).await;
     }
 
-    async fn read(&self, mut stream: Stream) -> io::Result<()> {
+    async fn discard(&self, mut stream: Stream) -> io::Result<()> {
         stream.shutdown().await?;
-        let mut unheard = vec![0; 16 * 1024];
-        while timeout(self.silence, stream.read(&mut unheard)).await?? > 0 {}
+        let mut input = vec![0; 16 * 1024];
+        while timeout(self.idle_timeout, stream.read(&mut input)).await?? > 0 {}
         Ok(())
     }
 }

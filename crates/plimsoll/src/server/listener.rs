@@ -1,5 +1,6 @@
-//! Addresses: bound early, listened on late. Those that the service manager hands over are listened on
-//! already, and stay so.
+//! The listening socket: bound early, and listening when the service is ready.
+//!
+//! An activated socket listens before and after the process.
 
 use std::{
     fs::File,
@@ -19,27 +20,28 @@ use tokio::net::{TcpListener, UnixListener};
 use super::socket::{Socket as Accepted, StdSocket};
 use crate::{config::ListenAddr, metrics::AcceptError};
 
-/// How many connections may wait to be accepted; the kernel caps it at `somaxconn`.
+/// The number of connections that may wait to be accepted. The kernel caps it at `somaxconn`.
 const BACKLOG: i32 = 2048;
 
-/// How long the system waits for a peer to acknowledge what was sent, before it takes it for dead. A
-/// peer that lives and does not read is `WRITE_TIMEOUT`'s business.
+/// How long sent data may stay unacknowledged before the kernel closes the connection. A reachable
+/// peer that does not read is closed by `WRITE_TIMEOUT` instead.
 #[cfg(target_os = "linux")]
 const DEAD_PEER: Duration = Duration::from_secs(30);
 
-/// The pause between two questions whether a silent peer is there.
+/// The interval of keepalive probes to an idle peer.
 #[cfg(target_os = "linux")]
-const ASK_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How much of an answer, in bytes, the system takes before it can send it. Without a limit it takes
-/// megabytes for a client that reads nothing, out of memory that all connections of the machine
-/// share (`tcp_mem`): ten thousand slow readers take 1.6 GB of it, and with 128 KiB more than a
-/// machine of 24 GB has. An answer of 32 MiB is sent as fast as it is with other sizes, or faster
-/// (3.1 GB/s over loopback; 1.9 GB/s with 32 and with 128 KiB).
+/// The limit of unsent bytes of a response in the kernel (`TCP_NOTSENT_LOWAT`).
+///
+/// Without a limit, the kernel buffers megabytes for a client that reads nothing, from memory that
+/// all connections of the machine share (`tcp_mem`). Ten thousand slow readers take 1.6 GB of it;
+/// with 128 KiB they take more than a machine of 24 GB has. Over loopback, a response of 32 MiB is
+/// sent with 3.1 GB/s, and with 1.9 GB/s at 32 KiB and at 128 KiB.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 64 * 1024;
+const MAX_UNSENT: u32 = 64 * 1024;
 
-/// Why an address cannot be listened on.
+/// An address cannot be bound, or the socket cannot listen.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {addr}")]
 pub(crate) struct BindError {
@@ -48,34 +50,35 @@ pub(crate) struct BindError {
     source: io::Error,
 }
 
-/// An address that is taken, and refuses connections still, if it is the service's own.
+/// A bound socket. Unless it is activated, it does not listen yet, and connections are refused.
 #[derive(Debug)]
 pub(crate) struct Bound {
     socket: Socket,
     addr: ListenAddr,
-    /// Of a unix socket of its own.
+    /// The file of a unix socket that this process has created.
     file: Option<Arc<SocketFile>>,
-    is_inherited: bool,
+    is_activated: bool,
 }
 
-/// Something that connections can be accepted from.
+/// A listener that is registered with a runtime.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, Option<Arc<SocketFile>>),
 }
 
-/// The file of a unix socket: it is taken away with its owner, and nobody else may have it before.
+/// The file of a unix socket, and its lock. The drop removes the file.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     identity: Option<(u64, u64)>,
-    /// Holds the lock.
+    /// The open lock file, which holds the lock.
     _lock: File,
 }
 
 impl SocketFile {
+    /// Returns the device and the inode of a path.
     fn identity(path: &Path) -> Option<(u64, u64)> {
         std::fs::symlink_metadata(path)
             .ok()
@@ -85,16 +88,16 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody may have put another file in its place, which is none of ours.
+        // The file is not removed if the path no longer refers to this socket.
         if self.identity.is_some() && Self::identity(&self.path) == self.identity {
-            // It may be gone already, which is what was wanted.
+            // If it has been removed meanwhile, there is nothing to do.
             let _ = std::fs::remove_file(&self.path);
         }
     }
 }
 
 impl Bound {
-    /// Takes the address.
+    /// Binds a socket to an address.
     pub(crate) fn bind(addr: &ListenAddr) -> Result<Self, BindError> {
         let bound = match addr {
             ListenAddr::Tcp(addr) => bind_tcp(*addr).map(|socket| (socket, None)),
@@ -107,12 +110,11 @@ impl Bound {
             socket,
             addr: addr.clone(),
             file,
-            is_inherited: false,
+            is_activated: false,
         })
     }
 
-    /// Takes a socket over that somebody else has opened and listens on. It goes on to be theirs:
-    /// its file and its queue outlive this process.
+    /// Adopts a listening socket of the service manager. Its file and its queue outlive this process.
     pub(super) fn adopt(socket: Socket) -> io::Result<Self> {
         let local = socket.local_addr()?;
         let addr = match local.as_socket() {
@@ -132,66 +134,66 @@ impl Bound {
             socket,
             addr,
             file: None,
-            is_inherited: true,
+            is_activated: true,
         })
     }
 
-    /// The address as it was bound: with the real port, if the system chose it.
+    /// Returns the bound TCP address, with the real port if the kernel chose it.
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         self.socket.local_addr().ok()?.as_socket()
     }
 
-    /// The same for a person.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns the bound address as text, TCP or unix.
+    pub(crate) fn display_addr(&self) -> String {
         self.local_addr()
             .map_or_else(|| self.addr.to_string(), |addr| addr.to_string())
     }
 
-    /// Lets connections queue from now on, for this many accept loops.
+    /// Makes the socket listen. Returns one handle for each accept loop.
     pub(super) fn listen(self, loops: usize) -> Result<Vec<Listening>, BindError> {
         let Self {
             socket,
             addr,
             file,
-            is_inherited,
+            is_activated,
         } = self;
         let listening = || -> io::Result<Vec<Listening>> {
-            // Two processes may bind one address before either listens: then it clashes here.
-            if !is_inherited {
+            // With `SO_REUSEADDR`, two processes may bind an address. The second `listen` fails.
+            if !is_activated {
                 socket.listen(BACKLOG)?;
             }
             socket.set_nonblocking(true)?;
-            let share = |_| {
+            let handle = |_| {
                 Ok(Listening {
                     socket: socket.try_clone()?,
                     addr: addr.clone(),
                     file: file.clone(),
-                    is_inherited,
+                    is_activated,
                 })
             };
-            (0..loops).map(share).collect()
+            (0..loops).map(handle).collect()
         };
         listening().map_err(|source| error(&addr, source))
     }
 }
 
-/// A share of a socket that is listened on.
+/// A handle to a listening socket, for one accept loop.
 #[derive(Debug)]
 pub(super) struct Listening {
     socket: Socket,
     addr: ListenAddr,
     file: Option<Arc<SocketFile>>,
-    is_inherited: bool,
+    is_activated: bool,
 }
 
 impl Listening {
-    /// Whether whoever waits in the queue at the end is left to the next process.
-    pub(super) fn is_inherited(&self) -> bool {
-        self.is_inherited
+    /// Returns true if the connections in the queue are left to the next process at the end.
+    pub(super) fn is_activated(&self) -> bool {
+        self.is_activated
     }
 
-    /// Accepts connections on the present runtime.
-    pub(super) fn accept_here(self) -> Result<Listener, BindError> {
+    /// Registers the socket with the current runtime.
+    pub(super) fn into_listener(self) -> Result<Listener, BindError> {
         let Self {
             socket, addr, file, ..
         } = self;
@@ -207,6 +209,7 @@ impl Listening {
 }
 
 impl Listener {
+    /// Accepts one connection, with the address of its peer over TCP.
     pub(super) async fn accept(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
@@ -214,23 +217,23 @@ impl Listener {
                 Ok((Accepted::Left(stream), Some(peer)))
             }
             Self::Unix(listener, _) => {
-                // Not `accept`: once another worker has shut the socket down, it stays readable and
-                // has nobody to accept, over which that future never yields again. This one does.
+                // Not `UnixListener::accept`: after another worker has shut the socket down, it stays
+                // readable without a connection, and that future never yields. `poll_fn` does.
                 let (stream, _) = poll_fn(|cx| listener.poll_accept(cx)).await?;
                 Ok((Accepted::Right(stream), None))
             }
         }
     }
 
-    /// Takes whoever waits to be accepted at this moment, and closes.
-    pub(super) fn empty(self, mut each: impl FnMut(Accepted, Option<SocketAddr>)) {
-        // The runtime's own view may be older than the queue, so the system is asked.
+    /// Accepts all connections in the queue, and shuts the socket down.
+    pub(super) fn drain_queue(self, mut each: impl FnMut(Accepted, Option<SocketAddr>)) {
+        // Without the runtime, whose readiness may be older than the queue.
         match self {
             Self::Tcp(listener) => {
                 let Ok(listener) = listener.into_std() else {
                     return;
                 };
-                waiting(
+                accept_queued(
                     || listener.accept(),
                     |(stream, peer)| {
                         if let Ok(stream) = StdSocket::Tcp(stream).into_tokio() {
@@ -238,14 +241,15 @@ impl Listener {
                         }
                     },
                 );
-                // For all shares of the socket: one of them may belong to a worker that is stuck.
+                // Shuts all handles of the socket down, because one may be that of a stalled worker.
+                // An error means that another worker has done it.
                 let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
             }
             Self::Unix(listener, _file) => {
                 let Ok(listener) = listener.into_std() else {
                     return;
                 };
-                waiting(
+                accept_queued(
                     || listener.accept(),
                     |(stream, _)| {
                         if let Ok(stream) = StdSocket::Unix(stream).into_tokio() {
@@ -253,14 +257,15 @@ impl Listener {
                         }
                     },
                 );
+                // As for TCP.
                 let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
             }
         }
     }
 }
 
-/// Accepts what a queue can hold at most, for those who go on connecting would keep us here.
-fn waiting<T>(accept: impl Fn() -> io::Result<T>, mut each: impl FnMut(T)) {
+/// Accepts queued connections, at most as many as a queue holds, because new ones may keep arriving.
+fn accept_queued<T>(accept: impl Fn() -> io::Result<T>, mut each: impl FnMut(T)) {
     for _ in 0..BACKLOG {
         match accept() {
             Ok(accepted) => each(accepted),
@@ -280,10 +285,10 @@ fn error(addr: &ListenAddr, source: io::Error) -> BindError {
 
 fn bind_tcp(addr: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    // Connections of a process that has just ended do not keep the next one from starting.
+    // Connections of a previous process in TIME_WAIT do not prevent the bind.
     socket.set_reuse_address(true)?;
     if addr.is_ipv6() {
-        // `::` takes IPv4 too, whatever the system's default.
+        // `::` accepts IPv4 as well, independent of the system's default.
         socket.set_only_v6(false)?;
     }
     tune_tcp(&socket)?;
@@ -291,27 +296,26 @@ fn bind_tcp(addr: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Sets what accepted connections inherit.
+/// Sets the options that accepted connections inherit.
 fn tune_tcp(socket: &Socket) -> io::Result<()> {
-    // Answers are written in one piece: waiting for more would only delay them.
+    // hyper writes a response at once, so waiting for more data would only delay it.
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     {
         socket.set_tcp_user_timeout(Some(DEAD_PEER))?;
-        // Asks those who are silent, with the same patience: a client whose network is gone would
-        // otherwise be there until the end of `IDLE_TIMEOUT`.
+        // Detects an idle client whose network has failed before the end of `IDLE_TIMEOUT`.
         let keepalive = TcpKeepalive::new()
             .with_time(DEAD_PEER)
-            .with_interval(ASK_EVERY);
+            .with_interval(KEEPALIVE_INTERVAL);
         socket.set_tcp_keepalive(&keepalive)?;
-        socket.set_tcp_notsent_lowat(UNSENT)?;
+        socket.set_tcp_notsent_lowat(MAX_UNSENT)?;
     }
     Ok(())
 }
 
 fn bind_unix(path: &Path) -> io::Result<(Socket, SocketFile)> {
-    // A socket that is bound and not listened on yet looks like one that was left behind: only the
-    // lock tells them apart. Its file stays, since whoever waits for it has opened it already.
+    // Only the lock distinguishes a socket that does not listen yet from one of a dead process. The
+    // lock file is never removed, because another process may have opened it to wait for the lock.
     let mut lock_path = path.as_os_str().to_owned();
     lock_path.push(".lock");
     let lock = File::options()
@@ -328,9 +332,9 @@ fn bind_unix(path: &Path) -> io::Result<(Socket, SocketFile)> {
     })?;
     let addr = SockAddr::unix(path)?;
     let new = || Socket::new(Domain::UNIX, Type::STREAM, None);
-    // A process that was killed leaves its file behind. Only a socket that nobody listens on is
-    // taken away: any other file at this place is a mistake that must be seen, and the system
-    // refuses connections to it just the same.
+    // A killed process leaves its file behind. Only a socket without a listener is removed. Any other
+    // file at this path is a configuration error, which `bind` reports; connections to it are refused
+    // as well, so its type is checked.
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let refuses = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
     if is_socket && new()?.connect(&addr).is_err_and(refuses) {
@@ -360,7 +364,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bound_address_refuses_until_it_is_listened_on() {
+    async fn bound_address_refuses_connections_until_listen() {
         let bound = Bound::bind(&loopback(0)).unwrap();
         let addr = bound.local_addr().unwrap();
         assert_ne!(addr.port(), 0);
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_in_use_is_an_error_that_names_it() {
+    async fn error_names_address_in_use() {
         let other = StdListener::bind("127.0.0.1:0").unwrap();
         let addr = loopback(other.local_addr().unwrap().port());
         let error = Bound::bind(&addr)
@@ -384,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_unix_socket_outlives_neither_its_listener_nor_a_dead_one() {
+    async fn unix_socket_file_is_removed_with_its_listener() {
         let path = std::env::temp_dir().join(format!("plimsoll-{}.sock", std::process::id()));
         let addr = ListenAddr::Unix(path.clone());
         // A file that a killed process has left behind.
@@ -392,7 +396,7 @@ mod tests {
         let listener = Bound::bind(&addr).unwrap().listen(1).unwrap();
         assert!(
             Bound::bind(&addr).is_err(),
-            "a socket in use is not taken away"
+            "a socket in use is not removed"
         );
         assert!(path.exists());
         drop(listener);
@@ -400,16 +404,16 @@ mod tests {
         std::fs::write(&path, "no socket").unwrap();
         assert!(
             Bound::bind(&addr).is_err(),
-            "a file that is no socket is not taken away"
+            "a file that is not a socket is not removed"
         );
         std::fs::remove_file(&path).unwrap();
         drop(Bound::bind(&addr).unwrap());
-        assert!(!path.exists(), "a start that fails leaves nothing behind");
+        assert!(!path.exists(), "a failed start leaves no file");
         let bound = Bound::bind(&addr).unwrap();
         std::fs::remove_file(&path).unwrap();
-        std::fs::write(&path, "somebody else's").unwrap();
+        std::fs::write(&path, "another file").unwrap();
         drop(bound);
-        assert!(path.exists(), "another file in its place is left alone");
+        assert!(path.exists(), "another file at the path is not removed");
         std::fs::remove_file(&path).unwrap();
         std::fs::remove_file(path.with_extension("sock.lock")).unwrap();
     }

@@ -1,40 +1,40 @@
-//! The PROXY protocol, versions 1 and 2: a load balancer tells, before all else, whom it speaks for.
+//! The PROXY protocol, versions 1 and 2: a header in which a load balancer names its client.
 //!
 //! ```text
 //! PROXY TCP4 203.0.113.7 10.0.0.1 56324 443⏎ GET / HTTP/1.1⏎ …
-//! └────────────── header ─────────────────┘ └── or TLS: the next layer's ──
+//! └────────────── header ─────────────────┘ └── or TLS: for the next layer ──
 //! ```
 //!
-//! | Header says                                        | Peer from then on                 |
-//! |----------------------------------------------------|-----------------------------------|
-//! | v1 `TCP4`, `TCP6`; v2 `PROXY` with INET, INET6     | the source it names               |
-//! | v1 `UNKNOWN`; v2 `LOCAL`; `PROXY` with UNIX, UNSPEC | the socket's own, as if unproxied |
-//! | anything else, or nothing                          | none: the connection is closed    |
+//! | header                                              | peer of the connection             |
+//! |-----------------------------------------------------|------------------------------------|
+//! | v1 `TCP4`, `TCP6`; v2 `PROXY` with INET, INET6      | the source in the header           |
+//! | v1 `UNKNOWN`; v2 `LOCAL`; `PROXY` with UNIX, UNSPEC | the peer of the socket             |
+//! | anything else, or nothing                           | none: the connection is closed     |
 //!
-//! # Why it is never guessed
+//! # Required header
 //!
-//! A receiver that takes the header *if it is there* lets every client that reaches it directly
-//! write one, and name any address. So a listener either requires it or does not know it; who may
-//! send it is decided by the caller, by the address of the socket, before [`read`] is called.
+//! If a receiver accepted an optional header, every client that connects directly could send one, and
+//! claim any address. So a listener either requires the header or does not accept it. The caller
+//! checks the address of the socket before it calls [`read`].
 //!
-//! # Why so strict
+//! # Strict grammar
 //!
-//! What is read here becomes the peer, and with that the key of limits and of trust. Whatever two
-//! readers could understand in two ways (`+80`, `010.0.0.1`, a bare line feed, two spaces) is
-//! refused, and senders are few and write it exactly.
+//! The source becomes the peer, which limits and trust depend on. Input that two parsers could read
+//! differently (`+80`, `010.0.0.1`, a bare line feed, two spaces) is rejected. Senders are few and
+//! write the header exactly.
 //!
 //! # Invariants
 //!
-//! * What [`parse`] says of some bytes, other than "more", it says whatever follows them: how the
-//!   header was cut into packets has no effect.
-//! * It never asks for more than [`MAX_HEADER`] bytes, and [`read`] never holds more.
-//! * Bytes behind the header are given back, every one of them.
+//! * A result of [`parse`] other than [`Parsed::NeedMore`] does not depend on the bytes that follow. So
+//!   packet boundaries have no effect.
+//! * [`parse`] never needs more than [`MAX_HEADER`] bytes, and [`read`] never buffers more.
+//! * All bytes after the header are returned.
 //!
-//! # Not here
+//! # Related files
 //!
-//! The deadline is the caller's; the specification asks for three seconds at least, which is one
-//! retransmission. Whom the source may speak for in turn is decided where every peer is, in
-//! `edge::address`. Of the extensions, only the checksum is looked into.
+//! `serve/open.rs` sets the timeout. The specification recommends at least three seconds, which is one
+//! retransmission. `edge/client_ip.rs` decides whether the source is itself a trusted proxy. Of the
+//! extensions, only the checksum is read.
 
 mod v1;
 mod v2;
@@ -44,42 +44,42 @@ use std::{io, net::SocketAddr};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// The longest header that is taken: the fixed part of version 2, and all that it may announce.
+/// The longest header that is accepted: the fixed part of version 2, and the longest block.
 pub(crate) const MAX_HEADER: usize = v2::FIXED + v2::MAX_BLOCK;
 
-/// What the first read makes room for: any header of version 1, and those of version 2 that load
-/// balancers send unless they add certificates, with some of the request that comes behind.
+/// The initial capacity of the buffer, in bytes. Any header of version 1 fits, and a usual one of
+/// version 2 without certificates, each with the start of a request.
 const FIRST_READ: usize = 256;
 
-/// Whom a connection speaks for.
+/// The source of a connection, from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProxySource {
-    /// For its own peer: a health check of the balancer, or a client that it cannot name.
+    /// The peer itself: a health check of the balancer, or a client whose address it does not know.
     Local,
-    /// For somebody else.
+    /// A client of the peer.
     Proxied {
-        /// The client, or the last proxy before the one that is connected here.
+        /// The client, or the last proxy before the peer.
         source: SocketAddr,
-        /// Where the client connected to.
+        /// The address that the client has connected to.
         destination: SocketAddr,
     },
 }
 
-/// How far a header has come.
+/// The result of parsing the bytes that have arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parsed {
-    /// It may become one.
+    /// The header is incomplete, and valid so far.
     NeedMore,
-    /// It is complete.
+    /// The header is complete.
     Done {
-        /// What it says.
+        /// The source in the header.
         source: ProxySource,
-        /// How many bytes it has; the next one belongs to the next layer.
+        /// The length of the header in bytes. The next layer gets the bytes after it.
         length: usize,
     },
 }
 
-/// What is wrong with a header.
+/// The error of a malformed header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MalformedHeader {
     #[error("it begins like neither version of the protocol")]
@@ -112,16 +112,16 @@ pub(crate) enum MalformedHeader {
     Checksum,
 }
 
-/// Why a connection has no header that could be read.
+/// The error of a connection without a valid header.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProxyError {
-    /// It was opened and closed, as balancers do to see whether a port is open.
+    /// The peer closed without sending a byte, as in a load balancer's port check.
     #[error("the peer sent nothing")]
     Nothing,
-    /// It was closed in the middle of the header.
+    /// The peer closed before the end of the header.
     #[error("the peer sent a part of a PROXY protocol header")]
     Partial,
-    /// It sent something else, or a header that breaks the rules.
+    /// The peer sent a malformed header, or none.
     #[error("the peer sent no valid PROXY protocol header")]
     Malformed(#[from] MalformedHeader),
     /// The socket failed.
@@ -129,24 +129,24 @@ pub(crate) enum ProxyError {
     Io(#[source] io::Error),
 }
 
-/// Reads the header, and whatever has come behind it, which the next layer must see first.
+/// Reads the header. Returns its source, and the bytes after it that were read, for the next layer.
 ///
 /// # Errors
 ///
-/// [`ProxyError`], after which the connection is of no use: close it without an answer.
+/// [`ProxyError`]. The connection cannot be used then, and is to be closed without a response.
 ///
 /// # Cancel safety
 ///
-/// None: what was read is lost. A caller whose deadline passes closes the connection.
+/// None: bytes that were read are lost. If the timeout expires, the caller closes the connection.
 pub(crate) async fn read<S>(stream: &mut S) -> Result<(ProxySource, Bytes), ProxyError>
 where
     S: AsyncRead + Unpin,
 {
     let mut buffer = BytesMut::with_capacity(FIRST_READ);
     loop {
-        // There is room: a header that has come this far is never in need of more.
-        let room = MAX_HEADER - buffer.len();
-        let mut target = (&mut buffer).limit(room);
+        // Never 0: with `MAX_HEADER` bytes, `parse` does not return `NeedMore`.
+        let remaining = MAX_HEADER - buffer.len();
+        let mut target = (&mut buffer).limit(remaining);
         let received = stream.read_buf(&mut target).await.map_err(ProxyError::Io)?;
         if received == 0 {
             return Err(if buffer.is_empty() {
@@ -155,7 +155,8 @@ where
                 ProxyError::Partial
             });
         }
-        // Beginning anew costs little: an unfinished header is not looked into.
+        // Parsing from the start each time is cheap, because an incomplete header is not parsed
+        // further.
         if let Parsed::Done { source, length } = parse(&buffer)? {
             buffer.advance(length);
             return Ok((source, buffer.freeze()));
@@ -163,19 +164,19 @@ where
     }
 }
 
-/// Looks for a header at the beginning of `bytes`, which are all that has come so far.
+/// Parses a header at the start of `bytes`, which are all bytes that have arrived.
 ///
 /// # Errors
 ///
-/// [`Malformed`] as soon as nothing that follows could make it one.
+/// [`MalformedHeader`] as soon as no further bytes could make it a valid header.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
-    let begins_like = |signature: &[u8]| {
-        let seen = bytes.len().min(signature.len());
-        bytes[..seen] == signature[..seen]
+    let may_start_with = |signature: &[u8]| {
+        let length = bytes.len().min(signature.len());
+        bytes[..length] == signature[..length]
     };
-    if begins_like(v2::SIGNATURE) {
+    if may_start_with(v2::SIGNATURE) {
         v2::parse(bytes)
-    } else if begins_like(v1::SIGNATURE) {
+    } else if may_start_with(v1::SIGNATURE) {
         v1::parse(bytes)
     } else {
         Err(MalformedHeader::Signature)

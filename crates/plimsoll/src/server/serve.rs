@@ -1,4 +1,8 @@
-//! One connection, from its first byte to its end.
+//! The task of one connection, from its first byte to its close.
+//!
+//! ```text
+//! open (PROXY header, TLS, HTTP version) ─▶ serve_http1 or serve_http2 ─▶ lingering close
+//! ```
 
 mod deadline;
 mod http_connection;
@@ -35,36 +39,40 @@ use crate::{
     request::{Peer, Scheme},
 };
 
-/// The most that is read ahead of a head; what is larger is refused by hyper (contract SRV-3). With
-/// no more than a head may have, hyper could not tell a target that is too long from such a head.
+/// The limit of hyper's read buffer. hyper rejects a head that does not fit (contract SRV-3).
+///
+/// It exceeds the limit of a head by 8 KiB. With an equal limit, hyper could not distinguish a head
+/// that is too large from a target that is too long.
 #[expect(clippy::cast_possible_truncation, reason = "72 KiB fit into any usize")]
-const MAX_AHEAD: usize = MAX_HEAD as usize + 8 * 1024;
+const MAX_READ_BUFFER: usize = MAX_HEAD as usize + 8 * 1024;
 
-/// How long a client over HTTP/1 may be quiet once the drain has begun before its connection is
-/// closed. A request that was sent before the drain arrives by then, and its response announces the
+/// How long an HTTP/1 connection may be idle in the drain before it is closed.
+///
+/// A request that was sent before the drain arrives within this time, and its response announces the
 /// close.
 const LAST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
-/// A connection and all that it needs.
+/// An accepted connection, with everything that its task needs.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// There until it is opened.
+    /// `Some` until [`open`] takes it.
     pub(super) socket: Option<Socket>,
     pub(super) state: Arc<ConnectionState>,
     pub(super) peer: Peer,
-    /// The peer's address for those who ask axum for it.
+    /// The address for axum's extractor `ConnectInfo<SocketAddr>`.
     pub(super) addr: Option<SocketAddr>,
-    /// The peer's credentials on a unix socket, likewise.
+    /// The credentials for the extractor `ConnectInfo<UdsConnectInfo>`.
     pub(super) unix_peer: Option<UdsConnectInfo>,
     pub(super) edge: Edge<Routes>,
     pub(super) connections: Arc<ConnectionTracker>,
     pub(super) timeouts: ConnectionTimeouts,
-    /// Whether the peer must begin with a PROXY header.
+    /// Whether the peer must send a PROXY header.
     pub(super) proxied: bool,
-    /// TLS, if it is spoken.
+    /// The TLS configuration, if the listener has one.
     pub(super) tls: Option<Arc<Tls>>,
+    /// Whether HTTP/2 is accepted without TLS (`HTTP2_CLEARTEXT`).
     pub(super) http2_cleartext: bool,
-    /// What is given back when the connection is closed.
+    /// Released when the connection is closed.
     pub(super) guard: Arc<ConnectionGuard>,
 }
 
@@ -83,9 +91,9 @@ impl Connection {
     }
 }
 
-/// Serves a connection until it ends, is given up, or is cut off.
+/// Serves a connection until it ends, times out, or is cut off.
 ///
-/// Must be the whole of a task: the waker is registered once and taken to stay the same.
+/// The future must be a task of its own: its waker is registered once and must not change.
 pub(super) async fn serve(mut connection: Connection) {
     let Some((stream, version)) = open(&mut connection).await else {
         return;
@@ -104,7 +112,7 @@ pub(super) async fn serve(mut connection: Connection) {
         ..
     } = &connection;
     if state.outlives_http() {
-        // It is open still: its I/O holds the guard, which counts the end.
+        // The connection is still open. Its I/O holds the guard, which counts the end.
         connections.upgrade_began();
     }
     if let Some(fault) = fault {
@@ -118,7 +126,7 @@ pub(super) async fn serve(mut connection: Connection) {
             _ => LingeringClose::AFTER_REQUEST,
         };
         tokio::select! {
-            // The client has had its response, so what it sends now is discarded.
+            // The client has its response, so later input is discarded.
             () = linger.drain(stream) => {}
             () = state.evicted() => {}
             () = cut => {}
@@ -137,9 +145,9 @@ async fn serve_http1(
         let length = request.body().size_hint().exact();
         let framing = length.map_or(Framing::Chunked, Framing::Length);
         meta.state.http1().set_framing(framing);
-        meta.by(&mut request);
+        meta.insert_into(&mut request);
         let (peer, scheme, state) = (meta.peer, meta.scheme, meta.state());
-        // Most requests have no body, and to wrap one moves the whole request.
+        // Most requests have no body, and wrapping one would move the whole request.
         if request.body().is_end_stream() {
             meta.state.body_began(false);
             return SettledResponse::new(edge.serve(request, peer, scheme, state), None);
@@ -156,17 +164,18 @@ async fn serve_http1(
         lingering.clone(),
     );
     let http = http1::Builder::new()
-        .max_buf_size(MAX_AHEAD)
+        .max_buf_size(MAX_READ_BUFFER)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     let fault = serve_http(http, connection).await;
     if state.http1().take_malformed() {
-        // Its request was answered, or reset, before anything read that far.
+        // The request ended before the handler read up to the malformed byte.
         connection.edge.count(ProtocolError::Malformed);
         return None;
     }
-    // Nobody refused a client that went away before its first byte. What was refused may have come in
-    // one piece with the request before it, as whose bytes it has been counted.
+    // A client that disconnects before sending a byte is not a protocol error. A rejected head may
+    // have arrived together with the previous request, so its bytes may be counted as those of that
+    // request.
     fault.filter(|fault| fault.is_answered() || state.is_in_head())
 }
 
@@ -183,20 +192,20 @@ async fn serve_http2(
         connection.timeouts.write,
         Arc::clone(connection.edge.stalled()),
     );
-    let _ended_with_the_connection = streams.guard();
+    let _cancels_streams = streams.drop_guard();
     let (edge, meta) = (connection.edge.clone(), connection.meta());
     let connections = Arc::clone(&connection.connections);
     let service = service_fn(move |mut request| {
         http2::join_cookies(&mut request);
         let tunnel = Tunnel::begin(&mut request, &connections, edge.shutdown_token());
-        meta.by(&mut request);
-        let answer = edge.serve(request, meta.peer, meta.scheme, meta.state());
+        meta.insert_into(&mut request);
+        let response = edge.serve(request, meta.peer, meta.scheme, meta.state());
         async move {
-            let answer = answer.await?;
+            let response = response.await?;
             if let Some(tunnel) = tunnel {
-                tunnel.respond(&answer);
+                tunnel.respond(&response);
             }
-            Ok::<_, Infallible>(answer.map(ProgressBody::new))
+            Ok::<_, Infallible>(response.map(ProgressBody::new))
         }
     });
     let io = TrackedIo::new(
@@ -208,11 +217,11 @@ async fn serve_http2(
     );
     let http = http2::builder(streams).serve_connection(TokioIo::new(io), service);
     let fault = serve_http(http, connection).await;
-    // Between two requests everybody may go away.
+    // A client may disconnect between two requests.
     fault.filter(|fault| *fault == ProtocolError::Http2 || state.is_in_head())
 }
 
-/// What every request of a connection is told of it.
+/// The data of a connection that each of its requests gets.
 #[derive(Clone)]
 struct RequestMeta {
     peer: Peer,
@@ -223,7 +232,8 @@ struct RequestMeta {
 }
 
 impl RequestMeta {
-    fn by(&self, request: &mut Request<Incoming>) {
+    /// Inserts the data for axum's extractors.
+    fn insert_into(&self, request: &mut Request<Incoming>) {
         if let Some(addr) = self.addr {
             request.extensions_mut().insert(ConnectInfo(addr));
         }

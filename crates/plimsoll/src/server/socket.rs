@@ -1,14 +1,14 @@
-//! Sockets of either kind, in a runtime and out of one.
+//! TCP and unix sockets, registered with a runtime or not.
 
 use std::{io, net, os};
 
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::either::Either;
 
-/// What was accepted: over TCP, or over a unix socket.
+/// An accepted socket, TCP or unix.
 pub(super) type Socket = Either<TcpStream, UnixStream>;
 
-/// A socket that belongs to no runtime.
+/// A socket that is registered with no runtime.
 #[derive(Debug)]
 pub(super) enum StdSocket {
     Tcp(net::TcpStream),
@@ -16,7 +16,7 @@ pub(super) enum StdSocket {
 }
 
 impl StdSocket {
-    /// Takes a socket from the runtime that it belongs to.
+    /// Deregisters a socket from its runtime.
     pub(super) fn from_tokio(socket: Socket) -> io::Result<Self> {
         Ok(match socket {
             Socket::Left(socket) => Self::Tcp(socket.into_std()?),
@@ -24,7 +24,7 @@ impl StdSocket {
         })
     }
 
-    /// Gives it to the present runtime.
+    /// Registers the socket with the current runtime.
     pub(super) fn into_tokio(self) -> io::Result<Socket> {
         Ok(match self {
             Self::Tcp(socket) => {

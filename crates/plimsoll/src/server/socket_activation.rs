@@ -234,12 +234,12 @@ mod tests {
         let socket = listener();
         let addr = socket.local_addr().unwrap();
         let inherited = hand_over(vec![("web.socket", socket.into())]).unwrap();
-        assert_eq!(inherited.main.unwrap().shown(), addr.to_string());
+        assert_eq!(inherited.main.unwrap().display_addr(), addr.to_string());
         let path = std::env::temp_dir().join(format!("plimsoll-adopt-{}", std::process::id()));
         let socket = UnixListener::bind(&path).unwrap();
         let inherited = hand_over(vec![("", socket.into())]).unwrap();
         let main = inherited.main.unwrap();
-        assert_eq!(main.shown(), format!("unix:{}", path.display()));
+        assert_eq!(main.display_addr(), format!("unix:{}", path.display()));
         drop(main);
         assert!(path.exists(), "the file is the manager's");
         std::fs::remove_file(path).unwrap();

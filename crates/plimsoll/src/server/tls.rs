@@ -1,32 +1,32 @@
-//! TLS, with a certificate that is renewed while connections live.
+//! TLS, with certificate reload while connections are open.
 //!
 //! ```text
-//! files ──read──▶ Contents ──check──▶ InForce ──swap──▶ acceptor()   for each new connection
-//!   ▲                                     │
-//!   └── watch: looks, is told, reloads    └── not_after()            for the metric
+//! files ──read──▶ TlsContents ──check──▶ ActiveConfig ──swap──▶ acceptor()   for each new connection
+//!   ▲                                          │
+//!   └── watch: checks, reloads                 └── not_after()               for the metric
 //! ```
 //!
-//! Versions 1.2 and 1.3, the ciphers and their order as rustls has them, no data before the
-//! handshake is complete. With a client CA, clients must show a certificate of it.
+//! TLS 1.2 and 1.3, the ciphers and their order from rustls, and no early data. With a client CA,
+//! clients must present a certificate that it has issued.
 //!
-//! # Why the whole configuration is swapped
+//! # Certificate reload
 //!
-//! A resolver that gives out another certificate would be less to swap. But the client CA is part of
-//! the configuration, and so are the tickets of earlier sessions: a ticket stands for a client that
-//! was verified once and is not verified again. With a new configuration come new ticket keys, so
-//! that nobody resumes what an authority vouched for that is not trusted any more.
+//! A reload replaces the whole configuration, not only the certificate that a resolver returns. The
+//! client CA is part of the configuration, and so are the keys of session tickets. A ticket stands
+//! for a client that was verified in an earlier session. New ticket keys prevent the resumption of a
+//! session whose client CA is no longer trusted.
 //!
 //! # Invariants
 //!
-//! * A configuration in force is complete and checked: the key belongs to the certificate.
-//! * Whatever is wrong with new files, the old configuration stays.
-//! * Taking the configuration for a connection waits for nobody, and a connection keeps what it took.
-//! * No error and no `Debug` holds anything of a private key.
+//! * An active configuration is complete and checked: the key matches the certificate.
+//! * If new files have an error, the old configuration stays active.
+//! * A new connection takes the configuration without a lock, and keeps it.
+//! * No error and no `Debug` output contains a part of a private key.
 //!
-//! # Not here
+//! # Related files
 //!
-//! The deadline of a handshake is the connection's, as is the choice of a protocol by what was
-//! agreed in it. Nothing here logs: [`watch()`] tells its caller.
+//! `serve/open.rs` sets the timeout of a handshake. Nothing here logs: [`watch()`] reports events to
+//! its caller.
 
 mod active_config;
 mod error;
@@ -36,11 +36,7 @@ mod reader;
 mod tests;
 mod watch;
 
-use std::{
-    fmt, io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use std::{fmt, io, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 use http::Version;
@@ -50,20 +46,23 @@ use self::{active_config::ActiveConfig, files::FileFingerprint};
 pub(crate) use self::{
     error::TlsError,
     reader::CertificateReader,
-    watch::{TlsEvent, WATCH_EVERY, watch},
+    watch::{TlsEvent, WATCH_INTERVAL, watch},
 };
 use super::io::{ALPN_HTTP2, SocketIo};
-use crate::config::TlsFiles;
+use crate::{
+    config::TlsFiles,
+    sync::{Mutex, lock},
+};
 
-/// What HTTP is spoken over. In a box, since most of it is the state of a session.
+/// A TLS stream, boxed because of the size of a session.
 pub(super) type TlsStream = Box<tokio_rustls::server::TlsStream<SocketIo>>;
 
-/// What came of a reload.
+/// The result of a successful reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reloaded {
-    /// New connections get another certificate, or must show another one.
+    /// The certificate or the client CA has changed.
     Changed,
-    /// The files say what is in force already.
+    /// The files match the active configuration.
     Unchanged,
 }
 
@@ -71,41 +70,41 @@ pub(crate) enum Reloaded {
 pub(crate) struct Tls {
     files: TlsFiles,
     alpn: &'static [&'static [u8]],
-    in_force: ArcSwap<ActiveConfig>,
-    /// How the files looked when they were last read, whether they were any good or not. Held
-    /// during a reload, so that there is one at a time.
-    seen: Mutex<FileFingerprint>,
+    active: ArcSwap<ActiveConfig>,
+    /// The files when they were last read, with or without success. Locked during a reload, so that
+    /// one runs at a time.
+    fingerprint: Mutex<FileFingerprint>,
 }
 
 impl Tls {
-    /// Reads the files, and serves the protocols of `alpn`, the first of them preferred.
+    /// Reads the files. The connections may use the protocols of `alpn`, in order of preference.
     ///
-    /// A client that names protocols and none of these is refused; one that names none is accepted,
-    /// and speaks HTTP/1.1.
+    /// A client that offers only other protocols is rejected. A client that offers none is accepted,
+    /// with HTTP/1.1.
     ///
     /// Blocks on the file system.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, or what is in them cannot be served.
+    /// If a file cannot be read, or its content cannot be used.
     pub(crate) fn load(
         files: TlsFiles,
         alpn: &'static [&'static [u8]],
     ) -> Result<Arc<Self>, TlsError> {
-        let (seen, contents) = files.read();
-        let in_force = ActiveConfig::new(&files, contents?, alpn)?;
+        let (fingerprint, contents) = files.read();
+        let active = ActiveConfig::new(&files, contents?, alpn)?;
         Ok(Arc::new(Self {
             files,
             alpn,
-            in_force: ArcSwap::from_pointee(in_force),
-            seen: Mutex::new(seen),
+            active: ArcSwap::from_pointee(active),
+            fingerprint: Mutex::new(fingerprint),
         }))
     }
 
-    /// Accepts one connection, with the configuration in force now; the version of HTTP is the one
-    /// agreed on in the handshake.
-    pub(super) async fn accept(&self, raw: SocketIo) -> io::Result<(TlsStream, Version)> {
-        let stream = self.acceptor().accept(raw).await?;
+    /// Performs the handshake of one connection, with the active configuration. Returns the HTTP
+    /// version that was selected by ALPN.
+    pub(super) async fn accept(&self, io: SocketIo) -> io::Result<(TlsStream, Version)> {
+        let stream = self.acceptor().accept(io).await?;
         let version = match stream.get_ref().1.alpn_protocol() {
             Some(ALPN_HTTP2) => Version::HTTP_2,
             _ => Version::HTTP_11,
@@ -113,50 +112,45 @@ impl Tls {
         Ok((Box::new(stream), version))
     }
 
-    /// Accepts one connection, with the configuration in force now.
+    /// Returns an acceptor with the active configuration.
     fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.in_force.load().config))
+        TlsAcceptor::from(Arc::clone(&self.active.load().config))
     }
 
-    /// When the service's own certificate expires.
+    /// Returns when the service's own certificate expires.
     pub(crate) fn not_after(&self) -> SystemTime {
-        self.in_force.load().not_after
+        self.active.load().not_after
     }
 
-    /// Whether the files may say something else than when they were last read.
+    /// Returns true if the files may have changed since they were last read.
     ///
-    /// Follows links, since Kubernetes swaps one above the files. It may be wrong in one direction
-    /// only: files that were new when they were read count as changed, because a write after the
-    /// reading may have left no trace. A reload then finds them [`Reloaded::Unchanged`].
+    /// Links are followed, because Kubernetes replaces a link in the path of the files. Files that
+    /// had just been written when they were read count as changed, because a later write may not be
+    /// visible in their metadata. A reload then returns [`Reloaded::Unchanged`].
     ///
     /// Blocks on the file system.
     pub(crate) fn files_changed(&self) -> bool {
         let now = FileFingerprint::of(&self.files);
-        !self.seen().still_holds(&now)
+        !lock(&self.fingerprint).is_current(&now)
     }
 
-    /// Reads the files again, and puts what they say in force for new connections.
+    /// Reads the files again, and activates their content for new connections.
     ///
     /// Blocks on the file system.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load); what was in force stays so.
+    /// As [`load`](Self::load). The active configuration then stays.
     pub(crate) fn reload(&self) -> Result<Reloaded, TlsError> {
-        let mut seen = self.seen();
+        let mut fingerprint = lock(&self.fingerprint);
         let (now, contents) = self.files.read();
-        *seen = now;
-        let fresh = ActiveConfig::new(&self.files, contents?, self.alpn)?;
-        if fresh.says_the_same(&self.in_force.load()) {
+        *fingerprint = now;
+        let new = ActiveConfig::new(&self.files, contents?, self.alpn)?;
+        if new.is_equivalent(&self.active.load()) {
             return Ok(Reloaded::Unchanged);
         }
-        self.in_force.store(Arc::new(fresh));
+        self.active.store(Arc::new(new));
         Ok(Reloaded::Changed)
-    }
-
-    fn seen(&self) -> MutexGuard<'_, FileFingerprint> {
-        // A sighting is replaced as a whole: there is none that a panic could leave half done.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,8 +4,8 @@ use tokio::net::unix::UCred;
 
 /// The credentials of the peer on a unix socket, from the kernel.
 ///
-/// Handlers get it from axum's extractor `ConnectInfo<UdsConnectInfo>`. Over TCP that extractor is
-/// rejected, as `ConnectInfo<SocketAddr>` is over a unix socket.
+/// Handlers get it from axum's extractor `ConnectInfo<UdsConnectInfo>`. Over TCP that extractor
+/// rejects the request, as `ConnectInfo<SocketAddr>` does over a unix socket.
 ///
 /// ```
 /// use axum::{Router, extract::ConnectInfo, routing::get};
@@ -33,19 +33,19 @@ impl UdsConnectInfo {
         }
     }
 
-    /// The user id that the peer connected with.
+    /// Returns the user id that the peer connected with.
     #[must_use]
     pub const fn uid(&self) -> u32 {
         self.uid
     }
 
-    /// The group id that the peer connected with.
+    /// Returns the group id that the peer connected with.
     #[must_use]
     pub const fn gid(&self) -> u32 {
         self.gid
     }
 
-    /// The process id of the peer, where the system provides it. The process may have ended since.
+    /// Returns the process id of the peer, if the system provides it. That process may have ended.
     #[must_use]
     pub const fn pid(&self) -> Option<i32> {
         self.pid

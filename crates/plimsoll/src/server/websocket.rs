@@ -1,13 +1,15 @@
-//! WebSockets that no code closes when the service ends.
+//! The close of WebSockets in the drain, for handlers that do not close them.
 //!
 //! Over HTTP/1 the stream is the connection, over HTTP/2 one of its streams (`http2/tunnel.rs`).
 //!
-//! A handler that knows nothing of the shutdown reads until its client closes. When the drain has
-//! begun, and code that waits for the shutdown token has had its turn, the connection itself closes the
-//! WebSocket: a Close frame with status 1001 between two frames of the handler (RFC 6455, 5.5.1), a
-//! second for the client's answer, which the handler reads as usual, then the end of the stream.
+//! A handler that ignores the shutdown reads until its client closes. In the drain, handlers that wait
+//! for the shutdown token may close first. Then the server closes the WebSocket:
 //!
-//! What the handler writes behind the Close frame is thrown away, as the protocol demands.
+//! 1. It sends a Close frame with status 1001 between two frames of the handler (RFC 6455, 5.5.1).
+//! 2. It waits 1 s for the answer of the client, which the handler reads as usual.
+//! 3. It ends the stream.
+//!
+//! Bytes that the handler writes after the Close frame are discarded, as the protocol requires.
 
 use std::{
     fmt, io,
@@ -22,78 +24,78 @@ use tokio::{
 
 use crate::shutdown::{CLOSE_ANSWER, ShutdownFuture, ShutdownToken};
 
-/// A Close frame of a server: no mask, two bytes of payload, status 1001.
-const CLOSE_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
+/// A Close frame of a server: no mask, two bytes of payload, status 1001 (going away).
+const CLOSE_FRAME: [u8; 4] = [0x88, 2, 0x03, 0xE9];
 
 const OPCODE_CLOSE: u8 = 8;
 
-/// The end of one WebSocket.
+/// Closes one WebSocket in the drain.
 pub(super) struct WebSocketEnd {
     token: ShutdownToken,
-    /// Wakes the task that reads.
+    /// The start of the close, which wakes the task that reads.
     reader: ShutdownFuture,
-    /// Wakes the task that writes, if there is one of its own.
+    /// The start of the close, which wakes the task that writes. `Some` after a write in the drain.
     writer: Option<ShutdownFuture>,
-    /// Ends a write that waits for the client; there once one has.
-    give_up: Option<ShutdownFuture>,
+    /// The deadline of a write that waits for the client. `Some` after a pending write.
+    write_deadline: Option<ShutdownFuture>,
     sent: FrameTracker,
     stage: CloseStage,
 }
 
 enum CloseStage {
     Open,
-    /// These bytes of the Close frame are to be written.
+    /// The Close frame is being written, of which this many bytes are sent.
     Closing(usize, Pin<Box<Sleep>>),
-    /// The Close frame is out, ours or the handler's.
+    /// A Close frame of the server or of the handler is sent.
     Closed(Pin<Box<Sleep>>),
-    Over,
+    Ended,
 }
 
 impl WebSocketEnd {
-    /// Of a stream that begins with the head of a 101.
+    /// For a stream that begins with the head of a 101.
     pub(super) fn new(token: &ShutdownToken) -> Box<Self> {
-        Self::following(FrameTracker::new(), token)
+        Self::with_tracker(FrameTracker::new(), token)
     }
 
-    /// Of a stream that begins with a frame.
-    pub(super) fn behind_the_head(token: &ShutdownToken) -> Box<Self> {
-        Self::following(FrameTracker::behind_the_head(), token)
+    /// For a stream that begins with a frame.
+    pub(super) fn after_head(token: &ShutdownToken) -> Box<Self> {
+        Self::with_tracker(FrameTracker::after_head(), token)
     }
 
-    fn following(sent: FrameTracker, token: &ShutdownToken) -> Box<Self> {
+    fn with_tracker(sent: FrameTracker, token: &ShutdownToken) -> Box<Self> {
         Box::new(Self {
             token: token.clone(),
             reader: Box::pin(token.overdue()),
             writer: None,
-            give_up: None,
+            write_deadline: None,
             sent,
             stage: CloseStage::Open,
         })
     }
 
-    /// To be asked before each read. Returns whether the stream has ended.
+    /// Advances the close. To be called before each read. Returns true if the stream has ended.
     pub(super) fn poll_ended(
         &mut self,
         cx: &mut Context<'_>,
         stream: &mut (impl AsyncWrite + Unpin),
     ) -> bool {
         if matches!(self.stage, CloseStage::Open) && self.reader.as_mut().poll(cx).is_ready() {
-            self.begin();
+            self.begin_close();
         }
         let failed = matches!(self.poll_close(cx, stream), Poll::Ready(Err(_)));
         let late = match &mut self.stage {
             CloseStage::Closing(_, answer) | CloseStage::Closed(answer) => {
                 answer.as_mut().poll(cx).is_ready()
             }
-            CloseStage::Open | CloseStage::Over => false,
+            CloseStage::Open | CloseStage::Ended => false,
         };
         if failed || late {
-            self.stage = CloseStage::Over;
+            self.stage = CloseStage::Ended;
         }
-        matches!(self.stage, CloseStage::Over)
+        matches!(self.stage, CloseStage::Ended)
     }
 
-    /// Writes for the handler. A client that takes nothing is not waited for longer than for its answer.
+    /// Writes bytes of the handler. In the drain, a pending write fails after the time for an answer.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -102,21 +104,21 @@ impl WebSocketEnd {
     ) -> Poll<io::Result<usize>> {
         let may_write = match self.poll_may_write(cx, stream) {
             Poll::Ready(may_write) => may_write?,
-            Poll::Pending => return self.poll_give_up(cx).map(Err),
+            Poll::Pending => return self.poll_write_deadline(cx).map(Err),
         };
         if may_write == WritePermission::Discard {
             return Poll::Ready(Ok(buf.len()));
         }
         let Poll::Ready(count) = Pin::new(stream).poll_write(cx, buf) else {
-            return self.poll_give_up(cx).map(Err);
+            return self.poll_write_deadline(cx).map(Err);
         };
         let count = count?;
-        self.sent.see(&buf[..count]);
+        self.sent.follow(&buf[..count]);
         Poll::Ready(Ok(count))
     }
 
-    /// Flushes for the handler, and waits as [`WebSocketEnd::poll_write`] does. If the handler's frame
-    /// is complete, the Close frame follows it.
+    /// Flushes bytes of the handler, with the deadline of [`WebSocketEnd::poll_write`]. If the frame
+    /// of the handler is complete, the Close frame is sent after it.
     pub(super) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
@@ -128,26 +130,26 @@ impl WebSocketEnd {
         };
         match flushed {
             Poll::Ready(flushed) => Poll::Ready(flushed),
-            Poll::Pending => self.poll_give_up(cx).map(Err),
+            Poll::Pending => self.poll_write_deadline(cx).map(Err),
         }
     }
 
-    /// A write is pending: no other event may ever wake its task.
-    fn poll_give_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Polls the deadline of a pending write. Without it, nothing might ever wake the task.
+    fn poll_write_deadline(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let token = &self.token;
-        let give_up = self.give_up.get_or_insert_with(|| {
+        let deadline = self.write_deadline.get_or_insert_with(|| {
             let overdue = token.overdue();
             Box::pin(async move {
                 overdue.await;
                 sleep(CLOSE_ANSWER).await;
             })
         });
-        ready!(give_up.as_mut().poll(cx));
-        self.stage = CloseStage::Over;
+        ready!(deadline.as_mut().poll(cx));
+        self.stage = CloseStage::Ended;
         Poll::Ready(io::ErrorKind::BrokenPipe.into())
     }
 
-    /// Whether the handler may write. Pending while the Close frame is being written.
+    /// Returns what happens to bytes of the handler. Pending while the Close frame is being written.
     fn poll_may_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -157,24 +159,24 @@ impl WebSocketEnd {
             let token = &self.token;
             let writer = self.writer.get_or_insert_with(|| Box::pin(token.overdue()));
             if writer.as_mut().poll(cx).is_ready() {
-                self.begin();
+                self.begin_close();
             }
         }
         ready!(self.poll_close(cx, stream))?;
-        // Only a look at the clock: the timer wakes the task that reads.
+        // The timer is not polled here, because it wakes the task that reads.
         if let CloseStage::Closed(answer) = &self.stage
             && answer.deadline() <= Instant::now()
         {
-            self.stage = CloseStage::Over;
+            self.stage = CloseStage::Ended;
         }
         Poll::Ready(Ok(match self.stage {
             CloseStage::Open | CloseStage::Closing(..) => WritePermission::Yes,
             CloseStage::Closed(_) => WritePermission::Discard,
-            CloseStage::Over => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            CloseStage::Ended => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }))
     }
 
-    fn begin(&mut self) {
+    fn begin_close(&mut self) {
         let answer = Box::pin(sleep(CLOSE_ANSWER));
         self.stage = if self.sent.has_closed {
             CloseStage::Closed(answer)
@@ -183,7 +185,7 @@ impl WebSocketEnd {
         };
     }
 
-    /// Writes the Close frame as soon as the frame before it is complete.
+    /// Writes the Close frame when the frame before it is complete.
     fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,8 +197,8 @@ impl WebSocketEnd {
         if *written == 0 && !self.sent.is_between_frames() {
             return Poll::Ready(Ok(()));
         }
-        while *written < CLOSE_AWAY.len() {
-            let rest = &CLOSE_AWAY[*written..];
+        while *written < CLOSE_FRAME.len() {
+            let rest = &CLOSE_FRAME[*written..];
             let count = ready!(Pin::new(&mut *stream).poll_write(cx, rest))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -204,7 +206,8 @@ impl WebSocketEnd {
             *written += count;
         }
         ready!(Pin::new(stream).poll_flush(cx))?;
-        if let CloseStage::Closing(_, answer) = std::mem::replace(&mut self.stage, CloseStage::Over)
+        if let CloseStage::Closing(_, answer) =
+            std::mem::replace(&mut self.stage, CloseStage::Ended)
         {
             self.stage = CloseStage::Closed(answer);
         }
@@ -212,7 +215,7 @@ impl WebSocketEnd {
     }
 }
 
-/// What becomes of bytes that the handler writes.
+/// What happens to bytes that the handler writes.
 #[derive(Debug, PartialEq, Eq)]
 enum WritePermission {
     Yes,
@@ -227,10 +230,11 @@ impl fmt::Debug for WebSocketEnd {
     }
 }
 
-/// Follows the frames that a server writes behind its 101 (RFC 6455, 5.2).
+/// Follows the frames that a server writes after its 101 (RFC 6455, 5.2).
 #[derive(Debug)]
 struct FrameTracker {
     at: FramePosition,
+    /// Whether the handler has written a Close frame.
     has_closed: bool,
 }
 
@@ -238,13 +242,13 @@ struct FrameTracker {
 enum FramePosition {
     /// Nothing has been written yet.
     Start,
-    /// In the head of the 101; so many bytes of its end have come.
+    /// In the head of the 101, of whose last line end this many bytes are written.
     Head(usize),
-    /// In a frame's header, of which these bytes have come.
+    /// In the header of a frame, of which this many bytes are written.
     Header([u8; 10], usize),
-    /// In a payload that has so many bytes left.
+    /// In a payload, of which this many bytes are missing.
     Payload(u64),
-    /// The first bytes were those of another answer.
+    /// After the head of another response.
     Unknown,
 }
 
@@ -256,7 +260,7 @@ impl FrameTracker {
         }
     }
 
-    const fn behind_the_head() -> Self {
+    const fn after_head() -> Self {
         Self {
             at: FramePosition::Header([0; 10], 0),
             has_closed: false,
@@ -267,7 +271,7 @@ impl FrameTracker {
         matches!(self.at, FramePosition::Header(_, 0))
     }
 
-    fn see(&mut self, mut bytes: &[u8]) {
+    fn follow(&mut self, mut bytes: &[u8]) {
         const HEAD_END: &[u8; 4] = b"\r\n\r\n";
         while let Some((&byte, rest)) = bytes.split_first() {
             match &mut self.at {
@@ -291,10 +295,10 @@ impl FrameTracker {
                     }
                     bytes = rest;
                 }
-                FramePosition::Header(header, have) => {
-                    header[*have] = byte;
-                    *have += 1;
-                    if let Some(payload) = payload_length(&header[..*have]) {
+                FramePosition::Header(header, length) => {
+                    header[*length] = byte;
+                    *length += 1;
+                    if let Some(payload) = payload_length(&header[..*length]) {
                         self.has_closed |= header[0] & 0x0F == OPCODE_CLOSE;
                         self.at = FramePosition::Payload(payload);
                         self.skip_empty();
@@ -320,7 +324,7 @@ impl FrameTracker {
     }
 }
 
-/// The length of a payload, once the header before it is complete. A server masks nothing.
+/// Returns the length of a payload, if the header before it is complete. A server sets no mask.
 fn payload_length(header: &[u8]) -> Option<u64> {
     let length = header.get(1)? & 0x7F;
     match length {
@@ -358,29 +362,31 @@ mod tests {
         frame
     }
 
+    /// LIFE-9
     #[test]
-    fn answer_before_the_switch_makes_frames_unknown() {
+    fn other_response_makes_frames_unknown() {
         let mut tracker = FrameTracker::new();
-        tracker.see(b"HTTP/1.1 200 OK\r\n\r\n");
-        tracker.see(SWITCH);
+        tracker.follow(b"HTTP/1.1 200 OK\r\n\r\n");
+        tracker.follow(SWITCH);
         assert!(!tracker.is_between_frames());
     }
 
+    /// LIFE-9
     #[test]
-    fn close_frame_of_the_handler_is_seen() {
+    fn close_frame_of_handler_is_detected() {
         let mut tracker = FrameTracker::new();
-        tracker.see(SWITCH);
-        tracker.see(&frame(1, 300));
+        tracker.follow(SWITCH);
+        tracker.follow(&frame(1, 300));
         assert!(tracker.is_between_frames() && !tracker.has_closed);
-        tracker.see(&frame(OPCODE_CLOSE, 2));
+        tracker.follow(&frame(OPCODE_CLOSE, 2));
         assert!(tracker.is_between_frames() && tracker.has_closed);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn flush_writes_close_frame_behind_the_last_frame() {
+    async fn flush_writes_close_frame_after_last_frame() {
         let connections = Arc::new(ConnectionTracker::new());
         let token = ShutdownToken::new(Arc::clone(&connections), Duration::from_secs(5));
-        let mut end = WebSocketEnd::behind_the_head(&token);
+        let mut end = WebSocketEnd::after_head(&token);
         let mut client = Vec::new();
         let frame = frame(2, 4);
         let (first, rest) = frame.split_at(3);
@@ -392,12 +398,13 @@ mod tests {
         let write = poll_fn(|cx| end.poll_write(cx, &mut client, rest));
         assert_eq!(write.await.unwrap(), rest.len());
         poll_fn(|cx| end.poll_flush(cx, &mut client)).await.unwrap();
-        assert_eq!(client, [&frame[..], &CLOSE_AWAY].concat());
+        assert_eq!(client, [&frame[..], &CLOSE_FRAME].concat());
     }
 
     proptest! {
+        /// LIFE-9
         #[test]
-        fn frames_end_where_they_end(
+        fn frame_ends_do_not_depend_on_write_boundaries(
             lengths in proptest::collection::vec(prop_oneof![0_usize..130, 65_530_usize..65_540], 1..5),
             pieces in proptest::collection::vec(1_usize..70_000, 1..20),
         ) {
@@ -408,12 +415,12 @@ mod tests {
                 ends.push(bytes.len());
             }
             let mut tracker = FrameTracker::new();
-            // Whatever the first piece is, it has the status line.
+            // The first piece always contains the status line.
             let (mut at, mut pieces) = (20, pieces.into_iter());
-            tracker.see(&bytes[..at]);
+            tracker.follow(&bytes[..at]);
             while at < bytes.len() {
                 let end = (at + pieces.next().unwrap_or(usize::MAX - at)).min(bytes.len());
-                tracker.see(&bytes[at..end]);
+                tracker.follow(&bytes[at..end]);
                 at = end;
                 prop_assert_eq!(tracker.is_between_frames(), ends.contains(&at));
             }

@@ -1,29 +1,29 @@
-//! A chunked body by the grammar of RFC 9112, 7.1, byte by byte.
+//! A scanner of chunked bodies, by the grammar of RFC 9112, 7.1.
 
-/// A chunked body, as far as it has come.
+/// Scans a chunked body byte by byte.
 #[derive(Debug)]
 pub(super) struct Chunked {
     next: ChunkedState,
-    /// The size of the present chunk, or what is still to come of its data.
+    /// The size of the current chunk, or the number of its bytes that are missing.
     size: u64,
 }
 
-/// Where the next byte belongs.
+/// The element of the grammar that contains the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ChunkedState {
     FirstDigit,
     Digit,
-    /// Behind white space that only an extension may follow.
+    /// After white space that only an extension may follow.
     Semicolon,
     FirstOfName,
     Name,
-    /// Behind the white space that follows a name.
-    BehindName,
+    /// After the white space that follows a name.
+    AfterName,
     FirstOfValue,
     Value,
     Quoted,
     Escaped,
-    BehindQuoted,
+    AfterQuoted,
     SizeLf,
     Data,
     DataCr,
@@ -37,7 +37,7 @@ enum ChunkedState {
     End,
 }
 
-/// How far a body is.
+/// The progress of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Incomplete,
@@ -54,7 +54,7 @@ impl Chunked {
         }
     }
 
-    /// Returns how many of `bytes` are a part of the body, and what follows them.
+    /// Returns how many of `bytes` are part of the body, and the progress after them.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> (usize, Progress) {
         let mut done = 0;
         while let Some(&byte) = bytes.get(done) {
@@ -68,7 +68,7 @@ impl Chunked {
                 }
                 continue;
             }
-            let Some(next) = self.follow(byte) else {
+            let Some(next) = self.step(byte) else {
                 return (done, Progress::Malformed);
             };
             self.next = next;
@@ -80,8 +80,8 @@ impl Chunked {
         (done, Progress::Incomplete)
     }
 
-    /// Returns where the byte behind `byte` belongs, or nothing if `byte` is malformed.
-    fn follow(&mut self, byte: u8) -> Option<ChunkedState> {
+    /// Returns the state after `byte`, or `None` if `byte` is malformed.
+    fn step(&mut self, byte: u8) -> Option<ChunkedState> {
         Some(match (self.next, byte) {
             (
                 ChunkedState::FirstDigit | ChunkedState::Digit,
@@ -95,29 +95,27 @@ impl Chunked {
                 ChunkedState::Digit
                 | ChunkedState::Name
                 | ChunkedState::Value
-                | ChunkedState::BehindQuoted,
+                | ChunkedState::AfterQuoted,
                 b'\r',
             ) => ChunkedState::SizeLf,
             (
                 ChunkedState::Digit
                 | ChunkedState::Semicolon
                 | ChunkedState::Name
-                | ChunkedState::BehindName
+                | ChunkedState::AfterName
                 | ChunkedState::Value
-                | ChunkedState::BehindQuoted,
+                | ChunkedState::AfterQuoted,
                 b';',
             ) => ChunkedState::FirstOfName,
             (
                 ChunkedState::Digit
                 | ChunkedState::Semicolon
                 | ChunkedState::Value
-                | ChunkedState::BehindQuoted,
+                | ChunkedState::AfterQuoted,
                 b' ' | b'\t',
             ) => ChunkedState::Semicolon,
-            (ChunkedState::Name | ChunkedState::BehindName, b' ' | b'\t') => {
-                ChunkedState::BehindName
-            }
-            (ChunkedState::Name | ChunkedState::BehindName, b'=') => ChunkedState::FirstOfValue,
+            (ChunkedState::Name | ChunkedState::AfterName, b' ' | b'\t') => ChunkedState::AfterName,
+            (ChunkedState::Name | ChunkedState::AfterName, b'=') => ChunkedState::FirstOfValue,
             (ChunkedState::FirstOfName | ChunkedState::FirstOfValue, b' ' | b'\t') => self.next,
             (ChunkedState::FirstOfName | ChunkedState::Name, _) if is_token(byte) => {
                 ChunkedState::Name
@@ -126,7 +124,7 @@ impl Chunked {
             (ChunkedState::FirstOfValue | ChunkedState::Value, _) if is_token(byte) => {
                 ChunkedState::Value
             }
-            (ChunkedState::Quoted, b'"') => ChunkedState::BehindQuoted,
+            (ChunkedState::Quoted, b'"') => ChunkedState::AfterQuoted,
             (ChunkedState::Quoted, b'\\') => ChunkedState::Escaped,
             (ChunkedState::Quoted | ChunkedState::Escaped, _) if is_text(byte) => {
                 ChunkedState::Quoted
@@ -149,7 +147,7 @@ impl Chunked {
     }
 }
 
-/// `tchar` (RFC 9110, 5.6.2).
+/// Returns true for a `tchar` (RFC 9110, 5.6.2).
 const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -171,8 +169,8 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
-/// What a field value or a quoted string may contain: white space, visible characters, and bytes
-/// outside of ASCII (RFC 9110, 5.5 and 5.6.4).
+/// Returns true for bytes of a field value or a quoted string: white space, visible characters, and
+/// bytes outside of ASCII (RFC 9110, 5.5 and 5.6.4).
 const fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
 }

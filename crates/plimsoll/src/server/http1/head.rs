@@ -1,9 +1,9 @@
-//! The end of a head, and a fragment in its request target.
+//! A scanner that finds the end of a head, and a fragment in its request target.
 //!
-//! A head ends with an empty line. Lines end with CR LF or with LF alone, as RFC 9112, 2.2, lets a
-//! recipient read them and hyper does. Empty lines in front of the request line are skipped.
+//! A head ends with an empty line. Lines end with CR LF or with LF alone, as RFC 9112, 2.2, permits
+//! and hyper accepts. Empty lines before the request line are skipped.
 
-/// A head, as far as it has come.
+/// Scans a head, in reads of any size.
 #[derive(Debug)]
 pub(super) struct HeadScanner {
     line: RequestLine,
@@ -11,10 +11,10 @@ pub(super) struct HeadScanner {
     fragment: bool,
 }
 
-/// The part of the request line that the next byte belongs to.
+/// The part of the request line that contains the next byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestLine {
-    /// None: only empty lines have come.
+    /// None: only empty lines have arrived.
     Before,
     Method,
     /// The target or the version.
@@ -23,7 +23,7 @@ enum RequestLine {
     Complete,
 }
 
-/// The bytes in front of the next one, as far as an empty line may have begun.
+/// The last bytes before the next one, as far as an empty line may have begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tail {
     Text,
@@ -40,12 +40,12 @@ impl HeadScanner {
         }
     }
 
-    /// Whether the target of a complete head has a fragment.
+    /// Returns true if the target of a complete head has a fragment.
     pub(super) const fn has_fragment(&self) -> bool {
         self.fragment
     }
 
-    /// Returns how many of `bytes` belong to the head, if it ends in them.
+    /// Returns how many of `bytes` are part of the head, if it ends in them.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut start = 0;
         if self.line == RequestLine::Before {
@@ -68,7 +68,7 @@ impl HeadScanner {
         let found = HeadMatch::search(rest);
         let end = found.end.map(|end| next + end);
         if self.line != RequestLine::Complete && (found.hash || end.is_none()) {
-            self.follow_line(&bytes[start..end.unwrap_or(bytes.len())]);
+            self.scan_line(&bytes[start..end.unwrap_or(bytes.len())]);
         }
         if end.is_none() {
             self.tail = match rest {
@@ -81,8 +81,8 @@ impl HeadScanner {
         end
     }
 
-    /// Looks for a fragment in what has come of the request line. A method may contain `#`.
-    fn follow_line(&mut self, bytes: &[u8]) {
+    /// Scans a part of the request line for a fragment. A `#` in the method is not one.
+    fn scan_line(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match (self.line, byte) {
                 (_, b'\n') => {
@@ -97,7 +97,7 @@ impl HeadScanner {
     }
 }
 
-/// Whether `bytes` are one head and nothing else, and certainly without a fragment.
+/// Returns true if `bytes` are exactly one head that certainly has no fragment.
 pub(super) fn is_whole_head(bytes: &[u8]) -> bool {
     match bytes {
         [b'\r' | b'\n', ..] => false,
@@ -106,11 +106,11 @@ pub(super) fn is_whole_head(bytes: &[u8]) -> bool {
     }
 }
 
-/// What a search has found.
+/// The result of a search.
 struct HeadMatch {
-    /// The index behind the first empty line that follows another line.
+    /// The index after the first empty line that follows another line.
     end: Option<usize>,
-    /// Whether there may be a `#` in front of it.
+    /// Whether there may be a `#` before it.
     hash: bool,
 }
 
@@ -120,7 +120,7 @@ impl HeadMatch {
         let mut from = 0;
         while let Some(at) = find_suspicious(&bytes[from..]) {
             from += at;
-            // An empty line that begins in the window ends two bytes behind it at the latest.
+            // An empty line that begins in the window ends at most two bytes after it.
             let window = &bytes[from..bytes.len().min(from + LANES + 2)];
             hash |= window.contains(&b'#');
             if let Some(end) = find_empty_line(window) {
@@ -133,11 +133,11 @@ impl HeadMatch {
     }
 }
 
-/// How many bytes are compared at a time, which takes two vectors of the smallest x86-64.
+/// The number of bytes compared at a time: two vectors of baseline x86-64.
 const LANES: usize = 32;
 
-/// Returns the place of some bytes among which there may be a `#`, or the end of a line that an empty
-/// line follows. What is in front of that place contains neither.
+/// Returns the index of a window that may contain a `#`, or the end of a line before an empty line.
+/// The bytes before that index contain neither.
 fn find_suspicious(bytes: &[u8]) -> Option<usize> {
     let (_, behind) = bytes.split_first()?;
     let (windows, _) = bytes.as_chunks();
@@ -147,7 +147,7 @@ fn find_suspicious(bytes: &[u8]) -> Option<usize> {
             return Some(index * LANES);
         }
     }
-    // What is left is compared together with some bytes in front of it.
+    // The remaining bytes are compared together with some bytes before them.
     let front = &bytes[..behind.len()];
     match (front.last_chunk(), behind.last_chunk()) {
         (Some(window), Some(next)) => is_suspicious(window, next).then_some(front.len() - LANES),
@@ -155,8 +155,8 @@ fn find_suspicious(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Without branches, so that it becomes vector instructions. No line of a valid head begins with a
-/// byte below CR.
+/// Compares one window, without branches, so that the compiler uses vector instructions. No line of a
+/// valid head begins with a byte below CR.
 fn is_suspicious(window: &[u8; LANES], next: &[u8; LANES]) -> bool {
     let mut suspicious = [0; LANES];
     for lane in 0..LANES {
@@ -166,7 +166,7 @@ fn is_suspicious(window: &[u8; LANES], next: &[u8; LANES]) -> bool {
     suspicious.iter().fold(0, |any, lane| any | lane) != 0
 }
 
-/// Returns the index behind the first empty line that follows another line.
+/// Returns the index after the first empty line that follows another line.
 fn find_empty_line(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = bytes[from..].iter().position(|&byte| byte == b'\n') {

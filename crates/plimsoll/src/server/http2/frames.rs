@@ -1,16 +1,16 @@
-//! Whether a client is in the middle of a head.
+//! A scanner of received frames: detects incomplete heads, and limits control frames.
 //!
-//! hyper has no deadline for that: a client may send half of a HEADERS frame, or HEADERS without the
-//! CONTINUATION that it announces, and stop. So the frames are followed here, without a look at what
-//! is in them (RFC 9113, 4.1 and 6.10).
+//! hyper has no timeout for an incomplete head. A client may send half of a HEADERS frame, or HEADERS
+//! without the CONTINUATION that it announces. So the frame headers are followed here, not the payload
+//! (RFC 9113, 4.1 and 6.10).
 //!
-//! h2 handles all frames that it can read in one turn of its task. A flood of control frames, such as
-//! SETTINGS, which have to be acknowledged, would hold the worker. So those of one turn are limited
-//! here, and the stream pauses behind them.
+//! h2 handles all frames that it can read in one poll of its task. A flood of control frames, such as
+//! SETTINGS, which h2 acknowledges, would block the worker. So the number of control frames in one
+//! turn is limited, and the connection pauses after them.
 
 use crate::connection::HeadProgress;
 
-/// Length, type, flags, stream.
+/// The length of a frame header: length, type, flags, stream.
 const HEADER: usize = 9;
 
 const DATA: u8 = 0x0;
@@ -18,26 +18,26 @@ const HEADERS: u8 = 0x1;
 const CONTINUATION: u8 = 0x9;
 const END_HEADERS: u8 = 0x4;
 
-/// How many control frames a connection may handle before it pauses. A client that reads an answer
-/// sends about one WINDOW_UPDATE for each 16 KiB.
+/// The number of control frames that a connection handles before it pauses. A client that reads a
+/// response sends about one WINDOW_UPDATE for each 16 KiB.
 const TURN: u32 = 128;
 
 /// Follows the frames that a client sends.
 #[derive(Debug)]
 pub(crate) struct Frames {
-    /// Of the preface.
+    /// The number of bytes of the preface that are missing.
     preface: usize,
-    /// The header of the next frame, as far as it is there.
+    /// The header of the next frame, of which `length` bytes have arrived.
     header: [u8; HEADER],
     length: usize,
-    /// What is still to come of the present frame's payload.
+    /// The number of bytes of the current frame's payload that are missing.
     payload: usize,
-    /// The present frame is a part of a head, and whether it is the last.
-    part: Option<bool>,
-    /// A head has begun in an earlier frame, and goes on.
-    goes_on: bool,
-    /// How many control frames may begin in this turn.
-    left: u32,
+    /// `Some` if the current frame is part of a head; true if it is the last part.
+    head_part: Option<bool>,
+    /// Whether a head began in an earlier frame and continues.
+    head_continues: bool,
+    /// The number of control frames that may begin in this turn.
+    control_budget: u32,
 }
 
 impl Frames {
@@ -47,32 +47,32 @@ impl Frames {
             header: [0; HEADER],
             length: 0,
             payload: 0,
-            part: None,
-            goes_on: false,
-            left: TURN,
+            head_part: None,
+            head_continues: false,
+            control_budget: TURN,
         }
     }
 
-    /// Whether the control frames of this turn have all begun.
+    /// Returns true if this turn has no control frames left.
     pub(crate) fn is_spent(&self) -> bool {
-        self.left == 0
+        self.control_budget == 0
     }
 
     /// Begins a turn of the connection's task.
     pub(crate) fn begin_turn(&mut self) {
-        self.left = TURN;
+        self.control_budget = TURN;
     }
 
-    /// Sees what came. Returns how much of it belongs to the frames of this turn, too.
-    pub(crate) fn see(&mut self, came: &[u8]) -> (HeadProgress, usize) {
-        let mut bytes = came;
+    /// Follows received bytes. Returns the progress of a head, and how many bytes are of this turn.
+    pub(crate) fn follow(&mut self, received: &[u8]) -> (HeadProgress, usize) {
+        let mut bytes = received;
         let mut ended = false;
         let skipped = self.preface.min(bytes.len());
         self.preface -= skipped;
         bytes = &bytes[skipped..];
         while !bytes.is_empty() {
             if self.payload == 0 {
-                if self.left == 0 {
+                if self.control_budget == 0 {
                     break;
                 }
                 let count = (HEADER - self.length).min(bytes.len());
@@ -92,30 +92,30 @@ impl Frames {
                 ended |= self.end();
             }
         }
-        let head = match self.goes_on || self.part.is_some() {
+        let head = match self.head_continues || self.head_part.is_some() {
             false => HeadProgress::Complete,
             true if ended => HeadProgress::Begun,
             true => HeadProgress::Incomplete,
         };
-        (head, came.len() - bytes.len())
+        (head, received.len() - bytes.len())
     }
 
     fn begin(&mut self) {
         let [high, middle, low, kind, flags, ..] = self.header;
         if !matches!(kind, DATA | HEADERS | CONTINUATION) {
-            self.left = self.left.saturating_sub(1);
+            self.control_budget = self.control_budget.saturating_sub(1);
         }
         self.length = 0;
         self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        self.part = matches!(kind, HEADERS | CONTINUATION).then_some(flags & END_HEADERS != 0);
+        self.head_part = matches!(kind, HEADERS | CONTINUATION).then_some(flags & END_HEADERS != 0);
     }
 
-    /// Says whether that was the end of a head.
+    /// Ends the current frame. Returns true if a head ends with it.
     fn end(&mut self) -> bool {
-        let Some(last) = self.part.take() else {
+        let Some(last) = self.head_part.take() else {
             return false;
         };
-        self.goes_on = !last;
+        self.head_continues = !last;
         last
     }
 }
@@ -134,48 +134,49 @@ mod tests {
         frame
     }
 
-    fn after(parts: &[&[u8]]) -> bool {
+    /// Whether a head is incomplete after these bytes.
+    fn is_incomplete(parts: &[&[u8]]) -> bool {
         let mut frames = Frames::new();
-        frames.see(super::super::PREFACE);
+        frames.follow(super::super::PREFACE);
         let mut head = HeadProgress::Complete;
         for part in parts {
-            (head, _) = frames.see(part);
+            (head, _) = frames.follow(part);
         }
         head != HeadProgress::Complete
     }
 
     #[test]
-    fn a_head_is_incomplete_until_its_last_frame_has_come() {
+    fn head_is_incomplete_until_its_last_frame() {
         let whole = frame(HEADERS, END_HEADERS, b"abc");
-        assert!(!after(&[&whole]));
-        assert!(after(&[&whole[..10]]), "in the payload");
-        assert!(!after(&[&whole[..10], &whole[10..]]));
+        assert!(!is_incomplete(&[&whole]));
+        assert!(is_incomplete(&[&whole[..10]]), "in the payload");
+        assert!(!is_incomplete(&[&whole[..10], &whole[10..]]));
         let begun = frame(HEADERS, 0, b"abc");
         let middle = frame(CONTINUATION, 0, b"");
         let last = frame(CONTINUATION, END_HEADERS, b"d");
-        assert!(after(&[&begun]), "without its continuation");
-        assert!(after(&[&begun, &middle]));
-        assert!(!after(&[&begun, &middle, &last]));
+        assert!(is_incomplete(&[&begun]), "without its continuation");
+        assert!(is_incomplete(&[&begun, &middle]));
+        assert!(!is_incomplete(&[&begun, &middle, &last]));
     }
 
     #[test]
-    fn other_frames_are_no_heads() {
+    fn other_frames_are_not_heads() {
         let data = frame(0, 0, b"abc");
         let settings = frame(4, 0, b"");
-        assert!(!after(&[&data[..11]]));
-        assert!(!after(&[&settings, &data]));
+        assert!(!is_incomplete(&[&data[..11]]));
+        assert!(!is_incomplete(&[&settings, &data]));
     }
 
     #[test]
-    fn a_head_behind_another_has_a_time_of_its_own() {
+    fn head_after_another_head_is_reported_as_begun() {
         let whole = frame(HEADERS, END_HEADERS, b"abc");
         let mut frames = Frames::new();
-        frames.see(super::super::PREFACE);
-        assert_eq!(frames.see(&whole[..10]).0, HeadProgress::Incomplete);
-        assert_eq!(frames.see(&whole[10..11]).0, HeadProgress::Incomplete);
+        frames.follow(super::super::PREFACE);
+        assert_eq!(frames.follow(&whole[..10]).0, HeadProgress::Incomplete);
+        assert_eq!(frames.follow(&whole[10..11]).0, HeadProgress::Incomplete);
         let next = [&whole[11..], &whole[..10]].concat();
-        assert_eq!(frames.see(&next).0, HeadProgress::Begun);
-        assert_eq!(frames.see(&whole[10..]).0, HeadProgress::Complete);
+        assert_eq!(frames.follow(&next).0, HeadProgress::Begun);
+        assert_eq!(frames.follow(&whole[10..]).0, HeadProgress::Complete);
     }
 
     #[test]
@@ -183,13 +184,13 @@ mod tests {
         let one = frame(4, 0, b"");
         let flood = one.repeat(300);
         let mut frames = Frames::new();
-        frames.see(super::super::PREFACE);
-        frames.see(&one[..5]);
+        frames.follow(super::super::PREFACE);
+        frames.follow(&one[..5]);
         let mut rest = &flood[5..];
         let mut turns = 0;
         while !rest.is_empty() {
             frames.begin_turn();
-            let (head, count) = frames.see(rest);
+            let (head, count) = frames.follow(rest);
             assert_eq!(head, HeadProgress::Complete);
             assert!(frames.is_spent() || count == rest.len());
             rest = &rest[count..];
@@ -201,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_answer_is_the_same_wherever_the_bytes_are_cut(
+        fn progress_does_not_depend_on_read_boundaries(
             kinds in proptest::collection::vec((0_u8..10, any::<u8>(), 0_usize..40), 0..8),
             cut in 0_usize..400,
         ) {
@@ -211,13 +212,13 @@ mod tests {
             }
             let cut = cut.min(bytes.len());
             let mut cut_once = Frames::new();
-            cut_once.see(&bytes[..cut]);
+            cut_once.follow(&bytes[..cut]);
             let mut by_bytes = Frames::new();
             let mut last = HeadProgress::Complete;
             for byte in &bytes {
-                (last, _) = by_bytes.see(std::slice::from_ref(byte));
+                (last, _) = by_bytes.follow(std::slice::from_ref(byte));
             }
-            let once = cut_once.see(&bytes[cut..]).0 == HeadProgress::Complete;
+            let once = cut_once.follow(&bytes[cut..]).0 == HeadProgress::Complete;
             prop_assert_eq!(once, last == HeadProgress::Complete);
         }
     }

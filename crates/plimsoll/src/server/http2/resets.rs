@@ -1,13 +1,13 @@
-//! Requests that h2 refuses by itself.
+//! A counter of requests that h2 rejects.
 //!
-//! A stream above the limit, or with a malformed request, gets RST_STREAM from h2, without an
-//! event for its caller. So the frames that go out are checked for these (RFC 9113, 4.1 and 6.4).
+//! h2 resets a stream above the limit, or with a malformed request, and does not report it to its
+//! caller. So the sent frames are scanned for RST_STREAM (RFC 9113, 4.1 and 6.4).
 
 use std::sync::Arc;
 
 use crate::metrics::{ProtocolError, Registry};
 
-/// Length, type, flags, stream.
+/// The length of a frame header: length, type, flags, stream.
 const HEADER: usize = 9;
 
 const RST_STREAM: u8 = 0x3;
@@ -15,14 +15,15 @@ const RST_STREAM: u8 = 0x3;
 const PROTOCOL_ERROR: u8 = 0x1;
 const REFUSED_STREAM: u8 = 0x7;
 
-/// Follows the frames that are sent, and counts the requests that are refused.
+/// Follows the frames that are sent, and counts rejected requests.
 #[derive(Debug)]
 pub(super) struct Resets {
     registry: Arc<Registry>,
-    /// The header of the present frame, and the error code behind that of RST_STREAM.
+    /// The header of the current frame, followed by the error code if it is RST_STREAM.
     bytes: [u8; HEADER + 4],
+    /// The number of `bytes` that have been sent.
     length: usize,
-    /// What is still to come of the payload of another frame.
+    /// The number of bytes of another frame's payload that are missing.
     payload: usize,
 }
 
@@ -68,7 +69,7 @@ impl Resets {
         }
     }
 
-    /// Other codes end requests that the edge has taken in, and accounts for.
+    /// Counts a reset by its error code. Other codes end requests that the edge has counted.
     fn count(&self, code: u8) {
         let fault = match code {
             REFUSED_STREAM => ProtocolError::RefusedStream,

@@ -1,16 +1,17 @@
-//! Streams that carry another protocol than HTTP behind the response to CONNECT: WebSockets
-//! (RFC 8441), and whatever else a handler accepts.
+//! Tunnels: HTTP/2 streams that carry another protocol after the response to CONNECT, such as
+//! WebSockets (RFC 8441).
 //!
-//! hyper gives such a stream to the holder of the request's `OnUpgrade`, and does not report how long
-//! it is used. So the handler gets an `OnUpgrade` of a stream that this module is in the middle of: it
-//! counts, keeps the drain waiting, and ends a WebSocket that no code ends.
+//! hyper passes such a stream to the holder of the request's `OnUpgrade`, and does not report how
+//! long it is in use. So the handler gets an `OnUpgrade` for a [`Bridge`] to the stream. The bridge
+//! counts the stream, makes the drain wait for it, and closes a WebSocket that the handler does not
+//! close.
 //!
 //! ```text
 //! handler ─▶ OnUpgrade ─▶ Bridge ─▶ hyper's upgraded stream ─▶ SendingHalf (a task) ─▶ connection
 //! ```
 //!
-//! Only hyper can make an `OnUpgrade`, and only for a connection. So there is one in memory: its
-//! request and its response are written by this module, and what follows them is the stream.
+//! Only hyper can create an `OnUpgrade`, and only for a connection. So the bridge is a connection in
+//! memory. This module writes its request and its response, and the bytes after them are the stream.
 
 use std::{
     cell::Cell,
@@ -51,17 +52,17 @@ use crate::{
 /// The request on the connection in memory.
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: stream\r\n\r\n";
 
-/// A stream that its response may turn into another protocol.
+/// A CONNECT request that becomes a tunnel if its response accepts it.
 #[derive(Debug)]
 pub(in crate::server) struct Tunnel {
-    accepted: oneshot::Sender<AcceptedTunnel>,
+    accept: oneshot::Sender<AcceptedTunnel>,
     is_websocket: bool,
     connections: Arc<ConnectionTracker>,
     token: ShutdownToken,
 }
 
 impl Tunnel {
-    /// Puts a [`Bridge`] between the stream and the handler, if it is one that can be taken over.
+    /// Puts a [`Bridge`] between the stream and the handler, if the request is CONNECT.
     pub(in crate::server) fn begin(
         request: &mut Request<Incoming>,
         connections: &Arc<ConnectionTracker>,
@@ -71,79 +72,79 @@ impl Tunnel {
             return None;
         }
         let stream = request.extensions_mut().remove::<OnUpgrade>()?;
-        let (accepted, accepts) = oneshot::channel();
-        let upgrade = bridge(stream, accepts, connections)?;
+        let (accept, accepted) = oneshot::channel();
+        let upgrade = bridge(stream, accepted, connections)?;
         request.extensions_mut().insert(upgrade);
         Some(Self {
-            accepted,
+            accept,
             is_websocket: asks_for_websocket(request),
             connections: Arc::clone(connections),
             token: token.clone(),
         })
     }
 
-    /// The handler has responded, and hyper begins the stream when this poll goes on.
+    /// Accepts the tunnel if the response does. hyper opens the stream later in the same poll.
     pub(in crate::server) fn respond<B>(self, response: &Response<B>) {
         if !response.status().is_success() {
             return;
         }
         let is_kept_open = response.extensions().get::<KeepOpen>().is_some();
-        let (open, closed) = oneshot::channel();
-        let ends = self.is_websocket && !is_kept_open;
+        let (in_use, closed) = oneshot::channel();
+        let closes_in_drain = self.is_websocket && !is_kept_open;
         SENDING.set(Some(SendingHalf {
             closed,
-            ended_by: ends.then(|| self.token.clone()),
+            shutdown: closes_in_drain.then(|| self.token.clone()),
         }));
         let accepted = AcceptedTunnel {
-            end: ends.then(|| WebSocketEnd::behind_the_head(&self.token)),
-            _count: (!ends).then(|| TunnelCount::new(Arc::clone(&self.connections))),
+            end: closes_in_drain.then(|| WebSocketEnd::after_head(&self.token)),
+            _count: (!closes_in_drain).then(|| TunnelCount::new(Arc::clone(&self.connections))),
             _token: self.connections.token(),
-            _open: open,
+            _in_use: in_use,
         };
-        // An error means that the client has gone, and the stream with it.
-        let _ = self.accepted.send(accepted);
+        // An error means that the client has reset the stream.
+        let _ = self.accept.send(accepted);
     }
 }
 
-/// What is known of the stream once it is accepted.
+/// What a tunnel holds while the handler uses it.
 #[derive(Debug)]
 struct AcceptedTunnel {
-    /// Of a WebSocket that the drain ends.
+    /// The close of a WebSocket by the drain.
     end: Option<Box<WebSocketEnd>>,
-    /// Of any other.
+    /// The count of any other protocol, for which the drain waits.
     _count: Option<TunnelCount>,
-    /// The end of the service waits for the handler.
+    /// Makes the end of the service wait for the handler.
     _token: TaskTrackerToken,
-    /// Its drop signals [`SendingHalf`] that the handler has dropped the stream.
-    _open: oneshot::Sender<Infallible>,
+    /// Its drop signals to [`SendingHalf`] that the handler has dropped the stream.
+    _in_use: oneshot::Sender<Infallible>,
 }
 
-/// Makes the handler's side of a stream, and starts what connects it.
+/// Creates the handler's side of a stream, and spawns the task that connects it.
 ///
-/// Gives nothing if hyper does not hand out an `OnUpgrade` at once, which it does.
+/// Returns `None` if hyper does not pass on an `OnUpgrade` in the first poll. It always does.
 fn bridge(
     stream: OnUpgrade,
-    accepts: oneshot::Receiver<AcceptedTunnel>,
+    accepted: oneshot::Receiver<AcceptedTunnel>,
     connections: &ConnectionTracker,
 ) -> Option<OnUpgrade> {
-    let (opens, opened) = oneshot::channel();
-    let (hands_out, mut handed_out) = oneshot::channel();
-    let once = Cell::new(Some((stream, accepts, opens, hands_out)));
+    let (open, opened) = oneshot::channel();
+    let (upgrade_sender, mut upgrade_receiver) = oneshot::channel();
+    let once = Cell::new(Some((stream, accepted, open, upgrade_sender)));
     let service = service_fn(move |mut request: Request<Incoming>| {
         let once = once.take();
         async move {
-            let (stream, accepts, opens, hands_out) = once.ok_or(Refused)?;
+            let (stream, accepted, open, upgrade_sender) = once.ok_or(NotAccepted)?;
             if let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() {
                 // An error means that the receiver has been dropped.
-                let _ = hands_out.send(upgrade);
+                let _ = upgrade_sender.send(upgrade);
             }
-            let stream = stream.await.map_err(|_| Refused)?;
-            let accepted = accepts.await.map_err(|_| Refused)?;
+            let stream = stream.await.map_err(|_| NotAccepted)?;
+            let accepted = accepted.await.map_err(|_| NotAccepted)?;
             let opened = OpenedTunnel {
                 stream: TokioIo::new(stream),
                 accepted,
             };
-            opens.send(opened).map_err(|_| Refused)?;
+            open.send(opened).map_err(|_| NotAccepted)?;
             let mut response = Response::new(Empty::<Bytes>::new());
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             let headers = response.headers_mut();
@@ -152,7 +153,7 @@ fn bridge(
                 header::HeaderValue::from_static("upgrade"),
             );
             headers.insert(header::UPGRADE, header::HeaderValue::from_static("stream"));
-            Ok::<_, Refused>(response)
+            Ok::<_, NotAccepted>(response)
         }
     });
     let bridge = Bridge {
@@ -165,35 +166,36 @@ fn bridge(
             .serve_connection(TokioIo::new(bridge), service)
             .with_upgrades(),
     );
-    // The request is there, so that the service has it when this returns.
+    // The whole request can be read, so this poll passes it to the service.
     let _ = connection
         .as_mut()
         .poll(&mut Context::from_waker(Waker::noop()));
     connections.spawn(async move {
-        // It ends when the handler has the stream, or will have none.
+        // It ends when the handler has the stream, or cannot get it. The error is that of the
+        // handler's `OnUpgrade`.
         let _ = connection.await;
     });
-    handed_out.try_recv().ok()
+    upgrade_receiver.try_recv().ok()
 }
 
-/// The stream is not accepted, or gone.
+/// The stream was not accepted, or the client has reset it.
 #[derive(Debug, thiserror::Error)]
 #[error("the stream was not accepted")]
-struct Refused;
+struct NotAccepted;
 
-/// The connection in memory up to its response, and from then on the stream.
+/// The I/O of the connection in memory: its request and its response, and then the stream.
 #[derive(Debug)]
 struct Bridge {
-    /// What hyper has not read of the request.
+    /// The part of the request that hyper has not read.
     request: &'static [u8],
     opened: oneshot::Receiver<OpenedTunnel>,
     open: Option<OpenedTunnel>,
 }
 
-/// An accepted stream, in use.
+/// An accepted stream in use.
 #[derive(Debug)]
 struct OpenedTunnel {
-    /// Dropped before what counts it.
+    /// Dropped before `accepted`, which counts it.
     stream: TokioIo<Upgraded>,
     accepted: AcceptedTunnel,
 }
@@ -210,7 +212,7 @@ impl AsyncRead for Bridge {
             self.request = &self.request[count..];
             return Poll::Ready(Ok(()));
         }
-        // hyper looks whether its client goes. There is none, and the task waits for the service.
+        // hyper reads to detect a disconnect. There is no client, and the service wakes the task.
         let Some(OpenedTunnel { stream, accepted }) = &mut self.open else {
             return Poll::Pending;
         };
@@ -230,7 +232,7 @@ impl AsyncWrite for Bridge {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Some(OpenedTunnel { stream, accepted }) = &mut self.open else {
-            // The head of the response, which hyper writes in one piece. It is discarded.
+            // The head of the response, which hyper writes at once. It is discarded.
             self.open = self.opened.try_recv().ok();
             return Poll::Ready(Ok(buf.len()));
         };
@@ -258,7 +260,7 @@ impl AsyncWrite for Bridge {
     }
 }
 
-/// Counts a stream that is waited for like a request.
+/// Counts a tunnel for which the drain waits as for a request.
 #[derive(Debug)]
 struct TunnelCount(Arc<ConnectionTracker>);
 
@@ -276,47 +278,48 @@ impl Drop for TunnelCount {
 }
 
 thread_local! {
-    /// Of the stream that is being polled on this thread, once its response makes a tunnel of it.
+    /// The sending half of the stream that is being polled on this thread, if its response has
+    /// accepted a tunnel. hyper spawns the task of the half in the same poll.
     static SENDING: Cell<Option<SendingHalf>> = const { Cell::new(None) };
 }
 
-/// The task that sends what a handler writes into its tunnel.
+/// The limits of the task that sends the bytes of a tunnel to the client.
 ///
-/// hyper starts it like any other, in the poll of the stream that it comes from.
+/// hyper spawns that task with the executor of the streams, in the poll of the stream itself.
 pub(super) struct SendingHalf {
     /// Closed when the handler has dropped the stream.
     closed: oneshot::Receiver<Infallible>,
-    /// Of a WebSocket that the drain ends.
-    ended_by: Option<ShutdownToken>,
+    /// The token of the drain that closes a WebSocket.
+    shutdown: Option<ShutdownToken>,
 }
 
 impl SendingHalf {
-    /// Whether the task that is being started is one.
+    /// Takes the half, if the task that is being spawned sends the bytes of a tunnel.
     pub(super) fn take() -> Option<Self> {
         SENDING.take()
     }
 
-    /// The stream that was polled has ended: what has not been started by now never will be.
-    pub(super) fn forget() {
+    /// Discards a half whose task was not spawned before its stream ended.
+    pub(super) fn discard() {
         SENDING.set(None);
     }
 
-    /// Sends until the handler drops the stream, and then until the client's timeout, which the drain
-    /// cuts short.
+    /// Runs the task until the handler drops the stream, and then for at most `write_timeout`, which
+    /// the drain shortens.
     pub(super) async fn run(
         self,
         sending: impl Future<Output = ()>,
-        patience: Duration,
+        write_timeout: Duration,
         state: Arc<ConnectionState>,
     ) {
-        let _unfinished = Unfinished::new(state);
+        let _count = RequestCount::new(state);
         let mut sending = pin!(sending);
         tokio::select! {
             () = &mut sending => return,
             _ = self.closed => {}
         }
         let overdue = async {
-            match &self.ended_by {
+            match &self.shutdown {
                 Some(token) => token.overdue().await,
                 None => pending().await,
             }
@@ -324,23 +327,23 @@ impl SendingHalf {
         };
         tokio::select! {
             () = sending => {}
-            () = sleep(patience) => {}
+            () = sleep(write_timeout) => {}
             () = overdue => {}
         }
     }
 }
 
-/// Counts as a request as long as it is open, so that it is no response that is only to be sent.
-struct Unfinished(Arc<ConnectionState>);
+/// Counts an open tunnel as a request, so that it does not count as an unsent response.
+struct RequestCount(Arc<ConnectionState>);
 
-impl Unfinished {
+impl RequestCount {
     fn new(state: Arc<ConnectionState>) -> Self {
         state.request_began();
         Self(state)
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for RequestCount {
     fn drop(&mut self) {
         self.0.request_ended(tokio::time::Instant::now());
     }

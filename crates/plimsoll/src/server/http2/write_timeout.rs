@@ -1,9 +1,18 @@
-//! Streams whose client takes nothing of the answer.
+//! `WRITE_TIMEOUT` of HTTP/2 streams, signalled from a body to the task of its stream by a
+//! thread-local.
 //!
-//! On a connection of HTTP/1 that shows on the socket. Here one client may keep a stream's window
-//! shut while it reads others, or keep them all shut: nothing is written then, and the socket is
-//! never full. What shows instead is that hyper holds a piece of a body and asks for no other. After a
-//! second of that the response counts as stalled, and may be reset for the sake of others.
+//! Over HTTP/1 a client that accepts no bytes fills the send buffer of the socket. An HTTP/2 client
+//! can keep the window of one stream closed, or of all of them. Then nothing is written, and the
+//! socket is never full. Instead, hyper holds a frame of the body and does not poll for the next one.
+//! After [`STALL`], the response counts as stalled, and its stream may be reset if too many are
+//! stalled.
+//!
+//! # Thread-local
+//!
+//! hyper polls the body inside the poll of its stream's task, so both are on one thread and in one
+//! call. [`StreamWriteTimeout`] clears [`BODY_POLL`] before it polls the stream, and reads it
+//! afterwards. [`ProgressBody`] sets it in between. So no value is left from another stream, and a
+//! stream needs no allocation that the body shares.
 
 use std::{
     cell::Cell,
@@ -24,24 +33,24 @@ use crate::{
     late_timer,
 };
 
-/// What the body of a stream's answer did while the stream was polled.
+/// The last poll of a response body, during one poll of its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BodyPoll {
-    /// It was not asked.
-    Nothing,
-    /// It gave something, and was not asked again: the client has to take that first.
-    Gave,
-    /// It had nothing to give: the service makes the client wait.
-    Waited,
+    /// The body was not polled.
+    None,
+    /// The body returned a frame and was not polled again: the client has to accept that one first.
+    Ready,
+    /// The body is pending: the client waits for the service.
+    Pending,
 }
 
 thread_local! {
-    /// Of the stream that is being polled on this thread.
-    static BODY_POLL: Cell<BodyPoll> = const { Cell::new(BodyPoll::Nothing) };
+    /// The [`BodyPoll`] of the stream that is being polled on this thread.
+    static BODY_POLL: Cell<BodyPoll> = const { Cell::new(BodyPoll::None) };
 }
 
 pin_project! {
-    /// An answer's body, which leaves word of what it did.
+    /// A response body that records its polls in [`BODY_POLL`].
     pub(in crate::server) struct ProgressBody<B> {
         #[pin]
         body: B,
@@ -64,8 +73,8 @@ impl<B: Body<Data = Bytes>> Body for ProgressBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let poll = self.project().body.poll_frame(cx);
         BODY_POLL.set(match &poll {
-            Poll::Ready(_) => BodyPoll::Gave,
-            Poll::Pending => BodyPoll::Waited,
+            Poll::Ready(_) => BodyPoll::Ready,
+            Poll::Pending => BodyPoll::Pending,
         });
         poll
     }
@@ -80,55 +89,61 @@ impl<B: Body<Data = Bytes>> Body for ProgressBody<B> {
 }
 
 pin_project! {
-    /// A stream that is given up when its client has taken nothing for too long, or for long enough
-    /// while others need its place. That resets it, and ends its request as aborted.
-    pub(super) struct StreamWriteTimeout<F, O> {
-        // Dropped before the stream, whose drop wakes the connection: that must see it ended.
-        open: O,
+    /// Ends a stream whose client accepts no bytes, after the timeout or by an eviction.
+    ///
+    /// The end resets the stream, and its request counts as aborted.
+    pub(super) struct StreamWriteTimeout<F, G> {
+        // Dropped before the stream: that drop wakes the connection, which must see the stream ended.
+        guard: G,
         #[pin]
         stream: F,
         #[pin]
         timer: Option<Sleep>,
-        // That timer is not extended any more.
+        // The timer has been extended.
         is_final: bool,
-        patience: Duration,
-        all: Arc<StalledResponses>,
+        timeout: Duration,
+        responses: Arc<StalledResponses>,
         stalled: Option<StalledResponse>,
     }
 }
 
-impl<F, O> StreamWriteTimeout<F, O> {
-    pub(super) fn new(stream: F, patience: Duration, all: Arc<StalledResponses>, open: O) -> Self {
+impl<F, G> StreamWriteTimeout<F, G> {
+    pub(super) fn new(
+        stream: F,
+        timeout: Duration,
+        responses: Arc<StalledResponses>,
+        guard: G,
+    ) -> Self {
         Self {
-            open,
+            guard,
             stream,
             timer: None,
             is_final: false,
-            patience,
-            all,
+            timeout,
+            responses,
             stalled: None,
         }
     }
 }
 
-impl<F: Future<Output = ()>, O> Future for StreamWriteTimeout<F, O> {
+impl<F: Future<Output = ()>, G> Future for StreamWriteTimeout<F, G> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        BODY_POLL.set(BodyPoll::Nothing);
+        BODY_POLL.set(BodyPoll::None);
         if this.stream.poll(cx).is_ready() {
-            SendingHalf::forget();
+            SendingHalf::discard();
             return Poll::Ready(());
         }
-        let first = STALL.min(*this.patience);
+        let first = STALL.min(*this.timeout);
         match BODY_POLL.get() {
-            BodyPoll::Nothing => {}
-            BodyPoll::Waited => {
+            BodyPoll::None => {}
+            BodyPoll::Pending => {
                 *this.stalled = None;
                 this.timer.set(None);
             }
-            BodyPoll::Gave => {
+            BodyPoll::Ready => {
                 *this.stalled = None;
                 *this.is_final = false;
                 match this.timer.as_mut().as_pin_mut() {
@@ -147,14 +162,16 @@ impl<F: Future<Output = ()>, O> Future for StreamWriteTimeout<F, O> {
         let Some(mut timer) = this.timer.as_pin_mut() else {
             return Poll::Pending;
         };
-        if this.stalled.is_none() && *this.patience > STALL {
+        if this.stalled.is_none() && *this.timeout > STALL {
             ready!(timer.as_mut().poll(cx));
             let since = timer.deadline() - first;
-            let stalled = this.stalled.insert(this.all.register(since, cx.waker()));
+            let stalled = this
+                .stalled
+                .insert(this.responses.register(since, cx.waker()));
             if stalled.is_evicted() {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(since + *this.patience);
+            timer.as_mut().reset(since + *this.timeout);
         }
         late_timer::poll_timer(timer, this.is_final, cx)
     }
@@ -168,12 +185,12 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(30);
+    const TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// A body that never has anything to give.
-    struct Silent;
+    /// A body that is always pending.
+    struct PendingBody;
 
-    impl Body for Silent {
+    impl Body for PendingBody {
         type Data = Bytes;
         type Error = std::convert::Infallible;
 
@@ -185,13 +202,13 @@ mod tests {
         }
     }
 
-    /// Asks a body as hyper does: again and again until it waits, or `takes` pieces are taken.
-    async fn stream(body: impl Body<Data = Bytes>, mut takes: usize) {
+    /// Polls a body as hyper does, until it is pending or has returned `frames` frames.
+    async fn stream(body: impl Body<Data = Bytes>, mut frames: usize) {
         let mut body = std::pin::pin!(ProgressBody::new(body));
         poll_fn(|cx| {
-            while takes > 0 {
+            while frames > 0 {
                 match body.as_mut().poll_frame(cx) {
-                    Poll::Ready(Some(_)) => takes -= 1,
+                    Poll::Ready(Some(_)) => frames -= 1,
                     Poll::Ready(None) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
                 }
@@ -202,28 +219,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_given_up() {
+    async fn stream_times_out_if_client_accepts_nothing() {
         let body = http_body_util::Full::new(Bytes::from_static(b"all"));
         let began = Instant::now();
-        StreamWriteTimeout::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ()).await;
-        assert_eq!(began.elapsed(), PATIENCE);
+        StreamWriteTimeout::new(stream(body, 1), TIMEOUT, StalledResponses::new(1), ()).await;
+        assert_eq!(began.elapsed(), TIMEOUT);
     }
 
     #[tokio::test(start_paused = true)]
     async fn stall_during_process_stop_is_extended_once() {
         let extension = Duration::from_secs(1);
-        for second_stop in [Duration::ZERO, PATIENCE] {
+        for second_stop in [Duration::ZERO, TIMEOUT] {
             let body = http_body_util::Full::new(Bytes::from_static(b"all"));
-            let paced =
-                StreamWriteTimeout::new(stream(body, 1), PATIENCE, StalledResponses::new(1), ());
-            let mut paced = std::pin::pin!(paced);
-            assert!(timeout(STALL / 2, &mut paced).await.is_err());
+            let timed =
+                StreamWriteTimeout::new(stream(body, 1), TIMEOUT, StalledResponses::new(1), ());
+            let mut timed = std::pin::pin!(timed);
+            assert!(timeout(STALL / 2, &mut timed).await.is_err());
             // Both timers expire during the stop.
-            advance(PATIENCE * 2).await;
-            assert!(timeout(STALL / 2, &mut paced).await.is_err());
+            advance(TIMEOUT * 2).await;
+            assert!(timeout(STALL / 2, &mut timed).await.is_err());
             advance(second_stop).await;
             let began = Instant::now();
-            paced.await;
+            timed.await;
             let rest = (extension - STALL / 2).saturating_sub(second_stop);
             assert_eq!(began.elapsed(), rest, "{second_stop:?}");
         }
@@ -232,66 +249,70 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn stalled_stream_is_evicted_for_another() {
         let body = || http_body_util::Full::new(Bytes::from_static(b"all"));
-        let all = StalledResponses::new(1);
+        let responses = StalledResponses::new(1);
         let began = Instant::now();
         let first = tokio::spawn(StreamWriteTimeout::new(
             stream(body(), 1),
-            PATIENCE,
-            Arc::clone(&all),
+            TIMEOUT,
+            Arc::clone(&responses),
             (),
         ));
         sleep(STALL / 2).await;
         let second = tokio::spawn(StreamWriteTimeout::new(
             stream(body(), 1),
-            PATIENCE,
-            all,
+            TIMEOUT,
+            responses,
             (),
         ));
         first.await.unwrap();
         assert_eq!(began.elapsed(), STALL + STALL / 2);
         second.await.unwrap();
-        assert_eq!(began.elapsed(), STALL / 2 + PATIENCE);
+        assert_eq!(began.elapsed(), STALL / 2 + TIMEOUT);
     }
 
     #[tokio::test]
-    async fn a_stream_has_ended_for_its_connection_before_that_is_woken() {
+    async fn guard_is_dropped_before_stream() {
         use std::sync::{Arc, Mutex};
-        struct Told(&'static str, Arc<Mutex<Vec<&'static str>>>);
-        impl Drop for Told {
+        struct LogOnDrop(&'static str, Arc<Mutex<Vec<&'static str>>>);
+        impl Drop for LogOnDrop {
             fn drop(&mut self) {
                 self.1.lock().unwrap().push(self.0);
             }
         }
         let order = Arc::default();
-        let stream = Told("stream", Arc::clone(&order));
+        let stream = LogOnDrop("stream", Arc::clone(&order));
         let stream = async move {
             std::future::pending::<()>().await;
             drop(stream);
         };
         drop(StreamWriteTimeout::new(
             stream,
-            PATIENCE,
+            TIMEOUT,
             StalledResponses::new(1),
-            Told("open", Arc::clone(&order)),
+            LogOnDrop("guard", Arc::clone(&order)),
         ));
-        assert_eq!(*order.lock().unwrap(), ["open", "stream"]);
+        assert_eq!(*order.lock().unwrap(), ["guard", "stream"]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_service_that_makes_its_client_wait_is_waited_for() {
-        let paced =
-            StreamWriteTimeout::new(stream(Silent, 1), PATIENCE, StalledResponses::new(1), ());
-        assert!(timeout(PATIENCE * 100, paced).await.is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_handler_that_has_not_answered_is_not_its_clients_fault() {
-        let paced = StreamWriteTimeout::new(
-            std::future::pending(),
-            PATIENCE,
+    async fn pending_body_does_not_time_out() {
+        let timed = StreamWriteTimeout::new(
+            stream(PendingBody, 1),
+            TIMEOUT,
             StalledResponses::new(1),
             (),
         );
-        assert!(timeout(PATIENCE * 100, paced).await.is_err());
+        assert!(timeout(TIMEOUT * 100, timed).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pending_handler_does_not_time_out() {
+        let timed = StreamWriteTimeout::new(
+            std::future::pending(),
+            TIMEOUT,
+            StalledResponses::new(1),
+            (),
+        );
+        assert!(timeout(TIMEOUT * 100, timed).await.is_err());
     }
 }

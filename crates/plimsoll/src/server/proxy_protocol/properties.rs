@@ -1,4 +1,4 @@
-//! What holds for any bytes, and for any well-formed header.
+//! Properties of any bytes, and of any well-formed header.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -27,7 +27,7 @@ fn line((source, destination): (SocketAddr, SocketAddr)) -> Vec<u8> {
     format!("PROXY TCP{family} {from} {to} {from_port} {to_port}\r\n").into_bytes()
 }
 
-/// A block with extensions, and a checksum before them if asked for.
+/// Builds a block with extensions, and with a checksum before them if `is_summed`.
 fn block(
     (source, destination): (SocketAddr, SocketAddr),
     extensions: &[(u8, Vec<u8>)],
@@ -59,7 +59,7 @@ fn block(
     block_header(0x21, family, &block)
 }
 
-/// A header of either version, and what it says.
+/// A header of either version, and its addresses.
 fn any_header() -> impl Strategy<Value = (Vec<u8>, (SocketAddr, SocketAddr))> {
     let kind = any::<u8>().prop_filter("the checksum", |&kind| kind != 0x03);
     let extensions = vec((kind, vec(any::<u8>(), 0..40)), 0..4);
@@ -69,8 +69,8 @@ fn any_header() -> impl Strategy<Value = (Vec<u8>, (SocketAddr, SocketAddr))> {
     prop_oneof![lines, blocks]
 }
 
-/// Bytes that come close: pieces of both versions, a length that is often right, any bytes.
-fn any_soup() -> impl Strategy<Value = Vec<u8>> {
+/// Bytes that resemble headers: pieces of both versions, a length that is often correct, any bytes.
+fn header_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     let words = "PROXY |TCP4 |TCP6 |UNKNOWN|1.2.3.4 |::1 |0|1 |443|\r\n|\r|\n| |+";
     let words: Vec<&str> = words.split('|').collect();
     let word = || select(words.clone()).prop_map(|word| word.as_bytes().to_vec());
@@ -91,7 +91,7 @@ fn any_soup() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![text, binary, vec(any::<u8>(), 0..64)]
 }
 
-/// Cuts `bytes` at some of the places that `cuts` has.
+/// Splits `bytes` at the places that `cuts` selects.
 fn cut<'a>(bytes: &'a [u8], cuts: &[bool]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     let mut begin = 0;
@@ -105,13 +105,13 @@ fn cut<'a>(bytes: &'a [u8], cuts: &[bool]) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// Reads to the result, and with it to the last byte that nobody has asked for.
+/// Returns the result of a read, and all bytes after the header.
 fn read_all(pieces: Vec<&[u8]>) -> (String, Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let mut stream = Pieces::new(pieces);
     match runtime.unwrap().block_on(read(&mut stream)) {
         Ok((source, behind)) => {
-            let rest = [behind.to_vec(), stream.left()].concat();
+            let rest = [behind.to_vec(), stream.unread()].concat();
             (format!("{source:?}"), rest)
         }
         Err(error) => (format!("{error:?}"), Vec::new()),
@@ -120,12 +120,12 @@ fn read_all(pieces: Vec<&[u8]>) -> (String, Vec<u8>) {
 
 proptest! {
     #[test]
-    fn any_bytes_parse_alike_wherever_they_are_cut(bytes in any_soup()) {
+    fn result_does_not_depend_on_read_boundaries(bytes in header_like_bytes()) {
         check_cuts(&bytes);
     }
 
     #[test]
-    fn a_header_says_what_was_written_and_ends_where_it_ended(
+    fn header_round_trips(
         (header, (source, destination)) in any_header(),
         behind in vec(any::<u8>(), 0..40),
     ) {
@@ -137,8 +137,8 @@ proptest! {
     }
 
     #[test]
-    fn any_pieces_read_like_the_whole_and_no_byte_is_lost(
-        header in prop_oneof![any_header().prop_map(|(header, _)| header), any_soup()],
+    fn pieces_read_like_the_whole(
+        header in prop_oneof![any_header().prop_map(|(header, _)| header), header_like_bytes()],
         behind in vec(any::<u8>(), 0..600),
         cuts in vec(any::<bool>(), 1..20),
     ) {
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_header_never_passes_its_checksum(
+    fn changed_header_fails_its_checksum(
         pair in any_pair(),
         extensions in vec((0xe0..0xf0_u8, vec(any::<u8>(), 0..40)), 0..4),
         place in any::<prop::sample::Index>(),
@@ -162,7 +162,7 @@ proptest! {
         let place = 16 + place.index(header.len() - 16);
         header[place] ^= change;
         if let Ok(Parsed::Done { source, .. }) = parse(&header) {
-            // Only if the change made the checksum an extension of another type.
+            // Only if the change turned the checksum into an extension of another type.
             prop_assert_eq!(header[place] ^ change, 0x03, "{:?}", source);
         }
     }

@@ -1,4 +1,4 @@
-//! How headers are told apart and read from a stream, and what the tests of both versions share.
+//! Tests of the detection of versions and of reading, with helpers for both versions.
 
 use std::{
     collections::VecDeque,
@@ -11,7 +11,7 @@ use tokio::io::ReadBuf;
 
 use super::*;
 
-/// `expect` is `more`; `LENGTH: local`; `LENGTH: SOURCE > DESTINATION`; or the name of the error.
+/// Checks a result. `expect` is `more`, `LENGTH: local`, `LENGTH: SOURCE > DESTINATION`, or an error.
 #[track_caller]
 pub(super) fn check(bytes: &[u8], expect: &str) {
     let found = match parse(bytes) {
@@ -34,7 +34,7 @@ fn shown(source: ProxySource) -> String {
 }
 
 #[test]
-fn what_begins_otherwise_is_refused_with_its_first_wrong_byte() {
+fn other_start_is_rejected_at_its_first_wrong_byte() {
     for other in [
         "G",
         "GET / HTTP/1.1\r\n\r\n",
@@ -56,13 +56,13 @@ fn what_begins_otherwise_is_refused_with_its_first_wrong_byte() {
     }
 }
 
-// === Making headers ===
+// === headers ===
 
-/// From a client to this service.
+/// The addresses and ports of a client and of the service.
 pub(super) const INET: &[u8] = &[203, 0, 113, 7, 10, 0, 0, 1, 0xdc, 0x04, 0x01, 0xbb];
 pub(super) const INET_SHOWN: &str = "203.0.113.7:56324 > 10.0.0.1:443";
 
-/// A header of version 2 with the length that `block` has.
+/// Builds a header of version 2 with the length of `block`.
 pub(super) fn block_header(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
     let length = u16::try_from(block.len()).unwrap().to_be_bytes();
     [v2::SIGNATURE, &[command, family], &length, block].concat()
@@ -73,7 +73,7 @@ pub(super) fn extension(kind: u8, value: &[u8]) -> Vec<u8> {
     [&[kind, high, low], value].concat()
 }
 
-/// CRC-32C by its definition: a division of polynomials, highest bit first.
+/// Computes CRC-32C by its definition: a division of polynomials, highest bit first.
 pub(super) fn reference_crc32c(bytes: &[u8]) -> u32 {
     let mut remainder = u32::MAX;
     for &byte in bytes {
@@ -89,9 +89,9 @@ pub(super) fn reference_crc32c(bytes: &[u8]) -> u32 {
     !remainder.reverse_bits()
 }
 
-/// A header whose checksum was made by other software than ours.
+/// Builds a header with a checksum. Other software has computed [`SUM`] for it.
 ///
-/// The block is `INET`, ALPN `h2`, the checksum, and an authority behind it.
+/// The block is `INET`, ALPN `h2`, the checksum, and an authority after it.
 pub(super) fn summed(checksum: u32) -> Vec<u8> {
     let block = [
         INET,
@@ -102,16 +102,16 @@ pub(super) fn summed(checksum: u32) -> Vec<u8> {
     block_header(0x21, 0x11, &block.concat())
 }
 
-/// The right one.
+/// The valid checksum of [`summed`].
 pub(super) const SUM: u32 = 0x3912_6987;
 
-// === Reading ===
+// === reads ===
 
-/// A stream that gives one piece for each read, and then ends or fails.
+/// A stream that returns one piece for each read, and then ends or fails.
 pub(super) struct Pieces {
     pieces: VecDeque<Vec<u8>>,
     end: Option<io::ErrorKind>,
-    given: usize,
+    read: usize,
 }
 
 impl Pieces {
@@ -120,12 +120,12 @@ impl Pieces {
         Self {
             pieces: pieces.collect(),
             end: None,
-            given: 0,
+            read: 0,
         }
     }
 
-    /// What nobody has read.
-    pub(super) fn left(self) -> Vec<u8> {
+    /// Returns the bytes that were not read.
+    pub(super) fn unread(self) -> Vec<u8> {
         self.pieces.into_iter().flatten().collect()
     }
 }
@@ -138,11 +138,11 @@ impl AsyncRead for Pieces {
     ) -> Poll<io::Result<()>> {
         match (self.pieces.pop_front(), self.end) {
             (Some(mut piece), _) => {
-                let behind = piece.split_off(piece.len().min(buf.remaining()));
+                let rest = piece.split_off(piece.len().min(buf.remaining()));
                 buf.put_slice(&piece);
-                self.given += piece.len();
-                if !behind.is_empty() {
-                    self.pieces.push_front(behind);
+                self.read += piece.len();
+                if !rest.is_empty() {
+                    self.pieces.push_front(rest);
                 }
                 Poll::Ready(Ok(()))
             }
@@ -153,7 +153,7 @@ impl AsyncRead for Pieces {
 }
 
 #[tokio::test]
-async fn what_comes_behind_the_header_is_given_back() {
+async fn bytes_after_the_header_are_returned() {
     let line = b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 443\r\n".as_slice();
     let hello = b"\x16\x03\x01\x02\x00".as_slice();
     for header in [line, &block_header(0x21, 0x11, INET)] {
@@ -161,12 +161,12 @@ async fn what_comes_behind_the_header_is_given_back() {
         let (source, behind) = read(&mut stream).await.unwrap();
         assert_eq!(shown(source), INET_SHOWN);
         assert_eq!(behind, hello);
-        assert_eq!(stream.left(), b"later");
+        assert_eq!(stream.unread(), b"later");
     }
 }
 
 #[tokio::test]
-async fn a_header_may_come_byte_by_byte() {
+async fn header_may_arrive_in_single_bytes() {
     for header in [summed(SUM), b"PROXY UNKNOWN ::1\r\n".to_vec()] {
         let mut stream = Pieces::new(header.iter().map(|byte| [*byte]));
         let (_, behind) = read(&mut stream).await.unwrap();
@@ -175,7 +175,7 @@ async fn a_header_may_come_byte_by_byte() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_stream_is_told_by_what_came_before_it() {
+async fn error_at_end_depends_on_bytes_before_it() {
     #[track_caller]
     fn check(result: Result<(ProxySource, Bytes), ProxyError>, expect: &str) {
         assert_eq!(format!("{:?}", result.unwrap_err()), expect);
@@ -192,7 +192,7 @@ async fn the_end_of_the_stream_is_told_by_what_came_before_it() {
 }
 
 #[tokio::test]
-async fn an_error_shows_its_cause_once() {
+async fn error_text_does_not_repeat_its_source() {
     let error = read(&mut Pieces::new(["GET"])).await.unwrap_err();
     let cause = error.source().unwrap().to_string();
     assert_eq!(cause, "it begins like neither version of the protocol");
@@ -200,11 +200,11 @@ async fn an_error_shows_its_cause_once() {
 }
 
 #[tokio::test]
-async fn no_more_is_read_than_the_longest_header() {
+async fn read_stops_at_the_longest_header() {
     let longest = block_header(0x20, 0x00, &[0; 4096]);
     let mut stream = Pieces::new([[longest, vec![b'x'; 100_000]].concat()]);
     let (source, behind) = read(&mut stream).await.unwrap();
-    assert_eq!((source, stream.given), (ProxySource::Local, MAX_HEADER));
+    assert_eq!((source, stream.read), (ProxySource::Local, MAX_HEADER));
     assert!(behind.is_empty());
 
     let mut flood = Pieces::new([[b"PROXY ".as_slice(), &[b'x'; 100_000]].concat()]);
@@ -213,5 +213,5 @@ async fn no_more_is_read_than_the_longest_header() {
         error,
         ProxyError::Malformed(MalformedHeader::LineTooLong)
     ));
-    assert!(flood.given <= MAX_HEADER);
+    assert!(flood.read <= MAX_HEADER);
 }

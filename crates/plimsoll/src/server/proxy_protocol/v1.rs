@@ -1,4 +1,4 @@
-//! Version 1: one line of text.
+//! Version 1 of the PROXY protocol: one line of text.
 //!
 //! ```text
 //! PROXY TCP4 203.0.113.7 10.0.0.1 56324 443\r\n
@@ -7,15 +7,15 @@
 //! PROXY UNKNOWN whatever follows is ignored\r\n
 //! ```
 //!
-//! There is exactly one space between two words, no sign and no leading zero in a number (an octal
-//! one to some readers), no zone in an address, and CRLF at the end and nowhere else. An address is
-//! of the family that the line says; for IPv6 that includes `::ffff:192.0.2.1`, which is how the
-//! operating system, and so a sender, writes a mapped address.
+//! There is exactly one space between two words, and CRLF at the end and nowhere else. A number has no
+//! sign and no leading zero, which some parsers read as octal. An address has no zone, and is of the
+//! family in the line. For IPv6 that includes `::ffff:192.0.2.1`, as operating systems write a mapped
+//! address.
 //!
-//! # Why the line is waited for
+//! # Incomplete lines
 //!
-//! A part of an address is often an address (`10.0.0.1` of `10.0.0.12`), so nothing in the line
-//! means anything before its end is there. The wait is bounded by its 107 bytes.
+//! A part of an address is often a valid address (`10.0.0.1` of `10.0.0.12`). So the line is parsed
+//! only when it is complete. It has at most 107 bytes.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -24,13 +24,13 @@ use std::{
 
 use super::{MalformedHeader, Parsed, ProxySource};
 
-/// What every line begins with.
+/// The start of every line.
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 
-/// The longest line, CRLF included: `UNKNOWN` with two IPv6 addresses and ports written in full.
+/// The maximum length of a line with its CRLF: `UNKNOWN` with two full IPv6 addresses and ports.
 pub(super) const MAX_LINE: usize = 107;
 
-/// Parses what begins like [`SIGNATURE`].
+/// Parses bytes that begin with [`SIGNATURE`], or with a part of it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     let allowed = &bytes[..bytes.len().min(MAX_LINE)];
     let Some(line_feed) = allowed.iter().position(|&byte| byte == b'\n') else {
@@ -50,23 +50,23 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     })
 }
 
-/// Reads a line without its CRLF.
+/// Parses a line without its CRLF.
 fn source(line: &[u8]) -> Result<ProxySource, MalformedHeader> {
-    let said = line
+    let content = line
         .strip_prefix(SIGNATURE)
         .ok_or(MalformedHeader::Signature)?;
-    if said == b"UNKNOWN" || said.starts_with(b"UNKNOWN ") {
+    if content == b"UNKNOWN" || content.starts_with(b"UNKNOWN ") {
         return Ok(ProxySource::Local);
     }
-    let said = str::from_utf8(said).map_err(|_| MalformedHeader::Line)?;
-    match said.split_once(' ') {
+    let content = str::from_utf8(content).map_err(|_| MalformedHeader::Line)?;
+    match content.split_once(' ') {
         Some(("TCP4", addresses)) => proxied::<Ipv4Addr>(addresses),
         Some(("TCP6", addresses)) => proxied::<Ipv6Addr>(addresses),
         _ => Err(MalformedHeader::Line),
     }
 }
 
-/// Reads addresses of the family `Ip`, and ports.
+/// Parses addresses of the family `Ip`, and ports.
 fn proxied<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<ProxySource, MalformedHeader> {
     let mut words = text.split(' ');
     let mut word = || words.next().ok_or(MalformedHeader::Line);
@@ -81,7 +81,7 @@ fn proxied<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<ProxySource, Malfor
     })
 }
 
-/// Reads an address. The standard library takes neither leading zeros in IPv4 nor zones.
+/// Parses an address. The standard library rejects leading zeros in IPv4, and zones.
 fn ip<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<IpAddr, MalformedHeader> {
     text.parse::<Ip>()
         .map(Into::into)
@@ -89,7 +89,7 @@ fn ip<Ip: FromStr + Into<IpAddr>>(text: &str) -> Result<IpAddr, MalformedHeader>
 }
 
 fn port(text: &str) -> Result<u16, MalformedHeader> {
-    // `u16` would also take a plus sign and leading zeros.
+    // `u16::from_str` also accepts a plus sign and leading zeros.
     let is_plain = text == "0" || !text.starts_with(['0', '+']);
     match text.parse() {
         Ok(port) if is_plain => Ok(port),

@@ -1,4 +1,4 @@
-//! Version 2: a block of bytes.
+//! Version 2 of the PROXY protocol: a binary block.
 //!
 //! ```text
 //!  0          12        13       14       16                        16 + length
@@ -8,18 +8,19 @@
 //! └───────────┴─────────┴────────┴────────┴───────────┴─────────────┘
 //! ```
 //!
-//! An extension is a type (one byte), the length of its value (two) and the value. They must fill
-//! the block exactly: one that claims more than is left would have its rest in the next layer.
+//! An extension is a type (one byte), the length of its value (two bytes) and the value. The
+//! extensions must fill the block exactly. A longer one would continue in the bytes of the next
+//! layer.
 //!
-//! # What is skipped unread
+//! # Skipped blocks
 //!
-//! The block of `LOCAL`, whatever its family and transport, as the specification demands; and that
-//! of the family UNSPEC, whose addresses have no known size, so that nobody knows where its
-//! extensions begin. A checksum in either is not looked for.
+//! The block of `LOCAL` is skipped, with any family and transport, as the specification requires. The
+//! block of the family UNSPEC is skipped as well. Its addresses have no known size, so the start of
+//! its extensions is unknown. A checksum in either is not verified.
 //!
-//! # Why datagrams are refused
+//! # Datagrams
 //!
-//! What comes here is a stream. A sender that says otherwise is set up for something else.
+//! The connection is a stream, so a header for datagrams means a misconfigured sender. It is rejected.
 
 use std::{
     iter,
@@ -28,26 +29,26 @@ use std::{
 
 use super::{MalformedHeader, Parsed, ProxySource};
 
-/// What every header begins with: no other protocol's first bytes, nor a line of text.
+/// The start of every header. No other protocol and no line of text starts with it.
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The length of the part that is always there.
+/// The length of the fixed part of a header.
 pub(super) const FIXED: usize = 16;
 
-/// The most that may follow it, of the 64 KiB that the format could announce.
+/// The maximum length of the block after it. The format allows 64 KiB.
 ///
-/// Addresses take 216 bytes at most, and the extensions in use some hundred; it is client
-/// certificates, forwarded whole, that make kilobytes. The peer is trusted, but the memory is held
-/// before anything is known about the request, for every connection that it opens.
+/// Addresses have at most 216 bytes, and usual extensions some hundred. Forwarded client certificates
+/// have kilobytes. The peer is trusted, but each of its connections occupies this memory before its
+/// request is known.
 pub(super) const MAX_BLOCK: usize = 4 * 1024;
 
-/// The size of two addresses of unix sockets, which nothing here has a use for.
+/// The size of two addresses of unix sockets, which are skipped.
 const UNIX_ADDRESSES: usize = 216;
 
 /// The type of the extension with the CRC-32C of the whole header.
 const CHECKSUM: u8 = 0x03;
 
-/// Parses what begins like [`SIGNATURE`].
+/// Parses bytes that begin with [`SIGNATURE`], or with a part of it.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     let Some(&[.., command, family, high, low]) = bytes.first_chunk::<FIXED>() else {
         return Ok(Parsed::NeedMore);
@@ -76,18 +77,18 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, MalformedHeader> {
     Ok(Parsed::Done { source, length })
 }
 
-/// Whether a family, with its transport, has addresses of a known size.
+/// Returns true if a family, with its transport, has addresses of a known size.
 fn has_addresses(family: u8) -> Result<bool, MalformedHeader> {
     match (family >> 4, family & 0x0f) {
         (0..=3, 2) => Err(MalformedHeader::Datagrams),
-        // Whatever is unspecified about UNSPEC: it names nobody.
+        // UNSPEC has no addresses, with any transport.
         (0, 0 | 1) => Ok(false),
         (1..=3, 1) => Ok(true),
         _ => Err(MalformedHeader::Family(family)),
     }
 }
 
-/// Reads all that is behind the fixed part of a header.
+/// Parses the block after the fixed part of a header.
 fn source(family: u8, header: &[u8]) -> Result<ProxySource, MalformedHeader> {
     let mut rest = &header[FIXED..];
     let source = match family >> 4 {
@@ -100,7 +101,7 @@ fn source(family: u8, header: &[u8]) -> Result<ProxySource, MalformedHeader> {
     Ok(source)
 }
 
-/// Reads two addresses of `N` bytes each, and two ports.
+/// Parses two addresses of `N` bytes each, and two ports.
 fn proxied<const N: usize>(rest: &mut &[u8]) -> Option<ProxySource>
 where
     IpAddr: From<[u8; N]>,
@@ -113,7 +114,7 @@ where
     })
 }
 
-/// Goes through the extensions that `header` ends with, and verifies its checksum if it has one.
+/// Checks the extensions at the end of `header`, and verifies its checksum if it has one.
 fn check_extensions(header: &[u8], extensions: &[u8]) -> Result<(), MalformedHeader> {
     let mut rest = extensions;
     let mut is_verified = false;
@@ -123,12 +124,12 @@ fn check_extensions(header: &[u8], extensions: &[u8]) -> Result<(), MalformedHea
         let value = rest.split_off(..length).ok_or(MalformedHeader::Extension)?;
         if kind == CHECKSUM {
             let expected = value.try_into().map_err(|_| MalformedHeader::Extension)?;
-            // A second one could be right only by design, and each would cost a pass.
+            // A second checksum has no purpose, and each one costs a pass over the header.
             if is_verified {
                 return Err(MalformedHeader::Extension);
             }
             let before = header.len() - rest.len() - value.len();
-            // The sum was made when its own place was still zero.
+            // The checksum is computed with zeros in its own place.
             let summed = header[..before]
                 .iter()
                 .copied()
@@ -143,7 +144,8 @@ fn check_extensions(header: &[u8], extensions: &[u8]) -> Result<(), MalformedHea
     Ok(())
 }
 
-/// CRC-32C (RFC 4960, appendix B), bit by bit: it is made once a connection, over some 100 bytes.
+/// Computes CRC-32C (RFC 4960, appendix B), bit by bit. It is computed once for each connection, over
+/// about 100 bytes.
 fn crc32c(bytes: impl Iterator<Item = u8>) -> u32 {
     /// The polynomial 0x1EDC6F41, lowest bit first.
     const POLYNOMIAL: u32 = 0x82F6_3B78;
@@ -154,10 +156,10 @@ fn crc32c(bytes: impl Iterator<Item = u8>) -> u32 {
     })
 }
 
-/// Takes the first `N` bytes off.
+/// Removes and returns the first `N` bytes.
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, behind) = rest.split_first_chunk()?;
-    *rest = behind;
+    let (taken, after) = rest.split_first_chunk()?;
+    *rest = after;
     Some(*taken)
 }
 

@@ -1,19 +1,19 @@
-//! When a connection closes and why, as pure functions of its timeouts and the drain.
+//! The time and the reason of a close, as a pure function of the timeouts and the drain.
 
 use tokio::time::Instant;
 
 use crate::connection::WaitReason;
 
-/// Why a connection closes at its deadline.
+/// The reason for which a connection closes at its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CloseReason {
-    /// The client was waited for too long.
+    /// The client exceeded the timeout of this wait.
     Timeout(WaitReason),
-    /// The drain, or an eviction, closes a connection that is idle.
+    /// The connection is idle in the drain, or after its eviction.
     Drain,
 }
 
-/// The moment at which a connection closes, unless something happens before.
+/// The time at which a connection closes unless its activity changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Deadline {
     pub(super) at: Instant,
@@ -21,10 +21,10 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// `timeout` is that of the present wait. `drain` is when an idle connection closes for the drain,
-    /// if the connection is idle and the drain has begun.
+    /// Returns the earlier of the current timeout and the close of an idle connection in the drain.
     ///
-    /// A response that is being sent has `WRITE_TIMEOUT` in the drain, too.
+    /// `drain` is `Some` if the connection is idle and the drain has begun. A response that is being
+    /// sent keeps its `WRITE_TIMEOUT` in the drain.
     pub(super) fn new(timeout: (Instant, WaitReason), drain: Option<Instant>) -> Self {
         let (at, wait) = timeout;
         match drain {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn drain_closes_earlier_but_never_during_a_write() {
+    async fn drain_shortens_every_wait_except_write() {
         let at = |secs| Instant::now() + Duration::from_secs(secs);
         let timeout = CloseReason::Timeout;
         let table = [

@@ -33,19 +33,19 @@ use crate::{
     },
 };
 
-/// How long after its response a connection is certainly closed by hyper, or else kept.
+/// The time after a response by which hyper has either closed the connection or kept it.
 const CLOSE_SETTLE: Duration = Duration::from_millis(50);
 
 /// An HTTP connection of hyper, of either version.
 pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
-    /// Whether the protocol has GOAWAY, which announces the end. Over HTTP/1 only a response does.
+    /// Whether the protocol has GOAWAY, which announces the close. Over HTTP/1 only a response does.
     const HAS_GOAWAY: bool;
-    /// How long a client may be quiet in the drain before its connection is closed. Over HTTP/2 all
-    /// bytes of a response have certainly arrived by then.
+    /// How long a connection may be idle in the drain before it is closed. Over HTTP/2, the client has
+    /// received all bytes of a response by then.
     const GRACE: Duration;
 
-    /// Ends the connection when its requests have ended. Over HTTP/1 hyper closes at once if the
-    /// connection looks idle, also if a part of a head was read.
+    /// Makes hyper close the connection when its requests have ended. Over HTTP/1, hyper closes
+    /// immediately if no request is in progress, even if a part of a head was read.
     fn start_graceful_shutdown(self: Pin<&mut Self>);
 }
 
@@ -74,7 +74,7 @@ where
     }
 }
 
-/// Polls `http` until it ends, times out, or is closed. Returns the protocol error to count.
+/// Polls `http` until it ends, times out, or is closed. Returns the protocol error to report.
 pub(super) async fn serve_http<H: HttpConnection>(
     http: H,
     connection: &Connection,
@@ -93,17 +93,17 @@ pub(super) async fn serve_http<H: HttpConnection>(
     let mut watches_drain = false;
     let mut shutdown_requested = false;
     let mut shutdown_started = false;
-    // From when on the connection closes as soon as it is idle.
+    // The time after which the connection closes as soon as it is idle.
     let mut close_from: Option<Instant> = None;
     let mut stalled: Option<StalledResponse> = None;
-    // A deadline that was noticed late, and its extension.
+    // A deadline that was noticed late, and the time to which it was extended.
     let mut extended: Option<(Instant, Instant)> = None;
 
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if close_from.is_some() && state.waited() > CLOSE_SETTLE {
-                    // hyper was waiting for the next request, so the rest of a body has been read.
+                    // hyper was waiting for the next request, so it has read the whole last body.
                     state.stop_reading();
                 }
                 if result.is_ok() && H::HAS_GOAWAY {
@@ -112,11 +112,12 @@ pub(super) async fn serve_http<H: HttpConnection>(
                 return Poll::Ready(result.err().map(|error| classify_head_error(&error)));
             }
             if state.is_discarding() {
-                // Each piece that is taken wakes this task, so that hyper reads the next one.
+                // Each frame that is taken wakes this task, so that hyper reads the next one.
                 let _ = state.poll_discard(cx);
             }
             if !watches_drain {
-                // Before the flag is checked, so that an eviction in between wakes this task.
+                // Registered before the flag is checked, so that an eviction in between wakes this
+                // task.
                 state.set_waker(cx.waker());
             }
             let stalled_since = state.write_stalled_since();
@@ -131,32 +132,32 @@ pub(super) async fn serve_http<H: HttpConnection>(
             if state.is_evicted() && !state.is_busy() && !state.is_sending() {
                 return Poll::Ready(None);
             }
-            if !shutdown_started && (state.is_spent() || state.is_evicted()) {
+            if !shutdown_started && (state.is_reserve_used() || state.is_evicted()) {
                 shutdown_started = true;
                 if H::HAS_GOAWAY {
-                    // It closes at the next idle moment, whether or not the client obeys GOAWAY.
+                    // It closes when it is next idle, even if the client ignores GOAWAY.
                     close_from = Some(Instant::now());
                 }
                 http.as_mut().start_graceful_shutdown();
                 continue;
             }
-            // Each poll of a stage takes a lock that all connections share, and one waker is enough.
+            // Polling a stage takes a lock that all connections share, and one registration is enough.
             if !watches_drain || connections.is_at(DrainStage::LameDuck) {
                 watches_drain = true;
                 if cut.as_mut().poll(cx).is_ready() {
-                    connections.cut_off_sending(state.unsent());
+                    connections.cut_off_sending(state.unsent_responses());
                     return Poll::Ready(None);
                 }
                 shutdown_requested =
                     shutdown_requested || H::HAS_GOAWAY && lame_duck.as_mut().poll(cx).is_ready();
-                // After the lame duck, whose flag the drain sets as well.
+                // Polled after the lame duck, because the drain also completes that stage.
                 if close_from.is_none() && draining.as_mut().poll(cx).is_ready() {
                     close_from = Some(Instant::now() + LAST_REQUEST_GRACE);
                     if !H::HAS_GOAWAY {
                         state.set_closing();
                     }
                 }
-                // A connection that was accepted in the lame duck may still send its first request.
+                // A connection accepted during the lame-duck phase may still send its first request.
                 if shutdown_requested
                     && !shutdown_started
                     && (close_from.is_some() || state.has_had_request())
@@ -174,9 +175,11 @@ pub(super) async fn serve_http<H: HttpConnection>(
                 .filter(|_| !state.is_busy())
                 .map(|from| from.max(state.quiet_since() + H::GRACE));
             let deadline = Deadline::new(timeout, drain);
-            let extension = extended.filter(|(of, _)| *of == deadline.at);
-            let close_at = extension.map_or(deadline.at, |(_, until)| until);
-            // Before `WRITE_TIMEOUT`, the response counts as stalled, and may be evicted.
+            let extended_to = extended
+                .filter(|(of, _)| *of == deadline.at)
+                .map(|(_, until)| until);
+            let close_at = extended_to.unwrap_or(deadline.at);
+            // Before `WRITE_TIMEOUT`, the response counts as stalled and may be evicted.
             let stall = stalled_since
                 .filter(|_| stalled.is_none())
                 .map(|since| (since, since + STALL));
@@ -185,7 +188,7 @@ pub(super) async fn serve_http<H: HttpConnection>(
                 return Poll::Pending;
             }
             if Instant::now() >= close_at {
-                if extension.is_none()
+                if extended_to.is_none()
                     && let Some(extension) = late_timer::extension(close_at)
                 {
                     extended = Some((deadline.at, Instant::now() + extension));
@@ -199,7 +202,7 @@ pub(super) async fn serve_http<H: HttpConnection>(
                 }
                 let is_head_late = timeout.1 == WaitReason::Head && state.is_in_head();
                 if state.waited() > CLOSE_SETTLE {
-                    // The client has had the time to read the response.
+                    // The client has had time to read the response.
                     state.stop_reading();
                 }
                 return Poll::Ready(is_head_late.then_some(ProtocolError::HeadTimeout));
@@ -215,14 +218,14 @@ pub(super) async fn serve_http<H: HttpConnection>(
 }
 
 pin_project_lite::pin_project! {
-    /// The one timer of a connection.
+    /// The timer of a connection.
     ///
-    /// A later deadline does not move it: it fires early, and the deadline is computed again. So a
-    /// kept-alive connection rearms its timer about once for each time it fires, not for each request.
+    /// A later deadline does not move it. It fires early, and the deadline is computed again. So a
+    /// kept-alive connection rearms the timer once each time it fires, not for each request.
     struct ConnectionTimer {
         #[pin]
         sleep: Sleep,
-        // When the timer wakes the task; never later than needed.
+        // When the timer wakes the task. Never later than the deadline.
         armed: Option<Instant>,
     }
 }
@@ -235,14 +238,14 @@ impl ConnectionTimer {
         }
     }
 
-    /// Ready when the timer has fired, which is at `due` or earlier.
+    /// Polls the timer. Ready at `due` or earlier.
     fn poll_at(self: Pin<&mut Self>, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         if this.armed.is_none_or(|armed| due < armed) {
             this.sleep.as_mut().reset(due);
             *this.armed = Some(due);
         } else if !this.sleep.is_elapsed() {
-            // It has the waker already, and a poll costs more than this check.
+            // The waker is registered, and a poll costs more than this check.
             return Poll::Pending;
         }
         let poll = this.sleep.poll(cx);

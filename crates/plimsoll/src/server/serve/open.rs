@@ -1,4 +1,4 @@
-//! What comes in front of HTTP: a PROXY header, TLS, and the question which HTTP it is.
+//! The part of a connection before HTTP: PROXY header, TLS handshake, HTTP version.
 
 use std::{future::Future, sync::Arc};
 
@@ -20,8 +20,9 @@ use crate::{
     },
 };
 
-/// Takes the PROXY header off, shakes hands and finds out what is spoken, as far as that is asked
-/// for. Gives nothing if the connection ends here.
+/// Reads the PROXY header, performs the TLS handshake and detects the HTTP version, as configured.
+///
+/// Returns `None` if the connection is to be closed. Protocol errors have been reported then.
 pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version)> {
     let Connection {
         state,
@@ -31,21 +32,21 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
     } = &*connection;
     let (state, connections, timeouts) = (Arc::clone(state), Arc::clone(connections), *timeouts);
     let mut socket = connection.socket.take()?;
-    let mut ahead = Bytes::new();
+    let mut read_ahead = Bytes::new();
     if connection.proxied {
         let header = proxy_protocol::read(&mut socket);
         let fault = match before_http(header, &connections, &state, timeouts).await? {
             Ok((source, rest)) => {
-                ahead = rest;
+                read_ahead = rest;
                 if let ProxySource::Proxied { source, .. } = source {
                     connection.peer = Peer::Ip(source.ip());
                     connection.addr = Some(source);
                 }
                 None
             }
-            // A balancer's check of the port: nobody did anything wrong.
+            // A load balancer's port check, which is not a protocol error.
             Err(OpenError::Failed(ProxyError::Nothing | ProxyError::Io(_))) => return None,
-            Err(OpenError::Late) => Some(ProtocolError::HeadTimeout),
+            Err(OpenError::Timeout) => Some(ProtocolError::HeadTimeout),
             Err(OpenError::Failed(ProxyError::Malformed(_))) => Some(ProtocolError::ProxyHeader),
             Err(OpenError::Failed(_)) => Some(ProtocolError::Incomplete),
         };
@@ -56,18 +57,18 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
             return None;
         }
     }
-    let mut raw = SocketIo::new(socket, ahead, Arc::clone(&state));
+    let mut io = SocketIo::new(socket, read_ahead, Arc::clone(&state));
     let Some(tls) = &connection.tls else {
         let mut version = Version::HTTP_11;
         if connection.http2_cleartext {
-            let asked = http2::has_prior_knowledge(&mut raw);
-            match before_http(asked, &connections, &state, timeouts).await? {
+            let preface = http2::has_prior_knowledge(&mut io);
+            match before_http(preface, &connections, &state, timeouts).await? {
                 Ok(true) => version = Version::HTTP_2,
                 Ok(false) => {}
-                // The same as of a head that HTTP/1 would wait for.
-                Err(early) => {
-                    let fault = match early {
-                        OpenError::Late => ProtocolError::HeadTimeout,
+                // Reported like an incomplete head of HTTP/1.
+                Err(error) => {
+                    let fault = match error {
+                        OpenError::Timeout => ProtocolError::HeadTimeout,
                         OpenError::Failed(_) => ProtocolError::Incomplete,
                     };
                     if state.has_sent_bytes() {
@@ -78,12 +79,12 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
                 }
             }
         }
-        return Some((Stream::Left(raw), version));
+        return Some((Stream::Left(io), version));
     };
-    let handshake = tls.accept(raw);
+    let handshake = tls.accept(io);
     match before_http(handshake, &connections, &state, timeouts).await? {
         Ok((stream, version)) => Some((Stream::Right(stream), version)),
-        // A balancer's check of the port, which closes without a byte.
+        // A load balancer's port check, which closes without sending a byte.
         Err(OpenError::Failed(_)) if !state.has_sent_bytes() => None,
         Err(_) => {
             let fault = ProtocolError::TlsHandshake;
@@ -95,33 +96,34 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
     }
 }
 
-/// Why something in front of HTTP did not come about.
+/// The error of a step before HTTP.
 enum OpenError<E> {
-    /// It took longer than a head may take, of whose time it is a part.
-    Late,
+    /// The step did not complete within the timeout of a head, which includes it.
+    Timeout,
     Failed(E),
 }
 
-/// Waits for what comes in front of HTTP; gives nothing if the connection must go.
+/// Runs a step before HTTP. Returns `None` if the drain or an eviction closes the connection.
 async fn before_http<T, E>(
     work: impl Future<Output = Result<T, E>>,
     connections: &ConnectionTracker,
     state: &ConnectionState,
     timeouts: ConnectionTimeouts,
 ) -> Option<Result<T, OpenError<E>>> {
-    let ended = async {
+    let drain_grace_ended = async {
         connections.reached(DrainStage::Draining).await;
         sleep(LAST_REQUEST_GRACE).await;
     };
-    let left = timeouts.head.saturating_sub(state.waited());
+    let remaining = timeouts.head.saturating_sub(state.waited());
     tokio::select! {
-        // First: what arrived while this worker was busy shows at the same time as the end does.
+        // Input that arrived while this worker was busy becomes ready together with the drain. It is
+        // polled first, so that it is handled.
         biased;
-        done = late_timer::timeout(left, work) => Some(match done {
+        done = late_timer::timeout(remaining, work) => Some(match done {
             Ok(result) => result.map_err(OpenError::Failed),
-            Err(_) => Err(OpenError::Late),
+            Err(_) => Err(OpenError::Timeout),
         }),
-        () = ended => None,
+        () = drain_grace_ended => None,
         () = state.evicted() => None,
     }
 }

@@ -1,18 +1,18 @@
 //! Request bodies over HTTP/1 that a handler leaves unread (contract SRV-3).
 //!
-//! hyper closes a connection whose request body is dropped before its end, without a word in the
-//! response. A proxy that keeps the connection alive then loses the next request, which may belong to
-//! another client. So the fate of the connection is decided before the head of the response is sent:
+//! If a request body is dropped before its end, hyper closes the connection without announcing it in
+//! the response. A proxy that keeps the connection alive then loses the next request, perhaps of
+//! another client. So it is decided before the head of the response whether the connection is kept:
 //!
-//! | the rest of the body | the connection |
+//! | rest of the body | connection |
 //! |---|---|
-//! | at most 64 KiB by its `Content-Length` | stays open; the rest is discarded beside the response |
-//! | chunked, and its end has arrived | stays open |
-//! | larger, or chunked and incomplete | is announced to close |
-//! | held back by a client that waits for `100 Continue` | is announced to close |
+//! | at most 64 KiB by its `Content-Length` | kept; the rest is discarded while the response is sent |
+//! | chunked, and its end has arrived | kept |
+//! | larger, or chunked and incomplete | closed, announced by `Connection: close` |
+//! | not sent, because the client waits for `100 Continue` | closed, announced by `Connection: close` |
 //!
-//! A body that is kept beyond the head, by the response or by a task, is discarded within the same
-//! limits when it is dropped; where they are exceeded the connection closes.
+//! If the response or a task keeps the body after the head, the rest is discarded when the body is
+//! dropped, within the same limits. If it exceeds them, the connection closes.
 
 use std::{
     convert::Infallible,
@@ -29,24 +29,26 @@ use pin_project_lite::pin_project;
 
 use crate::connection::{ConnectionState, UnreadBody};
 
-/// A request's body whose rest is left to its connection when it is dropped.
+/// A request body that passes its rest to the connection state when it is dropped.
 pub(super) struct IncomingBody {
     /// `Some` until the drop.
     incoming: Option<Incoming>,
-    /// `Some` until the body has been read.
+    /// `Some` until the body has been read to its end.
     watch: Option<UnreadWatch>,
 }
 
+/// What the drop of a body needs to decide on the connection.
 struct UnreadWatch {
     state: Arc<ConnectionState>,
+    /// The number of the body, from [`ConnectionState::body_began`].
     number: u32,
-    /// The client does not close the connection after this request.
+    /// The client keeps the connection after this request.
     keeps_alive: bool,
-    /// The client waits for `100 Continue`, as far as is known.
+    /// The client waits for `100 Continue`: it asked for it, and no frame has arrived.
     is_waiting: bool,
 }
 
-/// Watches the body of a request that has one.
+/// Wraps the body of a request that has one.
 pub(super) fn watch(
     request: Request<Incoming>,
     state: &Arc<ConnectionState>,
@@ -64,7 +66,7 @@ pub(super) fn watch(
     })
 }
 
-/// Whether a list in a header has a token.
+/// Returns true if a header with a list of tokens contains `token`.
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers
         .get_all(name)
@@ -93,7 +95,7 @@ impl Body for IncomingBody {
             }
         } else if let Some(watch) = self.watch.take() {
             match &frame {
-                // Nothing behind it can be read, and its client may still be sending.
+                // No further request can be read, and the client may still be sending.
                 Some(Err(_)) => watch.state.body_dropped(watch.number, None),
                 _ => watch.state.body_read(watch.number),
             }
@@ -123,22 +125,22 @@ impl Drop for IncomingBody {
 }
 
 pin_project! {
-    /// The response to one request, held until it is known what becomes of its connection.
+    /// Delays the response to a request until it is decided whether the connection is kept.
     pub(super) struct SettledResponse<F, B> {
         #[pin]
-        answer: F,
+        future: F,
         response: Option<Box<Response<B>>>,
-        // There if the request has a body.
+        // `Some` if the request has a body.
         state: Option<Arc<ConnectionState>>,
-        // hyper has been polled since the last piece of the body was discarded.
+        // hyper has been polled since the last frame of the body was discarded.
         has_waited: bool,
     }
 }
 
 impl<F, B> SettledResponse<F, B> {
-    pub(super) fn new(answer: F, state: Option<Arc<ConnectionState>>) -> Self {
+    pub(super) fn new(future: F, state: Option<Arc<ConnectionState>>) -> Self {
         Self {
-            answer,
+            future,
             response: None,
             state,
             has_waited: false,
@@ -155,11 +157,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let Some(state) = this.state else {
-            return this.answer.poll(cx);
+            return this.future.poll(cx);
         };
         let mut response = match this.response.take() {
             Some(response) => *response,
-            None => match ready!(this.answer.poll(cx)) {
+            None => match ready!(this.future.poll(cx)) {
                 Ok(response) => response,
                 Err(never) => match never {},
             },

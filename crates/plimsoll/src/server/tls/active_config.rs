@@ -1,4 +1,4 @@
-//! A configuration that can be served: what files hold, checked.
+//! The active TLS configuration, built from the checked content of the files.
 
 use std::{
     sync::Arc,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::config::TlsFiles;
 
-/// What new connections are served with.
+/// The configuration that new connections use.
 pub(super) struct ActiveConfig {
     pub(super) config: Arc<ServerConfig>,
     pub(super) not_after: SystemTime,
@@ -46,8 +46,8 @@ impl ActiveConfig {
         let of_certificate =
             |problem| TlsError::new(FileRole::Certificate, &files.certificate, problem);
         let of_key = |problem| TlsError::new(FileRole::Key, &files.key, problem);
-        // Named rather than the default of the process: that one is missing or ambiguous as soon as
-        // another crate of the service brings a provider of its own.
+        // Not the default provider of the process: that one is missing or ambiguous if another crate
+        // of the service enables a provider of its own.
         let provider = Arc::new(aws_lc_rs::default_provider());
 
         let not_after = not_after(&chain)
@@ -64,10 +64,10 @@ impl ActiveConfig {
                     source,
                 })
             }
-            source => of_certificate(TlsProblem::Refused(source)),
+            source => of_certificate(TlsProblem::Rejected(source)),
         })?;
 
-        // What was read decides alone: no path leads from an authority to unverified clients.
+        // Only the content that was read decides, so a configured client CA always verifies clients.
         let verifier = match &client_ca {
             None => WebPkiClientVerifier::no_client_auth(),
             Some(authorities) => verifier(authorities, &provider).map_err(|problem| {
@@ -76,7 +76,7 @@ impl ActiveConfig {
             })?,
         };
         let config = config(provider, verifier, certified, alpn)
-            .map_err(|source| of_certificate(TlsProblem::Refused(source)))?;
+            .map_err(|source| of_certificate(TlsProblem::Rejected(source)))?;
         Ok(Self {
             config: Arc::new(config),
             not_after,
@@ -85,9 +85,9 @@ impl ActiveConfig {
         })
     }
 
-    /// Whether both say the same to clients. Keys need no look: one that belongs to the same
-    /// certificate is the same.
-    pub(super) fn says_the_same(&self, other: &Self) -> bool {
+    /// Returns true if both have the same certificates. The keys need no comparison, because each
+    /// matches its certificate.
+    pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         self.chain == other.chain && self.client_ca == other.client_ca
     }
 }
@@ -102,10 +102,10 @@ fn config(
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    // All of them are strong, but a server that lets the client choose looks unconfigured to scans.
+    // All ciphers are strong, but scanners report a server that lets the client choose.
     config.ignore_client_order = true;
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    // Its keys rotate by themselves, every six hours, and are of this configuration alone.
+    // Its keys rotate every six hours, and belong to this configuration only.
     config.ticketer = Ticketer::new()?;
     Ok(config)
 }
@@ -116,7 +116,7 @@ fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsProblem> {
     let mut roots = RootCertStore::empty();
     for (index, authority) in authorities.iter().enumerate() {
-        // Each must do: one that is left out would lock out its clients without a word.
+        // An unusable certificate is an error. If it were skipped, its clients would be rejected.
         roots
             .add(authority.clone())
             .map_err(|source| TlsProblem::BadCertificate {
@@ -126,13 +126,13 @@ fn verifier(
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(TlsProblem::NoVerifier)
+        .map_err(TlsProblem::Verifier)
 }
 
-/// When the first certificate expires.
+/// Returns when the first certificate expires.
 ///
-/// rustls has no accessor for it, but its verifier checks the dates before all else and says what
-/// it compared. So it is asked about the end of time, which saves a second parser of certificates.
+/// rustls has no accessor for it, but its verifier checks the dates first, and its error contains
+/// them. So the certificate is verified at the last possible time, which saves a second parser.
 fn not_after(chain: &[CertificateDer<'static>]) -> Result<SystemTime, Error> {
     let leaf = chain.first().ok_or(Error::NoCertificatesPresented)?;
     let verdict = verify_server_cert_signed_by_trust_anchor(
@@ -144,11 +144,11 @@ fn not_after(chain: &[CertificateDer<'static>]) -> Result<SystemTime, Error> {
     );
     match verdict {
         Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
-            // X.509 ends with the year 9999, long before `SystemTime` does.
+            // No overflow: dates of X.509 end with the year 9999.
             Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(not_after.as_secs()))
         }
         Err(error) => Err(error),
-        // It has no end, then; X.509 cannot say so, and the verifier did not.
+        // Not reached: every certificate of X.509 has an end, which the verifier checks.
         Ok(()) => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
     }
 }
@@ -162,11 +162,12 @@ mod tests {
         *,
     };
 
+    /// TLS-6
     #[test]
-    fn the_end_of_the_first_certificate_is_found() {
+    fn not_after_is_read_from_first_certificate() {
         let authority = Authority::new();
         let now = whole_seconds(SystemTime::now());
-        // Before 2050, after it (when X.509 writes dates differently), and past.
+        // Before 2050, after it (where X.509 encodes dates differently), and in the past.
         for end in [now + 90 * DAY, now + 20_000 * DAY, now - DAY] {
             let chain = [authority.issue_until(end).der(), authority.issue().der()];
             assert_eq!(not_after(&chain), Ok(end));
@@ -174,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_without_an_end_has_the_last_one_there_is() {
+    fn latest_date_is_read() {
         let end = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
         let chain = [Authority::new().issue_until(end).der()];
         assert_eq!(not_after(&chain), Ok(end));
     }
 
     #[test]
-    fn an_authority_as_the_service_has_an_end_too() {
+    fn not_after_is_read_from_ca_certificate() {
         let authority = Authority::new();
         let pem = authority.pem();
         let chain = [CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()];

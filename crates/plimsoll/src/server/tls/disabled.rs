@@ -1,5 +1,5 @@
-//! Stands in the place of `server/tls.rs` in builds without the feature `tls`: there is no
-//! configuration of TLS, and settings that ask for one are rejected.
+//! Replaces `server/tls.rs` in builds without the feature `tls`. The settings of TLS are rejected
+//! there.
 
 use std::io;
 
@@ -7,15 +7,15 @@ use http::Version;
 
 use super::io::SocketIo;
 
-/// The TLS configuration of a listener, of which there is none.
+/// The TLS configuration of a listener, which has no value in this build.
 #[derive(Debug)]
 pub(crate) enum Tls {}
 
-/// What HTTP would be spoken over.
+/// The type in place of a TLS stream.
 pub(super) type TlsStream = SocketIo;
 
 impl Tls {
-    #[expect(clippy::unused_async, reason = "it takes time where there is TLS")]
+    #[expect(clippy::unused_async, reason = "it is async with the feature `tls`")]
     pub(super) async fn accept(&self, _: SocketIo) -> io::Result<(TlsStream, Version)> {
         match *self {}
     }

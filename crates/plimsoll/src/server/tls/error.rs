@@ -1,8 +1,7 @@
-//! Why TLS files are no good: which one, what is wrong, what would be right.
+//! Errors of TLS files: the file, the problem, and what was expected.
 //!
-//! Nothing of a file's text gets into an error. The errors of the PEM reader quote the line that
-//! they stumble over, which is the whole key when the line breaks were lost on the way, so that
-//! they are retold here without it.
+//! No error contains a part of a file. The errors of the PEM parser quote the malformed line, which is
+//! the whole key if its line breaks are missing. So they are converted to errors without the line.
 
 use std::{
     error::Error,
@@ -14,7 +13,7 @@ use rustls::{pki_types::pem, server::VerifierBuilderError};
 
 use crate::config::MAX_FILE;
 
-/// What a file is for.
+/// The purpose of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileRole {
     Certificate,
@@ -32,7 +31,7 @@ impl fmt::Display for FileRole {
     }
 }
 
-/// Why TLS cannot be served with these files.
+/// A TLS file that cannot be used.
 #[derive(Debug)]
 pub(crate) struct TlsError {
     role: FileRole,
@@ -67,7 +66,7 @@ impl Error for TlsError {
     }
 }
 
-/// What is wrong with a file. The texts go on after its name.
+/// The problem of a file. The text follows its name.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TlsProblem {
     #[error("cannot be read")]
@@ -82,7 +81,7 @@ pub(super) enum TlsProblem {
         "ends within a section; \
          expected each `-----BEGIN …-----` and its `-----END …-----` on a line of its own"
     )]
-    HalfASection,
+    UnterminatedSection,
     #[error(
         "has a line that goes on after `-----BEGIN …-----`; \
          expected PEM with all its line breaks"
@@ -120,17 +119,17 @@ pub(super) enum TlsProblem {
         source: rustls::Error,
     },
     #[error("cannot be used to verify clients")]
-    NoVerifier(#[source] VerifierBuilderError),
+    Verifier(#[source] VerifierBuilderError),
     #[error("cannot be served")]
-    Refused(#[source] rustls::Error),
+    Rejected(#[source] rustls::Error),
 }
 
 impl From<pem::Error> for TlsProblem {
     fn from(error: pem::Error) -> Self {
         match error {
-            pem::Error::MissingSectionEnd { .. } => Self::HalfASection,
+            pem::Error::MissingSectionEnd { .. } => Self::UnterminatedSection,
             pem::Error::IllegalSectionStart { .. } => Self::BadSectionStart,
-            // Other errors are those of a reader or of the future: what was read is in memory.
+            // The other errors are I/O errors, which cannot happen in memory, or are not known yet.
             _ => Self::NotBase64,
         }
     }

@@ -1,16 +1,16 @@
-//! The files: how they look, and what they hold.
+//! The TLS files: their content, and a fingerprint of their metadata that detects changes.
 //!
-//! # Two files are not one
+//! # Consistent reads
 //!
-//! A certificate and its key come from two files, and a renewal may fall between the reading of the
-//! one and of the other. So the files are looked at before and after, and read again if they do not
-//! look the same.
+//! A certificate and its key are two files, and a renewal may happen between the two reads. So the
+//! fingerprint is taken before and after, and the files are read again if it differs.
 //!
-//! # When looking is not enough
+//! # Coarse timestamps
 //!
-//! A file system stamps files with a clock that ticks coarsely. A file that is written twice within
-//! one tick looks the same after the second time, if its size does. So a sighting counts only if the
-//! files had been at rest for a while when it was made, and is otherwise taken for a change once.
+//! A file system takes timestamps from a coarse clock. A file that is written twice within one tick
+//! has the same metadata after both writes, if its size is the same. So a fingerprint is valid only
+//! if the last change was some time before it. Otherwise the files count as changed, and are read
+//! once more.
 
 use std::{
     fs,
@@ -27,11 +27,10 @@ use crate::config::{self, FileError, TlsFiles};
 /// The coarsest clock of a file system in use, that of FAT; most tick every 10 ms or faster.
 const TICK: Duration = Duration::from_secs(2);
 
-/// How often files are read that do not stand still. Two renewals do not follow each other within
-/// the time of a reading: what still moves then is for the next look.
-const READINGS: usize = 3;
+/// The maximum number of reads if the files keep changing. The next check reads them again.
+const MAX_READS: usize = 3;
 
-/// What the files hold.
+/// The content of the files.
 #[derive(Debug)]
 pub(super) struct TlsContents {
     /// Never empty.
@@ -42,18 +41,18 @@ pub(super) struct TlsContents {
 }
 
 impl TlsFiles {
-    /// Reads all files, as they were at one moment, and says how they looked then.
+    /// Reads all files consistently. Returns their fingerprint and their content.
     pub(super) fn read(&self) -> (FileFingerprint, Result<TlsContents, TlsError>) {
-        self.read_at_rest(|| self.read_once())
+        self.read_consistently(|| self.read_once())
     }
 
-    /// Reads until the files look the same before and after, or for too long.
-    fn read_at_rest<T>(&self, mut read: impl FnMut() -> T) -> (FileFingerprint, T) {
+    /// Reads until the fingerprint is the same before and after, at most [`MAX_READS`] times.
+    fn read_consistently<T>(&self, mut read: impl FnMut() -> T) -> (FileFingerprint, T) {
         let mut before = FileFingerprint::of(self);
         let mut contents = read();
-        for _ in 1..READINGS {
+        for _ in 1..MAX_READS {
             let after = FileFingerprint::of(self);
-            if after.marks == before.marks {
+            if after.files == before.files {
                 break;
             }
             before = after;
@@ -120,8 +119,8 @@ fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsProblem> {
     }
 }
 
-/// Whether a key is encrypted: as RFC 7468 section 11 marks it, or as RFC 1421 section 4.6.1.1 did,
-/// whose headers no reader of today takes for anything but bad base64.
+/// Returns true if a key is encrypted, as marked by RFC 7468, 11, or by RFC 1421, 4.6.1.1. Current
+/// parsers report the headers of RFC 1421 as malformed base64.
 fn is_encrypted(pem: &[u8]) -> bool {
     pem.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| {
         line.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY")
@@ -129,17 +128,20 @@ fn is_encrypted(pem: &[u8]) -> bool {
     })
 }
 
-/// How the files looked at a moment.
+/// The metadata of all files at one time.
 #[derive(Debug)]
 pub(super) struct FileFingerprint {
-    marks: Vec<Option<FileMark>>,
-    at: SystemTime,
+    /// `None` for a file that is missing or inaccessible.
+    files: Vec<Option<FileMetadata>>,
+    taken_at: SystemTime,
 }
 
-/// How one file looked. Renaming a file or a link above it changes the inode; writing changes the
-/// times, of which `changed` cannot be set back.
+/// The metadata of one file.
+///
+/// A rename of the file, or of a link in its path, changes the inode. A write changes the times, and
+/// `changed` cannot be set by a program.
 #[derive(Debug, PartialEq, Eq)]
-struct FileMark {
+struct FileMetadata {
     device: u64,
     inode: u64,
     size: u64,
@@ -154,23 +156,24 @@ impl FileFingerprint {
             key,
             client_ca,
         } = files;
-        // The time first: what changes after it is newer than the sighting.
-        let at = SystemTime::now();
-        let marks = [certificate, key].into_iter().chain(client_ca);
+        // The time is taken first, so that every later change is newer.
+        let taken_at = SystemTime::now();
+        let paths = [certificate, key].into_iter().chain(client_ca);
         Self {
-            marks: marks.map(|path| FileMark::of(path)).collect(),
-            at,
+            files: paths.map(|path| FileMetadata::of(path)).collect(),
+            taken_at,
         }
     }
 
-    /// Whether what was read at this sighting is what would be read now.
-    pub(super) fn still_holds(&self, now: &Self) -> bool {
-        self.marks == now.marks && self.marks.iter().flatten().all(|mark| mark.rests(self.at))
+    /// Returns true if the files have certainly not changed between this fingerprint and `now`.
+    pub(super) fn is_current(&self, now: &Self) -> bool {
+        let mut present = self.files.iter().flatten();
+        self.files == now.files && present.all(|file| file.is_older_than(self.taken_at))
     }
 }
 
-impl FileMark {
-    /// None if there is no such file, or none that may be looked at.
+impl FileMetadata {
+    /// Reads the metadata of a file. `None` if it is missing or inaccessible.
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self {
@@ -182,20 +185,21 @@ impl FileMark {
         })
     }
 
-    /// Whether a change after `at` is bound to show.
-    fn rests(&self, at: SystemTime) -> bool {
+    /// Returns true if the last change was more than one tick before `time`. A change after `time`
+    /// then has another timestamp.
+    fn is_older_than(&self, time: SystemTime) -> bool {
         let (seconds, _) = self.changed;
-        let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        at.duration_since(SystemTime::UNIX_EPOCH)
-            .is_ok_and(|at| at > seconds + TICK)
+        let changed = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        time.duration_since(SystemTime::UNIX_EPOCH)
+            .is_ok_and(|time| time > changed + TICK)
     }
 }
 
 #[cfg(test)]
 impl FileFingerprint {
-    /// Lets the files be at rest already when they were seen.
-    pub(super) fn make_older_files(&mut self) {
-        self.at += 2 * TICK;
+    /// Makes the last change of the files old enough for a valid fingerprint.
+    pub(super) fn age_files(&mut self) {
+        self.taken_at += 2 * TICK;
     }
 }
 
@@ -207,60 +211,60 @@ mod tests {
     };
 
     #[test]
-    fn new_files_count_as_changed_and_files_at_rest_do_not() {
+    fn new_files_count_as_changed_and_old_ones_do_not() {
         let Fixture { directory, .. } = Fixture::new();
         let now = FileFingerprint::of(&directory.files());
-        let mut seen = FileFingerprint::of(&directory.files());
-        seen.at -= 2 * TICK;
-        assert!(!seen.still_holds(&now));
-        seen.at += 4 * TICK;
-        assert!(seen.still_holds(&now));
+        let mut earlier = FileFingerprint::of(&directory.files());
+        earlier.taken_at -= 2 * TICK;
+        assert!(!earlier.is_current(&now));
+        earlier.taken_at += 4 * TICK;
+        assert!(earlier.is_current(&now));
     }
 
     #[test]
-    fn a_missing_file_is_a_look_too() {
+    fn fingerprint_covers_missing_files() {
         let directory = Directory::new();
-        let seen = FileFingerprint::of(&directory.files());
-        assert!(seen.still_holds(&FileFingerprint::of(&directory.files())));
+        let earlier = FileFingerprint::of(&directory.files());
+        assert!(earlier.is_current(&FileFingerprint::of(&directory.files())));
         fs::write(directory.path("tls.key"), "").unwrap();
-        assert!(!seen.still_holds(&FileFingerprint::of(&directory.files())));
+        assert!(!earlier.is_current(&FileFingerprint::of(&directory.files())));
     }
 
     #[test]
-    fn files_that_change_while_they_are_read_are_read_again() {
+    fn files_that_change_during_the_read_are_read_again() {
         let Fixture {
             directory,
             authority,
             ..
         } = Fixture::new();
         let files = directory.files();
-        let mut readings = 0;
-        let (seen, contents) = files.read_at_rest(|| {
-            readings += 1;
+        let mut reads = 0;
+        let (fingerprint, contents) = files.read_consistently(|| {
+            reads += 1;
             let contents = files.read_once();
-            if readings == 1 {
+            if reads == 1 {
                 directory.replace(&authority.issue());
             }
             contents
         });
-        assert_eq!(readings, 2);
-        assert_eq!(seen.marks, FileFingerprint::of(&files).marks);
+        assert_eq!(reads, 2);
+        assert_eq!(fingerprint.files, FileFingerprint::of(&files).files);
         assert_eq!(contents.unwrap().chain, files.read_once().unwrap().chain);
     }
 
     #[test]
-    fn files_that_never_rest_are_read_a_few_times_and_count_as_changed() {
+    fn files_that_keep_changing_count_as_changed() {
         let Fixture {
             directory, pair, ..
         } = Fixture::new();
         let files = directory.files();
-        let mut readings = 0;
-        let (mut seen, ()) = files.read_at_rest(|| {
-            readings += 1;
+        let mut reads = 0;
+        let (mut fingerprint, ()) = files.read_consistently(|| {
+            reads += 1;
             directory.replace(&pair);
         });
-        assert_eq!(readings, READINGS);
-        seen.make_older_files();
-        assert!(!seen.still_holds(&FileFingerprint::of(&files)));
+        assert_eq!(reads, MAX_READS);
+        fingerprint.age_files();
+        assert!(!fingerprint.is_current(&FileFingerprint::of(&files)));
     }
 }

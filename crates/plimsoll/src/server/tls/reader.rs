@@ -1,7 +1,7 @@
 //! The thread that reads the files of TLS.
 //!
-//! A file on a network file system may not answer, so no worker reads it. The thread exists from the
-//! start on: a reload needs no new thread, which the operating system may refuse (`EAGAIN`).
+//! A read from a network file system may block, so no worker reads the files. The thread is spawned at
+//! the start, because the operating system may reject a new one at a reload (`EAGAIN`).
 
 use std::{
     future::Future,
@@ -14,20 +14,20 @@ use tokio::sync::oneshot::{self, error::RecvError};
 
 use super::{Reloaded, Tls, TlsError};
 
-/// The outcome of reading the files; `None` if nothing was to be read.
+/// The result of a check. `None` if the files were not read.
 pub(super) type ReloadResult = Option<Result<Reloaded, TlsError>>;
 
 /// The handle of the thread. Dropping it ends the thread.
 #[derive(Debug)]
 pub(crate) struct CertificateReader {
-    looks: mpsc::Sender<ReloadRequest>,
+    requests: mpsc::Sender<CheckRequest>,
 }
 
-/// A question to the thread.
+/// A request to the thread.
 #[derive(Debug)]
-struct ReloadRequest {
-    asked: bool,
-    found: oneshot::Sender<ReloadResult>,
+struct CheckRequest {
+    forced: bool,
+    result: oneshot::Sender<ReloadResult>,
 }
 
 impl CertificateReader {
@@ -35,33 +35,33 @@ impl CertificateReader {
     ///
     /// # Errors
     ///
-    /// If the operating system gives no thread.
+    /// If the operating system does not create a thread.
     pub(crate) fn start(tls: Arc<Tls>) -> io::Result<Self> {
-        let (looks, questions) = mpsc::channel::<ReloadRequest>();
+        let (sender, requests) = mpsc::channel::<CheckRequest>();
         thread::Builder::new()
             .name("tls-reader".to_owned())
             .spawn(move || {
-                for question in questions {
-                    // The watch may have been dropped meanwhile.
-                    let _ = question.found.send(look(&tls, question.asked));
+                for CheckRequest { forced, result } in requests {
+                    // An error means that the watch was dropped.
+                    let _ = result.send(check(&tls, forced));
                 }
             })?;
-        Ok(Self { looks })
+        Ok(Self { requests: sender })
     }
 
-    /// Has the files read as [`look`] does. Fails only after a panic of the thread.
-    pub(super) fn look(
+    /// Runs [`check`] on the thread. Fails only after a panic of the thread.
+    pub(super) fn check(
         &self,
-        asked: bool,
+        forced: bool,
     ) -> impl Future<Output = Result<ReloadResult, RecvError>> {
-        let (found, answer) = oneshot::channel();
-        // A question that no thread takes is dropped, and `answer` fails.
-        let _ = self.looks.send(ReloadRequest { asked, found });
-        answer
+        let (result, received) = oneshot::channel();
+        // If the thread has ended, the request is dropped, and `received` fails.
+        let _ = self.requests.send(CheckRequest { forced, result });
+        received
     }
 }
 
-/// Reloads the files if they have changed or if `asked`.
-pub(super) fn look(tls: &Tls, asked: bool) -> ReloadResult {
-    (asked || tls.files_changed()).then(|| tls.reload())
+/// Reloads the files if they have changed, or if `forced`.
+pub(super) fn check(tls: &Tls, forced: bool) -> ReloadResult {
+    (forced || tls.files_changed()).then(|| tls.reload())
 }

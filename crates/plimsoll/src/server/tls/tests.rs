@@ -1,4 +1,4 @@
-//! An authority, its certificates, a place to put them, and clients that look at them.
+//! Test fixtures: a certificate authority, a directory of files, and TLS clients.
 
 mod handshake;
 mod problems;
@@ -30,7 +30,7 @@ use super::*;
 pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
 
-/// A moment in whole seconds, as certificates have them.
+/// Rounds a time down to whole seconds, the resolution of certificates.
 pub(super) fn whole_seconds(at: SystemTime) -> SystemTime {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
@@ -49,7 +49,7 @@ impl Pair {
     }
 }
 
-/// Issues certificates.
+/// A certificate authority.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -84,12 +84,12 @@ impl Authority {
         roots
     }
 
-    /// A client that trusts this authority.
+    /// Returns the configuration of a client that trusts this authority.
     pub(super) fn client(&self, version: &'static SupportedProtocolVersion) -> ClientConfig {
         builder(self, version).with_no_client_auth()
     }
 
-    /// One that shows a certificate.
+    /// Returns the same with a client certificate.
     fn client_with(&self, version: &'static SupportedProtocolVersion, pair: &Pair) -> ClientConfig {
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
         builder(self, version)
@@ -108,7 +108,7 @@ fn builder(
         .with_root_certificates(authority.roots())
 }
 
-/// A directory that is gone after the test.
+/// A temporary directory, removed by the drop.
 pub(super) struct Directory(PathBuf);
 
 impl Directory {
@@ -125,7 +125,7 @@ impl Directory {
         self.0.join(name)
     }
 
-    /// The files as they are, of which those that are there have been written.
+    /// Returns the paths of the files. The client CA is set if its file exists.
     pub(super) fn files(&self) -> TlsFiles {
         let client_ca = self.path("ca.crt");
         TlsFiles {
@@ -135,13 +135,13 @@ impl Directory {
         }
     }
 
-    /// Writes a pair in place.
+    /// Writes a pair into the existing files.
     pub(super) fn write(&self, pair: &Pair) {
         fs::write(self.path("tls.crt"), &pair.certificate).unwrap();
         fs::write(self.path("tls.key"), &pair.key).unwrap();
     }
 
-    /// Puts other files with a pair in the place of those that are there.
+    /// Replaces the files by new ones with a pair.
     pub(super) fn replace(&self, pair: &Pair) {
         for (name, text) in [("tls.crt", &pair.certificate), ("tls.key", &pair.key)] {
             let new = self.path("new");
@@ -150,9 +150,9 @@ impl Directory {
         }
     }
 
-    /// Writes a pair as Kubernetes does: into a new directory, to which a link is then swapped.
+    /// Writes a pair as Kubernetes does: into a new directory, to which a link is then switched.
     pub(super) fn swap(&self, pair: &Pair) {
-        let new = |path: &Path, to: &str| symlink(to, path).unwrap();
+        let link = |path: &Path, to: &str| symlink(to, path).unwrap();
         let old = fs::read_link(self.path("..data")).ok();
         let version = old
             .as_deref()
@@ -162,13 +162,13 @@ impl Directory {
         fs::create_dir(self.path(&version)).unwrap();
         fs::write(self.path(&version).join("tls.crt"), &pair.certificate).unwrap();
         fs::write(self.path(&version).join("tls.key"), &pair.key).unwrap();
-        new(&self.path("..data_tmp"), &version);
+        link(&self.path("..data_tmp"), &version);
         fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
         match old {
             Some(old) => fs::remove_dir_all(self.0.join(old)).unwrap(),
             None => {
-                new(&self.path("tls.crt"), "..data/tls.crt");
-                new(&self.path("tls.key"), "..data/tls.key");
+                link(&self.path("tls.crt"), "..data/tls.crt");
+                link(&self.path("tls.key"), "..data/tls.key");
             }
         }
     }
@@ -180,7 +180,7 @@ impl Drop for Directory {
     }
 }
 
-/// A service with a certificate of its own authority.
+/// A TLS configuration whose certificate is issued by an authority of its own.
 pub(super) struct Fixture {
     pub(super) authority: Authority,
     pub(super) pair: Pair,
@@ -207,8 +207,8 @@ impl Fixture {
         }
     }
 
-    /// Has clients show a certificate of `authority`.
-    fn demand(&mut self, authority: &Authority) {
+    /// Makes `authority` the client CA.
+    fn require_client_certificates(&mut self, authority: &Authority) {
         fs::write(self.directory.path("ca.crt"), authority.pem()).unwrap();
         self.tls = Tls::load(self.directory.files(), HTTP).unwrap();
     }
@@ -221,7 +221,7 @@ fn localhost() -> ServerName<'static> {
     ServerName::try_from("localhost").unwrap()
 }
 
-/// What both sides make of a connection.
+/// Returns the result of a handshake on both sides.
 async fn connect(
     tls: &Tls,
     config: impl Into<Arc<ClientConfig>>,
@@ -234,7 +234,7 @@ async fn connect(
     )
 }
 
-/// Connects, and checks that bytes come through both ways, as do tickets for the next session.
+/// Connects, and sends bytes in both directions, with which session tickets arrive.
 pub(super) async fn talk(tls: &Tls, config: impl Into<Arc<ClientConfig>>) -> (Server, Client) {
     let (server, client) = connect(tls, config).await;
     let mut both = (server.unwrap(), client.unwrap());
@@ -251,8 +251,8 @@ async fn echo((server, client): &mut (Server, Client)) {
     assert_eq!(&bytes, b"ping");
 }
 
-/// Which certificate a new client is shown.
-pub(super) async fn shown(fixture: &Fixture) -> CertificateDer<'static> {
+/// Returns the certificate that a new connection gets.
+pub(super) async fn served_certificate(fixture: &Fixture) -> CertificateDer<'static> {
     let (_server, client) = talk(&fixture.tls, fixture.authority.client(&TLS13)).await;
     client.get_ref().1.peer_certificates().unwrap()[0].clone()
 }

@@ -1,8 +1,8 @@
-//! Keeps the configuration as the files say, and tells what happens.
+//! Reloads the TLS configuration when its files change, and reports events.
 //!
-//! Files are looked at every few seconds rather than watched: notifications of the file system lose
-//! their subject when Kubernetes swaps the directory above it, and do not come at all from network
-//! file systems. What somebody wants at once they ask for with SIGHUP.
+//! The files are polled every few seconds. Notifications of the file system are lost when Kubernetes
+//! replaces the directory of the files, and network file systems send none. SIGHUP reloads the files
+//! immediately.
 
 use std::{
     future::Future,
@@ -21,94 +21,94 @@ use super::{
 };
 use crate::error::chain;
 
-/// How often the files are looked at. A look is two or three system calls, and whoever renews a
-/// certificate and looks whether it is served has not waited long.
-pub(crate) const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// The interval of checks. A check takes two or three system calls, and a new certificate is active
+/// within seconds.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// When the end of a certificate is soon. What renews certificates starts a month before; if half of
-/// that has brought nothing, people must hear of it, and have as long again to act.
-const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// The time before the expiry of a certificate from which a warning is reported. Tools renew a month
+/// before; after half of that, an operator has as long again to act.
+const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// The time between two warnings of the same end.
-const WARN_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The time between two warnings of the same expiry.
+const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the caller of [`watch`] is told.
+/// An event that [`watch`] reports.
 #[derive(Debug)]
 pub(crate) enum TlsEvent {
-    /// The files are in force: they have changed, were no good before, or somebody asked.
+    /// The files are active: they have changed, had an error before, or a reload was requested.
     Reloaded {
-        /// When the certificate in force expires.
+        /// When the active certificate expires.
         not_after: SystemTime,
     },
-    /// The files are no good, and what was in force before stays so.
+    /// The files have an error, and the previous configuration stays active.
     ///
-    /// Told once for as long as the same is wrong with them, and to everybody who asks.
+    /// Reported once while the error is the same, and for each requested reload.
     Failed(TlsError),
-    /// The certificate in force expires soon. Told once a day.
+    /// The active certificate expires soon. Reported once a day.
     ExpiresSoon {
-        /// How long it holds still; nothing if it has expired.
+        /// The time until it expires; zero if it has expired.
         left: Duration,
     },
 }
 
-/// Has `reader` reload the files when they change and when `reload` is notified, and reports it.
+/// Makes `reader` reload the files when they change and when `reload` is notified, and reports it.
 /// Ends only after a panic of the reader.
 ///
-/// Of what `notify_one` says during a reload nothing is lost: another reload follows.
+/// No notification is lost: if `notify_one` is called during a reload, another reload follows.
 ///
 /// # Cancel safety
 ///
-/// May be dropped at any time; a reload that has begun is completed, and not told of.
+/// May be dropped at any time. A reload that has begun is completed, but not reported.
 pub(crate) async fn watch(
     tls: Arc<Tls>,
     reader: CertificateReader,
-    every: Duration,
+    interval: Duration,
     reload: Arc<Notify>,
-    told: impl FnMut(TlsEvent),
+    on_event: impl FnMut(TlsEvent),
 ) {
-    let look = |asked| reader.look(asked);
-    watch_by(SystemTime::now, look, tls, every, reload, told).await;
+    let check = |forced| reader.check(forced);
+    watch_with(SystemTime::now, check, tls, interval, reload, on_event).await;
 }
 
-async fn watch_by<L: Future<Output = Result<ReloadResult, RecvError>>>(
+async fn watch_with<C: Future<Output = Result<ReloadResult, RecvError>>>(
     clock: impl Fn() -> SystemTime,
-    look: impl Fn(bool) -> L,
+    check: impl Fn(bool) -> C,
     tls: Arc<Tls>,
-    every: Duration,
+    interval: Duration,
     reload: Arc<Notify>,
-    mut told: impl FnMut(TlsEvent),
+    mut on_event: impl FnMut(TlsEvent),
 ) {
     let mut failure: Option<String> = None;
-    let mut warned: Option<Instant> = None;
+    let mut warned_at: Option<Instant> = None;
     loop {
         let left = tls.not_after().duration_since(clock()).unwrap_or_default();
-        if left < SOON && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
-            warned = Some(Instant::now());
-            told(TlsEvent::ExpiresSoon { left });
+        if left < EXPIRY_WARNING && warned_at.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
+            warned_at = Some(Instant::now());
+            on_event(TlsEvent::ExpiresSoon { left });
         }
-        let asked = timeout(every, reload.notified()).await.is_ok();
-        // The panic hook has recorded what ended the reader.
-        let Ok(found) = look(asked).await else {
+        let requested = timeout(interval, reload.notified()).await.is_ok();
+        // After a panic of the reader, which the panic hook has logged.
+        let Ok(result) = check(requested).await else {
             return;
         };
-        match found {
+        match result {
             None => {}
             Some(Ok(reloaded)) => {
                 let changed = reloaded == Reloaded::Changed;
                 if changed {
-                    // The end of another certificate is another matter.
-                    warned = None;
+                    // A new certificate has an expiry of its own.
+                    warned_at = None;
                 }
-                if failure.take().is_some() || changed || asked {
+                if failure.take().is_some() || changed || requested {
                     let not_after = tls.not_after();
-                    told(TlsEvent::Reloaded { not_after });
+                    on_event(TlsEvent::Reloaded { not_after });
                 }
             }
             Some(Err(error)) => {
                 let text = Some(chain(&error));
-                if failure != text || asked {
+                if failure != text || requested {
                     failure = text;
-                    told(TlsEvent::Failed(error));
+                    on_event(TlsEvent::Failed(error));
                 }
             }
         }
@@ -126,15 +126,16 @@ mod tests {
 
     use super::{
         super::{
-            reader::look,
-            tests::{DAY, Fixture, Pair, shown, whole_seconds},
+            reader::check,
+            tests::{DAY, Fixture, Pair, served_certificate, whole_seconds},
         },
         *,
     };
+    use crate::sync::lock;
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
-    /// A watch that looks every hour, of a clock that goes with the time of the test.
+    /// A watch with an interval of an hour, whose clock follows the time of the test.
     struct CertificateWatch {
         fixture: Fixture,
         reload: Arc<Notify>,
@@ -144,18 +145,18 @@ mod tests {
 
     impl CertificateWatch {
         fn new(fixture: Fixture) -> Self {
-            let (told, events) = channel(1000);
+            let (sender, events) = channel(1000);
             let reload = Arc::new(Notify::new());
             let (start, began) = (whole_seconds(SystemTime::now()), Instant::now());
             let tls = Arc::clone(&fixture.tls);
-            let watching = watch_by(
+            let watching = watch_with(
                 move || start + began.elapsed(),
-                // On this thread: the clock of the test would not wait for another one.
-                move |asked| ready(Ok(look(&tls, asked))),
+                // On this thread, because paused time does not wait for another thread.
+                move |forced| ready(Ok(check(&tls, forced))),
                 Arc::clone(&fixture.tls),
                 HOUR,
                 Arc::clone(&reload),
-                move |event| told.try_send(event).unwrap(),
+                move |event| sender.try_send(event).unwrap(),
             );
             let task = tokio::spawn(watching);
             Self {
@@ -170,9 +171,9 @@ mod tests {
             self.events.recv().await.unwrap()
         }
 
-        /// Checks that nothing is told for a day.
+        /// Checks that no event is reported for a day.
         #[track_caller]
-        fn quiet(&mut self) -> impl Future<Output = ()> {
+        fn expect_no_event(&mut self) -> impl Future<Output = ()> {
             let at = std::panic::Location::caller();
             async move {
                 if let Ok(event) = timeout(DAY - HOUR / 2, self.events.recv()).await {
@@ -188,10 +189,11 @@ mod tests {
         }
     }
 
+    /// TLS-4
     #[tokio::test(start_paused = true)]
-    async fn a_change_is_found_at_the_next_look_and_told_once() {
+    async fn change_is_reported_once_at_next_check() {
         let mut watch = CertificateWatch::new(Fixture::new());
-        watch.quiet().await;
+        watch.expect_no_event().await;
         for days in [100, 200, 300] {
             let end = whole_seconds(SystemTime::now() + days * DAY);
             let pair = watch.fixture.authority.issue_until(end);
@@ -203,25 +205,26 @@ mod tests {
                 "{event:?}"
             );
             assert!(written.elapsed() <= HOUR);
-            watch.quiet().await;
-            assert_eq!(shown(&watch.fixture).await, pair.der());
+            watch.expect_no_event().await;
+            assert_eq!(served_certificate(&watch.fixture).await, pair.der());
         }
     }
 
     #[tokio::test]
-    async fn files_are_read_if_they_may_have_changed_or_somebody_asks() {
+    async fn files_are_read_after_a_change_or_on_request() {
         let Fixture { tls, directory, .. } = Fixture::new();
-        tls.seen().make_older_files();
+        lock(&tls.fingerprint).age_files();
         let reader = CertificateReader::start(Arc::clone(&tls)).unwrap();
-        assert!(reader.look(false).await.unwrap().is_none());
-        assert!(reader.look(true).await.unwrap().is_some());
-        tls.seen().make_older_files();
+        assert!(reader.check(false).await.unwrap().is_none());
+        assert!(reader.check(true).await.unwrap().is_some());
+        lock(&tls.fingerprint).age_files();
         fs::write(directory.path("tls.key"), "").unwrap();
-        assert!(reader.look(false).await.unwrap().unwrap().is_err());
+        assert!(reader.check(false).await.unwrap().unwrap().is_err());
     }
 
+    /// TLS-4
     #[tokio::test(start_paused = true)]
-    async fn who_asks_is_answered_at_once_even_if_nothing_changed() {
+    async fn requested_reload_is_reported_immediately() {
         let mut watch = CertificateWatch::new(Fixture::new());
         let began = Instant::now();
         for _ in 0..3 {
@@ -236,8 +239,9 @@ mod tests {
         assert!(began.elapsed() < HOUR);
     }
 
+    /// TLS-5
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_told_once_and_tried_again_at_the_next_change() {
+    async fn failure_is_reported_once_and_retried_after_a_change() {
         let mut watch = CertificateWatch::new(Fixture::new());
         let pair = watch.fixture.authority.issue();
         let half = Pair {
@@ -250,18 +254,18 @@ mod tests {
             matches!(&event, TlsEvent::Failed(error) if error.to_string().contains("tls.crt")),
             "{event:?}"
         );
-        watch.quiet().await;
+        watch.expect_no_event().await;
         watch.fixture.directory.write(&half);
-        watch.quiet().await;
+        watch.expect_no_event().await;
         fs::write(watch.fixture.directory.path("tls.crt"), "").unwrap();
         assert!(
             matches!(watch.next().await, TlsEvent::Failed(_)),
             "another failure"
         );
-        watch.quiet().await;
+        watch.expect_no_event().await;
         watch.fixture.directory.write(&pair);
         assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
-        watch.quiet().await;
+        watch.expect_no_event().await;
         watch.fixture.directory.write(&half);
         assert!(
             matches!(watch.next().await, TlsEvent::Failed(_)),
@@ -270,24 +274,25 @@ mod tests {
         watch.fixture.directory.write(&pair);
         assert!(
             matches!(watch.next().await, TlsEvent::Reloaded { .. }),
-            "the end of a failure is told even if all is as it was"
+            "the end of a failure is reported even if the certificate is the same"
         );
     }
 
+    /// TLS-6
     #[tokio::test(start_paused = true)]
-    async fn an_end_that_is_soon_is_told_every_day_until_there_is_another_certificate() {
+    async fn expiry_is_reported_daily_until_renewal() {
         let now = whole_seconds(SystemTime::now());
         let mut watch = CertificateWatch::new(Fixture::until(now + 16 * DAY));
         let began = Instant::now();
-        let told = async |watch: &mut CertificateWatch| match watch.next().await {
+        let next_warning = async |watch: &mut CertificateWatch| match watch.next().await {
             TlsEvent::ExpiresSoon { left } => (began.elapsed(), left),
             event => panic!("{event:?}"),
         };
-        let (after, left) = told(&mut watch).await;
+        let (after, left) = next_warning(&mut watch).await;
         assert!(after >= 2 * DAY && after <= 2 * DAY + 2 * HOUR, "{after:?}");
         assert!(left < 14 * DAY && left > 13 * DAY, "{left:?}");
         for days in 1..20 {
-            let (then, left) = told(&mut watch).await;
+            let (then, left) = next_warning(&mut watch).await;
             let since = then - after;
             assert!(
                 since >= days * DAY && since <= days * (DAY + HOUR),
@@ -295,7 +300,7 @@ mod tests {
             );
             assert!(left < 14 * DAY - (days * DAY).min(14 * DAY) || left.is_zero());
         }
-        assert!(told(&mut watch).await.1.is_zero(), "it has expired");
+        assert!(next_warning(&mut watch).await.1.is_zero(), "it has expired");
 
         let soon = watch
             .fixture
@@ -303,8 +308,8 @@ mod tests {
             .issue_until(now + began.elapsed() + 5 * DAY);
         watch.fixture.directory.write(&soon);
         assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
-        let (_, left) = told(&mut watch).await;
-        assert!(left > 4 * DAY, "another end is told at once");
+        let (_, left) = next_warning(&mut watch).await;
+        assert!(left > 4 * DAY, "another expiry is reported immediately");
 
         let late = watch
             .fixture
@@ -312,12 +317,13 @@ mod tests {
             .issue_until(now + began.elapsed() + 90 * DAY);
         watch.fixture.directory.write(&late);
         assert!(matches!(watch.next().await, TlsEvent::Reloaded { .. }));
-        watch.quiet().await;
-        watch.quiet().await;
+        watch.expect_no_event().await;
+        watch.expect_no_event().await;
     }
 
+    /// TLS-6
     #[tokio::test(start_paused = true)]
-    async fn a_certificate_that_expires_soon_is_told_at_the_start() {
+    async fn expiry_is_reported_at_the_start() {
         let fixture = Fixture::until(SystemTime::now() + DAY);
         let began = Instant::now();
         let mut watch = CertificateWatch::new(fixture);

@@ -1,9 +1,9 @@
-//! Lines case by case.
+//! Tests of version 1: lines case by case.
 
 use super::super::tests::check;
 
 #[test]
-fn gives_addresses_of_both_families() {
+fn line_has_addresses_of_both_families() {
     check(
         b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 443\r\n",
         "43: 203.0.113.7:56324 > 10.0.0.1:443",
@@ -32,7 +32,7 @@ fn gives_addresses_of_both_families() {
 }
 
 #[test]
-fn unknown_counts_as_the_own_peer_whatever_it_adds() {
+fn unknown_is_local_with_any_suffix() {
     check(b"PROXY UNKNOWN\r\n", "15: local");
     check(b"PROXY UNKNOWN\r\nPROXY UNKNOWN\r\n", "15: local");
     check(b"PROXY UNKNOWN \r\n", "16: local");
@@ -43,7 +43,7 @@ fn unknown_counts_as_the_own_peer_whatever_it_adds() {
 }
 
 #[test]
-fn has_107_bytes_at_most() {
+fn line_has_at_most_107_bytes() {
     let line = |length: usize| {
         let filler = "f".repeat(length - "PROXY UNKNOWN \r\n".len());
         format!("PROXY UNKNOWN {filler}\r\n").into_bytes()
@@ -56,7 +56,7 @@ fn has_107_bytes_at_most() {
 }
 
 #[test]
-fn ends_with_crlf_and_has_neither_elsewhere() {
+fn line_ends_with_its_only_crlf() {
     let begin = b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 443".as_slice();
     for end in ["\n", "\r\r\n", "\n\r\n", "\n\r", "\rx\r\n"] {
         check(&[begin, end.as_bytes()].concat(), "LineEnd");
@@ -68,19 +68,19 @@ fn ends_with_crlf_and_has_neither_elsewhere() {
 }
 
 #[test]
-fn waits_for_its_end() {
+fn incomplete_line_needs_more() {
     check(b"", "more");
     check(b"P", "more");
     check(b"PROXY", "more");
     check(b"PROXY ", "more");
     check(b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 44", "more");
     check(b"PROXY TCP4 203.0.113.7 10.0.0.1 56324 443\r", "more");
-    // What is wrong in the line is said when the line is there.
+    // Errors in the line are reported when the line is complete.
     check(b"PROXY TCP5 ", "more");
 }
 
 #[test]
-fn has_five_words_and_four_single_spaces_between_them() {
+fn line_has_single_spaces_between_its_words() {
     for line in [
         "TCP4",
         "TCP4 ",
@@ -104,7 +104,7 @@ fn has_five_words_and_four_single_spaces_between_them() {
 }
 
 #[test]
-fn addresses_are_of_the_family_and_canonical() {
+fn addresses_are_canonical_and_of_the_family() {
     for (family, wrong) in [
         ("TCP4", "2001:db8::7"),
         ("TCP4", "::ffff:203.0.113.7"),
@@ -136,7 +136,7 @@ fn addresses_are_of_the_family_and_canonical() {
 }
 
 #[test]
-fn ports_are_numbers_without_ornament() {
+fn ports_are_plain_numbers() {
     for wrong in [
         "+80", "-1", "-0", "080", "00", "65536", "80x", "0x50", "http", "8:0", "",
     ] {

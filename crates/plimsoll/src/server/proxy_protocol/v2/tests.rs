@@ -1,4 +1,4 @@
-//! Blocks case by case.
+//! Tests of version 2: blocks case by case.
 
 use super::{
     super::tests::{
@@ -14,7 +14,7 @@ const INET6: &[u8] = b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\
 const UNIX: &[u8] = &[b'x'; 216];
 
 #[test]
-fn gives_addresses_of_both_families() {
+fn block_has_addresses_of_both_families() {
     check(
         &block_header(PROXY, 0x11, INET),
         &format!("28: {INET_SHOWN}"),
@@ -32,7 +32,7 @@ fn gives_addresses_of_both_families() {
 }
 
 #[test]
-fn bytes_are_those_of_the_specification() {
+fn bytes_match_the_specification() {
     check(
         b"\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a\x21\x11\x00\x0c\
           \xcb\x00\x71\x07\x0a\x00\x00\x01\xdc\x04\x01\xbb",
@@ -41,7 +41,7 @@ fn bytes_are_those_of_the_specification() {
 }
 
 #[test]
-fn without_an_address_counts_as_the_own_peer() {
+fn block_without_address_is_local() {
     check(&block_header(PROXY, 0x00, b""), "16: local");
     check(&block_header(PROXY, 0x00, INET), "28: local");
     check(&block_header(PROXY, 0x01, b"?"), "17: local");
@@ -49,7 +49,7 @@ fn without_an_address_counts_as_the_own_peer() {
 }
 
 #[test]
-fn local_is_skipped_whatever_it_holds() {
+fn local_is_skipped_with_any_content() {
     check(&block_header(LOCAL, 0x00, b""), "16: local");
     check(&block_header(LOCAL, 0x11, INET), "28: local");
     check(&block_header(LOCAL, 0x11, b"short"), "21: local");
@@ -63,7 +63,7 @@ fn local_is_skipped_whatever_it_holds() {
 }
 
 #[test]
-fn other_versions_commands_and_families_are_refused() {
+fn other_versions_commands_and_families_are_rejected() {
     check(&block_header(0x11, 0x11, INET), "Version(1)");
     check(&block_header(0x31, 0x11, INET), "Version(3)");
     check(&block_header(0x01, 0x11, INET), "Version(0)");
@@ -81,7 +81,7 @@ fn other_versions_commands_and_families_are_refused() {
 }
 
 #[test]
-fn length_is_at_least_that_of_the_addresses() {
+fn block_contains_its_addresses() {
     for (family, addresses) in [(0x11, INET), (0x21, INET6), (0x31, UNIX)] {
         for length in [0, 1, addresses.len() - 1] {
             check(
@@ -93,7 +93,7 @@ fn length_is_at_least_that_of_the_addresses() {
 }
 
 #[test]
-fn length_has_a_bound_that_is_told_before_the_block_comes() {
+fn excessive_length_is_rejected_before_the_block() {
     let fits = [INET, &extension(0xe0, &[0; 4096 - 12 - 3])].concat();
     check(
         &block_header(PROXY, 0x11, &fits),
@@ -110,7 +110,7 @@ fn length_has_a_bound_that_is_told_before_the_block_comes() {
 }
 
 #[test]
-fn waits_for_its_end() {
+fn incomplete_block_needs_more() {
     let header = block_header(PROXY, 0x11, INET);
     for length in [1, 2, 11, 12, 15, 16, 17, 27] {
         check(&header[..length], "more");
@@ -132,14 +132,14 @@ fn extensions_are_skipped_if_they_fill_the_block() {
         &extension(0x02, b"example.com"),
         &extension(0xea, &[1; 300]),
     ]);
-    // Its inside, of certificates, is none of our business.
+    // The content of the TLS extension is not checked.
     done(&[&extension(0x20, b"\x01\0\0\0\0\x21\xff\xff")]);
     let unix = [UNIX, &extension(0x05, b"id")].concat();
     check(&block_header(PROXY, 0x31, &unix), "237: local");
 }
 
 #[test]
-fn extensions_that_do_not_fill_the_block_are_refused() {
+fn extensions_that_do_not_fill_the_block_are_rejected() {
     for extensions in [
         b"\x01".as_slice(),
         b"\x01\0",
@@ -152,7 +152,7 @@ fn extensions_that_do_not_fill_the_block_are_refused() {
     ] {
         let mut bytes = block_header(PROXY, 0x11, &[INET, extensions].concat());
         check(&bytes, "Extension");
-        // Not even if what it claims is there, behind the header.
+        // Also rejected if the missing bytes follow the header.
         bytes.extend([b'x'; 300]);
         check(&bytes, "Extension");
         check(
@@ -163,15 +163,15 @@ fn extensions_that_do_not_fill_the_block_are_refused() {
 }
 
 #[test]
-fn checksum_is_that_of_the_header_with_zeros_in_its_place() {
+fn checksum_covers_the_header_with_zeros_in_its_place() {
     check(&summed(SUM), &format!("54: {INET_SHOWN}"));
-    // What is behind the header does not count.
+    // Bytes after the header are not covered.
     let with_request = [summed(SUM), b"GET".to_vec()].concat();
     check(&with_request, &format!("54: {INET_SHOWN}"));
 }
 
 #[test]
-fn checksum_fails_with_any_bit() {
+fn checksum_detects_each_changed_bit() {
     check(&summed(0), "Checksum");
     check(&summed(SUM.swap_bytes()), "Checksum");
     // The bits of the addresses, of their ports, and of two values.
@@ -185,7 +185,7 @@ fn checksum_fails_with_any_bit() {
 }
 
 #[test]
-fn checksum_has_four_bytes_and_comes_once() {
+fn checksum_has_four_bytes_and_occurs_once() {
     for value in [b"".as_slice(), b"abc", b"abcde"] {
         let block = [INET, &extension(0x03, value)].concat();
         check(&block_header(PROXY, 0x11, &block), "Extension");
@@ -195,14 +195,14 @@ fn checksum_has_four_bytes_and_comes_once() {
     check(&block_header(PROXY, 0x11, &block), "Extension");
 }
 
-/// The first of two checksums, right with the second one's four bytes as they are, which are zero.
+/// Returns the first of two checksums, valid if the second one is four zero bytes.
 fn sum_of_two_checksums() -> [u8; 4] {
     let block = [INET, &extension(0x03, &[0; 4]), &extension(0x03, &[0; 4])].concat();
     reference_crc32c(&block_header(PROXY, 0x11, &block)).to_be_bytes()
 }
 
 #[test]
-fn crc32c_gives_the_published_values() {
+fn crc32c_matches_published_values() {
     let of = |bytes: &[u8]| crc32c(bytes.iter().copied());
     assert_eq!(of(b""), 0);
     assert_eq!(of(b"123456789"), 0xE306_9283);

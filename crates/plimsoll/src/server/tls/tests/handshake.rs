@@ -1,4 +1,4 @@
-//! Who gets in, and what is agreed.
+//! Handshakes: accepted and rejected clients, and what is negotiated.
 
 use rustls::{
     AlertDescription, Error, HandshakeKind, NamedGroup, PeerIncompatible, ProtocolVersion,
@@ -8,15 +8,16 @@ use tokio::io::join;
 
 use super::*;
 
-/// The error of TLS that an error of a stream stands for.
+/// Returns the TLS error inside an I/O error.
 #[track_caller]
 fn tls_error<T>(result: io::Result<T>) -> Error {
-    let error = result.err().expect("a refusal");
+    let error = result.err().expect("a rejection");
     error.downcast().expect("an error of TLS")
 }
 
+/// TLS-1
 #[tokio::test]
-async fn both_present_versions_are_spoken() {
+async fn tls_1_2_and_1_3_are_supported() {
     let fixture = Fixture::new();
     for (version, expected) in [
         (&TLS12, ProtocolVersion::TLSv1_2),
@@ -24,20 +25,21 @@ async fn both_present_versions_are_spoken() {
     ] {
         let (server, client) = talk(&fixture.tls, fixture.authority.client(version)).await;
         assert_eq!(server.get_ref().1.protocol_version(), Some(expected));
-        let shown = client.get_ref().1.peer_certificates().unwrap();
-        assert_eq!(shown, [fixture.pair.der()]);
+        let certificates = client.get_ref().1.peer_certificates().unwrap();
+        assert_eq!(certificates, [fixture.pair.der()]);
     }
 }
 
+/// TLS-1
 #[tokio::test]
-async fn keys_are_agreed_on_with_post_quantum_cryptography_first() {
+async fn post_quantum_key_exchange_is_preferred() {
     let fixture = Fixture::new();
     let (server, _client) = talk(&fixture.tls, fixture.authority.client(&TLS13)).await;
     let group = server.get_ref().1.negotiated_key_exchange_group().unwrap();
     assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
 }
 
-/// What the service makes of these first bytes, and what it answers.
+/// Returns the error that these first bytes cause, and the answer of the server.
 async fn answer(fixture: &Fixture, bytes: &[u8]) -> (Error, Vec<u8>) {
     let (near, mut far) = duplex(64 * 1024);
     far.write_all(bytes).await.unwrap();
@@ -47,8 +49,9 @@ async fn answer(fixture: &Fixture, bytes: &[u8]) -> (Error, Vec<u8>) {
     (error, answer)
 }
 
+/// TLS-1
 #[tokio::test]
-async fn older_versions_are_refused() {
+async fn older_versions_are_rejected() {
     let fixture = Fixture::new();
     for version in [0x01, 0x02] {
         let mut hello = vec![0x03, version];
@@ -74,23 +77,25 @@ async fn older_versions_are_refused() {
     }
 }
 
+/// TLS-7
 #[tokio::test]
-async fn plain_http_is_refused_without_an_answer_in_http() {
+async fn plain_http_is_rejected_without_http_response() {
     let fixture = Fixture::new();
     let (error, answer) = answer(&fixture, b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     assert!(matches!(error, Error::InvalidMessage(_)), "{error:?}");
     assert!(!answer.starts_with(b"HTTP"));
 }
 
+/// TLS-7
 #[tokio::test]
-async fn a_hello_may_come_byte_by_byte_and_in_many_records() {
+async fn client_hello_may_arrive_in_single_bytes_and_many_records() {
     let fixture = Fixture::new();
     for version in [&TLS12, &TLS13] {
         let mut config = fixture.authority.client(version);
         config.max_fragment_size = Some(32);
         let client = TlsConnector::from(Arc::new(config));
-        // One byte at a time in the one direction only: in both, each side would wait with a half
-        // written record for the other one to read.
+        // One byte at a time in one direction only. In both, each side would block on a partly written
+        // record until the other side reads.
         let (from_client, to_server) = duplex(1);
         let (from_server, to_client) = duplex(64 * 1024);
         let (served, connected) = tokio::join!(
@@ -101,11 +106,12 @@ async fn a_hello_may_come_byte_by_byte_and_in_many_records() {
     }
 }
 
+/// TLS-2
 #[tokio::test]
-async fn a_protocol_is_chosen_by_the_service_or_refused() {
+async fn server_selects_alpn_protocol_or_rejects() {
     let fixture = Fixture::new();
     for version in [&TLS12, &TLS13] {
-        let agreed = async |offered: &[&str]| {
+        let negotiate = async |offered: &[&str]| {
             let mut config = fixture.authority.client(version);
             config.alpn_protocols = offered.iter().map(|name| name.as_bytes().into()).collect();
             let (server, client) = connect(&fixture.tls, config).await;
@@ -113,29 +119,30 @@ async fn a_protocol_is_chosen_by_the_service_or_refused() {
                 .map(|server| server.get_ref().1.alpn_protocol().map(<[u8]>::to_vec))
                 .map_err(|error| (tls_error::<()>(Err(error)), tls_error(client)))
         };
-        assert_eq!(agreed(&["http/1.1", "h2"]).await, Ok(Some(b"h2".into())));
+        assert_eq!(negotiate(&["http/1.1", "h2"]).await, Ok(Some(b"h2".into())));
         assert_eq!(
-            agreed(&["spdy/3", "http/1.1"]).await,
+            negotiate(&["spdy/3", "http/1.1"]).await,
             Ok(Some(b"http/1.1".into()))
         );
         assert_eq!(
-            agreed(&[]).await,
+            negotiate(&[]).await,
             Ok(None),
-            "one that names none speaks HTTP/1.1"
+            "a client that offers none uses HTTP/1.1"
         );
         let alert = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
         assert_eq!(
-            agreed(&["spdy/3"]).await,
+            negotiate(&["spdy/3"]).await,
             Err((Error::NoApplicationProtocol, alert))
         );
     }
 }
 
+/// TLS-3
 #[tokio::test]
-async fn clients_must_show_a_certificate_of_the_client_ca() {
+async fn client_ca_requires_its_certificates() {
     let mut fixture = Fixture::new();
     let clients = Authority::new();
-    fixture.demand(&clients);
+    fixture.require_client_certificates(&clients);
     let Fixture { authority, tls, .. } = &fixture;
     for version in [&TLS12, &TLS13] {
         let (server, _client) = talk(tls, authority.client_with(version, &clients.issue())).await;
@@ -144,8 +151,8 @@ async fn clients_must_show_a_certificate_of_the_client_ca() {
         let (server, _client) = connect(tls, authority.client(version)).await;
         assert_eq!(tls_error(server), Error::NoCertificatesPresented);
 
-        let stranger = authority.client_with(version, &authority.issue());
-        let (server, _client) = connect(tls, stranger).await;
+        let other = authority.client_with(version, &authority.issue());
+        let (server, _client) = connect(tls, other).await;
         let error = tls_error(server);
         assert!(matches!(error, Error::InvalidCertificate(_)), "{error:?}");
 
@@ -156,8 +163,9 @@ async fn clients_must_show_a_certificate_of_the_client_ca() {
     }
 }
 
+/// TLS-1
 #[tokio::test]
-async fn sessions_are_resumed_and_carry_no_early_data() {
+async fn sessions_are_resumed_without_early_data() {
     let fixture = Fixture::new();
     for version in [&TLS12, &TLS13] {
         let mut config = fixture.authority.client(version);
@@ -179,17 +187,18 @@ async fn sessions_are_resumed_and_carry_no_early_data() {
     assert_eq!(fixture.tls.acceptor().config().max_early_data_size, 0);
 }
 
+/// TLS-3
 #[tokio::test]
-async fn a_client_of_an_authority_that_was_taken_away_cannot_resume() {
+async fn session_of_removed_client_ca_is_not_resumed() {
     let mut fixture = Fixture::new();
-    let (former, present) = (Authority::new(), Authority::new());
+    let (old, new) = (Authority::new(), Authority::new());
     for version in [&TLS12, &TLS13] {
-        fixture.demand(&former);
+        fixture.require_client_certificates(&old);
         let Fixture { authority, tls, .. } = &fixture;
-        let config = Arc::new(authority.client_with(version, &former.issue()));
+        let config = Arc::new(authority.client_with(version, &old.issue()));
         talk(tls, Arc::clone(&config)).await;
 
-        fs::write(fixture.directory.path("ca.crt"), present.pem()).unwrap();
+        fs::write(fixture.directory.path("ca.crt"), new.pem()).unwrap();
         assert_eq!(tls.reload().unwrap(), Reloaded::Changed);
         let (server, _client) = connect(tls, config).await;
         let error = tls_error(server);
@@ -198,7 +207,7 @@ async fn a_client_of_an_authority_that_was_taken_away_cannot_resume() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_in_the_handshake_is_an_error() {
+async fn disconnect_during_handshake_is_an_error() {
     let fixture = Fixture::new();
     let (near, mut far) = duplex(64 * 1024);
     far.write_all(&[22, 3, 1, 2, 0, 1]).await.unwrap();

@@ -1,17 +1,17 @@
-//! Files that are no good, and what is said of them.
+//! Files that cannot be used, and their error texts.
 
 use std::error::Error as _;
 
 use super::*;
 use crate::error::chain;
 
-/// A place with good files, to spoil.
-struct Spoiled {
+/// A directory of valid files, one of which a test replaces.
+struct InvalidFiles {
     directory: Directory,
     pair: Pair,
 }
 
-impl Spoiled {
+impl InvalidFiles {
     fn new() -> Self {
         let pair = Authority::new().issue();
         let directory = Directory::new();
@@ -19,12 +19,12 @@ impl Spoiled {
         Self { directory, pair }
     }
 
-    /// Loads with `name` holding `text`, and gives the whole error.
+    /// Loads with `text` in the file `name`, and returns the error with its sources.
     #[track_caller]
     fn with(name: &str, text: impl AsRef<[u8]>) -> String {
-        let place = Self::new();
-        fs::write(place.directory.path(name), text).unwrap();
-        place.error(name)
+        let files = Self::new();
+        fs::write(files.directory.path(name), text).unwrap();
+        files.error(name)
     }
 
     #[track_caller]
@@ -48,8 +48,9 @@ fn check(text: &str, parts: &[&str]) {
     }
 }
 
+/// TLS-1
 #[test]
-fn good_files_load_in_all_their_forms() {
+fn valid_files_load_in_all_formats() {
     let load = |certificate: &str, key: &str| {
         let directory = Directory::new();
         directory.write(&Pair {
@@ -62,8 +63,8 @@ fn good_files_load_in_all_their_forms() {
     let Pair { certificate, key } = authority.issue();
     let both = format!("{key}{certificate}{}", authority.pem());
     load(&both, &both).expect("one file for key and chain");
-    let remarked = format!("Subject: somebody\n{certificate}");
-    load(&remarked, &key).expect("text around the sections");
+    let commented = format!("Subject: localhost\n{certificate}");
+    load(&commented, &key).expect("text around the sections");
     load(
         &certificate.replace('\n', "\r\n"),
         &key.replace('\n', "\r\n"),
@@ -71,51 +72,57 @@ fn good_files_load_in_all_their_forms() {
     .expect("CRLF");
 }
 
+/// TLS-1
 #[test]
-fn unreadable_files_are_named_with_the_reason_of_the_system() {
+fn error_names_unreadable_file_and_system_error() {
     for (name, role) in [("tls.crt", "certificate"), ("tls.key", "key")] {
-        let place = Spoiled::new();
-        fs::remove_file(place.directory.path(name)).unwrap();
+        let files = InvalidFiles::new();
+        fs::remove_file(files.directory.path(name)).unwrap();
         check(
-            &place.error(name),
+            &files.error(name),
             &[role, "cannot be read", "No such file"],
         );
-        fs::create_dir(place.directory.path(name)).unwrap();
-        check(&place.error(name), &[role, "not a regular file"]);
+        fs::create_dir(files.directory.path(name)).unwrap();
+        check(&files.error(name), &[role, "not a regular file"]);
     }
 }
 
+/// TLS-1
 #[test]
-fn what_holds_nothing_useful_is_told() {
+fn error_names_file_without_certificate_or_key() {
     for name in ["tls.crt", "tls.key", "ca.crt"] {
-        check(&Spoiled::with(name, ""), &["is empty"]);
+        check(&InvalidFiles::with(name, ""), &["is empty"]);
         check(
-            &Spoiled::with(name, vec![b'x'; 2 << 20]),
+            &InvalidFiles::with(name, vec![b'x'; 2 << 20]),
             &["too large", "1048576"],
         );
     }
     check(
-        &Spoiled::with("tls.crt", "no PEM"),
+        &InvalidFiles::with("tls.crt", "no PEM"),
         &["certificate file", "BEGIN CERTIFICATE"],
     );
     check(
-        &Spoiled::with("ca.crt", "no PEM"),
+        &InvalidFiles::with("ca.crt", "no PEM"),
         &["client CA file", "BEGIN CERTIFICATE"],
     );
     check(
-        &Spoiled::with("tls.key", "no PEM"),
+        &InvalidFiles::with("tls.key", "no PEM"),
         &["key file", "BEGIN PRIVATE KEY"],
     );
     let Pair { certificate, key } = Authority::new().issue();
-    check(&Spoiled::with("tls.crt", &key), &["holds no certificate"]);
     check(
-        &Spoiled::with("tls.key", certificate),
+        &InvalidFiles::with("tls.crt", &key),
+        &["holds no certificate"],
+    );
+    check(
+        &InvalidFiles::with("tls.key", certificate),
         &["holds no private key"],
     );
 }
 
+/// TLS-1
 #[test]
-fn what_is_broken_is_told() {
+fn error_describes_malformed_file() {
     let Pair { certificate, key } = Authority::new().issue();
     for (name, text) in [
         ("tls.crt", &certificate),
@@ -123,86 +130,89 @@ fn what_is_broken_is_told() {
         ("tls.key", &key),
     ] {
         let half = &text[..text.len() / 2];
-        check(&Spoiled::with(name, half), &["ends within a section"]);
+        check(&InvalidFiles::with(name, half), &["ends within a section"]);
         check(
-            &Spoiled::with(name, text.replace('M', "%")),
+            &InvalidFiles::with(name, text.replace('M', "%")),
             &["not base64"],
         );
         check(
-            &Spoiled::with(name, text.replace('\n', "")),
+            &InvalidFiles::with(name, text.replace('\n', "")),
             &["on a line of its own"],
         );
         check(
-            &Spoiled::with(name, text.replacen('\n', "", 1)),
+            &InvalidFiles::with(name, text.replacen('\n', "", 1)),
             &["all its line breaks"],
         );
     }
     let not_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     check(
-        &Spoiled::with("tls.crt", not_der),
+        &InvalidFiles::with("tls.crt", not_der),
         &["number 1", "X.509", "BadEncoding"],
     );
     let second = format!("{certificate}{not_der}");
     check(
-        &Spoiled::with("ca.crt", second),
+        &InvalidFiles::with("ca.crt", second),
         &["number 2", "X.509", "BadEncoding"],
     );
     let not_der = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     check(
-        &Spoiled::with("tls.key", not_der),
+        &InvalidFiles::with("tls.key", not_der),
         &["RSA of 2048", "private key"],
     );
 }
 
+/// TLS-1
 #[test]
-fn a_key_must_be_the_one_of_the_certificate() {
-    let place = Spoiled::new();
+fn key_must_match_certificate() {
+    let files = InvalidFiles::new();
     let other = Authority::new().issue().key;
-    fs::write(place.directory.path("tls.key"), &other).unwrap();
-    let text = place.error("tls.key");
+    fs::write(files.directory.path("tls.key"), &other).unwrap();
+    let text = files.error("tls.key");
     check(&text, &["does not belong to the first certificate"]);
     check(
         &text,
-        &[&place.directory.path("tls.crt").display().to_string()],
+        &[&files.directory.path("tls.crt").display().to_string()],
     );
 
-    let two = format!("{}{other}", place.pair.key);
-    fs::write(place.directory.path("tls.key"), two).unwrap();
+    let two = format!("{}{other}", files.pair.key);
+    fs::write(files.directory.path("tls.key"), two).unwrap();
     check(
-        &place.error("tls.key"),
+        &files.error("tls.key"),
         &["holds 2 private keys; expected one"],
     );
 
     let authority = Authority::new();
     let pair = authority.issue();
     let certificate = authority.pem() + &pair.certificate;
-    place.directory.write(&Pair {
+    files.directory.write(&Pair {
         certificate,
         ..pair
     });
     check(
-        &place.error("tls.key"),
+        &files.error("tls.key"),
         &["own certificate before its issuers"],
     );
 }
 
+/// TLS-1
 #[test]
-fn an_encrypted_key_is_told_from_a_broken_one() {
+fn encrypted_key_has_an_error_of_its_own() {
     for text in [
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
         "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n\
          AAAA\n-----END RSA PRIVATE KEY-----\n",
     ] {
         check(
-            &Spoiled::with("tls.key", text),
+            &InvalidFiles::with("tls.key", text),
             &["encrypted", "without a passphrase"],
         );
     }
 }
 
+/// TLS-1
 #[test]
-fn nothing_of_a_key_gets_into_an_error_or_a_debug() {
-    // Each third of the text, so that a quoted part is found too, however it is written.
+fn error_and_debug_contain_no_part_of_a_key() {
+    // Two parts of the text, as text and as bytes, so that a quoted part is found as well.
     let marks = |key: &str| -> Vec<String> {
         let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
         let bytes = |part: &str| format!("{:?}", part.as_bytes());
@@ -217,22 +227,22 @@ fn nothing_of_a_key_gets_into_an_error_or_a_debug() {
     let joined = pair.key.replace('\n', "");
     let half_joined = pair.key.replacen('\n', "", 1);
     let half = &pair.key[..pair.key.len() / 2];
-    let spoiled = pair.key.replace("END", "ENDE");
+    let malformed = pair.key.replace("END", "ENDE");
     for name in ["tls.crt", "tls.key", "ca.crt"] {
-        for text in [&joined, &half_joined, half, &spoiled, &pair.key.repeat(2)] {
-            let place = Spoiled::new();
-            fs::write(place.directory.path(name), text).unwrap();
-            let error = Tls::load(place.directory.files(), HTTP).expect_err("an error");
-            let said = format!("{error:?} {}", chain(&error));
+        for text in [&joined, &half_joined, half, &malformed, &pair.key.repeat(2)] {
+            let files = InvalidFiles::new();
+            fs::write(files.directory.path(name), text).unwrap();
+            let error = Tls::load(files.directory.files(), HTTP).expect_err("an error");
+            let text = format!("{error:?} {}", chain(&error));
             for mark in &marks {
-                assert!(!said.contains(mark), "{name}: {said}");
+                assert!(!text.contains(mark), "{name}: {text}");
             }
         }
     }
-    let place = Spoiled::new();
-    place.directory.write(&pair);
-    let tls = Tls::load(place.directory.files(), HTTP).unwrap();
-    let said = format!("{tls:?}");
-    assert!(marks.iter().all(|mark| !said.contains(mark)), "{said}");
-    check(&said, &["tls.key", "not_after"]);
+    let files = InvalidFiles::new();
+    files.directory.write(&pair);
+    let tls = Tls::load(files.directory.files(), HTTP).unwrap();
+    let text = format!("{tls:?}");
+    assert!(marks.iter().all(|mark| !text.contains(mark)), "{text}");
+    check(&text, &["tls.key", "not_after"]);
 }

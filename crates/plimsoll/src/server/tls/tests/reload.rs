@@ -1,17 +1,18 @@
-//! Files that change under a running service.
+//! Files that change while the service runs.
 
 use super::*;
 
 impl Fixture {
-    /// Lets the last reading count as one of files at rest: what is seen after it, is seen by how
-    /// the files look and not because they are new.
-    fn age(&self) {
-        self.tls.seen().make_older_files();
+    /// Makes the last fingerprint valid, so that later changes are detected by metadata and not
+    /// because the files are new.
+    fn age_files(&self) {
+        lock(&self.tls.fingerprint).age_files();
     }
 }
 
+/// TLS-4
 #[tokio::test]
-async fn a_hundred_swaps_of_a_link_are_each_seen_and_served() {
+async fn each_link_swap_is_detected_and_served() {
     let Fixture { authority, .. } = Fixture::new();
     let directory = Directory::new();
     let pair = authority.issue();
@@ -23,52 +24,55 @@ async fn a_hundred_swaps_of_a_link_are_each_seen_and_served() {
         directory,
     };
     for swap in 0..100 {
-        fixture.age();
-        assert!(
-            !fixture.tls.files_changed(),
-            "nothing happened before {swap}"
-        );
+        fixture.age_files();
+        assert!(!fixture.tls.files_changed(), "no change before {swap}");
         let pair = fixture.authority.issue();
         fixture.directory.swap(&pair);
         assert!(fixture.tls.files_changed(), "swap {swap}");
         assert_eq!(fixture.tls.reload().unwrap(), Reloaded::Changed);
-        assert_eq!(shown(&fixture).await, pair.der(), "swap {swap}");
+        assert_eq!(
+            served_certificate(&fixture).await,
+            pair.der(),
+            "swap {swap}"
+        );
     }
 }
 
+/// TLS-4
 #[tokio::test]
-async fn files_written_in_place_are_seen_however_fast() {
+async fn fast_writes_in_place_are_detected() {
     let fixture = Fixture::new();
-    // Of one size and written within a tick of the clock: they differ in what they hold alone.
+    // The same size, and written within a tick of the clock: only the content differs.
     let pairs = [fixture.authority.issue(), fixture.authority.issue()];
     for pair in pairs.iter().cycle().take(50) {
         fixture.directory.write(pair);
         assert!(fixture.tls.files_changed());
         assert_eq!(fixture.tls.reload().unwrap(), Reloaded::Changed);
-        assert_eq!(shown(&fixture).await, pair.der());
+        assert_eq!(served_certificate(&fixture).await, pair.der());
     }
 }
 
+/// TLS-4
 #[test]
-fn a_change_of_any_one_file_is_seen() {
+fn change_of_each_file_is_detected() {
     let mut fixture = Fixture::new();
-    fixture.demand(&Authority::new());
+    fixture.require_client_certificates(&Authority::new());
     for name in ["tls.crt", "tls.key", "ca.crt"] {
-        fixture.age();
+        fixture.age_files();
         assert!(!fixture.tls.files_changed());
         let path = fixture.directory.path(name);
-        let text = fs::read_to_string(&path).unwrap() + "# A remark.\n";
+        let text = fs::read_to_string(&path).unwrap() + "# A comment.\n";
         fs::write(&path, text).unwrap();
         assert!(fixture.tls.files_changed(), "{name}");
         assert_eq!(fixture.tls.reload().unwrap(), Reloaded::Unchanged, "{name}");
-        fixture.age();
+        fixture.age_files();
         fs::remove_file(&path).unwrap();
         assert!(fixture.tls.files_changed(), "{name}");
         assert!(fixture.tls.reload().is_err(), "{name}");
-        fixture.age();
+        fixture.age_files();
         assert!(
             !fixture.tls.files_changed(),
-            "{name} was seen to be missing"
+            "{name} is known to be missing"
         );
         fixture.directory.write(&fixture.pair);
         fs::write(fixture.directory.path("ca.crt"), Authority::new().pem()).unwrap();
@@ -76,8 +80,9 @@ fn a_change_of_any_one_file_is_seen() {
     }
 }
 
+/// TLS-5
 #[tokio::test]
-async fn broken_files_leave_the_old_certificate_in_force() {
+async fn invalid_files_keep_the_active_certificate() {
     let fixture = Fixture::new();
     let not_after = fixture.tls.not_after();
     let good = fixture.authority.issue_until(SystemTime::now() + 365 * DAY);
@@ -94,36 +99,37 @@ async fn broken_files_leave_the_old_certificate_in_force() {
             key: key.to_owned(),
         });
         assert!(fixture.tls.reload().is_err());
-        fixture.age();
+        fixture.age_files();
         assert!(
             !fixture.tls.files_changed(),
-            "a failure is not tried again and again"
+            "a failure is not retried without a change"
         );
-        assert_eq!(shown(&fixture).await, fixture.pair.der());
+        assert_eq!(served_certificate(&fixture).await, fixture.pair.der());
         assert_eq!(fixture.tls.not_after(), not_after);
     }
     fixture.directory.write(&good);
     assert!(fixture.tls.files_changed());
     assert_eq!(fixture.tls.reload().unwrap(), Reloaded::Changed);
-    assert_eq!(shown(&fixture).await, good.der());
+    assert_eq!(served_certificate(&fixture).await, good.der());
     assert!(fixture.tls.not_after() > not_after);
 }
 
+/// TLS-4
 #[tokio::test]
-async fn connections_live_on_with_what_they_began_with() {
+async fn open_connections_keep_their_configuration() {
     let fixture = Fixture::new();
     let mut old = talk(&fixture.tls, fixture.authority.client(&TLS13)).await;
     let (near, far) = duplex(64 * 1024);
-    let under_way = fixture.tls.acceptor().accept(near);
+    let handshake = fixture.tls.acceptor().accept(near);
 
     let pair = fixture.authority.issue();
     fixture.directory.write(&pair);
     fixture.tls.reload().unwrap();
 
-    assert_eq!(shown(&fixture).await, pair.der());
+    assert_eq!(served_certificate(&fixture).await, pair.der());
     echo(&mut old).await;
     let client = TlsConnector::from(Arc::new(fixture.authority.client(&TLS13)));
-    let (server, client) = tokio::join!(under_way, client.connect(localhost(), far));
+    let (server, client) = tokio::join!(handshake, client.connect(localhost(), far));
     assert!(server.is_ok());
     let client = client.unwrap();
     assert_eq!(
@@ -132,6 +138,7 @@ async fn connections_live_on_with_what_they_began_with() {
     );
 }
 
+/// TLS-4
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_handshake_fails_while_files_are_swapped() {
     let fixture = Fixture::new();
