@@ -34,13 +34,17 @@ pub(crate) struct AccessLog {
 impl AccessLog {
     pub(super) fn new(config: &Config, log: Log, registry: Arc<Registry>) -> Self {
         let build = &config.build;
-        // `escaped` writes the quotes, so only the inside of the string is escaped here.
-        let escaped = |out: &mut Vec<u8>, text: &str| json_text(out, text, MAX_TEXT);
         Self {
             build: PreparedFields::new(|record| {
-                record.escaped(key!("service"), |out| escaped(out, build.service()));
-                record.escaped(key!("version"), |out| escaped(out, build.version()));
-                record.escaped(key!("buildTime"), |out| escaped(out, build.build_time()));
+                record.escaped(key!("service"), |out| {
+                    json_text(out, build.service(), MAX_TEXT);
+                });
+                record.escaped(key!("version"), |out| {
+                    json_text(out, build.version(), MAX_TEXT);
+                });
+                record.escaped(key!("buildTime"), |out| {
+                    json_text(out, build.build_time(), MAX_TEXT);
+                });
             }),
             redaction: Redaction::new(&config.redact_query),
             threshold: log.levels().threshold("http"),

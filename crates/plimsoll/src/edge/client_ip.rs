@@ -150,10 +150,10 @@ impl ClientIpResolver {
         }
     }
 
-    /// Returns the first untrusted address, or else the last one before an element that cannot be
-    /// parsed, and the number of the hop at which the walk stops.
+    /// Returns an address and the number of the hop at which the walk stops.
     ///
-    /// That hop may have no address. A trusted hop wrote it to hide the address, so its other claims
+    /// The address is the first untrusted one, or else the last before an element that cannot be
+    /// parsed. The hop may have no address: a trusted hop wrote it to hide one, so the other claims in it
     /// are reliable.
     fn walk(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> (Option<IpAddr>, usize) {
         let mut last = None;
