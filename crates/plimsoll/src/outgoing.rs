@@ -1,9 +1,9 @@
-//! Requests to other services: they carry the id and the trace of the request that causes them.
+//! Outgoing requests: propagation of the request id and the trace context, metrics and spans.
 //!
-//! # Not here
+//! # Scope
 //!
-//! There is no client, no connection pool and no retry: those belong to the HTTP client of the
-//! service.
+//! There is no client, no connection pool and no retry here: the HTTP client of the service has
+//! them.
 
 #[cfg(feature = "client")]
 mod client;
@@ -18,16 +18,20 @@ pub use self::client::{ClientFuture, ClientLayer, ClientService};
 
 use crate::{RequestId, edge::REQUEST_ID};
 
-/// Writes the id and the trace of the current request into the headers of an outgoing request.
+/// Writes the id and the trace context of the current request into the headers of an outgoing
+/// request.
 ///
 /// The headers are `x-request-id` and, with the feature `otlp`, `traceparent` and `tracestate`.
-/// Values that are there already are replaced, and a `traceparent` or `tracestate` is removed if the
-/// current request has none: a proxy that copies the headers of its client needs no filter.
-/// Outside of a request, only the trace of a recorded `tracing` span is written, and nothing is
-/// removed.
+/// Existing values are replaced. If the current request has no `traceparent` or `tracestate`, that
+/// header is removed: a proxy that copies the headers of its client needs no filter.
 ///
-/// The trace is that of `TraceContext::current`. If traces are off, the context that a trusted peer has
-/// sent is passed through. Without the feature `otlp` only the id is written.
+/// Outside of a request, only the trace context of a recorded `tracing` span is written, and no
+/// header is removed.
+///
+/// The trace context is that of `TraceContext::current`. If traces are off, the context that a
+/// trusted peer sent is passed through.
+///
+/// # Examples
 ///
 /// ```
 /// use axum::http::Request;
@@ -58,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_stay_as_they_are_outside_of_requests() {
+    fn headers_are_unchanged_outside_of_requests() {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "mine".parse().unwrap());
         headers.insert("traceparent", "mine".parse().unwrap());

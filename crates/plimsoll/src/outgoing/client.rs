@@ -1,15 +1,15 @@
-//! A tower layer for HTTP clients: id and trace, a CLIENT span, a counter and a histogram.
+//! A tower layer for HTTP clients: propagation, a CLIENT span, a counter and a histogram.
 //!
 //! ```text
-//! ClientService::call ─ propagate ─▶ the client's own future
-//!   └─ Call, beside that future: head, error or drop ends it ─▶ one count, one span
+//! ClientService::call ─ propagate ─▶ the client's future
+//!   └─ TrackedCall, beside that future: ends with head, error or drop ─▶ one count, one span
 //! ```
 //!
 //! # Invariants
 //!
-//! * Every call ends in exactly one count: by its response head, its error or its cancellation.
-//! * The layer never waits: it has no timer, no queue and no retry. A call ends when its caller
-//!   drops it, at the deadline of the request that it belongs to at the latest.
+//! * Every call is counted exactly once, at its response head, its error or its cancellation.
+//! * The layer never waits: it has no timer, no queue and no retry. A call is cancelled when its
+//!   caller drops it, at the deadline of the caller's request at the latest.
 
 use std::{
     any::type_name,
@@ -31,33 +31,53 @@ use crate::{
     otlp::Tracer,
 };
 
-/// Observes the requests of an HTTP client, and propagates the id and the trace of the current request.
+/// A layer that propagates the current request's id and trace, and records the calls of a client.
 ///
-/// Made by [`Handle::client_layer`](crate::Handle::client_layer). It is for any client that is a
+/// Made by [`Handle::client_layer`](crate::Handle::client_layer). It wraps any client that is a
 /// [`tower` service](tower_service::Service) of [`http::Request`]: the clients of hyper-util and
-/// tonic, and others behind `tower::service_fn`. Every call
+/// tonic, and others in `tower::service_fn`. Every call
 ///
 /// * carries the headers that [`propagate`](crate::propagate) writes,
 /// * is counted in `http_client_requests_total{peer,method,status}` and measured in
 ///   `http_client_request_duration_seconds`, up to the head of its response,
-/// * is a span of kind CLIENT, if traces are on and recorded (feature `otlp`): a child of the
-///   innermost span around the call, and the parent of the spans of the other service.
+/// * is a span of kind CLIENT, if traces are on and recorded (feature `otlp`). The span is a child of
+///   the innermost span around the call, and the parent of the spans of the other service.
 ///
 /// The label `status` is the status code; `error` if the client returned an error; `cancelled` if
-/// the call was dropped before its response head. With retries, the layer stands inside of them, so
+/// the call was dropped before its response head. A retry layer must be outside of this one, so
 /// that each attempt counts.
 ///
 /// A call has the deadline of its caller: if the handler is cancelled, so is the call.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, body::Body};
+/// use http::{Request, Response};
+/// use plimsoll::{Handle, SetupError};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
+///
+/// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
+///     // In place of a real client.
+///     let client = service_fn(async |_: Request<Body>| {
+///         Ok::<_, std::io::Error>(Response::new(Body::empty()))
+///     });
+///     let client = handle.client_layer("inventory").layer(client);
+///     let response = client.oneshot(Request::new(Body::empty())).await?;
+///     assert!(response.status().is_success());
+///     Ok(Router::new())
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ClientLayer {
     peer: Arc<ClientPeer>,
 }
 
-/// The other side of the calls of one client.
+/// The peer of a client, and what records its calls.
 #[derive(Debug)]
 #[cfg_attr(
     not(feature = "otlp"),
-    expect(dead_code, reason = "only spans need all of it")
+    expect(dead_code, reason = "only spans read all fields")
 )]
 pub(super) struct ClientPeer {
     registry: Arc<Registry>,
@@ -91,7 +111,7 @@ impl<S> Layer<S> for ClientLayer {
     }
 }
 
-/// A client whose requests are observed. Made by [`ClientLayer`].
+/// A client whose calls are propagated and recorded. Made by [`ClientLayer`].
 #[derive(Debug, Clone)]
 pub struct ClientService<S> {
     inner: S,
@@ -120,7 +140,7 @@ where
 }
 
 pin_project! {
-    /// A call on its way. Made by [`ClientService`].
+    /// The future of a call. Made by [`ClientService`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ClientFuture<F> {
@@ -147,20 +167,20 @@ where
     }
 }
 
-/// How a call ended, with what its span records.
+/// The outcome of a call, with the details for its span.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(
     not(feature = "otlp"),
-    expect(dead_code, reason = "only spans need all of it")
+    expect(dead_code, reason = "only spans read all fields")
 )]
 pub(super) enum CallEnd {
     Response(http::StatusCode, Version),
-    /// The type of the error: a name from a small set, unlike its text.
+    /// The type name of the error, which comes from a small set, unlike its text.
     Failed(&'static str),
     Cancelled,
 }
 
-/// The account of one call. Dropping it counts the call as cancelled.
+/// Records the end of one call. If it is dropped before, the call counts as cancelled.
 #[derive(Debug)]
 struct TrackedCall(Option<OpenCall>);
 

@@ -1,4 +1,4 @@
-//! Stands in the place of `outgoing/span.rs` in builds without the feature `otlp`.
+//! Replaces `outgoing/span.rs` in builds without the feature `otlp`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::Request;
 
 use super::client::{CallEnd, ClientPeer};
 
-/// The span of a call, of which there is none.
+/// The span of a call, which never exists here.
 #[derive(Debug)]
 pub(super) enum CallSpan {}
 

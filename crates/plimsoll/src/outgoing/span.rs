@@ -1,7 +1,7 @@
-//! The CLIENT span of a call, after the stable conventions of OpenTelemetry for HTTP clients.
+//! The CLIENT span of a call, after the stable OpenTelemetry conventions for HTTP clients.
 //!
-//! Its beginning is taken only if the call is recorded. The name is the method alone, since the path
-//! of another service has no known set of values.
+//! The span is built only if the call is recorded. Its name is the method alone, because the paths of
+//! another service are not a closed set.
 
 use std::{
     borrow::Cow,
@@ -23,7 +23,7 @@ use crate::{
 const OTHER: &str = "_OTHER";
 const OTHER_NAME: &str = "HTTP";
 
-/// The span of a call that has begun.
+/// The span of an open call.
 #[derive(Debug)]
 pub(super) struct CallSpan {
     context: SpanContext,
@@ -35,19 +35,19 @@ pub(super) struct CallSpan {
 }
 
 impl CallSpan {
-    /// Lets the request carry the place of its own span, and begins that span if it is recorded.
+    /// Writes the span's context into the request, and starts the span if it is recorded.
     pub(super) fn begin<B>(peer: &ClientPeer, request: &mut Request<B>) -> Option<Self> {
         let current = TraceContext::current();
         let parent = current.context();
         let context = peer.tracer.call(parent)?;
-        let place = current.at(context);
-        place.inject(request.headers_mut());
+        let call = current.at(context);
+        call.inject(request.headers_mut());
         context.is_sampled().then(|| {
             let method = method_label(request.method());
             Self {
                 context,
                 parent: parent.map(|parent| parent.span_id),
-                state: place.tracestate(),
+                state: call.tracestate(),
                 start: SystemTime::now(),
                 name: if method == OTHER { OTHER_NAME } else { method },
                 attributes: attributes(peer, request, method),
@@ -76,7 +76,7 @@ impl CallSpan {
                 self.attributes.push(("error.type", fixed(error)));
                 true
             }
-            // The caller may have done so on purpose.
+            // Not a failed span: the caller may have cancelled on purpose.
             CallEnd::Cancelled => {
                 self.attributes.push(("error.type", fixed("cancelled")));
                 false
@@ -112,7 +112,7 @@ fn attributes<B>(
         all.push(("http.request.method_original", AttributeValue::text(cut)));
     }
     let uri = request.uri();
-    // tonic adds the authority inside of its channel, after this layer.
+    // tonic adds the authority in its channel, after this layer.
     let host = || request.headers().get(header::HOST)?.to_str().ok();
     let authority = uri.authority().map(http::uri::Authority::as_str);
     let (address, port) = address(authority.or_else(host).unwrap_or(&peer.name));
@@ -128,12 +128,12 @@ fn attributes<B>(
     let query = uri.query().map(|query| peer.tracer.redact(query));
     all.push((
         "url.full",
-        AttributeValue::text(&full(uri, query.as_deref())),
+        AttributeValue::text(&full_url(uri, query.as_deref())),
     ));
     all
 }
 
-/// Host and port of an authority, without its user.
+/// Returns host and port of an authority, without its user.
 fn address(authority: &str) -> (&str, Option<u16>) {
     let host = authority.rsplit('@').next().unwrap_or(authority);
     match host.rsplit_once(':') {
@@ -142,8 +142,8 @@ fn address(authority: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// The URL without user and password, and with this query.
-fn full(uri: &Uri, query: Option<&str>) -> String {
+/// Returns the URL without user and password, and with this query.
+fn full_url(uri: &Uri, query: Option<&str>) -> String {
     let mut full = String::new();
     if let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) {
         full.push_str(scheme);
@@ -183,13 +183,13 @@ mod tests {
     use crate::telemetry::Redaction;
 
     #[test]
-    fn a_url_hides_user_password_and_secrets() {
+    fn url_hides_user_password_and_secrets() {
         #[track_caller]
         fn check(uri: &str, expected: &str) {
             let uri: Uri = uri.parse().unwrap();
             let redaction = Redaction::new(&[]);
             let query = uri.query().map(|query| redaction.apply(query));
-            assert_eq!(full(&uri, query.as_deref()), expected);
+            assert_eq!(full_url(&uri, query.as_deref()), expected);
         }
         check("http://a:1/x", "http://a:1/x");
         check(
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_without_user_and_port() {
+    fn address_is_without_user_and_port() {
         assert_eq!(address("a"), ("a", None));
         assert_eq!(address("me:pass@a:80"), ("a", Some(80)));
         assert_eq!(address("[::1]:80"), ("[::1]", Some(80)));
