@@ -1,22 +1,21 @@
-//! Reads the plain text format of Prometheus strictly: metrics of other registries before they are
-//! served, and scrapes in tests.
+//! A strict parser of the plain text format of Prometheus, for other registries and for tests.
 //!
-//! A lenient reader hides what a scraper or a dashboard would stumble over later, so everything
-//! that the format or its linter rejects is an error with its line number:
+//! A lenient parser hides errors that a scraper or a dashboard rejects later. So everything that the
+//! format or its linter rejects is an error with its line number:
 //!
-//! * Every line ends in a line feed, the last one too, and none is empty.
-//! * A family has `HELP` and `TYPE` once each, before its first sample, and its lines stand together.
-//! * Samples have valid names, only the escapes `\\`, `\"` and `\n`, no label twice and no series
-//!   twice.
+//! * Every line, also the last one, ends in a line feed, and none is empty.
+//! * A family has one `HELP` and one `TYPE` before its first sample, and its lines are contiguous.
+//! * Samples have valid names, only the escapes `\\`, `\"` and `\n`, and no repeated label.
+//! * No series is repeated.
 //! * Counters are neither negative nor NaN.
-//! * Histograms have, for each series, limits that rise, counts that never fall, a `+Inf` bucket that
-//!   equals `_count`, and `_sum`.
-//! * Summaries have, for each series, `_sum` and `_count`.
+//! * Each series of a histogram has increasing bounds, counts that never decrease, `_sum`, and a
+//!   `+Inf` bucket equal to `_count`.
+//! * Each series of a summary has `_sum` and `_count`.
 //!
-//! [`Metrics::parse_other`] accepts two things more, which common exporters write: empty lines, and
-//! families without `HELP`.
+//! [`Scrape::parse_other`] also accepts empty lines and families without `HELP`, because common
+//! exporters write them.
 //!
-//! The order of a series' labels is not kept. OpenMetrics is another format, and not read here.
+//! The order of the labels of a series is not kept. OpenMetrics is another format and not parsed.
 
 mod sample;
 
@@ -27,33 +26,33 @@ use std::{
 
 use self::sample::{is_name, parse_sample, parse_value, unescape};
 
-/// Everything that one scrape said.
+/// The parsed metrics of one scrape.
 #[derive(Debug, Clone, Default)]
 pub struct Scrape {
     pub(crate) families: Vec<Family>,
-    /// Sample name and sorted labels → value.
+    /// Values by sample name and sorted labels.
     pub(crate) series: HashMap<(String, SampleLabels), f64>,
 }
 
-/// A metric with all its series.
+/// A metric family with all its series.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Family {
     /// The name in its `HELP` and `TYPE` lines.
     pub name: String,
-    /// The text of the `HELP` line, escapes taken off.
+    /// The text of the `HELP` line, without escapes.
     pub help: String,
-    /// What kind of metric it is.
+    /// The type in the `TYPE` line.
     pub kind: MetricType,
-    /// The samples, in the order in which they were written.
+    /// The samples, in the order of the text.
     pub samples: Vec<Sample>,
 }
 
-/// One line with a value.
+/// A line with a value.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Sample {
-    /// The name, with the suffix that a histogram's lines have.
+    /// The name, with its suffix such as `_bucket`.
     pub name: String,
     /// Label names and values, sorted.
     pub labels: SampleLabels,
@@ -61,23 +60,24 @@ pub struct Sample {
     pub value: f64,
 }
 
-/// The kinds of metrics that the format knows.
+/// The types of metrics in the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MetricType {
-    /// Only rises, until the process ends.
+    /// A value that never decreases until the process ends.
     Counter,
-    /// Rises and falls.
+    /// A value that rises and falls.
     Gauge,
-    /// Counts by upper limit.
+    /// Counts of values by upper bound.
     Histogram,
-    /// Quantiles.
+    /// Quantiles of values.
     Summary,
-    /// Nothing is said about it.
+    /// A value of unknown type.
     Untyped,
 }
 
 impl MetricType {
-    /// The word for it in a `TYPE` line.
+    /// The word in a `TYPE` line.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -89,7 +89,7 @@ impl MetricType {
     }
 }
 
-/// What is wrong, and on which line; line 0 is the text as a whole.
+/// A violation of the format, with its line number. Line 0 is the text as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpositionError {
     pub(crate) line: usize,
@@ -99,20 +99,20 @@ pub struct ExpositionError {
 pub(crate) type SampleLabels = BTreeMap<String, String>;
 
 impl Scrape {
-    /// Reads what `/metrics` answered.
+    /// Parses the text of `/metrics`, in the plain format.
     ///
     /// # Errors
     ///
-    /// At the first line that breaks a rule: families without `HELP` or `TYPE` or in pieces, invalid
-    /// names or escapes, series that come twice, histograms that do not add up.
+    /// Returns the first line that violates a rule: a family without `HELP` or `TYPE` or in pieces,
+    /// an invalid name or escape, a repeated series, an inconsistent histogram.
     #[cfg(feature = "testing")]
     pub fn parse(text: &str) -> Result<Self, ExpositionError> {
-        Self::read(text, Strictness::All)
+        Self::read(text, Strictness::Full)
     }
 
-    /// Reads what another registry has written: empty lines and a missing `HELP` are no errors.
+    /// Parses the text of another registry: it may have empty lines and lack `HELP`.
     pub(crate) fn parse_other(text: &str) -> Result<Self, ExpositionError> {
-        Self::read(text, Strictness::OfOthers)
+        Self::read(text, Strictness::Lenient)
     }
 
     fn read(text: &str, strictness: Strictness) -> Result<Self, ExpositionError> {
@@ -149,21 +149,25 @@ impl fmt::Display for ExpositionError {
 
 impl std::error::Error for ExpositionError {}
 
-/// The family that is being read, and all before it.
+/// The state of a parser: the current family, and all before it.
 struct ExpositionReader {
     strictness: Strictness,
     metrics: Scrape,
     current: Option<OpenFamily>,
-    done: HashSet<String>,
+    /// The names of all families up to the current one.
+    names: HashSet<String>,
 }
 
-/// What the reader accepts.
+/// Whether empty lines and families without `HELP` are errors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Strictness {
     #[cfg(feature = "testing")]
-    All,
-    OfOthers,
+    Full,
+    Lenient,
 }
+
+/// The help of a family without `HELP`.
+const DEFAULT_HELP: &str = "No description.";
 
 /// A family whose lines are being read.
 struct OpenFamily {
@@ -179,16 +183,17 @@ impl ExpositionReader {
             strictness,
             metrics: Scrape::default(),
             current: None,
-            done: HashSet::new(),
+            names: HashSet::new(),
         }
     }
 
     fn line(&mut self, line: &str) -> Result<(), String> {
-        if line.is_empty() && self.strictness == Strictness::OfOthers {
-            return Ok(());
-        }
         if line.is_empty() {
-            return Err("the line is empty".to_owned());
+            return match self.strictness {
+                Strictness::Lenient => Ok(()),
+                #[cfg(feature = "testing")]
+                Strictness::Full => Err("the line is empty".to_owned()),
+            };
         }
         let Some(comment) = line.strip_prefix('#') else {
             return self.sample(line);
@@ -230,19 +235,14 @@ impl ExpositionReader {
         }
     }
 
-    /// The help of a family, if it may do without.
-    fn default_help(&self) -> Option<String> {
-        (self.strictness == Strictness::OfOthers).then(|| "No description.".to_owned())
-    }
-
-    /// The family that a line of this name belongs to, begun if need be.
+    /// Returns the open family of this name. A new name closes the current family and opens another.
     fn family(&mut self, name: &str) -> Result<&mut OpenFamily, String> {
         if !is_name(name, true) {
             return Err(format!("{name:?} is no metric name"));
         }
         if self.current.as_ref().is_none_or(|open| open.name != name) {
             self.end_family()?;
-            if !self.done.insert(name.to_owned()) {
+            if !self.names.insert(name.to_owned()) {
                 return Err(format!("the lines of {name} do not stand together"));
             }
         }
@@ -256,57 +256,45 @@ impl ExpositionReader {
 
     fn sample(&mut self, line: &str) -> Result<(), String> {
         let sample = parse_sample(line)?;
-        let default_help = self.default_help();
         let Some(family) = self
             .current
             .as_mut()
-            .filter(|family| owns(family, &sample.name))
+            .filter(|family| family.has_sample_name(&sample.name))
         else {
             return Err(format!(
                 "{} does not belong to the family before it",
                 sample.name
             ));
         };
-        if family.help.is_none() {
-            family.help = default_help;
-        }
-        let (Some(kind), Some(_)) = (family.kind, &family.help) else {
-            return Err(format!("{} has no TYPE or no HELP", family.name));
-        };
+        let kind = family.checked_kind(self.strictness)?;
         let counts = matches!(kind, MetricType::Counter)
             || (matches!(kind, MetricType::Histogram) && !sample.name.ends_with("_sum"));
         if counts && (sample.value.is_nan() || sample.value < 0.0) {
             return Err(format!("{} counts {}", sample.name, sample.value));
         }
         let key = (sample.name.clone(), sample.labels.clone());
+        let value = sample.value;
         family.samples.push(sample);
-        match self.metrics.series.insert(key, f64::NAN) {
+        match self.metrics.series.insert(key, value) {
             Some(_) => Err("the series was there before".to_owned()),
             None => Ok(()),
         }
     }
 
-    /// Checks the family that has been read and puts it with the others.
+    /// Checks the current family and adds it to the scrape.
     fn end_family(&mut self) -> Result<(), String> {
         let Some(open) = self.current.take() else {
             return Ok(());
         };
-        let help = open.help.or_else(|| self.default_help());
-        let (Some(kind), Some(help)) = (open.kind, help) else {
-            return Err(format!("{} has no TYPE or no HELP", open.name));
-        };
+        let kind = open.checked_kind(self.strictness)?;
         match kind {
             MetricType::Histogram => check_parts(&open.name, &open.samples, "le")?,
             MetricType::Summary => check_parts(&open.name, &open.samples, "quantile")?,
             MetricType::Counter | MetricType::Gauge | MetricType::Untyped => {}
         }
-        for sample in &open.samples {
-            let key = (sample.name.clone(), sample.labels.clone());
-            self.metrics.series.insert(key, sample.value);
-        }
         self.metrics.families.push(Family {
             name: open.name,
-            help,
+            help: open.help.unwrap_or_else(|| DEFAULT_HELP.to_owned()),
             kind,
             samples: open.samples,
         });
@@ -314,19 +302,28 @@ impl ExpositionReader {
     }
 }
 
-/// Whether a sample of this name may stand in a family.
-fn owns(family: &OpenFamily, sample: &str) -> bool {
-    let suffixes: &[&str] = match family.kind {
-        Some(MetricType::Histogram) => &["_bucket", "_sum", "_count"],
-        Some(MetricType::Summary) => &["", "_sum", "_count"],
-        _ => &[""],
-    };
-    sample
-        .strip_prefix(family.name.as_str())
-        .is_some_and(|suffix| suffixes.contains(&suffix))
+impl OpenFamily {
+    /// The type of the family, or an error if `TYPE` or a required `HELP` is missing.
+    fn checked_kind(&self, strictness: Strictness) -> Result<MetricType, String> {
+        self.kind
+            .filter(|_| self.help.is_some() || strictness == Strictness::Lenient)
+            .ok_or_else(|| format!("{} has no TYPE or no HELP", self.name))
+    }
+
+    /// Whether a sample of this name is valid in the family.
+    fn has_sample_name(&self, sample: &str) -> bool {
+        let suffixes: &[&str] = match self.kind {
+            Some(MetricType::Histogram) => &["_bucket", "_sum", "_count"],
+            Some(MetricType::Summary) => &["", "_sum", "_count"],
+            _ => &[""],
+        };
+        sample
+            .strip_prefix(self.name.as_str())
+            .is_some_and(|suffix| suffixes.contains(&suffix))
+    }
 }
 
-/// Checks that every series of a histogram or summary has all its parts, and that buckets add up.
+/// Checks that every series of a histogram or summary is complete and consistent.
 fn check_parts(family: &str, samples: &[Sample], limit_label: &str) -> Result<(), String> {
     #[derive(Default)]
     struct Parts {

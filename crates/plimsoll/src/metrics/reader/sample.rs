@@ -1,4 +1,4 @@
-//! One sample: name, labels, value.
+//! The parser of one sample: name, labels, value.
 
 use super::{Sample, SampleLabels};
 
@@ -31,7 +31,7 @@ pub(super) fn parse_sample(line: &str) -> Result<Sample, String> {
     }
 }
 
-/// Reads labels up to the closing brace and gives what follows it.
+/// Parses labels up to the closing brace and returns the rest of the line.
 fn parse_labels<'line>(
     mut rest: &'line str,
     labels: &mut SampleLabels,
@@ -90,7 +90,7 @@ pub(super) fn parse_value(text: &str) -> Result<f64, String> {
         "+Inf" => Ok(f64::INFINITY),
         "-Inf" => Ok(f64::NEG_INFINITY),
         "NaN" => Ok(f64::NAN),
-        // Rust also takes `inf`, `infinity` and `nan`, which the format does not.
+        // Rust also parses `inf`, `infinity` and `nan`, which the format does not have.
         _ if text.contains(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E')) => {
             Err(format!("{text:?} is no value"))
         }
@@ -98,7 +98,7 @@ pub(super) fn parse_value(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Metric names may have colons, label names may not.
+/// Whether a text is a valid name. Metric names may contain colons, label names may not.
 pub(super) fn is_name(text: &str, colons: bool) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || (colons && c == ':');
     !text.is_empty() && text.chars().all(fits) && !text.starts_with(|c: char| c.is_ascii_digit())
