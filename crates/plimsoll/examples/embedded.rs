@@ -12,7 +12,7 @@
 use std::{error::Error, net::SocketAddr};
 
 use axum::{Router, routing::get};
-use plimsoll::{App, TextFormat, build_info, config::ListenAddr};
+use plimsoll::{App, build_info, config::ListenAddr, metrics::TextFormat};
 use tokio::net::TcpListener;
 use tracing_subscriber::prelude::*;
 

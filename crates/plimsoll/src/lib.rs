@@ -1,9 +1,9 @@
-//! The operations chassis for axum services: one builder gives any [`axum::Router`] its production
-//! behaviour.
+//! An operations chassis for axum services: one builder adds production behaviour to any
+//! [`axum::Router`].
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
-//! use plimsoll::{Exit, App, build_info};
+//! use plimsoll::{App, Exit, build_info};
 //!
 //! fn main() -> Exit {
 //!     App::new(build_info!())
@@ -12,34 +12,47 @@
 //! }
 //! ```
 //!
-//! That service has probes, JSON logs with request ids, Prometheus metrics, client addresses behind
-//! proxies, validated settings, limits, and an end that loses no request. What exactly it does is
-//! the contract, `docs/contract.md` in the repository, each clause of which has a test.
+//! This service has probes, JSON logs with request ids, Prometheus metrics, client addresses behind
+//! proxies, validated settings, limits, and a shutdown that loses no request. The contract,
+//! `docs/contract.md` in the repository, specifies the behaviour; each clause has a test.
 //!
-//! # What it does not do
+//! # Scope
 //!
-//! It chooses no database, no template engine and no way to authenticate, and it never rewrites what
-//! a handler answers.
+//! There is no database, no template engine and no authentication. The chassis never rewrites the
+//! response of a handler.
 //!
 //! # Features
 //!
-//! | feature | default | what it adds |
+//! | feature | default | effect |
 //! |---|---|---|
-//! | `tls` | yes | TLS on the main listener, with certificates that are reloaded (rustls, aws-lc) |
-//! | `client` | no | a layer for HTTP clients: id and trace, metrics and spans of calls to other services |
-//! | `otlp` | no | W3C Trace Context, and spans that are exported over OTLP; enables `tls` |
+//! | `tls` | yes | TLS on the main listener, with certificate reload (rustls, aws-lc) |
+//! | `client` | no | a layer for HTTP clients: request id, trace context, metrics and spans of outgoing requests |
+//! | `otlp` | no | W3C Trace Context, and span export over OTLP; enables `tls` |
+//! | `prometheus-client` | no | `metrics::Metrics::register`, for metrics of the crate `prometheus-client` 0.25 |
 //! | `testing` | no | an in-process service for tests, with its log records and metrics |
 //! | `ws` | no | `ShutdownToken::close_websocket`, for handlers that close their WebSockets themselves |
 //!
-//! # Where to begin
+//! No feature changes the behaviour of a service that does not use it. `prometheus-client` is
+//! pre-1.0: a release of plimsoll may raise its version, so this feature is exempt from semantic
+//! versioning.
 //!
-//! * [`App`] is the builder; [`App::setup`] is for services that need a pool or a client.
-//! * [`Handle`] is what set-up gets: readiness, metrics, background workers, connections, hooks.
-//! * [`config::Settings`] are a service's own settings.
-//! * [`Prepared`] is for programs that have a runtime, a subscriber or a server of their own.
-//! * [`propagate`] writes the id and the trace of a request into a request to another service.
-//! * `TraceContext` (feature `otlp`) is a request's place in a trace, which is exported over OTLP.
-//! * `testing` (a feature) starts a service in a test and returns its log records and metrics.
+//! # Entry points
+//!
+//! | task | item |
+//! |---|---|
+//! | build and run a service | [`App`], [`Exit`], [`build_info!`] |
+//! | set up a pool or a client before the start | [`App::setup`], [`Handle::connect`] |
+//! | change readiness, run background workers, add shutdown hooks | [`Handle`] |
+//! | define settings of the service | [`config::Settings`] |
+//! | register metrics of the service | [`metrics::Metrics`] |
+//! | override limits of a route | [`RouteLimitsLayer`] |
+//! | identify a request and its client | [`RequestId`], [`ClientIp`], [`RequestOrigin`] |
+//! | keep a request's context in a task | [`spawn`], [`in_request`] |
+//! | observe the shutdown in a handler | [`ShutdownToken`] |
+//! | call other services | [`propagate`], `Handle::client_layer` (feature `client`) |
+//! | export traces | `TraceContext`, `SpanExportLayer` (feature `otlp`) |
+//! | use an own runtime, subscriber or server | [`Prepared`] |
+//! | test a service in its process | `testing::TestService` (feature `testing`) |
 
 // docs.rs marks each item with the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -56,7 +69,7 @@ mod error;
 pub mod fuzzing;
 mod late_timer;
 mod lifecycle;
-mod metrics;
+pub mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/disabled.rs")]
 mod otlp;
 mod outgoing;
@@ -70,8 +83,6 @@ pub mod testing;
 #[cfg_attr(not(feature = "otlp"), path = "trace/disabled.rs")]
 mod trace;
 
-pub use prometheus_client;
-
 #[cfg(feature = "client")]
 pub use self::outgoing::{ClientFuture, ClientLayer, ClientService};
 pub use self::{
@@ -84,7 +95,6 @@ pub use self::{
         ResponseBody, ResponseFuture, RouteLabel, RouteLabelLayer, RouteLimits, RouteLimitsLayer,
     },
     lifecycle::{Readiness, ShutdownReport},
-    metrics::{BoundedFamily, Buckets, LabelSet, MetricError, Metrics, TextFormat},
     outgoing::propagate,
     request::{InRequest, RequestId, Scheme, in_request, spawn},
     server::UdsConnectInfo,
@@ -94,7 +104,7 @@ pub use self::{
 #[cfg(feature = "otlp")]
 pub use self::{otlp::SpanExportLayer, request::TraceContext};
 
-/// The table of the chassis's metrics, as `docs/metrics.md` has it.
+/// Returns the table of the chassis's metrics in `docs/metrics.md`.
 #[must_use]
 pub fn metrics_table() -> String {
     metrics::markdown_table()

@@ -1,14 +1,27 @@
-//! What the process counts, and the text in which it tells.
+//! The metrics of a service, beside those of the chassis.
 //!
-//! Two kinds live side by side. The chassis's own are cells found by index: a request adds to a
-//! cell of its thread and nothing is looked up by name. A service's own come from
-//! [`prometheus_client`] and are rendered into the same answer.
+//! [`Metrics`], which [`Handle::metrics`](crate::Handle::metrics) returns, registers counters,
+//! gauges and histograms. They appear in `/metrics` together with the chassis's own metrics, which
+//! `docs/metrics.md` in the repository lists.
 //!
-//! # Invariants
+//! | kind | without labels | label values of the service | label values of clients |
+//! |---|---|---|---|
+//! | [`Counter`] | [`Metrics::counter`] | [`Metrics::counter_family`] | [`Metrics::bounded_counter`] |
+//! | [`Gauge`] | [`Metrics::gauge`] | [`Metrics::gauge_family`] | [`Metrics::bounded_gauge`] |
+//! | [`Histogram`] | [`Metrics::histogram`] | [`Metrics::histogram_family`] | [`Metrics::bounded_histogram`] |
 //!
-//! * Series of requests are bounded: routes × methods × statuses, all of them known sets (MET-4).
-//! * A request's counter is the sum of its histogram's buckets, so they cannot differ (MET-5).
-//! * Nothing is kept between scrapes (MET-8).
+//! Other registries are included with [`Metrics::append_exposition`].
+//! [`TextFormat`] selects the format of [`EdgeLayer::metrics`](crate::EdgeLayer::metrics).
+
+// The chassis's own metrics are cells found by index: a request adds to a cell of its thread, and
+// no name is looked up. A service's metrics are those of prometheus-client, in newtypes, and are
+// rendered into the same response.
+//
+// Invariants:
+//
+// * Series of requests are bounded by routes × methods × statuses, which are closed sets (MET-4).
+// * The counter of a request is the sum of its histogram's buckets, so they are equal (MET-5).
+// * No state is kept between scrapes (MET-8).
 
 mod accept_error;
 mod appended;
@@ -62,12 +75,14 @@ pub(crate) use self::{
 pub(crate) use self::{literal_routes::LiteralRoutes, method::method_slot};
 #[cfg(feature = "otlp")]
 pub(crate) use self::{method::method_label, spans::SpanLoss};
+#[cfg(feature = "prometheus-client")]
+pub use prometheus_client;
 use tokio::runtime::RuntimeMetrics;
 
 pub use self::{
     bounded::BoundedFamily,
     text::TextFormat,
-    user::{Buckets, LabelSet, MetricError, Metrics},
+    user::{Counter, Family, Gauge, Histogram, MetricError, Metrics},
 };
 use self::{
     definition::{self as families, FAMILIES},
@@ -75,7 +90,7 @@ use self::{
 };
 use crate::{build_info::BuildInfo, telemetry::Totals};
 
-/// Everything one service counts.
+/// All metrics of one service.
 #[derive(Debug)]
 pub(crate) struct Registry {
     build: BuildInfo,
@@ -85,19 +100,19 @@ pub(crate) struct Registry {
     pub(crate) connections: ConnectionCounts,
     pub(crate) accept_errors: CauseCounts<AcceptError>,
     pub(crate) protocol_errors: CauseCounts<ProtocolError>,
-    /// Panics that a guard caught and no hook has seen.
+    /// Panics that a guard caught and the panic hook did not count.
     pub(crate) panics: AtomicU64,
     pub(crate) shed: AtomicU64,
-    /// When the certificate expires, in seconds since the epoch; 0 without TLS.
+    /// The expiry of the certificate, in seconds since the epoch; 0 without TLS.
     pub(crate) certificate_expiry: AtomicU64,
     pub(crate) tls_reload_failures: AtomicU64,
-    /// Of background workers.
+    /// Restarts of background workers.
     pub(crate) restarts: Restarts,
     workers: Vec<RuntimeMetrics>,
     pub(crate) user: Metrics,
 }
 
-/// What is counted of connections.
+/// The counters of connections.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounts {
     pub(crate) accepted: AtomicU64,
@@ -105,19 +120,19 @@ pub(crate) struct ConnectionCounts {
     pub(crate) rejected: CauseCounts<Rejection>,
 }
 
-/// What other parts know and a scrape shows.
+/// Values of other modules, collected for one scrape.
 #[derive(Debug)]
 pub(crate) struct Gauges {
     pub(crate) log: Totals,
-    /// The name of each life-cycle state, and whether it is the present one.
+    /// The name of each life-cycle state, and whether it is the current one.
     pub(crate) states: Vec<(&'static str, bool)>,
-    /// Panics that the hook has seen.
+    /// Panics that the panic hook counted.
     pub(crate) hooked_panics: u64,
-    /// How long each worker has been silent.
-    pub(crate) silences: Vec<Duration>,
-    /// The slots for requests and how many are taken, if there is a limit.
+    /// The time since the last heartbeat of each worker.
+    pub(crate) heartbeat_ages: Vec<Duration>,
+    /// The number of request slots, and of taken ones, if there is a limit.
     pub(crate) slots: Option<(usize, usize)>,
-    /// What became of spans, if there are traces.
+    /// The counts of spans, if traces are on.
     pub(crate) spans: Option<SpanTotals>,
 }
 
@@ -141,14 +156,16 @@ impl Registry {
         })
     }
 
-    /// Renders all metrics as they are now. `log` gets why text of another registry is left out.
+    /// Renders the current values of all metrics.
+    ///
+    /// `log` gets the reason for which the text of another registry is dropped.
     pub(crate) fn render(
         &self,
-        exposition: TextFormat,
+        format: TextFormat,
         gauges: &Gauges,
         log: &dyn Fn(&dyn fmt::Display),
     ) -> String {
-        let mut out = TextEncoder::new(exposition);
+        let mut out = TextEncoder::new(format);
         self.http.render(&mut out, self.build.service());
         #[cfg(feature = "client")]
         self.calls.render(&mut out);
@@ -176,7 +193,7 @@ impl Registry {
             out.family(&families::SLOTS_TAKEN);
             out.sample("", &[], taken);
         }
-        // Closed first: a connection that comes and goes meanwhile must not make the gauge negative.
+        // Closed first: a connection that opens and closes in between must not be subtracted only.
         let closed = self.connections.closed.load(Ordering::Acquire);
         let accepted = self.connections.accepted.load(Ordering::Acquire);
         out.family(&families::CONNECTIONS_OPEN);
@@ -228,7 +245,7 @@ impl Registry {
         out.sample("", &labels, 1_u64);
     }
 
-    /// Known to a service that has bounded metrics of its own, and to no other.
+    /// Renders the counts of folded label values, if the service has bounded metrics.
     fn render_folded(&self, out: &mut TextEncoder) {
         let folded = self.user.folded();
         if !folded.is_empty() {
@@ -239,7 +256,9 @@ impl Registry {
         }
     }
 
-    /// Each worker is a runtime of one thread; a service on a runtime of somebody else's has none.
+    /// Renders the metrics of the workers: each is a runtime of one thread.
+    ///
+    /// A service on a runtime of the program has no workers.
     fn render_workers(&self, out: &mut TextEncoder, gauges: &Gauges) {
         let sum =
             |count: fn(&RuntimeMetrics) -> usize| self.workers.iter().map(count).sum::<usize>();
@@ -255,8 +274,8 @@ impl Registry {
             out.sample("_total", &[("worker", &index.to_string())], busy);
         }
         out.family(&families::RUNTIME_SILENCE);
-        for (index, silence) in gauges.silences.iter().enumerate() {
-            out.sample("", &[("worker", &index.to_string())], silence.as_secs_f64());
+        for (index, age) in gauges.heartbeat_ages.iter().enumerate() {
+            out.sample("", &[("worker", &index.to_string())], age.as_secs_f64());
         }
         out.family(&families::RUNTIME_PARKS);
         for (index, worker) in self.workers.iter().enumerate() {

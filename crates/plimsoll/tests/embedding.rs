@@ -18,8 +18,9 @@ use harness::{LogBuffer, Scrape, eventually};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use plimsoll::{
-    App, ClientIp, Handle, RequestId, SetupError, TextFormat, build_info,
+    App, ClientIp, Handle, RequestId, SetupError, build_info,
     config::{Environment, Invalid, Reader, Settings},
+    metrics::TextFormat,
     telemetry::Output,
     testing::TestService,
 };

@@ -49,7 +49,7 @@ fn edge() -> io::Result<()> {
         .map_err(io::Error::other)?;
     let layer = chassis.layer();
     let metrics = layer.clone();
-    let exposition = async move || metrics.metrics(plimsoll::TextFormat::Plain);
+    let exposition = async move || metrics.metrics(plimsoll::metrics::TextFormat::Plain);
     serve(router()?.layer(layer).route("/metrics", get(exposition)))
 }
 

@@ -42,7 +42,7 @@ impl EdgeLayer {
 
     /// Renders the content of `/metrics` in the given format.
     #[must_use]
-    pub fn metrics(&self, format: crate::TextFormat) -> String {
+    pub fn metrics(&self, format: crate::metrics::TextFormat) -> String {
         self.state.probes.render_metrics(format)
     }
 }

@@ -189,7 +189,7 @@ impl Probes {
             log: self.log.totals(),
             states: self.lifecycle.states(),
             hooked_panics: count_hooked_panics(),
-            silences: self.heartbeats.ages().collect(),
+            heartbeat_ages: self.heartbeats.ages().collect(),
             slots: self.admission.slots(),
             spans: self.tracer.totals(),
         };

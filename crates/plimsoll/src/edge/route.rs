@@ -201,7 +201,7 @@ where
             && matched.as_str() == request.uri().path()
         {
             let path = request.uri().path();
-            route.tagger.known.learn(request.method(), path, index);
+            route.tagger.known.insert(request.method(), path, index);
         }
         request::set_route(index, |current| {
             current.is_default_answer = matches!(

@@ -1,4 +1,4 @@
-//! Errors of `accept`, by kind.
+//! Kinds of errors of `accept`.
 
 use std::io;
 
@@ -7,15 +7,15 @@ use rustix::io::Errno;
 use super::causes::causes;
 
 causes! {
-    /// What an error of `accept` tells of (accept(2)).
+    /// The kind of an error of `accept` (accept(2)).
     AcceptError {
-        /// The connection that was to be accepted, which is gone; or nothing at all.
+        /// The connection failed before it was accepted, or the call was interrupted.
         Connection = "connection",
-        /// No descriptor is left, to the process or to the system.
+        /// The process or the system has no free file descriptor.
         Descriptors = "descriptors",
-        /// No memory is left, to the system or to its sockets.
+        /// The system or its sockets have no free memory.
         Memory = "memory",
-        /// A firewall or a sandbox forbids it.
+        /// A firewall or a sandbox forbids the connection.
         Forbidden = "forbidden",
         Other = "other",
     }
@@ -29,7 +29,7 @@ impl AcceptError {
                 | Errno::CONNRESET
                 | Errno::CONNREFUSED
                 | Errno::INTR
-                // What had already gone wrong with the connection while it waited.
+                // Errors that the connection already had in the accept queue.
                 | Errno::NETDOWN
                 | Errno::PROTO
                 | Errno::NOPROTOOPT
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_one_connection_are_told_from_those_of_the_listener() {
+    fn accept_errors_have_kinds() {
         #[track_caller]
         fn check(errno: Errno, kind: AcceptError) {
             assert_eq!(AcceptError::of(&errno.into()), kind, "{errno}");

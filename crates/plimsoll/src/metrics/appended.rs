@@ -1,31 +1,32 @@
-//! Metrics of other registries: text that is appended to each scrape, after a strict check.
+//! Metrics of other registries: their text is checked strictly and appended to each scrape.
 //!
-//! What does not pass is dropped as a whole, counted, and logged once for each source; the rest of
-//! the scrape is served. What passes is written anew, so that both formats have it.
+//! Text that is rejected is dropped as a whole, counted, and logged once per source; the rest of the
+//! scrape is served. Accepted text is parsed and written again, so that both formats contain it.
 
 use std::{
     collections::BTreeSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
 };
 
 use super::{
     definition as families,
     reader::{MetricType, Scrape as Read},
     text::TextEncoder,
-    user::shown,
+    user::sample_names,
+};
+use crate::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+    lock,
 };
 
-/// The longest text of a source, in bytes: larger than any scrape that is useful.
+/// The longest text of a source, in bytes. Useful scrapes are smaller.
 const MAX_BYTES: usize = 1024 * 1024;
 
 type Write = Box<dyn Fn(&mut String) + Send + Sync>;
 
-/// The sources, and how often one was dropped.
+/// The sources, and how often the text of one was dropped.
 #[derive(Default)]
 pub(super) struct Appended {
     sources: Mutex<Vec<Arc<ExpositionSource>>>,
@@ -37,7 +38,7 @@ struct ExpositionSource {
     is_logged: AtomicBool,
 }
 
-/// Why the text of a source is not served.
+/// Why the text of a source is dropped.
 #[derive(Debug, thiserror::Error)]
 enum Rejected {
     #[error("it panicked")]
@@ -52,22 +53,24 @@ enum Rejected {
 
 impl Appended {
     pub(super) fn add(&self, write: Write) {
-        self.lock().push(Arc::new(ExpositionSource {
+        lock(&self.sources).push(Arc::new(ExpositionSource {
             write,
             is_logged: AtomicBool::new(false),
         }));
     }
 
-    /// Appends what the sources write. `taken` are the names that the rest of the scrape has;
-    /// `log` gets the first reason for which a source is dropped.
+    /// Appends the text of all sources.
+    ///
+    /// `taken` contains the names of the rest of the scrape. `log` gets the first reason for which
+    /// a source is dropped.
     pub(super) fn render(
         &self,
         out: &mut TextEncoder,
         mut taken: BTreeSet<String>,
         log: &dyn Fn(&dyn fmt::Display),
     ) {
-        // A source runs without the lock, since it may add another one.
-        let sources = self.lock().clone();
+        // A source runs without the lock, because it may add another source.
+        let sources = lock(&self.sources).clone();
         if sources.is_empty() {
             return;
         }
@@ -85,17 +88,13 @@ impl Appended {
         out.family(&families::EXPOSITIONS_DROPPED);
         out.sample("_total", &[], self.dropped.load(Ordering::Relaxed));
     }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ExpositionSource>>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl ExpositionSource {
-    /// What it writes, if that can be served beside `taken`, to which its names are added.
+    /// Runs the source, checks its text and adds its names to `taken`.
     fn read(&self, taken: &mut BTreeSet<String>) -> Result<Read, Rejected> {
         let mut text = String::new();
-        // What was begun of the text is thrown away with it.
+        // After a panic, the partial text is dropped.
         catch_unwind(AssertUnwindSafe(|| (self.write)(&mut text))).map_err(|_| Rejected::Panic)?;
         if text.len() > MAX_BYTES {
             return Err(Rejected::TooLarge(text.len()));
@@ -104,7 +103,7 @@ impl ExpositionSource {
         let mut names = BTreeSet::new();
         for family in &read.families {
             let (stem, kind) = stem(&family.name, family.kind);
-            for name in shown(stem, kind) {
+            for name in sample_names(stem, kind) {
                 if taken.contains(&name) || !names.insert(name) {
                     return Err(Rejected::Taken(family.name.clone()));
                 }
@@ -115,10 +114,10 @@ impl ExpositionSource {
     }
 }
 
-/// The name of a family in OpenMetrics, and its type there.
+/// The name and the type of a family in OpenMetrics.
 ///
-/// A counter's samples end in `_total` there. One whose name does not is of unknown type, so that
-/// its series have one name in both formats.
+/// There the samples of a counter end in `_total`. A counter with another name has the type
+/// `unknown`, so that its series have one name in both formats.
 pub(super) fn stem(name: &str, kind: MetricType) -> (&str, &'static str) {
     match kind {
         MetricType::Counter => name
@@ -134,7 +133,7 @@ pub(super) fn stem(name: &str, kind: MetricType) -> (&str, &'static str) {
 impl fmt::Debug for Appended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Appended")
-            .field("sources", &self.lock().len())
+            .field("sources", &lock(&self.sources).len())
             .field("dropped", &self.dropped)
             .finish()
     }
@@ -145,7 +144,7 @@ mod tests {
     use super::*;
     use crate::metrics::TextFormat;
 
-    /// What a scrape has of this text, and what is logged.
+    /// The appended part of a scrape, and the logged reasons.
     fn appended(exposition: TextFormat, text: impl Into<String>) -> (String, Vec<String>) {
         let text = text.into();
         let appended = Appended::default();
@@ -163,8 +162,8 @@ mod tests {
         (out.finish(), logged.into_inner().unwrap())
     }
 
-    const DROPPED: &str = "# HELP metrics_expositions_dropped_total How often the text of another \
-        registry was left out of a scrape, for its form, its size or a panic. Only with \
+    const DROPPED: &str = "# HELP metrics_expositions_dropped_total Texts of other registries \
+        dropped from a scrape because of their form, their size or a panic. Only with \
         `Metrics::append_exposition`.\n# TYPE metrics_expositions_dropped_total counter\n\
         metrics_expositions_dropped_total ";
 
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn appended_text_that_is_not_valid_is_dropped_whole() {
+    fn invalid_appended_text_is_dropped_as_a_whole() {
         #[track_caller]
         fn check(text: impl Into<String>, why: &str) {
             let (out, logged) = appended(TextFormat::Plain, text);
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn one_source_is_dropped_and_the_other_stays() {
+    fn one_rejected_source_leaves_the_others() {
         let appended = Appended::default();
         appended.add(Box::new(|_| panic!("thrown")));
         for value in 1..=2 {

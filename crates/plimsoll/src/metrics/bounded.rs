@@ -1,50 +1,60 @@
-//! A metric by a label whose values come from outside, with an end to the series that strangers
-//! can make.
+//! Label bounding: a metric by a label whose values come from clients.
 //!
-//! The first values up to a maximum get a series each, for the life of the process; all others share
-//! the series [`OTHER`]. Which series a value has never changes, so that counters never fall and
-//! what was added to a gauge is taken from the same one.
+//! The first values up to a maximum get a series each, for the life of the process. All others share
+//! the series [`OTHER`]. The series of a value never changes. So counters never decrease, and a
+//! gauge is decremented in the series that was incremented.
 //!
-//! # How a series is found
+//! # Look-up
 //!
-//! In a table of fixed size, at least twice as large as the maximum, by a hash that strangers cannot
-//! foresee. Finding one takes no lock and no allocation; a lock is taken only to add a value, which
-//! happens as often as the maximum says.
+//! Series are in a hash table of fixed size, at least twice the maximum. The hash has a random key,
+//! so clients cannot provoke collisions. A look-up takes no lock and no allocation. Adding a value
+//! takes a lock, at most as often as the maximum.
 //!
 //! # Invariants
 //!
-//! * There are never more than the maximum and one series.
-//! * Nothing is lost: whatever finds no series of its own is counted in [`OTHER`], and as folded.
+//! * The number of series is at most the maximum plus one.
+//! * No update is lost: a value without a series of its own counts in [`OTHER`], and as folded.
 
 use std::{collections::hash_map::RandomState, fmt, hash::BuildHasher as _};
 
-use prometheus_client::{
-    encoding::{EncodeMetric, MetricEncoder},
-    metrics::{MetricType, TypedMetric},
-};
+use prometheus_client::{encoding::MetricEncoder, metrics::MetricType};
 
+use super::user::Instrument;
 use crate::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
+    Arc, Mutex, OnceLock,
     atomic::{AtomicBool, AtomicU64, Ordering},
+    lock,
 };
 
-/// The value of the label for everything that has no series of its own.
+/// The label value for all values that have no series of their own.
 pub(super) const OTHER: &str = "_other";
 
-/// The most series that a family can be made for: more than that, no scraper wants of one metric.
-pub(super) const MOST_VALUES: usize = 10_000;
+/// The highest maximum of a family: scrapers do not expect more series of one metric.
+pub(super) const MAX_VALUES: usize = 10_000;
 
-/// Values that are longer, in bytes, have no series of their own: a name is short, and what is not
-/// would be kept for ever.
-const LONGEST_VALUE: usize = 128;
+/// The longest value with a series of its own, in bytes: values stay in memory until the process
+/// ends.
+const MAX_VALUE_LENGTH: usize = 128;
 
-/// One metric by one label, whose values may come from outside: beyond a fixed number of them, all
-/// others share the series `_other`.
+/// A metric by one label, with a bounded number of series. Clones share the series.
 ///
 /// Made by [`Metrics::bounded_counter`], [`Metrics::bounded_gauge`] and
-/// [`Metrics::bounded_histogram`]. Clones share the series. A value that is longer than 128 bytes
-/// has no series of its own either. How often something went to `_other` is counted in
-/// `metrics_labels_folded_total`.
+/// [`Metrics::bounded_histogram`]. Values beyond the maximum, and values longer than 128 bytes,
+/// share the series `_other`. `metrics_labels_folded_total` counts their look-ups.
+///
+/// ```
+/// # fn example(metrics: &plimsoll::metrics::Metrics) -> Result<(), plimsoll::metrics::MetricError> {
+/// let calls = metrics.bounded_counter("calls", "Calls, by tenant", "tenant", 2)?;
+/// for tenant in ["a", "b", "c", "d"] {
+///     calls.with(tenant).inc();
+/// }
+/// assert_eq!(calls.with("a").get(), 1);
+/// // `c` and `d` share the series `_other`.
+/// assert_eq!(calls.with("c").get(), 2);
+/// # Ok(())
+/// # }
+/// # example(&plimsoll::metrics::Metrics::default()).unwrap();
+/// ```
 ///
 /// [`Metrics::bounded_counter`]: super::Metrics::bounded_counter
 /// [`Metrics::bounded_gauge`]: super::Metrics::bounded_gauge
@@ -55,14 +65,14 @@ pub struct BoundedFamily<M> {
 
 struct BoundedTable<M> {
     label: Box<str>,
-    most_values: usize,
+    max_values: usize,
     make: Box<dyn Fn() -> M + Send + Sync>,
     hasher: RandomState,
-    /// Its length is a power of two. A value is in the first free place from its hash on, and stays.
+    /// Its length is a power of two. A value takes the first free slot from its hash on, for ever.
     table: Box<[OnceLock<BoundedSeries<M>>]>,
-    /// How many values there are; whoever holds this may add one.
+    /// The number of values. A thread holds the lock while it adds one.
     values: Mutex<usize>,
-    /// No value will be added any more.
+    /// Whether the maximum is reached, so that no value will be added.
     full: AtomicBool,
     other: M,
     folded: Arc<AtomicU64>,
@@ -74,21 +84,21 @@ struct BoundedSeries<M> {
 }
 
 impl<M> BoundedFamily<M> {
-    /// `most_values` is at most [`MOST_VALUES`].
+    /// `max_values` is at most [`MAX_VALUES`].
     pub(super) fn new(
         label: &str,
-        most_values: usize,
+        max_values: usize,
         make: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
-        let places = (2 * most_values).next_power_of_two();
+        let slots = (2 * max_values).next_power_of_two();
         Self {
             shared: Arc::new(BoundedTable {
                 label: label.into(),
-                most_values,
+                max_values,
                 hasher: RandomState::new(),
-                table: (0..places).map(|_| OnceLock::new()).collect(),
+                table: (0..slots).map(|_| OnceLock::new()).collect(),
                 values: Mutex::new(0),
-                full: AtomicBool::new(most_values == 0),
+                full: AtomicBool::new(max_values == 0),
                 other: make(),
                 make: Box::new(make),
                 folded: Arc::default(),
@@ -96,19 +106,19 @@ impl<M> BoundedFamily<M> {
         }
     }
 
-    /// How often a value had no series of its own.
+    /// The number of look-ups of values without a series of their own.
     pub(super) fn folded(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.shared.folded)
     }
 
-    /// The metric of this value of the label: its own, or the one of `_other`.
+    /// Returns the metric of a label value: its own, or the one of `_other`.
     #[must_use]
     pub fn with(&self, value: &str) -> &M {
         let shared = &*self.shared;
-        let own = if value.len() > LONGEST_VALUE || value == OTHER {
+        let own = if value.len() > MAX_VALUE_LENGTH || value == OTHER {
             None
         } else {
-            shared.own(value)
+            shared.find_or_add(value)
         };
         own.unwrap_or_else(|| {
             shared.folded.fetch_add(1, Ordering::Relaxed);
@@ -118,12 +128,12 @@ impl<M> BoundedFamily<M> {
 }
 
 impl<M> BoundedTable<M> {
-    fn own(&self, value: &str) -> Option<&M> {
+    fn find_or_add(&self, value: &str) -> Option<&M> {
         let hash = self.hasher.hash_one(value);
-        // Asked before the search: what a full table does not have, it never will.
+        // Loaded before the search: a full table gets no value afterwards.
         let full = self.full.load(Ordering::Acquire);
-        for place in self.places(hash) {
-            match place.get() {
+        for slot in self.slots(hash) {
+            match slot.get() {
                 Some(series) if *series.value == *value => return Some(&series.metric),
                 Some(_) => {}
                 None => break,
@@ -132,10 +142,9 @@ impl<M> BoundedTable<M> {
         if full { None } else { self.add(hash, value) }
     }
 
-    /// The places where a value may be, in the order in which they are looked at.
-    fn places(&self, hash: u64) -> impl Iterator<Item = &OnceLock<BoundedSeries<M>>> {
+    /// The slots where a value may be, in probing order.
+    fn slots(&self, hash: u64) -> impl Iterator<Item = &OnceLock<BoundedSeries<M>>> {
         let mask = self.table.len() - 1;
-        // Only the low bits matter, which are the same on any machine.
         #[expect(
             clippy::cast_possible_truncation,
             reason = "the mask keeps low bits only"
@@ -145,27 +154,27 @@ impl<M> BoundedTable<M> {
     }
 
     fn add(&self, hash: u64, value: &str) -> Option<&M> {
-        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
-        for place in self.places(hash) {
-            match place.get() {
-                // Somebody else has added it meanwhile.
+        let mut values = lock(&self.values);
+        for slot in self.slots(hash) {
+            match slot.get() {
+                // Another thread has added it since the search.
                 Some(series) if *series.value == *value => return Some(&series.metric),
                 Some(_) => {}
-                None if *values == self.most_values => return None,
+                None if *values == self.max_values => return None,
                 None => {
-                    let series = place.get_or_init(|| BoundedSeries {
+                    let series = slot.get_or_init(|| BoundedSeries {
                         value: value.into(),
                         metric: (self.make)(),
                     });
                     *values += 1;
-                    if *values == self.most_values {
+                    if *values == self.max_values {
                         self.full.store(true, Ordering::Release);
                     }
                     return Some(&series.metric);
                 }
             }
         }
-        // Half of the table is free always.
+        // Not reached: at least half of the slots are free.
         None
     }
 }
@@ -182,12 +191,14 @@ impl<M> fmt::Debug for BoundedFamily<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundedFamily")
             .field("label", &self.shared.label)
-            .field("most_values", &self.shared.most_values)
+            .field("max_values", &self.shared.max_values)
             .finish_non_exhaustive()
     }
 }
 
-impl<M: EncodeMetric + TypedMetric> EncodeMetric for BoundedFamily<M> {
+impl<M: Instrument> Instrument for BoundedFamily<M> {
+    const TYPE: MetricType = M::TYPE;
+
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         let shared = &*self.shared;
         let own = shared.table.iter().filter_map(OnceLock::get);
@@ -196,10 +207,6 @@ impl<M: EncodeMetric + TypedMetric> EncodeMetric for BoundedFamily<M> {
             metric.encode(encoder.encode_family(&[(&*shared.label, value)])?)?;
         }
         Ok(())
-    }
-
-    fn metric_type(&self) -> MetricType {
-        M::TYPE
     }
 }
 

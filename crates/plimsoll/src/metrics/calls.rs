@@ -1,9 +1,8 @@
-//! Metrics of requests to other services: by peer, method and outcome.
+//! Metrics of outgoing requests, by peer, method and outcome.
 //!
 //! # Invariants
 //!
-//! * Series are bounded: a fixed number of peers × methods × statuses. Further peers share
-//!   [`OTHER`].
+//! * Series are bounded by [`MAX_PEERS`] × methods × statuses. Further peers share [`OTHER`].
 //! * A counter is the sum of its histogram's buckets, as for requests.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -21,13 +20,14 @@ use super::{
 };
 use crate::telemetry::thread_index;
 
-/// Peers with series of their own. A service names them in its code or its settings.
+/// The maximum number of peers with series of their own. The service names peers in its code or
+/// settings, so few are expected.
 const MAX_PEERS: usize = 100;
 
 /// The index of a peer; 0 is [`OTHER`].
 pub(crate) type PeerId = usize;
 
-/// How a call ended.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CallOutcome {
     Response(StatusCode),
@@ -37,7 +37,7 @@ pub(crate) enum CallOutcome {
     Cancelled,
 }
 
-// Below every status code, and not 0, which no series has.
+// Keys of calls without a status code: below every code, and not 0, which marks a free cell.
 const FAILED: u16 = 1;
 const CANCELLED: u16 = 2;
 
@@ -60,7 +60,7 @@ fn label(key: u16) -> String {
     }
 }
 
-/// Counters and histograms of all peers.
+/// The counters and histograms of all peers.
 #[derive(Debug)]
 pub(crate) struct CallMetrics {
     peers: AppendOnly<CallPeer>,
@@ -81,7 +81,7 @@ impl CallMetrics {
         }
     }
 
-    /// The index of a peer. Takes a lock: ask once for each client.
+    /// Returns the index of a peer. It takes a lock, so it is called once per client.
     pub(crate) fn peer(&self, name: &str) -> PeerId {
         self.index(OTHER);
         let is_known = self.peers.iter().any(|peer| &*peer.name == name);
@@ -116,7 +116,7 @@ impl CallMetrics {
         }
     }
 
-    /// Renders both families, if there is a client.
+    /// Renders both families, if the service has a client layer.
     pub(super) fn render(&self, out: &mut TextEncoder) {
         if self.peers.get(0).is_none() {
             return;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_clients_has_no_families() {
+    fn families_exist_only_with_a_client() {
         let calls = CallMetrics::new(2);
         assert_eq!(rendered(&calls), "");
         calls.peer("inventory");

@@ -1,4 +1,4 @@
-//! Counters that are split by cause: a closed set, so that nobody can add a series.
+//! Counters by cause. The causes are a closed set, so the number of series is fixed.
 
 use std::{
     fmt,
@@ -15,11 +15,11 @@ pub(crate) trait Cause: Copy + 'static {
     /// The value of the label.
     fn as_str(self) -> &'static str;
 
-    /// Its place in [`Cause::ALL`].
+    /// The index in [`Cause::ALL`].
     fn index(self) -> usize;
 }
 
-/// Makes an enum a [`Cause`].
+/// Defines an enum that is a [`Cause`].
 macro_rules! causes {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)* }) => {
         $(#[$about])*
@@ -45,7 +45,7 @@ macro_rules! causes {
 }
 pub(super) use causes;
 
-/// How often each cause has had its effect.
+/// A counter for each cause.
 pub(crate) struct CauseCounts<C>(Box<[AtomicU64]>, PhantomData<fn(C)>);
 
 impl<C: Cause> CauseCounts<C> {
@@ -58,7 +58,7 @@ impl<C: Cause> CauseCounts<C> {
         self.0[cause.index()].fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Every cause and its count.
+    /// Returns every cause with its count.
     #[cfg(feature = "otlp")]
     pub(crate) fn all(&self) -> Vec<(&'static str, u64)> {
         let counts = self.0.iter().map(|count| count.load(Ordering::Acquire));

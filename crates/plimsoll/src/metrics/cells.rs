@@ -1,7 +1,7 @@
 //! Cells of one route and one shard: a histogram for every method and status that occurred.
 //!
-//! A series is found by comparing a few integers that lie side by side, and is made without a lock
-//! the first time its method and status occur.
+//! A look-up compares a few adjacent integers. A series is added without a lock when its method and
+//! status occur for the first time.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::sync::{
     atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
-/// Upper bounds of the buckets, in seconds and as the label has them; the last one is infinite.
+/// The upper bounds of the buckets, each with the text of its `le` label. `+Inf` is added.
 ///
-/// Python's client writes whole numbers with a fraction, as OpenMetrics asks for.
+/// Whole numbers have a fraction, as OpenMetrics requires and Python's client writes.
 pub(super) const BUCKETS: [(Duration, &str); 14] = [
     (Duration::from_millis(5), "0.005"),
     (Duration::from_millis(10), "0.01"),
@@ -32,13 +32,13 @@ pub(super) const BUCKETS: [(Duration, &str); 14] = [
 
 const CELLS: usize = BUCKETS.len() + 1;
 
-/// How many series one link of the chain holds: most routes have no more in their whole life.
+/// The number of series in one link of the chain. Most routes never have more.
 const LINK: usize = 4;
 
-/// What a series has counted.
+/// The values of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    /// Not cumulative.
+    /// Counts of single buckets, not cumulative.
     pub(super) buckets: [u64; CELLS],
     pub(super) nanos: u128,
 }
@@ -52,9 +52,9 @@ impl Sums {
     }
 }
 
-/// The series of one route, as far as the threads of one shard have counted them.
+/// The series of one route in one shard.
 ///
-/// Aligned so that two shards never share a cache line.
+/// The alignment keeps two shards in different cache lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Series {
@@ -63,7 +63,7 @@ pub(super) struct Series {
 
 #[derive(Debug, Default)]
 struct CellLink {
-    /// 0 is a free place: no series has that key.
+    /// The key of each cell; 0 is a free cell.
     keys: [AtomicU32; LINK],
     cells: [Cell; LINK],
     next: OnceLock<Box<Self>>,
@@ -72,12 +72,12 @@ struct CellLink {
 #[derive(Debug, Default)]
 struct Cell {
     buckets: [AtomicU64; CELLS],
-    /// Wraps after 584 years of request time, which a scraper takes for a restart.
+    /// The sum in nanoseconds. It wraps after 584 years, which a scraper takes for a restart.
     nanos: AtomicU64,
 }
 
 impl Series {
-    /// Counts one request. `method` is an index, `status` at most 999.
+    /// Counts one request. `method` is a method slot, `status` at most 999.
     pub(super) fn observe(&self, method: u32, status: u16, took: Duration) {
         let cell = self.cell(key(method, status));
         let bucket = bucket(took);
@@ -92,7 +92,7 @@ impl Series {
             for (slot, cell) in link.keys.iter().zip(&link.cells) {
                 let mut found = slot.load(Ordering::Relaxed);
                 if found == 0 {
-                    // Another thread of this shard may take the place at the same moment.
+                    // Another thread of this shard may take the cell concurrently.
                     found = slot
                         .compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed)
                         .map_or_else(|taken| taken, |_| key);
@@ -105,7 +105,7 @@ impl Series {
         }
     }
 
-    /// Gives every series to `visit`: method, status, sums.
+    /// Calls `visit` with the method, status and sums of every series.
     pub(super) fn visit(&self, mut visit: impl FnMut(u32, u16, Sums)) {
         let mut next = self.first.get();
         while let Some(link) = next {
@@ -132,7 +132,7 @@ impl Cell {
     }
 }
 
-/// The first bucket that holds a duration.
+/// Returns the index of the first bucket that contains a duration.
 pub(super) fn bucket(took: Duration) -> usize {
     BUCKETS
         .iter()
@@ -140,7 +140,7 @@ pub(super) fn bucket(took: Duration) -> usize {
         .unwrap_or(BUCKETS.len())
 }
 
-/// Status codes begin at 100, so no key is 0.
+/// The key of a method and a status. No status is 0, so no key is 0.
 fn key(method: u32, status: u16) -> u32 {
     method << 16 | u32::from(status)
 }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_falls_into_the_first_bucket_that_holds_it() {
+    fn duration_falls_into_its_smallest_bucket() {
         #[track_caller]
         fn check(took: Duration, bucket: usize) {
             let series = Series::default();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn more_series_than_a_link_holds_are_kept_apart() {
+    fn series_of_several_links_stay_separate() {
         let series = Series::default();
         for status in 100..=130 {
             for _ in 0..status {

@@ -1,7 +1,8 @@
-//! Every metric of the chassis, once: the scrape, `docs/metrics.md` and the check for clashes with
-//! a service's own names are made from this table.
+//! The table of all metrics of the chassis.
+//!
+//! The scrape, `docs/metrics.md` and the check for collisions with a service's own names use it.
 
-/// The kinds of metric that the chassis has.
+/// The type of a metric of the chassis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FamilyKind {
     Counter,
@@ -19,10 +20,10 @@ impl FamilyKind {
     }
 }
 
-/// One metric: a name, and what its series have in common.
+/// The definition of a metric family.
 #[derive(Debug)]
 pub(crate) struct FamilyDefinition {
-    /// Without the `_total` of counters, which OpenMetrics counts as part of the sample.
+    /// The name without the `_total` of counters, which is part of the sample in OpenMetrics.
     pub(crate) name: &'static str,
     pub(crate) kind: FamilyKind,
     pub(crate) labels: &'static [&'static str],
@@ -30,13 +31,13 @@ pub(crate) struct FamilyDefinition {
 }
 
 impl FamilyDefinition {
-    /// The name in the plain text format, and in queries.
+    /// Returns the name in the plain format and in queries.
     pub(crate) fn plain_name(&self) -> String {
         plain_name(self.name, self.kind)
     }
 }
 
-/// The name of a metric in the plain text format, and in queries.
+/// Returns the name of a metric in the plain format and in queries.
 pub(super) fn plain_name(name: &str, kind: FamilyKind) -> String {
     match kind {
         FamilyKind::Counter => format!("{name}_total"),
@@ -63,7 +64,7 @@ families! {
     REQUESTS: Counter "http_requests" ["service", "method", "path", "status"]
         "Requests that have ended, by route pattern.";
     DURATION: Histogram "http_request_duration_seconds" ["service", "method", "path", "status"]
-        "Time from the request head to the last byte of the answer, in seconds.";
+        "Time from the request head to the last byte of the response, in seconds.";
     IN_FLIGHT: Gauge "http_requests_in_flight" []
         "Requests that have begun and not ended, without probes and metrics.";
     CLIENT_REQUESTS: Counter "http_client_requests" ["peer", "method", "status"]
@@ -71,47 +72,47 @@ families! {
     CLIENT_DURATION: Histogram "http_client_request_duration_seconds" ["peer", "method", "status"]
         "Time from the request to the head of the response of another service, in seconds. Only with a `ClientLayer`.";
     SHED: Counter "http_requests_shed" []
-        "Requests answered with 503 at once: too many in flight, or no connection left but the reserve.";
+        "Requests rejected with 503 immediately: too many in flight, or only the reserve of connections left.";
     SLOTS: Gauge "http_request_slots" []
-        "Requests that may be handled at a time, MAX_IN_FLIGHT. Only with that limit.";
+        "Maximum number of requests in flight, MAX_IN_FLIGHT. Only with that limit.";
     SLOTS_TAKEN: Gauge "http_request_slots_taken" []
-        "Requests that count against that limit: those in flight without event streams, upgraded connections and responses that wait for their clients.";
+        "Requests that count towards that limit: requests in flight without event streams, upgraded connections and responses that wait for their clients.";
     CONNECTIONS_OPEN: Gauge "http_connections_open" []
         "Connections that are open now.";
     CONNECTIONS: Counter "http_connections" []
         "Connections accepted.";
     CONNECTIONS_REJECTED: Counter "http_connections_rejected" ["reason"]
-        "Connections closed to make room for others, or not taken for want of room.";
+        "Connections evicted or rejected at the connection limit, MAX_CONNECTIONS.";
     ACCEPT_ERRORS: Counter "http_accept_errors" ["kind"]
-        "Connections that could not be accepted, and why.";
+        "Errors of accept, by kind.";
     PROTOCOL_ERRORS: Counter "http_protocol_errors" ["kind"]
-        "Requests whose head was refused by the parser or never became complete.";
+        "Request heads rejected by the parser or never completed.";
     PANICS: Counter "panics" []
         "Panics in handlers, bodies and background tasks.";
     LOG_RECORDS: Counter "log_records" ["level"]
-        "Log records produced, whether written or dropped.";
+        "Log records produced, written or dropped.";
     LOG_RECORDS_DROPPED: Counter "log_records_dropped" []
         "Log records lost because the reader of stdout was slow or stdout failed.";
     TRACE_SPANS: Counter "trace_spans" []
         "Spans of recorded requests. Only with traces.";
     TRACE_SPANS_EXPORTED: Counter "trace_spans_exported" []
-        "Spans that the collector has taken. Only with traces.";
+        "Spans accepted by the collector. Only with traces.";
     TRACE_SPANS_DROPPED: Counter "trace_spans_dropped" ["reason"]
-        "Spans that will not arrive: too many waited, or the collector failed or refused them. Only with traces.";
+        "Spans lost: the queue was full, or the collector failed or rejected them. Only with traces.";
     SERVICE_STATE: Gauge "service_state" ["state"]
-        "1 for the present state of the life cycle, 0 for the others.";
+        "1 for the current state of the life cycle, 0 for the others.";
     CERTIFICATE: Gauge "tls_certificate_not_after_seconds" []
-        "When the certificate expires, in seconds since the epoch. Only with TLS.";
+        "Expiry of the certificate, in seconds since the epoch. Only with TLS.";
     TLS_RELOAD_FAILURES: Counter "tls_reload_failures" []
-        "Certificates that were to be renewed and could not be, so that the old one is still served. Only with TLS.";
+        "Certificate reloads that failed, so that the old certificate is still in use. Only with TLS.";
     BUILD_INFO: Gauge "build_info" ["service", "version", "build_time"]
-        "Always 1; the labels say what is running.";
+        "Always 1; the labels identify the running program.";
     PROCESS_CPU: Counter "process_cpu_seconds" []
         "User and system time spent, in seconds.";
     PROCESS_OPEN_FDS: Gauge "process_open_fds" []
-        "File descriptors in use.";
+        "Open file descriptors.";
     PROCESS_MAX_FDS: Gauge "process_max_fds" []
-        "File descriptors that the process may use.";
+        "Maximum number of open file descriptors.";
     PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" []
         "Virtual memory, in bytes.";
     PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" []
@@ -119,23 +120,23 @@ families! {
     PROCESS_THREADS: Gauge "process_threads" []
         "Threads of the operating system.";
     PROCESS_START: Gauge "process_start_time_seconds" []
-        "When the process started, in seconds since the epoch.";
+        "Start time of the process, in seconds since the epoch.";
     RUNTIME_WORKERS: Gauge "runtime_workers" []
         "Worker threads of the runtime.";
     RUNTIME_TASKS: Gauge "runtime_alive_tasks" []
-        "Tasks that have been started and not ended.";
+        "Tasks that have started and not ended.";
     RUNTIME_QUEUE: Gauge "runtime_global_queue_depth" []
-        "Tasks that were woken from elsewhere and wait for their worker.";
+        "Tasks in the global queues: woken from other threads and waiting for their worker.";
     RUNTIME_BUSY: Counter "runtime_worker_busy_seconds" ["worker"]
-        "Time a worker was not idle, in seconds.";
+        "Busy time of a worker, in seconds.";
     RUNTIME_SILENCE: Gauge "runtime_worker_silence_seconds" ["worker"]
-        "Time since a worker last showed that it runs, in seconds; above 1.5 it is stuck.";
+        "Time since the last heartbeat of a worker, in seconds; above 1.5 it is stuck.";
     RUNTIME_PARKS: Counter "runtime_worker_parks" ["worker"]
-        "How often a worker went to sleep for want of work.";
+        "Times that a worker slept because it had no work.";
     WORKER_TASK_RESTARTS: Counter "worker_task_restarts" ["worker"]
-        "Restarts of background workers, which had panicked or returned. Only with such workers.";
+        "Restarts of background workers that panicked or returned. Only with such workers.";
     LABELS_FOLDED: Counter "metrics_labels_folded" ["metric"]
-        "How often a value of a label found no series of its own and was counted in `_other`, by metric. Only for the service's bounded metrics.";
+        "Look-ups of label values that have no series of their own and count in `_other`, by metric. Only for the service's bounded metrics.";
     EXPOSITIONS_DROPPED: Counter "metrics_expositions_dropped" []
-        "How often the text of another registry was left out of a scrape, for its form, its size or a panic. Only with `Metrics::append_exposition`.";
+        "Texts of other registries dropped from a scrape because of their form, their size or a panic. Only with `Metrics::append_exposition`.";
 }

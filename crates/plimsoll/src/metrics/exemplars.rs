@@ -1,20 +1,22 @@
-//! The last recorded request of each bucket: its trace, for whoever wonders what took so long.
+//! Exemplars: the last recorded request of each histogram bucket, with its trace id.
 //!
-//! One for each bucket of each series that a recorded request has fallen into, so as bounded as the
-//! series are. Nobody waits: whoever finds the lock taken, by a scrape or by another request, leaves
-//! the one that is there. A request that is not recorded never comes here.
+//! There is at most one for each bucket of each series, so their number is bounded as series are.
+//! An update never waits: if a scrape or another request holds the lock, the old exemplar stays.
+//! Requests that are not recorded do not take this path.
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::RouteId;
-use crate::trace::SpanContext;
+use crate::{
+    sync::{Mutex, lock},
+    trace::SpanContext,
+};
 
-/// A series, and one of its buckets.
+/// A bucket of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct BucketKey {
     pub(super) route: RouteId,
@@ -23,7 +25,7 @@ pub(super) struct BucketKey {
     pub(super) bucket: usize,
 }
 
-/// A request that stands for its bucket. `Display` writes it as OpenMetrics has it.
+/// The exemplar of a bucket. `Display` writes it in the syntax of OpenMetrics.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Exemplar {
     span: SpanContext,
@@ -40,36 +42,35 @@ pub(super) struct Exemplars(Mutex<HashMap<BucketKey, Exemplar>>);
 pub(super) struct Snapshot(HashMap<BucketKey, Exemplar>);
 
 impl Exemplars {
-    /// Puts a request in the place of the one that was there, if that costs no time.
-    pub(super) fn put(&self, place: BucketKey, span: SpanContext, took: Duration) {
+    /// Replaces the exemplar of a bucket, unless the lock is held.
+    pub(super) fn put(&self, bucket: BucketKey, span: SpanContext, took: Duration) {
         if let Ok(mut all) = self.0.try_lock() {
             let when = SystemTime::now();
-            all.insert(place, Exemplar { span, took, when });
+            all.insert(bucket, Exemplar { span, took, when });
         }
     }
 
-    /// All of them, as they are now.
+    /// Copies all exemplars.
     pub(super) fn all(&self) -> Snapshot {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Snapshot(all.clone())
+        Snapshot(lock(&self.0).clone())
     }
 }
 
 impl Snapshot {
-    /// That of a bucket, if there is one.
+    /// The exemplar of a bucket.
     pub(super) fn of(
         &self,
         route: RouteId,
         (method, status): (u32, u16),
         bucket: usize,
     ) -> Option<Exemplar> {
-        let place = BucketKey {
+        let key = BucketKey {
             route,
             method,
             status,
             bucket,
         };
-        self.0.get(&place).copied()
+        self.0.get(&key).copied()
     }
 }
 
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_request_stands_for_its_bucket_and_nobody_waits_for_a_scrape() {
+    fn last_request_is_the_exemplar_and_a_scrape_blocks_none() {
         let exemplars = Exemplars::default();
         let place = BucketKey {
             route: 1,
@@ -109,9 +110,9 @@ mod tests {
         };
         put(1);
         put(2);
-        let told = || exemplars.all().of(1, (0, 200), 3).unwrap().to_string();
+        let rendered = || exemplars.all().of(1, (0, 200), 3).unwrap().to_string();
         assert_eq!(exemplars.0.lock().unwrap().len(), 1);
-        let text = told();
+        let text = rendered();
         let trace = "02".repeat(16);
         assert!(
             text.starts_with(&format!(
@@ -122,6 +123,6 @@ mod tests {
         let scrape = exemplars.0.lock().unwrap();
         put(3);
         drop(scrape);
-        assert!(told().contains(&trace));
+        assert!(rendered().contains(&trace));
     }
 }

@@ -1,4 +1,4 @@
-//! Metrics of requests, by index: route, method, status.
+//! Metrics of requests, by route, method and status.
 
 use std::{
     collections::BTreeMap,
@@ -24,14 +24,14 @@ use crate::telemetry::thread_index;
 #[cfg(feature = "otlp")]
 use crate::trace::SpanContext;
 
-/// The index of a route; 0 is everything that no route matched.
+/// The index of a route pattern; 0 is [`UNMATCHED`].
 pub(crate) type RouteId = u32;
 
-/// Counters and histograms of all routes, and the gauge of requests in flight.
+/// The counters and histograms of all routes, and the gauge of requests in flight.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
     routes: AppendOnly<RouteMetrics>,
-    /// The indices of patterns, all of them as if for one method.
+    /// The index of each pattern, stored for the method GET.
     patterns: LiteralRoutes,
     in_flight: Box<[InFlight]>,
     exemplars: Exemplars,
@@ -43,7 +43,9 @@ struct RouteMetrics {
     shards: Box<[Series]>,
 }
 
-/// A request may end on another thread than it began on: only the sum over all shards counts.
+/// The in-flight counters of one shard.
+///
+/// A request may end on another thread than it began on, so only the sum of all shards is valid.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct InFlight {
@@ -60,12 +62,12 @@ impl HttpMetrics {
             in_flight: (0..shards).map(|_| InFlight::default()).collect(),
             exemplars: Exemplars::default(),
         };
-        // Index 0, which is also what a full list falls back to.
+        // Index 0 is also the fallback of a full list.
         metrics.route(UNMATCHED);
         metrics
     }
 
-    /// The index of a route pattern. Takes a lock with the first request for it.
+    /// Returns the index of a route pattern. The first request of a pattern takes a lock.
     pub(crate) fn route(&self, pattern: &str) -> RouteId {
         if let Some(route) = self.patterns.find(&Method::GET, pattern) {
             return route;
@@ -80,11 +82,11 @@ impl HttpMetrics {
         let Some(route) = index.and_then(|index| RouteId::try_from(index).ok()) else {
             return 0;
         };
-        self.patterns.learn(&Method::GET, pattern, route);
+        self.patterns.insert(&Method::GET, pattern, route);
         route
     }
 
-    /// The pattern of a route.
+    /// Returns the pattern of a route.
     pub(crate) fn pattern(&self, route: RouteId) -> &str {
         self.routes
             .get(route as usize)
@@ -101,7 +103,7 @@ impl HttpMetrics {
         shard.ended.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How many requests have ended.
+    /// The number of requests that have ended.
     pub(crate) fn finished(&self) -> u64 {
         self.in_flight
             .iter()
@@ -109,14 +111,14 @@ impl HttpMetrics {
             .sum()
     }
 
-    /// How many requests have begun and not ended.
+    /// The number of requests that have begun and not ended.
     pub(crate) fn in_flight(&self) -> u64 {
         let sum: i64 = self
             .in_flight
             .iter()
             .map(|shard| shard.now.load(Ordering::Relaxed))
             .sum();
-        // Shards are read one after the other: what moved meanwhile may be missing in the sum.
+        // Shards are read one after the other, so a concurrent end can make the sum negative.
         sum.try_into().unwrap_or(0)
     }
 
@@ -127,7 +129,7 @@ impl HttpMetrics {
         }
     }
 
-    /// Lets a recorded request stand for its bucket.
+    /// Makes a recorded request the exemplar of its bucket.
     #[cfg(feature = "otlp")]
     pub(crate) fn exemplify(
         &self,
@@ -137,20 +139,20 @@ impl HttpMetrics {
         took: Duration,
         span: SpanContext,
     ) {
-        let place = BucketKey {
+        let bucket = BucketKey {
             route,
             method: method_slot(method),
             status,
             bucket: bucket(took),
         };
-        self.exemplars.put(place, span, took);
+        self.exemplars.put(bucket, span, took);
     }
 
     fn shard(&self) -> &InFlight {
         &self.in_flight[thread_index() % self.in_flight.len()]
     }
 
-    /// All series with what they have counted, in a stable order.
+    /// Adds up the shards of all series, in a stable order.
     fn collect(&self) -> BTreeMap<(&str, u32, u16, RouteId), Sums> {
         let mut all: BTreeMap<_, Sums> = BTreeMap::new();
         for (id, route) in (0..).zip(self.routes.iter()) {
@@ -166,7 +168,7 @@ impl HttpMetrics {
     }
 
     pub(super) fn render(&self, out: &mut TextEncoder, service: &str) {
-        // Taken first: what they stand for has been counted before.
+        // Copied before the counts, so that a bucket counts the request of its exemplar.
         let exemplars = self.exemplars.all();
         let all: Vec<_> = self
             .collect()
@@ -216,7 +218,7 @@ pub(super) fn write_histogram<E: Display>(
     out.labelled("_count", labels, count);
 }
 
-/// Nanoseconds as seconds, as exact as a double can be.
+/// Converts nanoseconds to seconds, as exactly as a double can be.
 fn seconds(nanos: u128) -> f64 {
     let whole = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
     let rest = u32::try_from(nanos % 1_000_000_000).unwrap_or(0);
@@ -228,7 +230,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_have_one_index_each_and_unmatched_is_0() {
+    fn pattern_has_one_index_and_unmatched_is_0() {
         let metrics = HttpMetrics::new(2);
         assert_eq!(metrics.pattern(0), UNMATCHED);
         let items = metrics.route("/items/{id}");

@@ -7,7 +7,7 @@ pub(super) const LABELS: [&str; 10] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "_OTHER",
 ];
 
-/// The index of a method's label; whatever a client makes up is `_OTHER`.
+/// Returns the index of a method's label. Unknown methods share `_OTHER`.
 pub(crate) fn method_slot(method: &Method) -> u32 {
     match *method {
         Method::GET => 0,
@@ -23,7 +23,7 @@ pub(crate) fn method_slot(method: &Method) -> u32 {
     }
 }
 
-/// A method's label.
+/// Returns a method's label.
 #[cfg(feature = "otlp")]
 pub(crate) fn method_label(method: &Method) -> &'static str {
     LABELS[method_slot(method) as usize]
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_method_has_its_own_label_and_unknown_ones_share_one() {
+    fn known_methods_have_labels_and_unknown_ones_share_one() {
         for label in &LABELS[..9] {
             let method = Method::from_bytes(label.as_bytes()).unwrap();
             assert_eq!(LABELS[method_slot(&method) as usize], *label);

@@ -1,6 +1,6 @@
-//! What the operating system knows of this process, under the names that client libraries use.
+//! Process metrics from the operating system, with the names of the Prometheus client libraries.
 //!
-//! Asked at each scrape. Where `/proc` is missing the metrics are missing too.
+//! They are read at each scrape. Without `/proc` they are missing.
 
 use super::text::TextEncoder;
 
@@ -47,7 +47,7 @@ pub(super) fn render(out: &mut TextEncoder) {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn render(_: &mut TextEncoder) {}
 
-/// A count as a double, which is exact up to 2⁵³.
+/// Converts a count to a double, which is exact up to 2⁵³.
 #[cfg(target_os = "linux")]
 #[expect(
     clippy::cast_precision_loss,

@@ -1,29 +1,29 @@
-//! Heads that failed, by kind.
+//! Kinds of protocol errors, most of them in request heads.
 
 use super::causes::causes;
 
 causes! {
-    /// How a head failed.
+    /// The kind of a protocol error.
     ProtocolError {
-        /// Answered with 400.
+        /// The head is malformed; answered with 400.
         Malformed = "malformed",
-        /// Answered with 431.
+        /// The head is too large; answered with 431.
         HeadTooLarge = "head_too_large",
-        /// Answered with 414.
+        /// The request target is too long; answered with 414.
         UriTooLong = "uri_too_long",
-        /// Not answered: it took longer than `READ_TIMEOUT`.
+        /// The head took longer than `READ_TIMEOUT`; closed without a response.
         HeadTimeout = "head_timeout",
-        /// Not answered: a trusted peer began with something else than a valid PROXY header.
+        /// A trusted peer sent no valid PROXY header; closed without a response.
         ProxyHeader = "proxy_header",
-        /// Not answered: the TLS handshake failed, or took longer than `READ_TIMEOUT`.
+        /// The TLS handshake failed or took longer than `READ_TIMEOUT`; closed without a response.
         TlsHandshake = "tls_handshake",
-        /// Not answered but by GOAWAY: the client broke the rules of HTTP/2.
+        /// An HTTP/2 connection error of the client; answered with GOAWAY.
         Http2 = "http2",
-        /// Not answered but by RST_STREAM: more streams at a time than HTTP/2 allows here.
+        /// The client opened more concurrent HTTP/2 streams than allowed; answered with RST_STREAM.
         RefusedStream = "refused_stream",
-        /// Not answered but by RST_STREAM: a stream broke the rules of HTTP/2.
+        /// An HTTP/2 stream error of the client; answered with RST_STREAM.
         StreamError = "stream_error",
-        /// Not answered: the client ended, or reset, the connection in the middle.
+        /// The client closed or reset the connection within a head.
         Incomplete = "incomplete",
     }
 }

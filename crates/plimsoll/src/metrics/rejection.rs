@@ -1,15 +1,15 @@
-//! Connections that had to go for want of room, by reason.
+//! Reasons for which connections are evicted or rejected at the connection limit.
 
 use super::causes::causes;
 
 causes! {
-    /// Why a connection had to go at `MAX_CONNECTIONS` (contract SRV-4).
+    /// Why a connection was closed at `MAX_CONNECTIONS` (contract SRV-4).
     Rejection {
-        /// It had no complete head yet.
+        /// Evicted: it had no complete request head.
         NoRequest = "no_request",
-        /// It was idle for longest.
+        /// Evicted: it had been idle for the longest time.
         Idle = "idle",
-        /// All others were busy, and so was the reserve.
+        /// Rejected: all connections and the probe reserve were in use.
         Full = "full",
     }
 }

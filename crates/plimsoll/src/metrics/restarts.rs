@@ -1,4 +1,4 @@
-//! Restarts of background workers, by worker.
+//! Restart counters of background workers.
 
 use std::sync::{
     Arc, OnceLock,
@@ -9,20 +9,20 @@ use super::{definition as families, text::TextEncoder};
 
 type WorkerRestarts = (&'static str, AtomicU64);
 
-/// A counter for each background worker, there from the start of the workers on.
+/// A restart counter for each background worker. Counters exist from the start of the workers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Restarts {
     workers: Arc<OnceLock<Box<[WorkerRestarts]>>>,
 }
 
 impl Restarts {
-    /// Names the workers, once.
+    /// Sets the names of the workers. Only the first call has an effect.
     pub(crate) fn define(&self, names: impl Iterator<Item = &'static str>) {
         self.workers
             .get_or_init(|| names.map(|name| (name, AtomicU64::new(0))).collect());
     }
 
-    /// Counts a restart of the worker with this index.
+    /// Counts a restart of a worker, by its index in `define`.
     pub(crate) fn count(&self, index: usize) {
         if let Some((_, restarts)) = self.workers.get().and_then(|workers| workers.get(index)) {
             restarts.fetch_add(1, Ordering::Relaxed);

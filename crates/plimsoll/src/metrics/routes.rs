@@ -1,17 +1,17 @@
-//! Route patterns by index: a list that grows, that nobody locks to read, and that never moves.
+//! Route patterns by index: an append-only list that is read without a lock and never moves items.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use crate::sync::{Mutex, OnceLock, lock};
 
-/// The label of everything that no route matched (contract MET-4).
+/// The label of requests that no route matched (contract MET-4).
 pub(crate) const UNMATCHED: &str = "__unmatched__";
 
-/// The first segment has this many places, each further one twice as many as the one before.
+/// The length of the first segment. Each further segment is twice as long as the one before.
 const FIRST: usize = 64;
 
-/// Enough for four million routes.
+/// The number of segments: enough for four million routes.
 const SEGMENTS: usize = 16;
 
-/// An append-only list. Reading is two loads; appending takes a lock, once in a route's life.
+/// An append-only list. Reading takes two loads; appending takes a lock, once per item.
 #[derive(Debug)]
 pub(super) struct AppendOnly<T> {
     segments: [OnceLock<Box<[OnceLock<T>]>>; SEGMENTS],
@@ -26,40 +26,41 @@ impl<T> AppendOnly<T> {
         }
     }
 
-    /// Segment and place of an index.
-    const fn place(index: usize) -> (usize, usize) {
+    /// The segment of an index, and its position there.
+    const fn position(index: usize) -> (usize, usize) {
         let block = index / FIRST + 1;
         let segment = block.ilog2() as usize;
         (segment, index - FIRST * ((1 << segment) - 1))
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&T> {
-        let (segment, place) = Self::place(index);
-        self.segments.get(segment)?.get()?.get(place)?.get()
+        let (segment, position) = Self::position(index);
+        self.segments.get(segment)?.get()?.get(position)?.get()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         (0..).map_while(|index| self.get(index))
     }
 
-    /// Returns the index of an item that `is_it`, made by `make` if there is none; nothing if the
-    /// list is full.
+    /// Returns the index of the first item that `matches`.
+    ///
+    /// If there is none, the item of `make` is appended. If the list is full, it returns `None`.
     pub(super) fn find_or_push(
         &self,
-        is_it: impl Fn(&T) -> bool,
+        matches: impl Fn(&T) -> bool,
         make: impl FnOnce() -> T,
     ) -> Option<usize> {
-        let mut length = self.length.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = self.iter().position(is_it) {
+        let mut length = lock(&self.length);
+        if let Some(index) = self.iter().position(matches) {
             return Some(index);
         }
-        let (segment, place) = Self::place(*length);
+        let (segment, position) = Self::position(*length);
         let slots = self
             .segments
             .get(segment)?
             .get_or_init(|| (0..FIRST << segment).map(|_| OnceLock::new()).collect());
-        // The place is free: only this function fills places, under the lock, in order.
-        slots.get(place)?.get_or_init(make);
+        // The slot is free: only this function fills slots, in order and under the lock.
+        slots.get(position)?.get_or_init(make);
         *length += 1;
         Some(*length - 1)
     }
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn items_stay_where_they_were_put() {
+    fn items_keep_their_index() {
         let list = AppendOnly::new();
         for number in 0..1000_usize {
             assert_eq!(

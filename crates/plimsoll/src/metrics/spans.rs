@@ -1,4 +1,4 @@
-//! Spans of traces: how many there were, and what became of them.
+//! Counts of trace spans: produced, exported, and dropped by reason.
 
 #[cfg(feature = "otlp")]
 use super::causes::causes;
@@ -6,20 +6,20 @@ use super::{definition as families, text::TextEncoder};
 
 #[cfg(feature = "otlp")]
 causes! {
-    /// Why a span did not arrive.
+    /// Why a span was dropped.
     SpanLoss {
-        /// Too many waited already.
+        /// The export queue was full.
         QueueFull = "queue_full",
-        /// The collector could not be reached, or said that it could not take it now.
+        /// The collector could not be reached, or answered with a temporary error.
         Failed = "failed",
-        /// The collector said that it will not take it.
+        /// The collector rejected the span permanently.
         Refused = "refused",
-        /// The process ended.
+        /// The process ended before the span was exported.
         Shutdown = "shutdown",
     }
 }
 
-/// What has been counted of spans: `exported + dropped = produced` when none is on its way.
+/// The counts of spans. If none is queued or in transit, `exported + dropped = produced`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SpanTotals {
     pub(crate) produced: u64,

@@ -1,8 +1,7 @@
-//! The two text formats: the plain one of Prometheus (0.0.4), and OpenMetrics 1.0.
+//! The encoder of the two text formats: the plain one of Prometheus (0.0.4), and OpenMetrics 1.0.
 //!
-//! They differ in little: OpenMetrics leaves `_total` off in `HELP` and `TYPE`, and ends with
-//! `# EOF`. Bounds of buckets are written alike in both, so that a series keeps its name whichever
-//! format a scraper asks for.
+//! OpenMetrics omits `_total` in `HELP` and `TYPE`, and ends with `# EOF`. Bucket bounds are written
+//! alike in both, so a series has one name in both formats.
 
 use std::fmt::{Display, Write as _};
 
@@ -14,7 +13,7 @@ use super::{
     reader::Scrape as Read,
 };
 
-/// In which format metrics are told.
+/// A text format of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextFormat {
@@ -25,7 +24,10 @@ pub enum TextFormat {
 }
 
 impl TextFormat {
-    /// The format that a request's `Accept` prefers; the plain one unless it names the other.
+    /// Returns the format that the header `Accept` of a request prefers.
+    ///
+    /// It is [`TextFormat::Plain`], unless the header names OpenMetrics with at least the same
+    /// quality.
     #[must_use]
     pub fn negotiate(headers: &HeaderMap) -> Self {
         let mut plain = 0.0_f32;
@@ -55,7 +57,7 @@ impl TextFormat {
         }
     }
 
-    /// The value of `Content-Type`.
+    /// Returns the value of `Content-Type`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -65,27 +67,27 @@ impl TextFormat {
     }
 }
 
-/// Writes families and their samples.
+/// Encodes families and their samples.
 #[derive(Debug)]
 pub(super) struct TextEncoder {
     out: String,
-    exposition: TextFormat,
-    /// The family that samples belong to.
+    format: TextFormat,
+    /// The name of the current family.
     name: &'static str,
 }
 
 impl TextEncoder {
-    pub(super) fn new(exposition: TextFormat) -> Self {
+    pub(super) fn new(format: TextFormat) -> Self {
         Self {
             out: String::with_capacity(16 * 1024),
-            exposition,
+            format,
             name: "",
         }
     }
 
-    /// Begins a family; the samples that follow are its own.
+    /// Begins a family. The following samples are part of it.
     pub(super) fn family(&mut self, family: &FamilyDefinition) {
-        let suffix = match (self.exposition, family.kind) {
+        let suffix = match (self.format, family.kind) {
             (TextFormat::Plain, FamilyKind::Counter) => "_total",
             _ => "",
         };
@@ -96,22 +98,27 @@ impl TextEncoder {
         ));
     }
 
-    /// Adds a sample of the present family.
+    /// Adds a sample of the current family.
     pub(super) fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
         self.labelled(suffix, &Self::labels(labels), value);
     }
 
-    /// Adds a sample whose labels are rendered already.
+    /// Adds a sample of the current family, with encoded labels.
     pub(super) fn labelled(&mut self, suffix: &str, labels: &str, value: impl Display) {
         let name = self.name;
+        self.line(format_args!("{name}{suffix}"), labels, value);
+    }
+
+    /// Adds the line of a sample.
+    fn line(&mut self, name: impl Display, labels: &str, value: impl Display) {
         if labels.is_empty() {
-            self.push(format_args!("{name}{suffix} {value}\n"));
+            self.push(format_args!("{name} {value}\n"));
         } else {
-            self.push(format_args!("{name}{suffix}{{{labels}}} {value}\n"));
+            self.push(format_args!("{name}{{{labels}}} {value}\n"));
         }
     }
 
-    /// Adds the count of a bucket, and in OpenMetrics the request that stands for it.
+    /// Adds the count of a bucket, and in OpenMetrics its exemplar.
     pub(super) fn bucket(
         &mut self,
         labels: &str,
@@ -124,14 +131,14 @@ impl TextEncoder {
             "{name}_bucket{{{labels},le=\"{bound}\"}} {count}"
         ));
         if let Some(exemplar) = exemplar
-            && self.exposition == TextFormat::OpenMetrics
+            && self.format == TextFormat::OpenMetrics
         {
             self.push(format_args!("{exemplar}"));
         }
         self.out.push('\n');
     }
 
-    /// Renders labels, without the braces.
+    /// Encodes labels, without the braces.
     pub(super) fn labels(labels: &[(&str, &str)]) -> String {
         let mut out = String::new();
         for (name, value) in labels {
@@ -153,10 +160,10 @@ impl TextEncoder {
         out
     }
 
-    /// Appends what `prometheus_client` has written, in OpenMetrics, with or without its `# EOF`.
+    /// Appends text of `prometheus_client` in OpenMetrics, with or without its `# EOF`.
     pub(super) fn append_user(&mut self, open_metrics: &str) {
         let lines = open_metrics.lines().filter(|line| *line != "# EOF");
-        match self.exposition {
+        match self.format {
             TextFormat::OpenMetrics => lines.for_each(|line| {
                 self.out.push_str(line);
                 self.out.push('\n');
@@ -165,13 +172,15 @@ impl TextEncoder {
         }
     }
 
-    /// OpenMetrics as plain text: names of counters get their `_total`, types that the plain
-    /// format does not know the nearest that it does, and units and exemplars go.
+    /// Converts OpenMetrics to the plain format.
+    ///
+    /// Counters get `_total` in `HELP` and `TYPE`. Types that the plain format does not have become
+    /// the closest type. Units and exemplars are removed.
     fn append_plain<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
         let mut help = "";
         for line in lines {
             if let Some(rest) = line.strip_prefix("# HELP ") {
-                // Held back: only the type, which comes next, tells the name.
+                // Written with the next line, because the name depends on the type.
                 help = rest.split_once(' ').map_or("", |(_, help)| help);
             } else if let Some(rest) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = rest.split_once(' ').unwrap_or((rest, "unknown"));
@@ -191,15 +200,15 @@ impl TextEncoder {
         }
     }
 
-    /// Appends what another registry has written, once it is read.
+    /// Appends the parsed text of another registry.
     pub(super) fn append_read(&mut self, read: &Read) {
         for family in &read.families {
-            let (name, kind) = match self.exposition {
+            let (name, kind) = match self.format {
                 TextFormat::OpenMetrics => stem(&family.name, family.kind),
                 TextFormat::Plain => (&*family.name, family.kind.as_str()),
             };
             let help = family.help.replace('\\', "\\\\").replace('\n', "\\n");
-            let help = match self.exposition {
+            let help = match self.format {
                 TextFormat::OpenMetrics => help.replace('"', "\\\""),
                 TextFormat::Plain => help,
             };
@@ -207,31 +216,26 @@ impl TextEncoder {
             for sample in &family.samples {
                 let labels = sample.labels.iter();
                 let labels: Vec<_> = labels.map(|(name, value)| (&**name, &**value)).collect();
-                let (name, labels) = (&sample.name, Self::labels(&labels));
-                let value = Number(sample.value);
-                if labels.is_empty() {
-                    self.push(format_args!("{name} {value}\n"));
-                } else {
-                    self.push(format_args!("{name}{{{labels}}} {value}\n"));
-                }
+                let labels = Self::labels(&labels);
+                self.line(&sample.name, &labels, Number(sample.value));
             }
         }
     }
 
     pub(super) fn finish(mut self) -> String {
-        if self.exposition == TextFormat::OpenMetrics {
+        if self.format == TextFormat::OpenMetrics {
             self.out.push_str("# EOF\n");
         }
         self.out
     }
 
     fn push(&mut self, text: std::fmt::Arguments<'_>) {
-        // Writing to a String fails only if a value's own Display does, and ours do not.
+        // Writing to a String fails only if the Display of a value fails, and none here does.
         let _ = self.out.write_fmt(text);
     }
 }
 
-/// A value as both formats write it.
+/// A value in the syntax of both formats.
 struct Number(f64);
 
 impl Display for Number {
@@ -239,13 +243,13 @@ impl Display for Number {
         match self.0 {
             f64::INFINITY => f.write_str("+Inf"),
             f64::NEG_INFINITY => f.write_str("-Inf"),
-            // Rust writes NaN as both formats do.
+            // Rust and both formats write `NaN` alike.
             value => Display::fmt(&value, f),
         }
     }
 }
 
-/// A sample up to its exemplar, which begins with ` # ` outside any label value.
+/// Returns a sample without its exemplar, which begins with ` # ` outside of label values.
 fn without_exemplar(line: &str) -> &str {
     let mut quoted = false;
     let mut escaped = false;
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn open_metrics_is_told_only_to_whoever_prefers_it() {
+    fn open_metrics_is_sent_only_if_preferred() {
         assert_eq!(TextFormat::negotiate(&HeaderMap::new()), TextFormat::Plain);
         negotiate("*/*", TextFormat::Plain);
         negotiate("text/plain;version=0.0.4", TextFormat::Plain);
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_service_counts_is_told_in_the_plain_format_too() {
+    fn service_metrics_are_converted_to_the_plain_format() {
         let open = "# HELP hits Hits.\n# TYPE hits counter\n\
             hits_total{path=\" # \\\" # \"} 3 # {trace=\"x\"} 1.0\n\
             # HELP work Work.\n# TYPE work histogram\n# UNIT work seconds\nwork_count 1\n\

@@ -1,12 +1,13 @@
-//! A service's own metrics, told with the chassis's in one answer.
+//! A service's own metrics, which are served in the same response as the chassis's.
 
-mod make;
+mod constructors;
+mod family;
+mod instrument;
 
 use std::{
     collections::BTreeSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::{
@@ -15,50 +16,72 @@ use prometheus_client::{
     registry::{Metric, Registry},
 };
 
-pub use self::make::{Buckets, LabelSet};
+pub(super) use self::instrument::Instrument;
+pub use self::{
+    family::Family,
+    instrument::{Counter, Gauge, Histogram},
+};
 use super::{
     appended::Appended,
-    bounded::MOST_VALUES,
+    bounded::MAX_VALUES,
     definition::{FAMILIES, FamilyKind, plain_name},
     text::TextEncoder,
 };
 use crate::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicU64, Ordering},
+    lock,
 };
 
-/// Where a service's own metrics are made and registered. Clones share the registry.
+/// Registers a service's own metrics. Clones share the registry.
+///
+/// A service gets it from [`Handle::metrics`](crate::Handle::metrics).
+///
+/// # Examples
 ///
 /// ```
-/// # fn example(metrics: &plimsoll::Metrics) -> Result<(), plimsoll::MetricError> {
-/// let orders = metrics.counter("orders", "Orders placed")?;
-/// let waiting = metrics.gauge("jobs_waiting", "Jobs that wait for a worker")?;
-/// let work = metrics.histogram("job_seconds", "How long a job takes", [0.01, 0.1, 1.0, 10.0])?;
-/// // Values that the service itself chooses.
-/// let mails = metrics.counter_family::<[(&str, &str); 1]>("mails", "Mails sent, by kind")?;
-/// // Values that come from outside: the first 100 of them, and `_other` for the rest.
-/// let calls = metrics.bounded_counter("calls", "Calls, by tenant", "tenant", 100)?;
+/// use plimsoll::metrics::{MetricError, Metrics};
 ///
-/// // Handles are cheap to clone; they belong into the state of the handlers.
-/// orders.inc();
-/// waiting.set(3);
-/// work.observe(0.2);
-/// mails.get_or_create(&[("kind", "welcome")]).inc();
-/// calls.with("acme").inc();
-/// # Ok(())
-/// # }
-/// # example(&plimsoll::Metrics::default()).unwrap();
+/// fn register(metrics: &Metrics) -> Result<(), MetricError> {
+///     let orders = metrics.counter("orders", "Orders placed")?;
+///     let waiting = metrics.gauge("jobs_waiting", "Jobs in the queue")?;
+///     let work = metrics.histogram("job_seconds", "Time of a job", [0.01, 0.1, 1.0, 10.0])?;
+///     // The service chooses the label values.
+///     let mails = metrics.counter_family("mails", "Mails sent, by kind", ["kind"])?;
+///     // Clients choose the label values: 100 values have series, others share `_other`.
+///     let calls = metrics.bounded_counter("calls", "Calls, by tenant", "tenant", 100)?;
+///
+///     // Handles are cheap to clone; keep them in the state of the handlers.
+///     orders.inc();
+///     waiting.set(3);
+///     work.observe(0.2);
+///     mails.with(["welcome"]).inc();
+///     calls.with("acme").inc();
+///     Ok(())
+/// }
+/// # register(&Metrics::default()).unwrap();
 /// ```
 ///
-/// The metrics themselves are those of [`prometheus_client`], which is re-exported so that a
-/// service needs no version of its own; [`Metrics::register`] takes any other of its kind.
+/// # Cost
 ///
-/// What they cost: a counter or a gauge is an atomic number, a histogram takes a lock of its own, a
-/// family a look-up behind a lock that many can read, and a bounded one a look-up without a lock.
-/// A service that counts one thing in every request keeps what a look-up has found.
+/// | metric | an update |
+/// |---|---|
+/// | [`Counter`], [`Gauge`] | one atomic operation |
+/// | [`Histogram`] | a lock of its own |
+/// | [`Family`] | a look-up behind a read lock, then the metric |
+/// | [`BoundedFamily`](super::BoundedFamily) | a look-up without a lock, then the metric |
 ///
-/// A label whose values come from clients makes series without end, unless it is a
-/// [`BoundedFamily`](super::BoundedFamily).
+/// To count one series in every request, keep the handle that a look-up returned.
+///
+/// # Label values
+///
+/// A label whose values come from clients makes an unlimited number of series, unless it is the
+/// label of a [`BoundedFamily`](super::BoundedFamily).
+///
+/// # Other registries
+///
+/// [`Metrics::append_exposition`] adds the text of another registry. With the feature
+/// `prometheus-client`, `Metrics::register` takes any metric of that crate.
 #[derive(Clone, Default)]
 pub struct Metrics {
     inner: Arc<Mutex<Inner>>,
@@ -68,41 +91,63 @@ pub struct Metrics {
 #[derive(Default)]
 struct Inner {
     registry: Registry,
+    /// All names that the metrics have in either text format.
     names: BTreeSet<String>,
-    /// The names in queries of those that fold values, and how often they have.
+    /// Bounded families: the name in queries, and how often a value was folded into `_other`.
     folding: Vec<(String, Arc<AtomicU64>)>,
 }
 
-/// Why a metric was not registered.
+/// An error of the registration of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricError {
-    /// The name is none that Prometheus accepts.
+    /// Prometheus does not accept the name.
     #[error("the metric name {0:?} must begin with a letter and have only letters, digits and _")]
     Name(String),
-    /// The chassis or the service has a metric of that name.
+    /// The chassis or the service already has a metric of that name.
     #[error("there is a metric named {0} already")]
     Taken(String),
-    /// The label is none that Prometheus accepts here.
+    /// Prometheus does not accept the label here.
     #[error(
         "the label {0:?} must begin with a letter or _, have only letters, digits and _, and be \
         none of Prometheus's own (__…, le, quantile)"
     )]
     Label(String),
-    /// The bounds of a histogram's buckets make no buckets.
+    /// The labels of a family contain this one twice.
+    #[error("the label {0:?} is given twice")]
+    RepeatedLabel(String),
+    /// The upper bounds of the buckets are empty, not finite or not increasing.
     #[error("the bounds of a histogram's buckets must be finite numbers that grow, one at least")]
     Buckets,
-    /// A label would have too many values.
-    #[error("a label can have {most} values with series of their own at most, not {0}", most = MOST_VALUES)]
+    /// A bounded family would have too many series.
+    #[error("a label can have {most} values with series of their own at most, not {0}", most = MAX_VALUES)]
     TooManyValues(usize),
 }
 
 impl Metrics {
-    /// Makes `metric` part of `/metrics`. A counter's name may be given with or without `_total`.
+    /// Adds a metric of [`prometheus_client`](super::prometheus_client) to `/metrics`.
+    ///
+    /// The name of a counter may be given with or without `_total`. If a registered metric fails
+    /// or panics, the scrape contains no metric of the service; the chassis's are served.
     ///
     /// # Errors
     ///
-    /// If the name is not valid, or taken.
+    /// Returns an error if the name is not valid or taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use plimsoll::metrics::{MetricError, Metrics, prometheus_client::metrics::gauge::Gauge};
+    ///
+    /// # fn example(metrics: &Metrics) -> Result<(), MetricError> {
+    /// let load = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
+    /// metrics.register("load", "Load of the machine", load.clone())?;
+    /// load.set(0.75);
+    /// # Ok(())
+    /// # }
+    /// # example(&Metrics::default()).unwrap();
+    /// ```
+    #[cfg(feature = "prometheus-client")]
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) -> Result<(), MetricError> {
         self.add(name, help, metric, None)
     }
@@ -110,57 +155,59 @@ impl Metrics {
     /// Appends the metrics of another registry to each scrape.
     ///
     /// At each scrape `write` adds text in the plain format of Prometheus (0.0.4) to an empty
-    /// string. It is served in that format and in OpenMetrics; timestamps are left out. In
-    /// OpenMetrics a counter whose name does not end in `_total` is of type `unknown`.
+    /// string. The text is served in that format and in OpenMetrics, without timestamps. In
+    /// OpenMetrics a counter whose name does not end in `_total` has the type `unknown`.
     ///
-    /// The text is checked: names and labels, the order of lines, histograms, 1 MiB at most. A family
-    /// needs a `TYPE`, and no name of it may belong to another metric of the scrape. Text that does
-    /// not pass, or a panic, costs all of this text and nothing else of the scrape. It is counted in
-    /// `metrics_expositions_dropped_total`, and the first time logged as
-    /// `metrics_exposition_dropped`.
+    /// # Checks
     ///
-    /// `write` runs on the thread that answers the scrape: it must not block.
+    /// The text is checked: names and labels, the order of lines, histograms, at most 1 MiB. A
+    /// family needs a `TYPE`, and its names must not collide with other metrics of the scrape.
+    ///
+    /// If the text is rejected or `write` panics, this text is dropped as a whole; the rest of the
+    /// scrape is served. `metrics_expositions_dropped_total` counts it, and the first time is
+    /// logged as `metrics_exposition_dropped`.
+    ///
+    /// `write` runs on the thread that answers the scrape, so it must not block.
+    ///
+    /// # Examples
     ///
     /// The registry of the crate `prometheus`:
     ///
     /// ```
-    /// # fn example(metrics: &plimsoll::Metrics) {
+    /// # fn example(metrics: &plimsoll::metrics::Metrics) {
     /// metrics.append_exposition(|out| {
     ///     let families = prometheus::gather();
-    ///     // What cannot be encoded is missing from this scrape.
+    ///     // Families that cannot be encoded are missing from this scrape.
     ///     let _ = prometheus::TextEncoder::new().encode_utf8(&families, out);
     /// });
     /// # }
-    /// # example(&plimsoll::Metrics::default());
+    /// # example(&plimsoll::metrics::Metrics::default());
     /// ```
     ///
     /// The recorder of the crate `metrics`:
     ///
     /// ```
-    /// # fn example(metrics: &plimsoll::Metrics) -> Result<(), Box<dyn std::error::Error>> {
+    /// # fn example(metrics: &plimsoll::metrics::Metrics) -> Result<(), Box<dyn std::error::Error>> {
     /// let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     /// let handle = recorder.handle();
     /// metrics::set_global_recorder(recorder)?;
-    /// // The exporter bounds its memory only if it is asked to.
     /// metrics.append_exposition(move |out| {
+    ///     // Without upkeep, the exporter keeps every sample of its histograms.
     ///     handle.run_upkeep();
     ///     out.push_str(&handle.render());
     /// });
     /// # Ok(())
     /// # }
-    /// # example(&plimsoll::Metrics::default()).unwrap();
+    /// # example(&plimsoll::metrics::Metrics::default()).unwrap();
     /// ```
     pub fn append_exposition(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
         self.appended.add(Box::new(write));
     }
 
-    /// Writes the metrics of other registries.
+    /// Appends the text of other registries.
     pub(super) fn render_appended(&self, out: &mut TextEncoder, log: &dyn Fn(&dyn fmt::Display)) {
-        let ours = FAMILIES
-            .iter()
-            .flat_map(|family| shown(family.name, family.kind.as_str()));
-        let mut taken: BTreeSet<String> = ours.collect();
-        taken.extend(self.lock().names.iter().cloned());
+        let mut taken: BTreeSet<String> = chassis_names().collect();
+        taken.extend(lock(&self.inner).names.iter().cloned());
         self.appended.render(out, taken, log);
     }
 
@@ -181,18 +228,15 @@ impl Metrics {
         if !valid {
             return Err(MetricError::Name(name.to_owned()));
         }
-        let shown = shown(stem, metric.metric_type().as_str());
-        let mut inner = self.lock();
-        let ours = FAMILIES
-            .iter()
-            .flat_map(|family| self::shown(family.name, family.kind.as_str()));
-        if ours
+        let names = sample_names(stem, metric.metric_type().as_str());
+        let mut inner = lock(&self.inner);
+        if chassis_names()
             .chain(inner.names.iter().cloned())
-            .any(|taken| shown.contains(&taken))
+            .any(|taken| names.contains(&taken))
         {
             return Err(MetricError::Taken(name.to_owned()));
         }
-        inner.names.extend(shown);
+        inner.names.extend(names);
         if let Some(folded) = folded {
             let kind = match metric.metric_type() {
                 MetricType::Counter => FamilyKind::Counter,
@@ -200,7 +244,7 @@ impl Metrics {
             };
             inner.folding.push((plain_name(stem, kind), folded));
         }
-        // The registry writes the text as it is, and ends it with a full stop.
+        // The registry does not escape the text, and appends a full stop.
         let help = help.replace(['\n', '\r'], " ").replace('\\', "\\\\");
         inner
             .registry
@@ -208,12 +252,12 @@ impl Metrics {
         Ok(())
     }
 
-    /// All of them in OpenMetrics.
+    /// Renders the service's metrics in OpenMetrics.
     pub(super) fn render(&self) -> String {
         let mut out = String::new();
-        let inner = self.lock();
-        // Only a metric of the service's own can fail or panic: then all of them tell nothing, and
-        // those of the chassis are told all the same. What was begun of the text is thrown away.
+        let inner = lock(&self.inner);
+        // A metric that the service implements may fail or panic while it is encoded. Then the
+        // text is dropped, so the scrape contains the chassis's metrics only.
         let encode = AssertUnwindSafe(|| text::encode(&mut out, &inner.registry));
         if !matches!(catch_unwind(encode), Ok(Ok(()))) {
             out.clear();
@@ -221,21 +265,24 @@ impl Metrics {
         out
     }
 
-    /// The metrics that fold values of a label, and how often each has done so.
+    /// The bounded families, and how often each has folded a value into `_other`.
     pub(super) fn folded(&self) -> Vec<(String, u64)> {
         let count = |(name, count): &(String, Arc<AtomicU64>)| {
             (name.clone(), count.load(Ordering::Relaxed))
         };
-        self.lock().folding.iter().map(count).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner).folding.iter().map(count).collect()
     }
 }
 
-/// All names that a metric shows in either format: no two metrics may share one.
-pub(super) fn shown(stem: &str, kind: &str) -> Vec<String> {
+/// All names of the chassis's metrics in either text format.
+fn chassis_names() -> impl Iterator<Item = String> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| sample_names(family.name, family.kind.as_str()))
+}
+
+/// All names of a metric in either text format. No two metrics may share one.
+pub(super) fn sample_names(stem: &str, kind: &str) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         "counter" => &["", "_total"],
         "histogram" => &["", "_bucket", "_sum", "_count"],
@@ -252,29 +299,22 @@ pub(super) fn shown(stem: &str, kind: &str) -> Vec<String> {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics")
-            .field("names", &self.lock().names)
+            .field("names", &lock(&self.inner).names)
             .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::{
-        encoding::{EncodeMetric, MetricEncoder},
-        metrics::{counter::Counter, gauge::Gauge},
-    };
+    use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 
     use super::*;
 
     #[test]
-    fn counters_are_named_with_or_without_their_suffix() {
+    fn counter_name_may_have_its_suffix() {
         let metrics = Metrics::default();
-        metrics
-            .register("orders_total", "Orders.", Counter::<u64>::default())
-            .unwrap();
-        metrics
-            .register("refunds", "Refunds", Counter::<u64>::default())
-            .unwrap();
+        metrics.counter("orders_total", "Orders.").unwrap();
+        metrics.counter("refunds", "Refunds").unwrap();
         let text = metrics.render();
         assert!(
             text.contains("orders_total 0") && text.contains("refunds_total 0"),
@@ -287,9 +327,9 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_taken_or_impossible_are_refused() {
+    fn taken_and_invalid_names_are_rejected() {
         let metrics = Metrics::default();
-        let register = |name| metrics.register(name, "help", Gauge::<i64>::default());
+        let register = |name| metrics.gauge(name, "help").map(drop);
         assert_eq!(register("queue"), Ok(()));
         assert_eq!(
             register("queue"),
@@ -305,22 +345,20 @@ mod tests {
     }
 
     #[test]
-    fn no_two_metrics_share_a_name_in_either_format() {
+    fn metrics_share_no_name_in_either_format() {
         let metrics = Metrics::default();
-        let gauge = |name| metrics.register(name, "help", Gauge::<i64>::default());
+        let gauge = |name| metrics.gauge(name, "help").map(drop);
         assert!(
             gauge("http_requests_total").is_err()
                 && gauge("http_request_duration_seconds_sum").is_err()
         );
-        metrics
-            .register("orders", "Orders", Counter::<u64>::default())
-            .unwrap();
+        metrics.counter("orders", "Orders").unwrap();
         assert!(gauge("orders_total").is_err());
         assert_eq!(gauge("orders_open"), Ok(()));
     }
 
     #[test]
-    fn a_metric_that_panics_or_fails_tells_nothing_and_does_no_harm() {
+    fn broken_metric_empties_the_text_of_the_service() {
         #[derive(Debug)]
         struct Broken {
             panics: bool,
@@ -346,11 +384,9 @@ mod tests {
     }
 
     #[test]
-    fn a_help_text_stays_on_its_line() {
+    fn help_text_is_one_line() {
         let metrics = Metrics::default();
-        metrics
-            .register("queue", "a\nb\\c", Gauge::<i64>::default())
-            .unwrap();
+        metrics.gauge("queue", "a\nb\\c").unwrap();
         assert!(
             metrics.render().contains("# HELP queue a b\\\\c.\n"),
             "{}",

@@ -17,7 +17,7 @@ use axum::{
 };
 use harness::{Process, Scrape, eventually, timed};
 use http_body_util::BodyExt as _;
-use plimsoll::{App, TextFormat, build_info, config::Environment, telemetry::Output};
+use plimsoll::{App, build_info, config::Environment, metrics::TextFormat, telemetry::Output};
 use tower::ServiceExt as _;
 
 use crate::{

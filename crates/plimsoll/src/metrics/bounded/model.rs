@@ -1,13 +1,12 @@
-//! A model of a bounded family: values that come at the same moment, in every order that comes up.
-
-use prometheus_client::metrics::counter::Counter;
+//! A model of a bounded family: threads that add values concurrently, in many orders.
 
 use super::*;
+use crate::metrics::Counter;
 
 #[test]
-fn model_series_are_bounded_and_a_value_keeps_its_own() {
+fn model_bounds_series_and_keeps_the_series_of_a_value() {
     crate::sync::check(|| {
-        let family: BoundedFamily<Counter> = BoundedFamily::new("tenant", 2, Counter::default);
+        let family: BoundedFamily<Counter> = BoundedFamily::new("tenant", 2, Counter::new);
         let threads: Vec<_> = [["a", "b", "a"], ["b", "c", "b"], ["c", "a", "c"]]
             .into_iter()
             .map(|values| {

@@ -1,31 +1,30 @@
-//! Never more series than the maximum and one, and nothing lost.
+//! Tests of label bounding: at most the maximum plus one series, and no lost update.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Barrier,
 };
 
-use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    metrics::{Gauges, Metrics, Registry, TextFormat, text::TextEncoder},
+    metrics::{Counter, Gauge, Gauges, Metrics, Registry, TextFormat, text::TextEncoder},
     testing,
 };
 
-fn counters(most_values: usize) -> BoundedFamily<Counter> {
-    BoundedFamily::new("tenant", most_values, Counter::default)
+fn counters(max_values: usize) -> BoundedFamily<Counter> {
+    BoundedFamily::new("tenant", max_values, Counter::new)
 }
 
-/// The count of every series, as a scrape tells it.
+/// The count of every series in a scrape.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "a count is whole and small"
 )]
 fn scrape(family: &BoundedFamily<Counter>) -> BTreeMap<String, u64> {
     let metrics = Metrics::default();
-    metrics.register("hits", "Hits", family.clone()).unwrap();
+    metrics.registered("hits", "Hits", family.clone()).unwrap();
     let mut out = TextEncoder::new(TextFormat::Plain);
     out.append_user(&metrics.render());
     let parsed = testing::Scrape::parse(&out.finish()).unwrap();
@@ -50,7 +49,7 @@ fn values_beyond_the_maximum_share_one_series() {
 }
 
 #[test]
-fn the_series_for_the_rest_is_there_from_the_start() {
+fn other_series_exists_from_the_start() {
     assert_eq!(
         scrape(&counters(2)),
         BTreeMap::from([("_other".to_owned(), 0)])
@@ -58,24 +57,24 @@ fn the_series_for_the_rest_is_there_from_the_start() {
 }
 
 #[test]
-fn a_maximum_of_none_folds_everything() {
+fn maximum_of_zero_folds_all_values() {
     let family = counters(0);
     family.with("a").inc();
     assert_eq!(scrape(&family), BTreeMap::from([("_other".to_owned(), 1)]));
 }
 
 #[test]
-fn a_value_of_any_length_costs_no_memory() {
+fn long_values_are_folded() {
     let family = counters(2);
-    family.with(&"x".repeat(LONGEST_VALUE + 1)).inc();
-    family.with(&"x".repeat(LONGEST_VALUE)).inc();
+    family.with(&"x".repeat(MAX_VALUE_LENGTH + 1)).inc();
+    family.with(&"x".repeat(MAX_VALUE_LENGTH)).inc();
     assert_eq!(scrape(&family).len(), 2);
     assert_eq!(family.folded().load(Ordering::Relaxed), 1);
 }
 
 #[test]
-fn what_was_added_to_a_gauge_is_taken_from_the_same_series() {
-    let family: BoundedFamily<Gauge> = BoundedFamily::new("peer", 1, Gauge::default);
+fn gauge_value_keeps_its_series() {
+    let family: BoundedFamily<Gauge> = BoundedFamily::new("peer", 1, Gauge::new);
     for value in ["a", "b", "c"] {
         family.with(value).inc();
     }
@@ -87,14 +86,14 @@ fn what_was_added_to_a_gauge_is_taken_from_the_same_series() {
 }
 
 #[test]
-fn folded_values_are_a_metric_of_the_chassis_once_there_is_a_bounded_one() {
+fn folded_count_appears_with_the_first_bounded_metric() {
     let registry = Registry::new(crate::BuildInfo::new("s", "1", "t"), 1, Vec::new());
     let render = || {
         let gauges = Gauges {
             log: crate::telemetry::Totals::default(),
             states: Vec::new(),
             hooked_panics: 0,
-            silences: Vec::new(),
+            heartbeat_ages: Vec::new(),
             slots: None,
             spans: None,
         };
@@ -122,19 +121,19 @@ fn folded_values_are_a_metric_of_the_chassis_once_there_is_a_bounded_one() {
 
 proptest! {
     #[test]
-    fn whatever_values_come_series_are_bounded_and_nothing_is_lost(
-        most_values in 0_usize..12,
+    fn any_values_keep_series_bounded_and_counts_exact(
+        max_values in 0_usize..12,
         values in proptest::collection::vec("[a-c]{0,2}|\\PC{0,4}|[\\x00-\\x1f\"\\\\]{1,3}|_other", 0..200),
         threads in 1_usize..5,
     ) {
-        let family = counters(most_values);
+        let family = counters(max_values);
         let start = Barrier::new(threads);
         std::thread::scope(|scope| {
             for thread in 0..threads {
                 let (family, values, start) = (&family, &values, &start);
                 scope.spawn(move || {
                     start.wait();
-                    // Each begins elsewhere, so that they want to add different values first.
+                    // Each thread starts at another value, so that additions collide.
                     let (before, after) = values.split_at(values.len() * thread / threads);
                     for value in after.iter().chain(before) {
                         family.with(value).inc();
@@ -144,12 +143,12 @@ proptest! {
         });
         let series = scrape(&family);
         let different: BTreeSet<_> = values.iter().filter(|value| *value != OTHER).collect();
-        prop_assert_eq!(series.len(), different.len().min(most_values) + 1);
+        prop_assert_eq!(series.len(), different.len().min(max_values) + 1);
         prop_assert_eq!(series.values().sum::<u64>(), (values.len() * threads) as u64);
         prop_assert_eq!(series[OTHER], family.folded().load(Ordering::Relaxed));
         for (value, count) in series.iter().filter(|(value, _)| *value != OTHER) {
-            let said = values.iter().filter(|said| *said == value).count() * threads;
-            prop_assert_eq!(*count, said as u64, "{:?}", value);
+            let expected = values.iter().filter(|other| *other == value).count() * threads;
+            prop_assert_eq!(*count, expected as u64, "{:?}", value);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Models of the cells: threads that count while a scrape looks, in every order that comes up.
+//! A model of the cells: threads that count during a scrape, in many orders.
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::sync::Arc;
 
-/// More series than one link holds, so that links are added while others look.
+/// More series than one link holds, so that links are added during a scrape.
 const STATUSES: u16 = 5;
 
 fn counts(series: &Series) -> BTreeMap<u16, u64> {
@@ -19,7 +19,7 @@ fn counts(series: &Series) -> BTreeMap<u16, u64> {
 }
 
 #[test]
-fn model_no_count_is_lost_and_none_goes_back_while_it_is_scraped() {
+fn model_counts_are_exact_and_never_fall_in_a_scrape() {
     crate::sync::check(|| {
         let series = Arc::new(Series::default());
         let threads: Vec<_> = (0..2)
@@ -27,7 +27,7 @@ fn model_no_count_is_lost_and_none_goes_back_while_it_is_scraped() {
                 let series = Arc::clone(&series);
                 shuttle::thread::spawn(move || {
                     for index in 0..STATUSES {
-                        // One begins with what the other ends with.
+                        // The threads count the statuses in opposite orders.
                         let index = if thread == 0 {
                             index
                         } else {
@@ -42,7 +42,7 @@ fn model_no_count_is_lost_and_none_goes_back_while_it_is_scraped() {
         for _ in 0..2 {
             let now = counts(&series);
             for (status, count) in before {
-                assert!(now.get(&status) >= Some(&count), "{status} went back");
+                assert!(now.get(&status) >= Some(&count), "{status} has decreased");
             }
             before = now;
         }

@@ -1,5 +1,6 @@
-//! Stands in the place of `exemplars.rs` in builds without the feature `otlp`: no request is
-//! recorded, so none stands for its bucket.
+//! Replaces `exemplars.rs` in builds without the feature `otlp`.
+//!
+//! There no request is recorded, so no bucket has an exemplar.
 
 use super::RouteId;
 

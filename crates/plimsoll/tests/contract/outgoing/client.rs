@@ -254,7 +254,9 @@ async fn a_call_that_is_not_recorded_is_no_span() {
         ("OTEL_TRACES_SAMPLER", "always_off"),
     ];
     let chassis = ask_at_once(&settings, StatusCode::OK).await;
-    let text = chassis.layer().metrics(plimsoll::TextFormat::Plain);
+    let text = chassis
+        .layer()
+        .metrics(plimsoll::metrics::TextFormat::Plain);
     let labels = "{peer=\"back\",method=\"_OTHER\",status=\"200\"}";
     assert!(text.contains(&format!("http_client_requests_total{labels} 1\n")));
     assert!(text.contains("\ntrace_spans_total 0\n"), "{text}");
