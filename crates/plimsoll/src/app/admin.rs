@@ -1,7 +1,7 @@
 //! The admin listener: probes and metrics on a thread and a runtime of their own.
 //!
-//! Workers that are busy, stuck or draining do not hold it up. It answers from the moment its
-//! address is bound, before set-up, to the last record.
+//! Workers that are busy, stuck or draining do not delay it. It answers from before set-up until the
+//! last log record.
 
 use std::{
     io,
@@ -16,21 +16,24 @@ use std::{
 use axum::Router;
 use tokio::runtime::Builder;
 
-use super::{Prepared, StartError, exit::StartFailure};
+use super::exit::StartFailure;
 use crate::{
-    config::{InfraEndpoints, ListenAddr, Settings},
-    edge::{Edge, EndpointSet, Routes},
+    config::{Config, InfraEndpoints, ListenAddr},
+    edge::{Edge, EdgeState, EndpointSet, Routes},
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
+    metrics::Registry,
     server::{AcceptConfig, Bound},
+    telemetry::Log,
 };
 
-/// Enough for every scraper and probe there is; whoever opens more makes room for others.
+/// The limit of open connections, which suffices for scrapers and probes. Above it, idle connections
+/// are evicted.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long the thread may take to end; it runs nothing of the service's own.
+/// How long the thread may take to end. It runs no code of the service.
 const END_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The listener's thread. Dropping this ends it, cuts its connections off and gives its address back.
+/// The admin listener and its thread. Dropping it closes its connections and releases its address.
 #[derive(Debug)]
 pub(super) struct AdminListener {
     connections: Arc<ConnectionTracker>,
@@ -39,68 +42,65 @@ pub(super) struct AdminListener {
 }
 
 impl AdminListener {
-    /// Listens on `addr`.
+    /// Binds `addr`, and answers probes and scrapes there.
     ///
     /// # Errors
     ///
-    /// If the address is taken, or there is no thread or runtime to be had.
-    pub(super) fn start<S: Settings>(
+    /// If the address is in use, or the thread or its runtime cannot be created.
+    pub(super) fn start(
         addr: &ListenAddr,
-        service: &Prepared<S>,
-    ) -> Result<Self, StartError> {
+        config: &Config,
+        edge: Arc<EdgeState>,
+        registry: Arc<Registry>,
+        log: Log,
+    ) -> Result<Self, StartFailure> {
         let bound = Bound::bind(addr).map_err(StartFailure::Bind)?;
-        let config = service.config();
         let connections = Arc::new(ConnectionTracker::new());
         let endpoints = match config.infra_endpoints {
             InfraEndpoints::Main => EndpointSet::NONE,
             _ => EndpointSet::ALL,
         };
         let acceptor = AcceptConfig {
-            edge: Edge::new(
-                Routes::new(Router::new(), &service.registry),
-                Arc::clone(&service.edge),
-                endpoints,
-            ),
+            edge: Edge::new(Routes::new(Router::new(), &registry), edge, endpoints),
             connections: Arc::clone(&connections),
-            registry: Arc::clone(&service.registry),
-            log: service.log().clone(),
+            registry,
+            log,
             read_timeout: config.read_timeout,
             idle_timeout: config.idle_timeout,
             write_timeout: config.write_timeout,
             max_connections: MAX_CONNECTIONS,
-            // None of it is for whoever reaches this listener, and its one thread is no worker.
+            // The main listener's features are off here, and the one thread is not a worker.
             proxies: None,
             tls: None,
             http2_cleartext: false,
             heartbeats: Heartbeats::start(&[]),
         };
-        let system = |source| StartFailure::System {
-            what: "admin thread",
-            source,
-        };
-        let over = connections.reached(DrainStage::Cut);
-        let (ends, ended) = sync_channel(0);
-        let (runs, running) = sync_channel(1);
-        // The runtime is made and dropped on its own thread: dropping one inside another is a panic.
+        let system = || StartFailure::system("admin thread");
+        let cut = connections.reached(DrainStage::Cut);
+        let (end_sender, ended) = sync_channel(0);
+        let (runtime_sender, runtime) = sync_channel(1);
+        // The runtime is created and dropped on its own thread: dropping it inside another one panics.
         thread::Builder::new()
             .name("admin".to_owned())
             .spawn(move || {
                 let runtime = match Builder::new_current_thread().enable_all().build() {
                     Ok(runtime) => runtime,
-                    Err(error) => return drop(runs.send(Err(error))),
+                    Err(error) => return drop(runtime_sender.send(Err(error))),
                 };
-                if runs.send(Ok(runtime.handle().clone())).is_ok() {
-                    runtime.block_on(over);
+                if runtime_sender.send(Ok(runtime.handle().clone())).is_ok() {
+                    runtime.block_on(cut);
                 }
-                // With it goes the listener.
+                // Dropping the runtime closes the listener.
                 drop(runtime);
-                drop(ends);
+                drop(end_sender);
             })
-            .map_err(system)?;
+            .map_err(system())?;
         let admin = Self { connections, ended };
-        // The thread says something, whatever happens to it.
-        let gone = || Err(io::ErrorKind::BrokenPipe.into());
-        let runtime = running.recv().unwrap_or_else(|_| gone()).map_err(system)?;
+        // An error means that the thread has panicked.
+        let runtime = runtime
+            .recv()
+            .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+            .map_err(system())?;
         acceptor
             .start(bound, vec![runtime])
             .map_err(StartFailure::Bind)?;
@@ -111,7 +111,7 @@ impl AdminListener {
 impl Drop for AdminListener {
     fn drop(&mut self) {
         self.connections.enter_stage(DrainStage::Cut);
-        // Nothing is ever sent: it is over when the other side is gone.
+        // Nothing is sent: the call returns when the thread drops its end of the channel.
         let _ = self.ended.recv_timeout(END_TIMEOUT);
     }
 }

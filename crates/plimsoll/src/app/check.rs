@@ -1,6 +1,6 @@
-//! `--check-config`: everything that a start with these settings would reject, warn about or note.
+//! `--check-config`: reports what a start with these settings would reject or warn about.
 //!
-//! Nothing is bound and no set-up runs, so an address in use and a clash of routes stay unknown.
+//! It binds no address and runs no set-up. An address in use and clashing routes are thus not found.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -11,18 +11,18 @@ use crate::{
     otlp::Tracer,
 };
 
-/// What was found.
+/// The result of `--check-config`.
 #[derive(Debug, Default)]
 pub(super) struct CheckFindings {
-    /// The settings in force, and what follows from them.
+    /// The values of the settings, and the limits that follow from them.
     pub(super) report: String,
-    /// What a start would reject, a line each.
+    /// The errors that a start would reject, one in each line.
     pub(super) problems: String,
-    /// What a start would warn about or note, a line each.
+    /// The warnings and notes that a start would log, one in each line.
     pub(super) notes: String,
 }
 
-/// Looks at settings that are valid by themselves. Reads the files that they name.
+/// Checks settings whose values are valid. Reads the files that they name.
 ///
 /// `hard_limit` is the longest time from the signal to the exit.
 pub(super) fn check<S>(loaded: &Loaded<S>, hard_limit: Duration) -> CheckFindings {
@@ -31,7 +31,7 @@ pub(super) fn check<S>(loaded: &Loaded<S>, hard_limit: Duration) -> CheckFinding
         report: loaded.report.check_report(),
         ..CheckFindings::default()
     };
-    // Writing to a string does not fail.
+    // Writing to a `String` does not fail.
     if let Err(error) = tls::check(config) {
         let _ = writeln!(findings.problems, "{}", chain(&error));
     }
@@ -40,7 +40,7 @@ pub(super) fn check<S>(loaded: &Loaded<S>, hard_limit: Duration) -> CheckFinding
     }
     let memory = BodyMemory::of(config);
     let _ = writeln!(findings.report, "# {memory}");
-    // The last line, where scripts of deployments find it (contract LIFE-10).
+    // The last line, because deployment scripts read it there (contract LIFE-10).
     let limit = duration_text(hard_limit);
     let _ = writeln!(findings.report, "# hard limit: {limit}");
     if memory.exceeds_limit() {

@@ -1,8 +1,8 @@
-//! The command line: four flags and a sub-command, of which a service needs none.
+//! Parses the command line: flags and the sub-command `healthcheck`, all optional.
 
 use std::{ffi::OsString, path::PathBuf};
 
-/// What the process was asked to do.
+/// The command that the arguments select.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Serve { env_file: Option<PathBuf> },
@@ -12,11 +12,11 @@ pub(super) enum Command {
     Version,
 }
 
-/// Understands the arguments, without the program's own name.
+/// Parses the arguments, without the program's own name.
 ///
 /// # Errors
 ///
-/// A sentence for the person who typed them.
+/// A message for stderr, if an argument is unknown or incomplete.
 pub(super) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command, String> {
     let mut env_file = None;
     let mut check_config = false;
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_are_understood_or_named() {
+    fn arguments_are_parsed_or_rejected() {
         let file = || Some(PathBuf::from("a.env"));
         assert_eq!(parsed(&[]), Ok(Command::Serve { env_file: None }));
         assert_eq!(

@@ -1,14 +1,13 @@
 //! Start-up connections: an async constructor that is retried until it succeeds.
 //!
-//! Services and their databases start together, in any order. A process that exits because its
-//! database is not there yet restarts after the back-off of the orchestrator, minutes later; one that
-//! retries is up within seconds.
+//! Services and their databases start in any order. If a process exits because its database does not
+//! answer yet, the orchestrator restarts it after a backoff of minutes. A retry succeeds within seconds.
 
 use std::{fmt, pin::Pin, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
-use super::SetupError;
+use super::exit::SetupError;
 use crate::{
     config::{Level, duration_text},
     error::chain,
@@ -19,12 +18,12 @@ use crate::{
 /// The longest delay before a retry.
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
-/// The most bytes of an error that are logged.
+/// The longest error text that is logged, in bytes.
 const MAX_ERROR: usize = 256;
 
 /// Retries an async constructor until it succeeds. Made by
 /// [`Handle::connect`](crate::Handle::connect).
-#[must_use = "nothing is connected until it is awaited"]
+#[must_use = "does nothing until it is awaited"]
 pub struct Connect<F> {
     name: String,
     log: Log,
@@ -32,13 +31,13 @@ pub struct Connect<F> {
     limit: Option<Duration>,
 }
 
-/// A start-up connection did not succeed within its limit.
+/// A start-up connection that did not succeed within its limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{name} was not reached within {}: {last}", duration_text(*limit))]
 pub struct ConnectError {
     name: String,
     limit: Duration,
-    /// The error of the last attempt, without secrets.
+    /// The error of the last attempt, with passwords masked.
     last: String,
 }
 
@@ -52,7 +51,7 @@ impl<F> Connect<F> {
         }
     }
 
-    /// Limits the time of all attempts together; an attempt that runs at that moment is cancelled.
+    /// Limits the total time of all attempts. An attempt in progress is cancelled at the limit.
     ///
     /// The default is no limit.
     pub fn within(mut self, limit: Duration) -> Self {

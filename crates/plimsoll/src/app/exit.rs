@@ -1,19 +1,22 @@
-//! How a service failed to start, and what its process ends with.
+//! Start errors and exit statuses.
 
 use std::{
+    error::Error,
     io,
     process::{ExitCode, Termination},
     time::Duration,
 };
 
-use super::SetupError;
 use crate::{
     background::WorkerError,
     config::{ConfigErrors, duration_text},
     server::BindError,
 };
 
-/// Why a service did not start.
+/// The error type of set-up.
+pub type SetupError = Box<dyn Error + Send + Sync>;
+
+/// An error that prevented a service from starting.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct StartError(#[from] StartFailure);
@@ -73,8 +76,15 @@ pub(super) enum StartFailure {
     },
 }
 
+impl StartFailure {
+    /// Returns a function that makes an error of the operating system a start failure.
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
 impl StartError {
-    /// The mistakes in the settings, if that is what it was.
+    /// Returns the configuration errors, if these are the cause.
     #[must_use]
     pub fn config_errors(&self) -> Option<&ConfigErrors> {
         match &self.0 {
@@ -83,7 +93,7 @@ impl StartError {
         }
     }
 
-    /// [`ConfigErrors::EXIT_STATUS`] (`EX_CONFIG` of sysexits) for mistakes in the settings, else 1.
+    /// Returns [`ConfigErrors::EXIT_STATUS`] (`EX_CONFIG` of sysexits) for configuration errors, else 1.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         if self.config_errors().is_some() {
@@ -94,15 +104,15 @@ impl StartError {
     }
 }
 
-/// The status that the process ends with. `main` returns it.
+/// The exit status of the process. `main` returns it.
 ///
 /// | status | meaning |
 /// |---|---|
-/// | 0 | ended as asked, and nothing was cut off |
-/// | 1 | did not start, or an unhealthy `healthcheck` |
-/// | 3 | ended as asked, but requests or hooks had to be cut off |
-/// | 64 | the command line was not understood |
-/// | 78 | the settings are wrong |
+/// | 0 | shut down, and nothing was cut off |
+/// | 1 | the start failed, or `healthcheck` found the service unhealthy |
+/// | 3 | shut down, but requests, background workers or hooks were cut off |
+/// | 64 | an argument is unknown |
+/// | 78 | the settings are invalid |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "return it from `main`"]
 pub struct Exit(pub(super) u8);
@@ -112,7 +122,7 @@ impl Exit {
     pub(super) const FAILURE: Self = Self(1);
     pub(super) const USAGE: Self = Self(64);
 
-    /// The status as a number.
+    /// Returns the status as a number.
     #[must_use]
     pub const fn status(self) -> u8 {
         self.0

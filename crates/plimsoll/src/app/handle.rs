@@ -1,13 +1,12 @@
-//! What set-up gets from the service.
+//! The handle of a service, which set-up receives.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use super::{Connect, SetupError};
+use super::{connect::Connect, exit::SetupError};
 use crate::{
     background::{BackgroundWorkers, Worker},
     config::Config,
-    lifecycle::Hooks,
-    lifecycle::Readiness,
+    lifecycle::{Hooks, Readiness},
     metrics::Metrics,
     shutdown::ShutdownToken,
     telemetry::Log,
@@ -15,7 +14,7 @@ use crate::{
 #[cfg(feature = "client")]
 use crate::{metrics::Registry, otlp::Tracer};
 
-/// The running service, as its set-up and its handlers see it. Clones are the same service.
+/// Gives set-up and handlers access to the service. Clones refer to the same service.
 #[derive(Debug)]
 pub struct Handle<S = ()> {
     pub(super) config: Arc<Config>,
@@ -30,7 +29,7 @@ pub struct Handle<S = ()> {
     pub(super) clients: ClientMetrics,
 }
 
-/// What a layer for clients needs of the service.
+/// The parts of the service that client layers use.
 #[cfg(feature = "client")]
 #[derive(Debug, Clone)]
 pub(super) struct ClientMetrics {
@@ -39,34 +38,34 @@ pub(super) struct ClientMetrics {
 }
 
 impl<S> Handle<S> {
-    /// The chassis's settings.
+    /// Returns the chassis's settings.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// The service's own settings.
+    /// Returns the service's own settings.
     #[must_use]
     pub fn settings(&self) -> &S {
         &self.settings
     }
 
-    /// The switch of readiness.
+    /// Returns the readiness switch.
     #[must_use]
     pub fn readiness(&self) -> &Readiness {
         &self.readiness
     }
 
-    /// Where the service registers metrics of its own.
+    /// Returns the registry of the service's own metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Makes a layer for an HTTP client of the service, whose calls are labelled with `peer`.
+    /// Creates a layer for an HTTP client of the service. Metrics label its calls with `peer`.
     ///
-    /// `peer` is a name for the other service, such as `inventory`. The first 100 names have series
-    /// of their own in the metrics, and all others share `_other`.
+    /// `peer` is the name of the other service, such as `inventory`. The first 100 names have their own
+    /// metric series, and all others share `_other`.
     ///
     /// ```
     /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
@@ -88,30 +87,31 @@ impl<S> Handle<S> {
         crate::ClientLayer::new(registry, tracer, peer)
     }
 
-    /// The service's log.
+    /// Returns the service's log.
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// Tells work without an end of its own when to go: event streams, WebSockets, consumers.
+    /// Returns a token that signals the shutdown to event streams, WebSockets and queue consumers.
     #[must_use]
     pub fn shutdown_token(&self) -> ShutdownToken {
         self.shutdown.clone()
     }
 
-    /// Runs a background worker: a task beside the requests, which is restarted when it fails.
+    /// Registers a background worker, a task that runs beside the requests.
     ///
-    /// It starts when set-up has succeeded, on the service's runtime. A run that panics or returns
-    /// before the shutdown is logged, counted in `worker_task_restarts_total`, and followed by another:
-    /// after 100 ms, doubling to 30 s; a run of 30 s resets the delay. `task` makes the future of each
-    /// run. When the drain begins, the token is cancelled, and the drain waits for the worker as for a
-    /// request in flight. One that still runs after `SHUTDOWN_TIMEOUT` is cut off, and the exit status
-    /// is 3.
+    /// It starts after set-up has succeeded, on the service's runtime. `task` creates the future of each
+    /// run. If a run panics or returns before the shutdown, it is logged and counted in
+    /// `worker_task_restarts_total`. The next run starts after 100 ms, doubling to 30 s. A run of 30 s
+    /// resets the delay.
     ///
-    /// `name` is a letter, then `a–z`, `0–9` or `_`, 32 characters at most. A name that is invalid or
-    /// repeated is a start error. A worker that is registered after set-up never runs, and an ERROR is
-    /// logged. With [`Prepared::layer`](crate::Prepared::layer) alone, no worker runs.
+    /// When the drain begins, the token is cancelled. The drain waits for the worker as for a request in
+    /// flight. If it still runs after `SHUTDOWN_TIMEOUT`, it is cut off, and the exit status is 3.
+    ///
+    /// `name` is a letter, then `a–z`, `0–9` or `_`, 32 characters at most. An invalid or repeated name
+    /// is a start error. If a worker is registered after set-up, it never runs, and an ERROR is logged.
+    /// With [`Prepared::layer`](crate::Prepared::layer) alone, no worker runs.
     ///
     /// ```
     /// use std::time::Duration;
@@ -123,7 +123,7 @@ impl<S> Handle<S> {
     ///     handle.worker("outbox", |shutdown: ShutdownToken| async move {
     ///         let pause = || tokio::time::sleep(Duration::from_secs(1));
     ///         while shutdown.run_until(pause()).await.is_some() {
-    ///             // Send what is in the outbox.
+    ///             // Send the messages of the outbox.
     ///         }
     ///     });
     ///     Ok(Router::new())
@@ -141,12 +141,12 @@ impl<S> Handle<S> {
     /// Retries an async constructor until it succeeds, such as that of a connection pool.
     ///
     /// Each failed attempt is logged as `connect_failed`, with passwords masked. The next attempt
-    /// begins after 100 ms, doubling to 5 s. There is no limit unless [`Connect::within`] sets one; a
+    /// starts after 100 ms, doubling to 5 s. There is no limit unless [`Connect::within`] sets one. A
     /// signal cancels set-up, and with it the attempts.
     ///
     /// # Errors
     ///
-    /// Awaiting it returns [`ConnectError`](crate::ConnectError) if the limit has passed.
+    /// If the limit passes, awaiting it returns [`ConnectError`](crate::ConnectError).
     ///
     /// ```
     /// use std::time::Duration;
@@ -174,42 +174,41 @@ impl<S> Handle<S> {
         Connect::new(name, self.log.clone(), constructor)
     }
 
-    /// Runs `future` after the last request, before the process ends.
+    /// Registers a shutdown hook, which runs after the last request and before the process exits.
     ///
-    /// Hooks run one after the other, the last registered first, on the service's runtime. They share
-    /// 2.4 s at least: each has the time that is left, divided by the hooks that are left. A hook that
-    /// does not end by then is cut off, and the exit status is 3; a hook that is cut off or panics is
-    /// named in a WARNING. `future` is dropped without being polled if the service never started.
+    /// Hooks run one after the other on the service's runtime, the last registered first. They share at
+    /// least 2.4 s. The limit of each is the time that is left, divided by the hooks that are left. If a
+    /// hook exceeds its limit, it is cut off, and the exit status is 3. A hook that is cut off or panics
+    /// is named in a WARNING. If the service never started, `future` is dropped without being polled.
     ///
-    /// [`on_shutdown_within`](Self::on_shutdown_within) is for a hook that needs longer. Work that
-    /// goes on while the service runs is a task that waits for the
-    /// [shutdown token](Self::shutdown_token).
+    /// For a hook that needs longer, use [`on_shutdown_within`](Self::on_shutdown_within). A task that
+    /// runs while the service runs waits for the [shutdown token](Self::shutdown_token) instead.
     pub fn on_shutdown(&self, name: &str, future: impl Future<Output = ()> + Send + 'static) {
         self.hooks.push(name, None, future);
     }
 
-    /// Runs `future` like [`on_shutdown`](Self::on_shutdown), with a limit of its own.
+    /// Registers a shutdown hook like [`on_shutdown`](Self::on_shutdown), with a limit of its own.
     ///
-    /// The sum of these limits is declared by [`App::extra_hook_time`](crate::App::extra_hook_time),
-    /// since the whole shutdown may take so much longer: a sum above it is a start error. A limit that
-    /// is registered after the start gets what is left of the declared time; when that is used up, the
-    /// hook shares the time of the others. After a second signal limits do not count.
+    /// [`App::extra_hook_time`](crate::App::extra_hook_time) declares the sum of these limits, because it
+    /// extends the hard limit of the shutdown. If the sum exceeds it, the start fails. A hook that is
+    /// registered after the start gets the declared time that is left. If none is left, it shares the
+    /// time of the other hooks. After a second signal, these limits are ignored.
     ///
     /// ```
     /// use std::time::Duration;
     ///
     /// use axum::Router;
-    /// use plimsoll::{Handle, App, SetupError, build_info};
+    /// use plimsoll::{App, Handle, SetupError, build_info};
     ///
     /// async fn set_up(handle: Handle) -> Result<Router, SetupError> {
     ///     handle.on_shutdown_within("upload", Duration::from_secs(20), async { /* … */ });
     ///     Ok(Router::new())
     /// }
     ///
-    /// let service = App::new(build_info!())
+    /// let app = App::new(build_info!())
     ///     .extra_hook_time(Duration::from_secs(20))
     ///     .setup(set_up);
-    /// # drop(service);
+    /// # drop(app);
     /// ```
     pub fn on_shutdown_within(
         &self,

@@ -1,4 +1,4 @@
-//! `healthcheck`: the service's binary asks its own `/health`, as an image without a shell needs it.
+//! `healthcheck`: the binary requests `/health` of the running service, for images without a shell.
 
 #[cfg(feature = "tls")]
 mod tls;
@@ -12,35 +12,38 @@ use std::{
 
 use crate::config::{Config, ConfigErrors, InfraEndpoints, ListenAddr, Loaded};
 
-/// How long each step may take; probes of orchestrators give up after seconds.
+/// The timeout of each step. Orchestrators abandon a probe after a few seconds.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Asks the service with these settings for its health.
+/// Requests `/health` of the service with these settings.
 ///
 /// # Errors
 ///
-/// What was found instead, for a person.
+/// A message for stderr, if the answer is not 200.
 pub(super) fn run<S>(loaded: Result<Loaded<S>, ConfigErrors>) -> Result<(), String> {
     let config = loaded.map_err(|errors| errors.to_string())?.config;
-    let (addr, asked) = match &config.admin_addr {
-        // Probes have moved there, and it speaks plainly, whatever the main listener does.
+    let (addr, answered) = match &config.admin_addr {
+        // Only the admin listener answers probes then, and it never uses TLS.
         Some(admin) if config.infra_endpoints == InfraEndpoints::Admin => {
-            (admin, connect(admin).and_then(ask))
+            (admin, connect(admin).and_then(request))
         }
         _ => {
             let main = &config.listen;
             let stream = connect(main);
-            (main, stream.and_then(|stream| ask_over(&config, stream)))
+            (
+                main,
+                stream.and_then(|stream| request_main(&config, stream)),
+            )
         }
     };
-    match asked {
+    match answered {
         Ok(200) => Ok(()),
         Ok(status) => Err(format!("GET /health on {addr} answered {status}")),
         Err(error) => Err(format!("GET /health on {addr}: {error}")),
     }
 }
 
-/// A stream of either kind of socket.
+/// A TCP or Unix stream.
 trait ProbeStream: Read + Write {}
 
 impl<T: Read + Write> ProbeStream for T {}
@@ -62,7 +65,7 @@ fn connect(addr: &ListenAddr) -> io::Result<Box<dyn ProbeStream>> {
     }
 }
 
-/// An address to connect to, for one that is listened on.
+/// Returns the address to connect to for a listening address.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -72,31 +75,32 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, addr.port())
 }
 
-fn ask_over(config: &Config, mut stream: Box<dyn ProbeStream>) -> io::Result<u16> {
+/// Sends the request to the main listener, with PROXY header and TLS if the settings require them.
+fn request_main(config: &Config, mut stream: Box<dyn ProbeStream>) -> io::Result<u16> {
     let trusted = match &config.listen {
         ListenAddr::Tcp(addr) => config.trusted_proxies.contains(reachable(*addr).ip()),
         ListenAddr::Unix(_) => config.trusted_proxies.unix(),
     };
     if config.proxy_protocol && trusted {
-        // Whoever is trusted must begin with a header, and this one speaks for itself.
+        // A trusted peer must send a header. `UNKNOWN` keeps the peer's own address.
         stream.write_all(b"PROXY UNKNOWN\r\n")?;
     }
     match &config.tls {
         #[cfg(feature = "tls")]
-        Some(files) => tls::ask(files, stream),
-        _ => ask(stream),
+        Some(files) => tls::request(files, stream),
+        _ => request(stream),
     }
 }
 
-/// Sends the question and reads the status of the answer.
-fn ask(mut stream: impl Read + Write) -> io::Result<u16> {
+/// Sends the request and reads the status of the response.
+fn request(mut stream: impl Read + Write) -> io::Result<u16> {
     stream.write_all(
         b"GET /health HTTP/1.1\r\nHost: localhost\r\nUser-Agent: healthcheck\r\nConnection: close\r\n\r\n",
     )?;
-    let mut answer = Vec::new();
-    // The first line is all that counts; the rest is short.
-    stream.take(4096).read_to_end(&mut answer)?;
-    answer
+    let mut response = Vec::new();
+    // Only the status line is used. The rest is shorter than the limit.
+    stream.take(4096).read_to_end(&mut response)?;
+    response
         .strip_prefix(b"HTTP/1.1 ")
         .and_then(|rest| std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP answer"))
@@ -107,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unspecified_address_is_reached_over_loopback() {
+    fn unspecified_address_is_reached_over_loopback() {
         #[track_caller]
         fn check(listened: &str, reached: &str) {
             assert_eq!(

@@ -1,26 +1,32 @@
-//! A service whose settings are known and whose log works, and that has not started.
+//! A service whose settings are read and whose log is started.
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc};
 
 use axum::Router;
 use tokio::{runtime, sync::Notify};
 
 #[cfg(feature = "client")]
 use super::handle::ClientMetrics;
-use super::{App, Handle, Setup, StartError, exit::StartFailure, router::Layers, start::Running};
+use super::{
+    builder::{App, Setup},
+    exit::{StartError, StartFailure},
+    handle::Handle,
+    router::Layers,
+    running::Running,
+    startup::Startup,
+};
 use crate::{
     background::BackgroundWorkers,
     config::{Config, Environment, Level, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer, EndpointSet},
-    lifecycle::Readiness,
-    lifecycle::{Heartbeats, Hooks, Lifecycle, ShutdownReport, Stop},
+    lifecycle::{Heartbeats, Hooks, Lifecycle, Readiness, ShutdownReport, Stop},
     metrics::Registry,
     otlp::Tracer,
     shutdown::ShutdownToken,
     telemetry::{Log, Output},
 };
 
-/// A service that is ready to start, for whoever brings a runtime or a server of their own.
+/// A service that is ready to start, for programs with their own runtime or server.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -28,11 +34,11 @@ use crate::{
 /// use tracing_subscriber::prelude::*;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let service = App::new(build_info!())
+/// let app = App::new(build_info!())
 ///     .router(Router::new().route("/hello", get(|| async { "hello\n" })))
 ///     .prepare()?;
-/// tracing_subscriber::registry().with(service.log().layer()).init();
-/// let report = service.serve(async { let _ = tokio::signal::ctrl_c().await; }).await?;
+/// tracing_subscriber::registry().with(app.log().layer()).init();
+/// let report = app.serve(async { let _ = tokio::signal::ctrl_c().await; }).await?;
 /// assert_eq!(report.requests_cut_off, 0);
 /// # Ok(())
 /// # }
@@ -41,45 +47,46 @@ use crate::{
 pub struct Prepared<S = ()> {
     pub(super) router: Router,
     pub(super) layers: Layers,
-    /// The paths of the chassis that are not released.
+    /// The paths of the chassis without released aliases.
     pub(super) endpoints: EndpointSet,
-    pub(super) setup: SetUp<S>,
+    pub(super) setup: SetupSlot<S>,
     pub(super) handle: Handle<S>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) registry: Arc<Registry>,
     pub(super) notes: Notes,
-    /// Where connections are served; on the present runtime if there are none.
+    /// The runtimes that serve connections. If empty, the current runtime does.
     pub(super) workers: Vec<runtime::Handle>,
-    pub(super) pulse: Arc<Heartbeats>,
-    /// Asks for the files of TLS to be read again.
+    pub(super) heartbeats: Arc<Heartbeats>,
+    /// Triggers a reload of the TLS files.
     pub(super) reload: Arc<Notify>,
     pub(super) edge: Arc<edge::EdgeState>,
     pub(super) tracer: Tracer,
 }
 
-/// A set-up, if there is one.
-pub(super) struct SetUp<S>(pub(super) Option<Setup<S>>);
+/// The set-up function, if there is one.
+pub(super) struct SetupSlot<S>(pub(super) Option<Setup<S>>);
 
-impl<S> std::fmt::Debug for SetUp<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("SetUp").field(&self.0.is_some()).finish()
+impl<S> fmt::Debug for SetupSlot<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Setup").field(&self.0.is_some()).finish()
     }
 }
 
 impl<S: Settings> App<S> {
-    /// Reads the settings and starts the log; nothing else.
+    /// Reads the settings and starts the log.
     ///
     /// # Errors
     ///
-    /// If settings are wrong: all mistakes at once. If there is no descriptor or thread for the log.
-    /// If [`App::setup`] was called twice.
+    /// * If settings are invalid: the error contains all of them.
+    /// * If the log gets no descriptor or thread.
+    /// * If [`App::setup`] was called twice.
     pub fn prepare(mut self) -> Result<Prepared<S>, StartError> {
         self.check_builder()?;
         let environment = self.take_environment(None);
         let loaded = load::<S>(&self.build, &environment).map_err(StartFailure::Config)?;
         let log = self.start_log(&loaded.config)?;
         let tracer = start_tracer(&loaded.config, &log)?;
-        if !self.layers.is_empty() {
+        if !self.tracing_layers.is_empty() {
             log.infra(Level::Warning, "tracing_layers_unused", |record| {
                 record.str(
                     "hint",
@@ -90,7 +97,7 @@ impl<S: Settings> App<S> {
         Ok(self.prepare_with(loaded, log, Vec::new(), tracer))
     }
 
-    /// Rejects mistakes of the program itself, which no setting can repair.
+    /// Rejects mistakes in the use of the builder.
     pub(super) fn check_builder(&self) -> Result<(), StartFailure> {
         if self.has_two_setups {
             return Err(StartFailure::TwoSetups);
@@ -98,8 +105,9 @@ impl<S: Settings> App<S> {
         Ok(())
     }
 
-    /// Where settings are read from: what the program gives, or else the process's own, with the
-    /// program's defaults.
+    /// Returns the source of the settings, with the program's defaults.
+    ///
+    /// It is the environment that the program sets, or that of the process.
     pub(super) fn take_environment(&mut self, env_file: Option<PathBuf>) -> Environment {
         let environment = self.environment.take();
         let environment = environment
@@ -111,18 +119,19 @@ impl<S: Settings> App<S> {
         }
     }
 
+    /// Starts the log with the levels and the format of the settings.
     pub(super) fn start_log(&mut self, config: &Config) -> Result<Log, StartError> {
-        let system = |what| move |source| StartFailure::System { what, source };
         let output = match self.output.take() {
             Some(output) => output,
-            None => Output::stdout().map_err(system("descriptor for the log"))?,
+            None => Output::stdout().map_err(StartFailure::system("descriptor for the log"))?,
         };
         let levels = config.log_level.clone();
         let threads = shards(config);
         let log = Log::start(output, config.log_format, levels, threads);
-        Ok(log.map_err(system("thread for the log"))?)
+        Ok(log.map_err(StartFailure::system("thread for the log"))?)
     }
 
+    /// Assembles the service. Without `workers`, the current runtime serves.
     pub(super) fn prepare_with(
         self,
         loaded: Loaded<S>,
@@ -156,14 +165,13 @@ impl<S: Settings> App<S> {
                 tracer: tracer.clone(),
             },
         };
-        let setup = SetUp(self.setup);
-        let pulse = Heartbeats::start(&workers);
+        let heartbeats = Heartbeats::start(&workers);
         let edge = edge::EdgeState::new(
             &handle.config,
             Arc::clone(&registry),
             Arc::clone(&lifecycle),
             handle.log.clone(),
-            Arc::clone(&pulse),
+            Arc::clone(&heartbeats),
             handle.shutdown.clone(),
             tracer.clone(),
         );
@@ -171,12 +179,12 @@ impl<S: Settings> App<S> {
             router: self.router,
             layers: self.routing_layers,
             endpoints: self.endpoints,
-            setup,
+            setup: SetupSlot(self.setup),
             handle,
             lifecycle,
             registry,
             notes,
-            pulse,
+            heartbeats,
             reload: Arc::new(Notify::new()),
             edge,
             tracer,
@@ -185,50 +193,48 @@ impl<S: Settings> App<S> {
     }
 }
 
-/// Starts to export spans, if the settings say where to.
+/// Starts the export of spans, if the settings name a collector.
 pub(super) fn start_tracer(config: &Config, log: &Log) -> Result<Tracer, StartError> {
-    let system = |source| StartFailure::System {
-        what: "means to export traces",
-        source,
-    };
-    Ok(Tracer::start(config, log).map_err(system)?)
+    Ok(Tracer::start(config, log).map_err(StartFailure::system("means to export traces"))?)
 }
 
-/// Buffers and counters are split over this many shards: one a worker, and one for all others.
+/// Returns the number of shards of log buffers and counters: one for each worker, and one for the
+/// other threads.
 fn shards(config: &Config) -> usize {
     config.workers + 1
 }
 
 impl<S: Settings> Prepared<S> {
-    /// The chassis's settings.
+    /// Returns the chassis's settings.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.handle.config
     }
 
-    /// The log, whose [`layer`](Log::layer) a subscriber of your own needs.
+    /// Returns the log. A subscriber of your own needs its [`layer`](Log::layer).
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.handle.log
     }
 
-    /// Makes spans of `tracing` parts of the traces of their requests, for a subscriber of your own.
-    /// Nothing if traces are off; a subscriber takes that for a layer, too.
+    /// Returns a layer that exports `tracing` spans, for a subscriber of your own.
+    ///
+    /// The spans become part of the traces of their requests. If traces are off, it returns `None`, which
+    /// is a layer too.
     #[cfg(feature = "otlp")]
     #[must_use]
     pub fn trace_layer(&self) -> Option<crate::SpanExportLayer> {
         self.tracer.layer()
     }
 
-    /// The handling of requests as a tower layer, for a server of your own. [`Prepared::serve`] may
-    /// follow: both then serve, and share readiness, metrics and log.
+    /// Returns the request handling as a tower layer, for a server of your own.
     ///
-    /// The end is that server's business, too: nothing drains, no hook runs, and the shutdown token
-    /// never tells.
+    /// [`Prepared::serve`] may be called later. Both then serve, and share readiness, metrics and log.
     ///
-    /// Nor does anybody send the last spans, if there are traces. A span waits for others to be sent
-    /// with, up to `OTEL_BSP_SCHEDULE_DELAY` (5 s by default), and those that wait when the process
-    /// ends are lost.
+    /// The server must shut itself down: there is no drain, no hook runs, and the shutdown token is never
+    /// cancelled. The last spans of traces are not flushed either. Spans are sent in batches, after
+    /// `OTEL_BSP_SCHEDULE_DELAY` (5 s by default) at the latest. Those that wait when the process exits
+    /// are lost.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -244,37 +250,38 @@ impl<S: Settings> Prepared<S> {
     /// ```
     #[must_use]
     pub fn layer(&self) -> EdgeLayer {
-        // Whoever uses the layer serves already, or is about to.
+        // A server that uses the layer is about to serve.
         self.lifecycle.start();
         EdgeLayer::new(Arc::clone(&self.edge))
     }
 
-    /// What a set-up would get: metrics, readiness, settings. Hooks run and the shutdown token tells
-    /// at the end of [`Prepared::serve`], and never for a [layer](Prepared::layer) alone.
+    /// Returns the handle that set-up receives: metrics, readiness, settings.
+    ///
+    /// Hooks run, and the shutdown token is cancelled, at the end of [`Prepared::serve`] only. With a
+    /// [layer](Prepared::layer) alone, neither happens.
     #[must_use]
     pub fn handle(&self) -> &Handle<S> {
         &self.handle
     }
 
-    /// Serves on the present runtime until `stop` is there, then ends as a signal would end it, and
-    /// returns the report.
+    /// Serves on the current runtime until `stop` completes, then shuts down and returns the report.
     ///
-    /// Installs nothing that the process has only once: no subscriber, no panic hook, no signals.
+    /// Installs no global parts: no subscriber, no panic hook, no signal handlers.
     ///
     /// # Errors
     ///
-    /// If the address is taken, a route clashes, or set-up fails.
+    /// If the address is in use, a route clashes, or set-up fails.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future leaves listener and connections to the runtime: let it end by `stop`.
+    /// If the future is dropped, listener and connections stay on the runtime. Complete `stop` instead.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<ShutdownReport, StartError> {
         let running = self.start().await?;
         stop.await;
         Ok(running.end(Stop::Requested, std::future::pending()).await)
     }
 
-    /// Listens somewhere else than the settings say, such as on a port that the system chooses.
+    /// Replaces the listening address of the settings, such as by a port that the system chooses.
     #[cfg(feature = "testing")]
     pub(crate) fn listen_on(mut self, addr: std::net::SocketAddr) -> Self {
         if let Some(config) = Arc::get_mut(&mut self.handle.config) {
@@ -283,9 +290,8 @@ impl<S: Settings> Prepared<S> {
         self
     }
 
-    /// Starts on the present runtime.
+    /// Starts on the current runtime.
     pub(crate) async fn start(self) -> Result<Running, StartError> {
-        let bindings = self.bind(None)?;
-        self.start_on(bindings).await
+        Startup::bind(self, None)?.run().await
     }
 }

@@ -1,5 +1,7 @@
-//! The service's router, made ready: no path of the chassis is taken, every route is known to the edge,
-//! and layers around routing are in place.
+//! Checks and completes the service's router.
+//!
+//! The routes of builder and set-up are merged, and checked against the paths of the chassis. Then they
+//! are registered with the edge, and wrapped in the layers of the builder.
 
 use std::{fmt, sync::Arc};
 
@@ -14,7 +16,7 @@ use crate::{
     telemetry::{Log, quietly},
 };
 
-/// Layers around routing, the innermost first.
+/// The layers around routing, the innermost first.
 #[derive(Default)]
 pub(super) struct Layers(pub(super) Vec<Box<dyn FnOnce(Router) -> Router + Send>>);
 
@@ -24,18 +26,18 @@ impl fmt::Debug for Layers {
     }
 }
 
-/// A route whose pattern matches paths of the chassis beside others.
+/// A route whose pattern also matches paths of the chassis.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shadowed {
     pattern: String,
     paths: Vec<&'static str>,
 }
 
-/// Looks for routes at the paths of the chassis that the main listener answers.
+/// Checks the routes against the chassis's paths on the main listener. Returns the shadowed routes.
 ///
 /// # Errors
 ///
-/// If a route has one of them as its own (contract HTTP-10).
+/// If the pattern of a route is one of these paths (contract HTTP-10).
 pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadowed>, StartFailure> {
     let matcher = RouteMatcher::new(&router.clone().with_state(()));
     let mut shadowed: Vec<Shadowed> = Vec::new();
@@ -50,7 +52,7 @@ pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadow
             return Err(StartFailure::RouteTaken(path));
         }
         match shadowed.iter_mut().find(|it| it.pattern == pattern) {
-            Some(known) => known.paths.push(path),
+            Some(route) => route.paths.push(path),
             None => shadowed.push(Shadowed {
                 pattern,
                 paths: vec![path],
@@ -60,7 +62,7 @@ pub(super) fn check(router: &Router, reserved: EndpointSet) -> Result<Vec<Shadow
     Ok(shadowed)
 }
 
-/// Completes the service's routes, and logs those that do not get all requests that they match.
+/// Completes the service's routes, and logs the shadowed ones.
 ///
 /// # Errors
 ///
@@ -93,7 +95,7 @@ pub(super) fn complete(
 ///
 /// # Errors
 ///
-/// If two of them clash, in axum's words.
+/// If two routes clash. The text is axum's panic message.
 pub(super) fn merge(router: Router, more: Router) -> Result<Router, StartFailure> {
-    quietly(|| router.merge(more)).map_err(|place| StartFailure::RoutesClash(place.message))
+    quietly(|| router.merge(more)).map_err(|panic| StartFailure::RoutesClash(panic.message))
 }

@@ -1,66 +1,60 @@
-//! `main` for a service: the process as a whole.
-//!
-//! Signals and the end are watched from the main thread, on a runtime of its own, so that neither a
-//! handler that blocks nor a worker that is stuck can keep the process from ending in time.
+//! Runs a service as a process: command line, start, service, shutdown, exit status.
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{runtime::Builder, time::timeout};
+use tokio::{runtime, time::timeout};
 
 use super::{
-    App, Exit, StartError,
+    builder::App,
     check::check,
     cli::{self, Command},
-    exit::StartFailure,
+    exit::{Exit, StartError, StartFailure},
     healthcheck,
-    prepared::start_tracer,
-    subscriber::install,
+    monitor::Monitor,
+    prepared::{Prepared, start_tracer},
+    process::{Process, log_ignored_sockets, raise_file_limit, take_sockets},
+    startup::Startup,
+    subscriber,
     workers::Workers,
 };
 use crate::{
     config::{
-        self, ActivationSockets, ConfigErrors, Environment, Level, LogFormat, LogLevels,
-        ServiceManagerEnv, Settings,
+        self, ConfigErrors, Environment, Level, Loaded, LogFormat, LogLevels, ServiceManagerEnv,
+        Settings,
     },
     error::chain,
-    lifecycle::{
-        SdNotify, ShutdownReport, Signals, Stop, Watchdog, WatchdogNotifier, hard_limit,
-        stall_limit,
-    },
-    server::{ActivatedListener, take_activated},
+    lifecycle::{ShutdownReport, Signals, Stop, hard_limit},
+    otlp::Tracer,
+    server::{ActivatedListener, Bound},
     telemetry::{Log, Output, Record},
 };
 
-/// How much later than the hard limit of contract LIFE-1 the watchdog ends the process: it must not
-/// be faster than an end that is on its way.
-const MARGIN: Duration = Duration::from_millis(250);
+/// How long a cancelled start may take to release its resources. A set-up that blocks exceeds it.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How long a start that is cancelled may take to let go; a set-up that blocks does not.
-const START_ENDS: Duration = Duration::from_millis(100);
-
-/// How long the one record of a failed start may take to be written.
+/// How long the last log record may take if the service did not start.
 const FAILURE_FLUSH: Duration = Duration::from_secs(1);
 
 impl<S: Settings> App<S> {
-    /// Runs the service until a signal ends it. This is the whole of a `main`.
+    /// Runs the service until a signal ends it, and returns the exit status for `main`.
     ///
-    /// Understands the [arguments](App::arguments) that `--help` lists, reads the settings, and installs what a
-    /// process has only once: the subscriber of `tracing`, the bridge from `log`, the panic hook,
-    /// and the handlers of SIGTERM and SIGINT. The service runs on `WORKERS` runtimes of one thread each.
+    /// It parses the [arguments](App::arguments) that `--help` lists, and reads the settings. It installs
+    /// the global parts of the process: the `tracing` subscriber, the `log` bridge, the panic hook and
+    /// the signal handlers. The service runs on `WORKERS` runtimes with one thread each.
     ///
-    /// Call it outside any tokio runtime: a `main` with `#[tokio::main]` ends with status 1 and a
-    /// message that says so. A program that brings a runtime calls [`App::prepare`].
+    /// If it is called inside a tokio runtime, such as in a `#[tokio::main]`, it prints an error and
+    /// returns status 1. A program with its own runtime calls [`App::prepare`].
     ///
-    /// There is one main listener: limits, drain and the report are about its connections. A second
-    /// one, such as for a redirect from port 80, is a server of the program's own: set-up binds it
-    /// and serves it until [`Handle::shutdown_token`](super::Handle::shutdown_token) is cancelled.
+    /// There is one main listener: limits, drain and report apply to its connections. Another listener,
+    /// such as for a redirect from port 80, is a server of the program's own. Set-up binds it, and serves
+    /// it until [`Handle::shutdown_token`](crate::Handle::shutdown_token) is cancelled.
     pub fn run(mut self) -> Exit {
-        let given = self.arguments.take();
-        let arguments = given.unwrap_or_else(|| std::env::args_os().skip(1).collect());
+        let arguments = self.arguments.take();
+        let arguments = arguments.unwrap_or_else(|| std::env::args_os().skip(1).collect());
         let command = match cli::parse(arguments.into_iter()) {
             Ok(command) => command,
-            Err(mistake) => {
-                say(io::stderr(), &format!("{mistake}\n"));
+            Err(error) => {
+                print(io::stderr(), &format!("{error}\n"));
                 return Exit::USAGE;
             }
         };
@@ -69,7 +63,7 @@ impl<S: Settings> App<S> {
                 let defaults = Environment::default().with_defaults(&self.defaults);
                 let definitions = config::definitions_in::<S>(&self.build, &defaults);
                 let help = definitions.help(self.build.service(), self.about);
-                say(io::stdout(), &help);
+                print(io::stdout(), &help);
                 Exit::SUCCESS
             }
             Command::Version => {
@@ -80,7 +74,7 @@ impl<S: Settings> App<S> {
                     build.version(),
                     build.build_time()
                 );
-                say(io::stdout(), &line);
+                print(io::stdout(), &line);
                 Exit::SUCCESS
             }
             Command::CheckConfig { env_file } => self.check_config(env_file),
@@ -89,187 +83,116 @@ impl<S: Settings> App<S> {
                 match healthcheck::run(config::load::<S>(&self.build, &environment)) {
                     Ok(()) => Exit::SUCCESS,
                     Err(problem) => {
-                        say(io::stderr(), &format!("unhealthy: {problem}\n"));
+                        print(io::stderr(), &format!("unhealthy: {problem}\n"));
                         Exit::FAILURE
                     }
                 }
             }
-            Command::Serve { env_file } => self.run_service(env_file),
+            Command::Serve { env_file } => match self.run_service(env_file) {
+                Ok(exit) | Err(exit) => exit,
+            },
         }
     }
 
-    fn run_service(mut self, env_file: Option<PathBuf>) -> Exit {
-        if let Err(error) = self.check_program() {
-            say(io::stderr(), &format!("{error}\n"));
-            return Exit::FAILURE;
-        }
+    /// Runs the service from the start of the process to its exit.
+    ///
+    /// A step that fails reports its error, and returns the exit status.
+    fn run_service(mut self, env_file: Option<PathBuf>) -> Result<Exit, Exit> {
+        self.check_program().map_err(print_failure)?;
         let environment = self.take_environment(env_file);
         let manager = ServiceManagerEnv::of(&environment, std::process::id());
-        // Before any descriptor is opened, which might get the number of one that is missing.
-        let inherited = inherit(&manager.sockets);
-        // Before anything that takes time, so that a signal is never lost (contract LIFE-4).
-        let control = match Builder::new_current_thread().enable_all().build() {
-            Ok(control) => control,
-            Err(error) => return failed_early("runtime", &error),
-        };
-        let signals = control.block_on(async { Signals::install() });
-        let mut signals = match signals {
-            Ok(signals) => signals,
-            Err(error) => return failed_early("signal handler", &error),
-        };
-        let loaded = config::load::<S>(&self.build, &environment);
-        let (loaded, inherited) = match (loaded, inherited) {
-            (Ok(loaded), Ok(inherited)) => (loaded, inherited),
-            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => return self.misconfigured(errors),
-            (Err(errors), Err(more)) => return self.misconfigured(errors.and(more)),
-        };
-        let log = match self.start_log(&loaded.config) {
-            Ok(log) => log,
-            Err(error) => {
-                say(io::stderr(), &format!("{}\n", chain(&error)));
-                return Exit(error.exit_status());
-            }
-        };
-        let tracer = match start_tracer(&loaded.config, &log) {
-            Ok(tracer) => tracer,
-            Err(error) => return failed(&log, &error),
-        };
-        if let Err(error) = install(&log, &tracer, std::mem::take(&mut self.layers)) {
-            return failed(&log, &error.into());
-        }
-        if let ActivationSockets::OfAnother { pid } = manager.sockets {
-            log.infra(Level::Info, "sockets_ignored", |record| {
-                record.number("listenPid", pid);
-            });
-        }
+        // Before any descriptor is opened, which might reuse the number of a missing one.
+        let sockets = take_sockets(&manager.sockets);
+        // Before anything that takes time, so that no signal is lost (contract LIFE-4).
+        let mut process = Process::install().map_err(print_failure)?;
+        let (loaded, sockets) = self.load_settings(&environment, sockets)?;
+        let (log, tracer) = self.start_telemetry(&loaded.config)?;
+        let failed = |error: StartFailure| log_failure(&log, &error.into());
+        log_ignored_sockets(&manager.sockets, &log);
         raise_file_limit();
-        let workers = match Workers::start(loaded.config.workers) {
-            Ok(workers) => workers,
-            Err(source) => {
-                let what = "worker threads";
-                return failed(&log, &StartFailure::System { what, source }.into());
-            }
-        };
+        let workers = Workers::start(loaded.config.workers)
+            .map_err(StartFailure::system("worker threads"))
+            .map_err(failed)?;
         let handles = workers.handles();
-        // Set-up and hooks run on the first worker; there is one at least.
-        let home = handles.first().unwrap_or(control.handle()).clone();
-        let prepared = self.prepare_with(loaded, log.clone(), handles, tracer);
-        let lifecycle = Arc::clone(&prepared.lifecycle);
-        let reload = Arc::clone(&prepared.reload);
-        if let Some(mut hangup) = signals.hangup() {
-            control.spawn(async move {
-                while hangup.recv().await.is_some() {
-                    reload.notify_one();
-                }
-            });
-        }
-        for (name, mut signal) in signals.ignored() {
-            let log = log.clone();
-            control.spawn(async move {
-                while signal.recv().await.is_some() {
-                    log.infra(Level::Info, "signal_ignored", |record| {
-                        record.str("signal", name);
-                    });
-                }
-            });
-        }
-        let notify = SdNotify::new(manager.notify_socket.as_deref(), log.clone());
-        let signs = manager.watchdog.map(|patience| {
-            let limit = stall_limit(prepared.config().request_timeout);
-            WatchdogNotifier::new(Arc::clone(&notify), patience, limit)
-        });
-        let (pulse, registry) = (Arc::clone(&prepared.pulse), Arc::clone(&prepared.registry));
-        let watchdog = match Watchdog::start(pulse, signs, registry, log.clone()) {
-            Ok(watchdog) => watchdog,
-            Err(source) => {
-                let what = "thread for the watchdog";
-                return failed(&log, &StartFailure::System { what, source }.into());
-            }
-        };
-        let extra_hook_time = prepared.handle.hooks.extra_time();
-        let end_within = hard_limit(prepared.config(), extra_hook_time).saturating_add(MARGIN);
-        let result = control.block_on(async {
-            let bindings = prepared.bind(inherited.main)?;
-            let mut starting = home.spawn(prepared.start_on(bindings));
-            let (started, early) = tokio::select! {
-                started = &mut starting => (started, None),
-                stop = signals.next() => {
-                    if lifecycle.cancel_start() {
-                        notify.stopping();
-                        starting.abort();
-                        // What it holds, such as the file of a socket, goes with it.
-                        let _ = timeout(START_ENDS, starting).await;
-                        return Ok(RunOutcome::Early(stop));
-                    }
-                    // It accepts connections by now, and ends as if it had for long.
-                    (starting.await, Some(stop))
-                }
-            };
-            let running = started.map_err(|_| StartFailure::SetupPanicked)??;
-            notify.ready();
-            let stop = match early {
-                Some(stop) => stop,
-                None => signals.next().await,
-            };
-            watchdog.end_within(end_within);
-            notify.stopping();
-            let force = async {
-                if stop != Stop::Quit {
-                    signals.next().await;
-                }
-            };
-            Ok(RunOutcome::Late(running.end(stop, force).await))
-        });
-        // Tasks that are left are dropped, and threads that are stuck are left behind: what had to
-        // be written has been.
+        // Set-up and hooks run on the first worker. There is always one.
+        let home = handles.first().unwrap_or(process.control.handle()).clone();
+        let service = self.prepare_with(loaded, log.clone(), handles, tracer);
+        process.handle_other_signals(&service.reload, &log);
+        let monitor = Monitor::start(&manager, &service).map_err(failed)?;
+        let main = serve(service, sockets.main, &home, &mut process.signals, &monitor);
+        let outcome = process.control.block_on(main);
+        // Remaining tasks are dropped, and blocked threads are not waited for: all records are written.
         workers.end();
-        control.shutdown_background();
-        match result {
-            Ok(RunOutcome::Late(report)) => Exit(report.exit_status()),
-            Ok(RunOutcome::Early(stop)) => {
-                finish(&log, ShutdownReport::new(stop.as_str()));
-                Exit::SUCCESS
+        process.control.shutdown_background();
+        match outcome {
+            Ok(RunOutcome::ShutDown(report)) => Ok(Exit(report.exit_status())),
+            Ok(RunOutcome::StartCancelled(stop)) => {
+                log_shutdown(&log, ShutdownReport::new(stop.as_str()));
+                Ok(Exit::SUCCESS)
             }
-            Err(error) => failed(&log, &error),
+            Err(error) => Err(log_failure(&log, &error)),
         }
     }
 
-    /// Writes what a start would do with the settings, and starts nothing (contract CFG-6).
+    /// Reads the settings. Reports their errors together with those of the manager's sockets.
+    fn load_settings(
+        &mut self,
+        environment: &Environment,
+        sockets: Result<ActivatedListener, ConfigErrors>,
+    ) -> Result<(Loaded<S>, ActivatedListener), Exit> {
+        let loaded = config::load::<S>(&self.build, environment);
+        let errors = match (loaded, sockets) {
+            (Ok(loaded), Ok(sockets)) => return Ok((loaded, sockets)),
+            (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => errors,
+            (Err(errors), Err(more)) => errors.and(more),
+        };
+        Err(self.report_config_errors(errors))
+    }
+
+    /// Starts log and traces, and installs the global subscriber.
+    fn start_telemetry(&mut self, config: &config::Config) -> Result<(Log, Tracer), Exit> {
+        let log = self.start_log(config).map_err(print_failure)?;
+        let tracer = start_tracer(config, &log).map_err(|error| log_failure(&log, &error))?;
+        subscriber::install(&log, &tracer, std::mem::take(&mut self.tracing_layers))
+            .map_err(|error| log_failure(&log, &error.into()))?;
+        Ok((log, tracer))
+    }
+
+    /// Prints the settings and what a start would do with them, without starting (contract CFG-6).
     fn check_config(mut self, env_file: Option<PathBuf>) -> Exit {
         if let Err(error) = self.check_program() {
-            say(io::stderr(), &format!("{error}\n"));
-            return Exit::FAILURE;
+            return print_failure(error);
         }
         let environment = self.take_environment(env_file);
         match config::load::<S>(&self.build, &environment) {
             Ok(loaded) => {
-                let found = check(&loaded, hard_limit(&loaded.config, self.extra_hook_time));
-                say(io::stdout(), &found.report);
-                say(io::stderr(), &(found.problems.clone() + &found.notes));
-                if found.problems.is_empty() {
+                let findings = check(&loaded, hard_limit(&loaded.config, self.extra_hook_time));
+                print(io::stdout(), &findings.report);
+                print(io::stderr(), &(findings.problems.clone() + &findings.notes));
+                if findings.problems.is_empty() {
                     Exit::SUCCESS
                 } else {
                     Exit(ConfigErrors::EXIT_STATUS)
                 }
             }
             Err(errors) => {
-                say(io::stderr(), &format!("{errors}\n"));
+                print(io::stderr(), &format!("{errors}\n"));
                 Exit(ConfigErrors::EXIT_STATUS)
             }
         }
     }
 
-    /// Rejects what is wrong with the program that calls [`App::run`].
+    /// Rejects mistakes in the program that calls [`App::run`].
     fn check_program(&self) -> Result<(), StartFailure> {
-        if tokio::runtime::Handle::try_current().is_ok() {
+        if runtime::Handle::try_current().is_ok() {
             return Err(StartFailure::InsideRuntime);
         }
         self.check_builder()
     }
 
-    /// Tells every mistake: on stderr for a person, as one record for a machine (contract CFG-3).
-    fn misconfigured(mut self, errors: ConfigErrors) -> Exit {
-        say(io::stderr(), &format!("{errors}\n"));
+    /// Reports all configuration errors, on stderr and as one log record (contract CFG-3).
+    fn report_config_errors(&mut self, errors: ConfigErrors) -> Exit {
+        print(io::stderr(), &format!("{errors}\n"));
         let output = self.output.take().map_or_else(Output::stdout, Ok);
         let levels = LogLevels::all(Level::Info);
         if let Ok(log) = output.and_then(|out| Log::start(out, LogFormat::Json, levels, 1)) {
@@ -290,57 +213,73 @@ impl<S: Settings> App<S> {
     }
 }
 
-/// How the time between start and end went.
+/// How a service ended after its start had begun.
 enum RunOutcome {
-    /// A signal came before the service was ready.
-    Early(Stop),
-    Late(ShutdownReport),
+    /// A signal arrived before connections were accepted.
+    StartCancelled(Stop),
+    ShutDown(ShutdownReport),
 }
 
-/// Takes what the service manager hands over.
-fn inherit(sockets: &ActivationSockets) -> Result<ActivatedListener, ConfigErrors> {
-    match sockets {
-        ActivationSockets::None | ActivationSockets::OfAnother { .. } => {
-            Ok(ActivatedListener::default())
+/// Starts the service on `home`, serves until a signal, and shuts it down.
+///
+/// `main` is the socket of the service manager, if there is one.
+async fn serve<S: Settings>(
+    service: Prepared<S>,
+    main: Option<Bound>,
+    home: &runtime::Handle,
+    signals: &mut Signals,
+    monitor: &Monitor,
+) -> Result<RunOutcome, StartError> {
+    let lifecycle = Arc::clone(&service.lifecycle);
+    let startup = Startup::bind(service, main)?;
+    let mut starting = home.spawn(startup.run());
+    let (started, early_stop) = tokio::select! {
+        started = &mut starting => (started, None),
+        stop = signals.next() => {
+            if lifecycle.cancel_start() {
+                monitor.start_cancelled();
+                starting.abort();
+                // Waits until it has released its resources, such as the file of a socket.
+                let _ = timeout(ABORT_TIMEOUT, starting).await;
+                return Ok(RunOutcome::StartCancelled(stop));
+            }
+            // Connections are accepted already: the shutdown is a regular one.
+            (starting.await, Some(stop))
         }
-        ActivationSockets::Named(names) => {
-            take_activated(names).map_err(|found| ActivationSockets::unusable(names.len(), found))
+    };
+    let running = started.map_err(|_| StartFailure::SetupPanicked)??;
+    monitor.service_started();
+    let stop = match early_stop {
+        Some(stop) => stop,
+        None => signals.next().await,
+    };
+    monitor.shutdown_started();
+    let force = async {
+        if stop != Stop::Quit {
+            signals.next().await;
         }
-        ActivationSockets::Mistake(errors) => Err(errors.clone()),
-    }
+    };
+    Ok(RunOutcome::ShutDown(running.end(stop, force).await))
 }
 
-/// Lets the process have as many descriptors as it may (contract SRV-6).
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // Refused only where a sandbox forbids the call; the limit on connections then protects less.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            ..limit
-        },
-    );
+/// Prints an error that occurred before the log was started.
+fn print_failure(error: impl Into<StartError>) -> Exit {
+    let error = error.into();
+    print(io::stderr(), &format!("{}\n", chain(&error)));
+    Exit(error.exit_status())
 }
 
-fn failed(log: &Log, error: &StartError) -> Exit {
+/// Prints and logs an error that occurred after the log was started.
+fn log_failure(log: &Log, error: &StartError) -> Exit {
     let text = chain(error);
-    say(io::stderr(), &format!("{text}\n"));
+    print(io::stderr(), &format!("{text}\n"));
     let write = move |record: &mut Record<'_>, _| record.str("error", &text);
     log.finish(FAILURE_FLUSH, Level::Critical, "start_failed", write);
     Exit(error.exit_status())
 }
 
-fn failed_early(what: &str, error: &io::Error) -> Exit {
-    say(
-        io::stderr(),
-        &format!("the operating system gave no {what}: {error}\n"),
-    );
-    Exit::FAILURE
-}
-
-fn finish(log: &Log, report: ShutdownReport) {
+/// Logs the report of a start that was cancelled.
+fn log_shutdown(log: &Log, report: ShutdownReport) {
     log.finish(
         FAILURE_FLUSH,
         Level::Info,
@@ -351,8 +290,8 @@ fn finish(log: &Log, report: ShutdownReport) {
     );
 }
 
-/// Writes for a person. Nobody may be there to read, and that is no reason to fail.
-fn say(mut out: impl io::Write, text: &str) {
+/// Writes to stdout or stderr. Errors are ignored, because there may be no reader.
+fn print(mut out: impl io::Write, text: &str) {
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
 }

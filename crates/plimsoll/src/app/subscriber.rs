@@ -1,4 +1,4 @@
-//! What a process has only once: the subscriber of `tracing`, the bridge from `log`, the panic hook.
+//! Installs the global parts of logging: `tracing` subscriber, `log` bridge and panic hook.
 
 use tracing::{Subscriber, subscriber::set_global_default};
 use tracing_subscriber::{Layer, Registry, layer::SubscriberExt as _, registry::LookupSpan};
@@ -10,14 +10,14 @@ use crate::{
     telemetry::{Log, install_panic_hook},
 };
 
-/// A layer of the program's own ([`App::tracing_layer`](super::App::tracing_layer)).
+/// A layer of the program; see [`App::tracing_layer`](crate::App::tracing_layer).
 pub(super) type TracingLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Installs all of it, with the layers of the program.
+/// Installs subscriber, bridge and panic hook, with the layers of the program.
 ///
 /// # Errors
 ///
-/// If there is a subscriber already. Events would go there and not into this log (contract LOG-1).
+/// If a subscriber is installed already. It would get the events in place of this log (contract LOG-1).
 pub(super) fn install(
     log: &Log,
     tracer: &Tracer,
@@ -25,7 +25,7 @@ pub(super) fn install(
 ) -> Result<(), StartFailure> {
     install_panic_hook(log);
     let registry = tracing_subscriber::registry();
-    // Without layers the subscriber stays free of dynamic calls.
+    // Without layers, the subscriber needs no dynamic dispatch.
     if layers.is_empty() {
         subscribe(registry, log, tracer)?;
     } else {
@@ -43,14 +43,14 @@ pub(super) fn install(
     Ok(())
 }
 
-/// Makes records of events, and spans where there are traces.
+/// Installs the layers that log events, and export spans if traces are on.
 fn subscribe<S>(base: S, log: &Log, tracer: &Tracer) -> Result<(), StartFailure>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     let events = base.with(log.layer().filtered());
     #[cfg(feature = "otlp")]
-    // A layer that has nothing to do would be asked all the same.
+    // A layer that exports nothing would still be called for each span.
     if let Some(spans) = tracer.layer() {
         return set_global_default(events.with(spans)).map_err(|_| StartFailure::ForeignSubscriber);
     }

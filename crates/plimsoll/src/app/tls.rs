@@ -1,4 +1,4 @@
-//! TLS of the main listener: loaded at the start, reloaded when its files change, and told of.
+//! TLS of the main listener: loads the files at the start, and reloads them when they change.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -16,22 +16,30 @@ use crate::{
     telemetry::Log,
 };
 
-/// The protocols that are spoken over TLS, the preferred one first.
+/// The protocols that ALPN offers, the preferred one first.
 const ALPN: &[&[u8]] = &[ALPN_HTTP2, b"http/1.1"];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Reads the files, if TLS is configured.
-pub(super) fn load(config: &Config, registry: &Registry) -> Result<Option<Arc<Tls>>, StartFailure> {
+/// TLS of the main listener, with the thread that reads its files again.
+pub(super) struct MainTls {
+    tls: Arc<Tls>,
+    reader: TlsReader,
+}
+
+/// Reads the files and starts the thread, if TLS is configured.
+pub(super) fn start(config: &Config, registry: &Registry) -> Result<Option<MainTls>, StartFailure> {
     let Some(files) = config.tls.clone() else {
         return Ok(None);
     };
     let tls = Tls::load(files, ALPN).map_err(StartFailure::Tls)?;
     set_expiry(registry, tls.not_after());
-    Ok(Some(tls))
+    let reader = TlsReader::start(Arc::clone(&tls))
+        .map_err(StartFailure::system("thread for certificates"))?;
+    Ok(Some(MainTls { tls, reader }))
 }
 
-/// Reads the files as a start would, and keeps nothing.
+/// Validates the files as a start would.
 pub(super) fn check(config: &Config) -> Result<(), StartFailure> {
     match config.tls.clone() {
         Some(files) => Tls::load(files, ALPN).map(drop).map_err(StartFailure::Tls),
@@ -39,42 +47,36 @@ pub(super) fn check(config: &Config) -> Result<(), StartFailure> {
     }
 }
 
-/// Starts the thread that reads the files again.
-pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<TlsReader, StartFailure> {
-    TlsReader::start(Arc::clone(tls)).map_err(|source| StartFailure::System {
-        what: "thread for certificates",
-        source,
-    })
-}
+impl MainTls {
+    /// Returns the configuration that connections use.
+    pub(super) fn config(&self) -> Arc<Tls> {
+        Arc::clone(&self.tls)
+    }
 
-/// Watches the files on the present runtime, for as long as that lives.
-pub(super) fn keep_fresh(
-    tls: &Arc<Tls>,
-    reader: TlsReader,
-    reload: Arc<Notify>,
-    registry: Arc<Registry>,
-    log: Log,
-) {
-    let told = move |event: TlsEvent| match event {
-        TlsEvent::Reloaded { not_after } => {
-            set_expiry(&registry, not_after);
-            log.infra(Level::Info, "tls_reloaded", |record| {
-                record.number("notAfter", seconds(not_after));
-            });
-        }
-        TlsEvent::Failed(error) => {
-            registry.tls_reload_failures.fetch_add(1, Ordering::Relaxed);
-            log.infra(Level::Error, "tls_reload_failed", |record| {
-                record.str("error", &chain(&error));
-            });
-        }
-        TlsEvent::ExpiresSoon { left } => {
-            log.infra(Level::Warning, "tls_certificate_expires_soon", |record| {
-                record.number("daysLeft", left.as_secs() / DAY.as_secs());
-            });
-        }
-    };
-    tokio::spawn(watch(Arc::clone(tls), reader, WATCH_INTERVAL, reload, told));
+    /// Watches the files on the current runtime, until it shuts down. Logs and counts each reload.
+    pub(super) fn watch(self, reload: Arc<Notify>, registry: Arc<Registry>, log: Log) {
+        let on_event = move |event: TlsEvent| match event {
+            TlsEvent::Reloaded { not_after } => {
+                set_expiry(&registry, not_after);
+                log.infra(Level::Info, "tls_reloaded", |record| {
+                    record.number("notAfter", seconds(not_after));
+                });
+            }
+            TlsEvent::Failed(error) => {
+                registry.tls_reload_failures.fetch_add(1, Ordering::Relaxed);
+                log.infra(Level::Error, "tls_reload_failed", |record| {
+                    record.str("error", &chain(&error));
+                });
+            }
+            TlsEvent::ExpiresSoon { left } => {
+                log.infra(Level::Warning, "tls_certificate_expires_soon", |record| {
+                    record.number("daysLeft", left.as_secs() / DAY.as_secs());
+                });
+            }
+        };
+        let Self { tls, reader } = self;
+        tokio::spawn(watch(tls, reader, WATCH_INTERVAL, reload, on_event));
+    }
 }
 
 fn set_expiry(registry: &Registry, not_after: SystemTime) {

@@ -1,8 +1,8 @@
-//! The threads that handle requests.
+//! The worker runtimes, which handle requests.
 //!
-//! Each worker is a runtime of its own with one thread: a connection stays where it was accepted,
-//! and no queue is shared. The runtimes are of the multi-thread kind all the same, so that
-//! `block_in_place`, which some libraries call, works.
+//! Each worker is a runtime with one thread. A connection stays on the worker that accepted it, and no
+//! task queue is shared. The runtimes are of the multi-thread kind, because some libraries call
+//! `block_in_place`, which needs it.
 
 use std::io;
 
@@ -10,21 +10,23 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::telemetry::quietly;
 
-/// Threads for blocking work, of all workers together: what tokio gives one runtime.
+/// The limit of threads for blocking work, shared by all workers. It is tokio's default for a runtime.
 const BLOCKING_THREADS: usize = 512;
 
-/// The runtimes of one service. Dropping them in a runtime is an error of tokio's: end them.
+/// The worker runtimes of one service.
+///
+/// Tokio panics if a runtime is dropped inside another: call [`Workers::end`] instead.
 #[derive(Debug)]
 pub(super) struct Workers {
     runtimes: Vec<Runtime>,
 }
 
 impl Workers {
-    /// Starts this many.
+    /// Starts `count` workers.
     ///
     /// # Errors
     ///
-    /// If the operating system gives no thread or descriptor for one of them.
+    /// If a thread or a descriptor cannot be created.
     pub(super) fn start(count: usize) -> io::Result<Self> {
         let runtimes: io::Result<Vec<_>> = (0..count).map(|index| build(index, count)).collect();
         Ok(Self {
@@ -39,7 +41,7 @@ impl Workers {
             .collect()
     }
 
-    /// Drops tasks that are left, and leaves threads behind that are stuck.
+    /// Drops the remaining tasks. Does not wait for threads that are blocked.
     pub(super) fn end(self) {
         for runtime in self.runtimes {
             runtime.shutdown_background();
@@ -55,6 +57,6 @@ fn build(index: usize, count: usize) -> io::Result<Runtime> {
         .max_blocking_threads(BLOCKING_THREADS.div_ceil(count))
         .thread_name(format!("worker-{index}"))
         .enable_all();
-    // tokio 1.54 panics where it gets no thread.
+    // Tokio 1.54 panics if it cannot create the thread.
     quietly(|| builder.build()).unwrap_or_else(|panic| Err(io::Error::other(panic.message)))
 }

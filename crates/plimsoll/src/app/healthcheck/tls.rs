@@ -1,8 +1,8 @@
-//! `healthcheck` of a service that speaks TLS.
+//! `healthcheck` over TLS.
 //!
-//! Over TLS nothing is verified: the question is whether the process at this address answers, and
-//! its certificate is for the names by which others know it. A service that asks clients for
-//! certificates turns the check away with an alert, which is an answer, too.
+//! The certificate is not verified: the check only tests whether the process at this address answers,
+//! and the certificate does not name `localhost`. If the service requires client certificates, it
+//! rejects the check with an alert, which shows that it answers.
 
 use std::{
     io::{self, Read, Write},
@@ -19,8 +19,8 @@ use rustls::{
 
 use crate::config::TlsFiles;
 
-/// Sends the question over TLS.
-pub(super) fn ask(files: &TlsFiles, mut stream: impl Read + Write) -> io::Result<u16> {
+/// Sends the request over TLS.
+pub(super) fn request(files: &TlsFiles, mut stream: impl Read + Write) -> io::Result<u16> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -31,14 +31,14 @@ pub(super) fn ask(files: &TlsFiles, mut stream: impl Read + Write) -> io::Result
     let name = ServerName::IpAddress(Ipv4Addr::LOCALHOST.into());
     let mut session = ClientConnection::new(Arc::new(client), name).map_err(io::Error::other)?;
     if files.client_ca.is_some() {
-        // There is no certificate to show: that the service asks for one shows that it lives.
+        // The check has no client certificate. A completed handshake shows that the service answers.
         session.complete_io(&mut stream)?;
         return Ok(200);
     }
-    super::ask(StreamOwned::new(session, stream))
+    super::request(StreamOwned::new(session, stream))
 }
 
-/// Takes any certificate.
+/// Accepts any certificate.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

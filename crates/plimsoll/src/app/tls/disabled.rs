@@ -1,28 +1,37 @@
-//! Stands in the place of `app/tls.rs` in builds without the feature `tls`.
+//! Replaces `app/tls.rs` in builds without the feature `tls`.
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use super::exit::StartFailure;
 use crate::{config::Config, metrics::Registry, server::Tls, telemetry::Log};
 
-/// Settings of TLS have been rejected before.
-#[expect(clippy::unnecessary_wraps, reason = "it can fail where there is TLS")]
-pub(super) const fn load(_: &Config, _: &Registry) -> Result<Option<Arc<Tls>>, StartFailure> {
+/// There is no TLS: its settings have been rejected before.
+pub(super) enum MainTls {}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it can fail with the feature `tls`"
+)]
+pub(super) const fn start(_: &Config, _: &Registry) -> Result<Option<MainTls>, StartFailure> {
     Ok(None)
 }
 
-/// There are no files to read.
-#[expect(clippy::unnecessary_wraps, reason = "it can fail where there is TLS")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it can fail with the feature `tls`"
+)]
 pub(super) const fn check(_: &Config) -> Result<(), StartFailure> {
     Ok(())
 }
 
-pub(super) fn start_reader(tls: &Arc<Tls>) -> Result<Infallible, StartFailure> {
-    match **tls {}
-}
+impl MainTls {
+    pub(super) fn config(&self) -> Arc<Tls> {
+        match *self {}
+    }
 
-pub(super) fn keep_fresh(tls: &Arc<Tls>, _: Infallible, _: Arc<Notify>, _: Arc<Registry>, _: Log) {
-    match **tls {}
+    pub(super) fn watch(self, _: Arc<Notify>, _: Arc<Registry>, _: Log) {
+        match self {}
+    }
 }

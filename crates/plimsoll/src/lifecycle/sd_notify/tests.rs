@@ -145,7 +145,7 @@ fn manager_that_does_not_read_delays_only_ready() {
 }
 
 #[test]
-fn a_service_without_a_manager_says_nothing() {
+fn without_manager_nothing_is_logged() {
     let captured = LogBuffer::default();
     let log = log_to(&captured);
     let notify = SdNotify::new(None, log.clone());
