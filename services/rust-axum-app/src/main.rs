@@ -1,4 +1,4 @@
-//! The reference service: the chassis, a banner, and what the build knows of itself.
+//! The reference service: the chassis, a banner, and the build information.
 
 use axum::{
     Router,
@@ -9,7 +9,7 @@ use axum::{
 };
 use plimsoll::{App, BuildInfo, Exit, Handle, SetupError, build_info};
 
-/// musl's own allocator has one lock for all threads; the image is linked with musl.
+/// Replaces musl's allocator, which has one lock for all threads. The image is linked with musl.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -24,10 +24,10 @@ fn main() -> Exit {
         .run()
 }
 
-/// The two routes that the chassis does not bring; both answers are fixed once the name is known.
+/// Returns the two routes of the service. Both responses are built once, at the start.
 async fn routes(handle: Handle) -> Result<Router, SetupError> {
     let build = &handle.config().build;
-    // Not a `String`, which would be copied for each answer.
+    // Not a `String`, which would be copied for each response.
     let banner = Bytes::from(format!("{} is running (Rust + Axum)\n", build.service()));
     let info = info(build)?;
     Ok(Router::new()
@@ -35,7 +35,7 @@ async fn routes(handle: Handle) -> Result<Router, SetupError> {
         .route("/info", get(|| async move { typed(JSON, info.clone()) })))
 }
 
-/// `{"service":…,"version":…,"buildTime":…}`, in that order and without spaces.
+/// Returns `{"service":…,"version":…,"buildTime":…}`, in that order and without spaces.
 fn info(build: &BuildInfo) -> Result<Bytes, SetupError> {
     let [service, version, build_time] =
         [build.service(), build.version(), build.build_time()].map(serde_json::to_string);

@@ -1,11 +1,12 @@
-//! Keeps `docs/contract.md` honest: every clause names tests, or checks of `deploy/test` or `.ci/run`,
-//! that exist, or says "not yet".
+//! Checks `docs/contract.md`: each clause names tests that exist, or contains "not yet".
+//!
+//! Checks of `deploy/test` and `.ci/run` count as tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The groups of the contract, and how many clauses each has.
+/// The groups of the contract, and the number of clauses of each.
 const GROUPS: &[(&str, u32)] = &[
     ("HTTP", 10),
     ("RID", 5),
@@ -27,15 +28,15 @@ const GROUPS: &[(&str, u32)] = &[
     ("IMG", 3),
 ];
 
-/// Where tests are: in these folders of every crate and service.
+/// The folders of each crate and service that contain tests.
 const TEST_FOLDERS: [&str; 2] = ["src", "tests"];
 
-/// The root of the repository.
+/// Returns the root of the repository.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every clause that the contract has.
+/// Returns the ids of all clauses.
 fn clauses() -> BTreeSet<String> {
     let group = |(name, count)| (1..=count).map(move |number| format!("{name}-{number}"));
     GROUPS.iter().copied().flat_map(group).collect()
@@ -48,28 +49,28 @@ struct Row {
     is_open: bool,
 }
 
-/// The rows of the contract by their ids; every oddity is a complaint.
-fn rows(contract: &str, complaints: &mut Vec<String>) -> BTreeMap<String, Row> {
+/// Returns the rows of the contract by id. Adds each malformed row to the errors.
+fn rows(contract: &str, errors: &mut Vec<String>) -> BTreeMap<String, Row> {
     let known = clauses();
     let mut rows = BTreeMap::new();
     for (number, line) in (1..).zip(contract.lines()) {
-        let Some(inside) = line
+        let Some(row) = line
             .strip_prefix('|')
             .and_then(|line| line.strip_suffix('|'))
         else {
             continue;
         };
-        let cells: Vec<&str> = inside.split('|').map(str::trim).collect();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let id = cells[0];
         if id == "id" || id.chars().all(|c| matches!(c, '-' | ':')) {
             continue;
         }
         let [_, text, tests] = cells[..] else {
-            complaints.push(format!("line {number}: {} cells instead of 3", cells.len()));
+            errors.push(format!("line {number}: {} cells instead of 3", cells.len()));
             continue;
         };
         if !known.contains(id) {
-            complaints.push(format!("line {number}: there is no clause {id:?}"));
+            errors.push(format!("line {number}: there is no clause {id:?}"));
         }
         let row = Row {
             text: text.to_owned(),
@@ -82,13 +83,13 @@ fn rows(contract: &str, complaints: &mut Vec<String>) -> BTreeMap<String, Row> {
             is_open: tests.contains("not yet"),
         };
         if rows.insert(id.to_owned(), row).is_some() {
-            complaints.push(format!("line {number}: {id} comes twice"));
+            errors.push(format!("line {number}: {id} comes twice"));
         }
     }
     rows
 }
 
-/// The names of all test functions below a folder.
+/// Collects the names of all test functions below a folder.
 fn collect_tests(folder: &Path, names: &mut BTreeSet<String>) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -106,7 +107,7 @@ fn collect_tests(folder: &Path, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The names of the functions that stand under a test attribute.
+/// Returns the names of the functions with a test attribute.
 fn tests_of(source: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_test = false;
@@ -129,7 +130,7 @@ fn tests_of(source: &str) -> Vec<String> {
     names
 }
 
-/// The names of the checks of `deploy/test`: of the lines `check NAME` in its parts.
+/// Returns the names of the checks of `deploy/test`, from the lines `check NAME` of its parts.
 fn deployment_checks() -> BTreeSet<String> {
     let folder = root().join("deploy/checks");
     let entries = fs::read_dir(folder).expect("deploy/test has checks");
@@ -146,8 +147,7 @@ fn deployment_checks() -> BTreeSet<String> {
     names
 }
 
-/// The functions that a script defines and runs as checks: of lines `check NAME` and
-/// `check HEADLINE NAME`.
+/// Returns the functions that a script defines and runs with `check NAME` or `check HEADLINE NAME`.
 fn checks_of(source: &str) -> Vec<String> {
     let is_defined = |name: &&str| source.contains(&format!("\n{name}() {{\n"));
     source
@@ -158,7 +158,7 @@ fn checks_of(source: &str) -> Vec<String> {
         .collect()
 }
 
-/// All tests of all crates and services, and all checks of `deploy/test` and `.ci/run`.
+/// Returns all tests of all crates and services, and all checks of `deploy/test` and `.ci/run`.
 fn existing_tests() -> BTreeSet<String> {
     let mut names = deployment_checks();
     let ci = fs::read_to_string(root().join(".ci/run")).expect("the script can be read");
@@ -175,41 +175,41 @@ fn existing_tests() -> BTreeSet<String> {
     names
 }
 
-/// What is wrong with a contract, given the tests that there are.
-fn complaints(contract: &str, existing: &BTreeSet<String>) -> Vec<String> {
-    let mut complaints = Vec::new();
-    let rows = rows(contract, &mut complaints);
+/// Returns the errors in a contract, given the tests that exist.
+fn errors(contract: &str, existing: &BTreeSet<String>) -> Vec<String> {
+    let mut errors = Vec::new();
+    let rows = rows(contract, &mut errors);
     for id in clauses() {
         if !rows.contains_key(&id) {
-            complaints.push(format!("{id} is missing"));
+            errors.push(format!("{id} is missing"));
         }
     }
     for (id, row) in &rows {
         if row.text.is_empty() {
-            complaints.push(format!("{id} says nothing"));
+            errors.push(format!("{id} is empty"));
         }
         if row.tests.is_empty() && !row.is_open {
-            complaints.push(format!("{id} has neither a test nor \"not yet\""));
+            errors.push(format!("{id} has neither a test nor \"not yet\""));
         }
         for test in row.tests.iter().filter(|test| !existing.contains(*test)) {
-            complaints.push(format!("{id} names the test {test}, which does not exist"));
+            errors.push(format!("{id} names the test {test}, which does not exist"));
         }
     }
-    complaints
+    errors
 }
 
 #[test]
-fn every_clause_of_the_contract_names_tests_that_exist() {
+fn contract_names_tests_that_exist() {
     let path = root().join("docs/contract.md");
     let contract =
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let complaints = complaints(&contract, &existing_tests());
-    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    let errors = errors(&contract, &existing_tests());
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
 }
 
 #[test]
-fn a_contract_with_gaps_is_complained_about() {
-    /// Checks the one complaint about a contract in which these lines stand for the row of IMG-3.
+fn invalid_contract_rows_are_errors() {
+    /// Checks the only error of a contract whose row of IMG-3 is replaced by these lines.
     #[track_caller]
     fn check(lines: &str, expected: &str) {
         let rest: String = clauses()
@@ -219,15 +219,15 @@ fn a_contract_with_gaps_is_complained_about() {
             .collect();
         let contract = format!("| id | clause | tests |\n|---|---|---|\n{rest}{lines}\n");
         let existing = BTreeSet::from(["proof".to_owned()]);
-        let complaints = complaints(&contract, &existing);
+        let errors = errors(&contract, &existing);
         assert_eq!(
-            complaints.len(),
+            errors.len(),
             usize::from(!expected.is_empty()),
-            "{lines}: {complaints:?}"
+            "{lines}: {errors:?}"
         );
         assert!(
-            complaints.iter().all(|text| text.contains(expected)),
-            "{lines}: {complaints:?}"
+            errors.iter().all(|text| text.contains(expected)),
+            "{lines}: {errors:?}"
         );
     }
     check("| IMG-3 | Text. | `proof` |", "");
@@ -238,7 +238,7 @@ fn a_contract_with_gaps_is_complained_about() {
         "absent, which does not exist",
     );
     check("| IMG-3 | Text. | |", "neither a test");
-    check("| IMG-3 | | `proof` |", "says nothing");
+    check("| IMG-3 | | `proof` |", "is empty");
     check(
         "| IMG-3 | Text. | `proof` |\n| IMG-4 | Text. | `proof` |",
         "no clause",
@@ -255,7 +255,7 @@ fn a_contract_with_gaps_is_complained_about() {
 }
 
 #[test]
-fn only_functions_under_a_test_attribute_are_tests() {
+fn functions_with_a_test_attribute_are_tests() {
     let source = "
         fn helper() {}
         #[test]
@@ -273,7 +273,7 @@ fn only_functions_under_a_test_attribute_are_tests() {
 }
 
 #[test]
-fn only_functions_that_are_run_as_checks_are_checks() {
+fn functions_that_check_runs_are_checks() {
     let script =
         "part_x() {\n  check one\n  check absent\n}\n\none() {\n  true\n}\n\ntwo() {\n  true\n}\n";
     assert_eq!(checks_of(script), ["one"]);

@@ -1,9 +1,8 @@
-//! Holds `deploy/prometheus`, `deploy/alertmanager`, `deploy/grafana` and `docs/runbooks` together
-//! with the code: whatever they name exists, and every alert has its runbook, its tests and a place
-//! to go.
+//! Checks `deploy/prometheus`, `deploy/alertmanager`, `deploy/grafana` and `docs/runbooks` against the
+//! code.
 //!
-//! Whether the files are well formed, and whether alerts fire when they should, is for `promtool` and
-//! `amtool` to say (`.ci/run`, `deploy/monitoring-test`).
+//! The names in these files exist, and each alert has a runbook, tests and a receiver. `promtool` and
+//! `amtool` check the syntax and the conditions of alerts (`.ci/run`, `deploy/monitoring-test`).
 
 #[path = "../../../crates/plimsoll/examples/generate_docs/promql.rs"]
 mod promql;
@@ -17,7 +16,7 @@ use serde_json::Value;
 
 use self::promql::{Known, Rule, rules_of};
 
-/// What the service is called in the files of `deploy/`.
+/// The name of the job in the files of `deploy/`.
 const JOB: &str = env!("CARGO_PKG_NAME");
 
 fn root() -> PathBuf {
@@ -29,13 +28,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The files in a folder by name, with what they hold.
+/// Returns the contents of the files in a folder, by name.
 #[track_caller]
 fn files(folder: &str) -> BTreeMap<String, String> {
-    let entries = fs::read_dir(root().join(folder)).expect("the folder is there");
+    let entries = fs::read_dir(root().join(folder)).expect("the folder exists");
     let names = entries.map(|entry| {
         let name = entry.expect("the folder can be read").file_name();
-        name.into_string().expect("its files have plain names")
+        name.into_string().expect("file names are UTF-8")
     });
     names
         .map(|name| {
@@ -57,7 +56,7 @@ fn alerts() -> BTreeMap<String, Rule> {
     alerts.map(|rule| (rule.name.clone(), rule)).collect()
 }
 
-/// What the code measures, and what the rules record.
+/// Returns the metrics of the code and of the recording rules.
 fn known() -> Known {
     let mut known = Known::of_code(&plimsoll::metrics_table());
     for file in files("deploy/prometheus/rules").values() {
@@ -67,18 +66,18 @@ fn known() -> Known {
 }
 
 #[test]
-fn every_rule_names_metrics_and_labels_that_exist() {
+fn rules_use_existing_metrics_and_labels() {
     let known = known();
     let mut complaints = Vec::new();
     for rule in rules() {
-        let those = known.complaints(&rule.expression, "");
-        complaints.extend(those.iter().map(|what| format!("{}: {what}", rule.name)));
+        let found = known.complaints(&rule.expression, "");
+        complaints.extend(found.iter().map(|error| format!("{}: {error}", rule.name)));
     }
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[test]
-fn every_query_of_every_dashboard_names_metrics_and_labels_that_exist() {
+fn dashboards_use_existing_metrics_and_labels() {
     let known = known();
     let mut complaints = Vec::new();
     let mut count = 0;
@@ -94,11 +93,11 @@ fn every_query_of_every_dashboard_names_metrics_and_labels_that_exist() {
             let expression = query["expr"].as_str().expect("a query has an expression");
             let legend = query["legendFormat"].as_str().unwrap_or_default();
             count += 1;
-            let those = known.complaints(expression, legend);
+            let found = known.complaints(expression, legend);
             complaints.extend(
-                those
+                found
                     .iter()
-                    .map(|what| format!("{name}: {expression}: {what}")),
+                    .map(|error| format!("{name}: {expression}: {error}")),
             );
         }
     }
@@ -107,10 +106,10 @@ fn every_query_of_every_dashboard_names_metrics_and_labels_that_exist() {
 }
 
 #[test]
-fn every_metric_of_the_code_is_in_a_dashboard_or_a_rule() {
-    /// Those that nobody watches, and why.
-    const LEFT_OUT: [&str; 1] = [
-        // Address space that is reserved and not used says nothing of a service.
+fn every_metric_is_in_a_dashboard_or_a_rule() {
+    /// Metrics without a dashboard or rule, with the reason.
+    const UNUSED: [&str; 1] = [
+        // Reserved address space is no measure of memory use.
         "process_virtual_memory_bytes",
     ];
     let mut texts: String = files("deploy/grafana/dashboards").into_values().collect();
@@ -119,7 +118,7 @@ fn every_metric_of_the_code_is_in_a_dashboard_or_a_rule() {
     let names = table.lines().filter_map(|line| line.strip_prefix("| `"));
     let names = names.filter_map(|rest| rest.split('`').next());
     let missing: Vec<_> = names
-        .filter(|name| !texts.contains(name) && !LEFT_OUT.contains(name))
+        .filter(|name| !texts.contains(name) && !UNUSED.contains(name))
         .collect();
     assert!(
         missing.is_empty(),
@@ -128,19 +127,19 @@ fn every_metric_of_the_code_is_in_a_dashboard_or_a_rule() {
 }
 
 #[test]
-fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
+fn alerts_and_runbooks_match() {
     let runbooks = files("docs/runbooks");
     let alerts = alerts();
     let expected: BTreeSet<String> = alerts.keys().map(|name| format!("{name}.md")).collect();
-    let there: BTreeSet<String> = runbooks.keys().cloned().collect();
-    assert_eq!(there, expected);
+    let actual: BTreeSet<String> = runbooks.keys().cloned().collect();
+    assert_eq!(actual, expected);
     for (name, alert) in &alerts {
         let runbook = format!("docs/runbooks/{name}.md");
-        let leads_there =
+        let links_runbook =
             |line: &String| line.starts_with("runbook_url: ") && line.ends_with(&runbook);
-        assert!(alert.rest.iter().any(leads_there), "{name}: {runbook}");
-        let is = |key: &str| alert.rest.iter().any(|line| line.starts_with(key));
-        assert!(is("summary: ") && is("description: "), "{name}");
+        assert!(alert.rest.iter().any(links_runbook), "{name}: {runbook}");
+        let has = |key: &str| alert.rest.iter().any(|line| line.starts_with(key));
+        assert!(has("summary: ") && has("description: "), "{name}");
         let severity = ["critical", "warning"]
             .into_iter()
             .find(|severity| alert.rest.contains(&format!("severity: {severity}")))
@@ -158,7 +157,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 }
 
 #[test]
-fn links_of_runbooks_lead_to_files_and_headings() {
+fn runbook_links_resolve() {
     for (name, text) in files("docs/runbooks") {
         let links = text
             .split("](")
@@ -169,17 +168,17 @@ fn links_of_runbooks_lead_to_files_and_headings() {
             let text = fs::read_to_string(root().join("docs/runbooks").join(file));
             let text = text.unwrap_or_else(|error| panic!("{name}: {link}: {error}"));
             let mut headings = text.lines().filter_map(|line| line.strip_prefix("## "));
-            let there = heading.is_empty()
+            let exists = heading.is_empty()
                 || headings.any(|it| it.to_lowercase().replace(' ', "-") == heading);
-            assert!(there, "{name}: {link}");
+            assert!(exists, "{name}: {link}");
         }
     }
 }
 
 #[test]
-fn what_runbooks_name_exists() {
-    /// Pages of its own.
-    const OF_PROMETHEUS: [&str; 2] = ["Status", "Targets"];
+fn runbooks_name_existing_metrics_and_panels() {
+    /// Pages of the Prometheus user interface.
+    const PROMETHEUS_PAGES: [&str; 2] = ["Status", "Targets"];
     let known: String = plimsoll::metrics_table();
     let code = source_of(&root().join("crates/plimsoll/src"));
     let titles: String = files("deploy/grafana/dashboards").into_values().collect();
@@ -190,24 +189,27 @@ fn what_runbooks_name_exists() {
             let is_name = |it: &str| {
                 it.contains('_') && it.chars().all(|c| c.is_ascii_lowercase() || c == '_')
             };
-            // A metric, or a record, a state, a value of a label.
+            // A metric, or the name of a log record, a state or a label value in the code.
             if is_name(metric) {
-                let there = known.contains(&format!("`{metric}`"))
+                let exists = known.contains(&format!("`{metric}`"))
                     || code.contains(&format!("\"{metric}\""));
-                assert!(there, "{name}: {word}");
+                assert!(exists, "{name}: {word}");
             }
         }
         // *Dashboard → Row*
         for place in prose.split('*').skip(1).step_by(2) {
             for title in place.split(" → ") {
-                let there = titles.contains(&format!("\"title\": \"{title}\""));
-                assert!(there || OF_PROMETHEUS.contains(&title), "{name}: {title}");
+                let exists = titles.contains(&format!("\"title\": \"{title}\""));
+                assert!(
+                    exists || PROMETHEUS_PAGES.contains(&title),
+                    "{name}: {title}"
+                );
             }
         }
     }
 }
 
-/// All source below a folder.
+/// Returns all source text below a folder.
 fn source_of(folder: &Path) -> String {
     let mut source = String::new();
     for entry in fs::read_dir(folder).expect("source can be read") {
@@ -221,14 +223,14 @@ fn source_of(folder: &Path) -> String {
     source
 }
 
-/// The names behind a mark at the beginning of lines.
-fn names_behind<'a>(text: &'a str, mark: &str) -> Vec<&'a str> {
+/// Returns the rest of each line that begins with `prefix`.
+fn names_after<'a>(text: &'a str, prefix: &str) -> Vec<&'a str> {
     let lines = text.lines().map(str::trim);
-    lines.filter_map(|line| line.strip_prefix(mark)).collect()
+    lines.filter_map(|line| line.strip_prefix(prefix)).collect()
 }
 
 #[test]
-fn every_alert_is_tested_for_firing_and_for_silence() {
+fn every_alert_has_a_firing_and_a_silent_test() {
     let (mut fires, mut is_silent) = (BTreeSet::new(), BTreeSet::new());
     for file in files("deploy/prometheus/tests").values() {
         for case in file.split("- alertname: ").skip(1) {
@@ -247,7 +249,7 @@ fn every_alert_is_tested_for_firing_and_for_silence() {
 }
 
 #[test]
-fn alertmanager_names_alerts_that_exist() {
+fn alertmanager_names_existing_alerts() {
     let alerts = alerts();
     let config = read("deploy/alertmanager/alertmanager.yml");
     let matchers = config.split("alertname =").skip(1);
@@ -263,11 +265,11 @@ fn alertmanager_names_alerts_that_exist() {
 }
 
 #[test]
-fn the_job_has_one_name_everywhere() {
+fn job_name_is_the_same_in_all_files() {
     let config = read("deploy/prometheus/prometheus.yml");
-    assert!(names_behind(&config, "- job_name: ").contains(&JOB));
+    assert!(names_after(&config, "- job_name: ").contains(&JOB));
     let slo = read("deploy/prometheus/rules/slo.yml");
-    let objectives = names_behind(&slo, "job: ");
+    let objectives = names_after(&slo, "job: ");
     assert_eq!(objectives, [JOB, JOB], "each objective is for the job");
     for rule in rules() {
         let named = rule.expression.split("job=\"").skip(1);
@@ -278,7 +280,7 @@ fn the_job_has_one_name_everywhere() {
 }
 
 #[test]
-fn what_is_left_out_as_probes_is_what_the_chassis_answers() {
+fn excluded_probe_paths_match_the_endpoints() {
     let mut sources = files("deploy/prometheus/rules");
     sources.extend(files("deploy/grafana/dashboards"));
     let mut lists = BTreeSet::new();
@@ -294,14 +296,14 @@ fn what_is_left_out_as_probes_is_what_the_chassis_answers() {
     for path in lists.iter().flat_map(|list| list.split('|')) {
         assert_eq!(service.get(&format!("/{path}")).status, 200, "{path}");
     }
-    // The service has no route of its own but these, so whatever else it answers is missing there.
+    // Each path in the list has a series of its own: none is an unknown path.
     let metrics = service.get("/metrics").body;
     let metrics = String::from_utf8_lossy(&metrics);
     assert!(!metrics.contains("__unmatched__"), "{metrics}");
 }
 
 #[test]
-fn the_limit_of_slow_requests_is_a_bound_of_the_histogram() {
+fn slow_request_limit_is_a_histogram_bound() {
     let recording = read("deploy/prometheus/rules/recording.yml");
     let bounds: BTreeSet<_> = recording
         .split("le=")

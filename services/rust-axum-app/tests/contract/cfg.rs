@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::{run, scratch_file, start};
 
-/// The names that `--check-config` prints.
+/// Returns the names of the settings that `--check-config` prints.
 #[track_caller]
 fn settings() -> BTreeSet<String> {
     let ended = run(&["--check-config"], &[]);
@@ -14,7 +14,7 @@ fn settings() -> BTreeSet<String> {
     names.map(|(name, _)| name.trim().to_owned()).collect()
 }
 
-/// A file of this repository.
+/// Reads a file of this repository.
 #[track_caller]
 fn file(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -25,7 +25,7 @@ fn file(path: &str) -> String {
 
 /// CFG-1, CFG-6, CFG-7
 #[test]
-fn the_profile_of_the_django_service_starts_this_one() {
+fn django_profile_starts_the_service() {
     let path = scratch_file(
         "django.env",
         "DEBUG=false\nHOST=0.0.0.0\nPORT=8080\n\nLOG_LEVEL=INFO\n\nREAD_TIMEOUT=2s\nIDLE_TIMEOUT=30s\n\
@@ -47,7 +47,7 @@ fn the_profile_of_the_django_service_starts_this_one() {
 
 /// CFG-1, CFG-6
 #[test]
-fn the_profiles_that_come_with_the_service_are_valid() {
+fn profiles_of_the_service_are_valid() {
     for profile in [".env.dev", ".env.int", ".env.prod"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(profile);
         let path = path.to_str().unwrap();
@@ -58,7 +58,7 @@ fn the_profiles_that_come_with_the_service_are_valid() {
 
 /// CFG-3
 #[test]
-fn mistakes_end_the_start_with_status_78() {
+fn config_errors_exit_with_status_78() {
     let ended = run(&[], &[("PORT", "0"), ("LOG_LEVEL", "LOUD")]);
     assert_eq!(ended.code, Some(78));
     for name in ["PORT", "LOG_LEVEL"] {
@@ -71,7 +71,7 @@ fn mistakes_end_the_start_with_status_78() {
 
 /// CFG-6, CFG-8
 #[test]
-fn help_and_report_name_the_same_settings() {
+fn help_contains_every_setting_of_check_config() {
     let help = run(&["--help"], &[]);
     assert_eq!(help.code, Some(0));
     for name in settings() {
@@ -81,39 +81,39 @@ fn help_and_report_name_the_same_settings() {
 
 /// CFG-8
 #[test]
-fn the_documented_settings_are_those_of_the_service() {
-    // The first cell of each row: `NAME`, and its aliases behind it.
+fn documented_settings_match_the_service() {
+    // The first cell of each row contains `NAME`, followed by its aliases.
     let documented: BTreeSet<String> = file("docs/settings.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(name, _)| name.to_owned())
         .collect();
     let mut settings = settings();
-    // It names the profile, so it cannot stand in one, and a report may leave it out.
+    // It names the profile, so a profile cannot contain it, and the report may omit it.
     settings.insert("ENV_FILE".to_owned());
     assert!(documented.contains("ENV_FILE"));
     let missing: Vec<_> = settings.difference(&documented).collect();
     assert!(missing.is_empty(), "not documented: {missing:?}");
-    let invented: Vec<_> = documented
+    let unknown: Vec<_> = documented
         .difference(&settings)
         .filter(|name| !name.starts_with("GUNICORN_"))
         .collect();
     assert!(
-        invented.is_empty(),
-        "documented, but unknown to the service: {invented:?}"
+        unknown.is_empty(),
+        "documented, but unknown to the service: {unknown:?}"
     );
 }
 
 /// CFG-8
 #[test]
-fn the_sample_profile_names_every_setting_and_changes_none() {
+fn sample_profile_contains_every_setting_with_its_default() {
     let sample = file("services/rust-axum-app/.env.sample");
     for name in settings().iter().filter(|name| *name != "ENV_FILE") {
         let assignment = format!("{name}=");
-        let is_there = sample
+        let is_present = sample
             .lines()
             .any(|line| line.trim_start_matches(['#', ' ']).starts_with(&assignment));
-        assert!(is_there, "{name} is not in the sample");
+        assert!(is_present, "{name} is not in the sample");
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.sample");
     let unset = [("HOST", ""), ("PORT", "")];
@@ -126,7 +126,7 @@ fn the_sample_profile_names_every_setting_and_changes_none() {
     assert_eq!(values(&with.stdout), values(&without.stdout));
 }
 
-/// Each setting with its value, without its origin.
+/// Returns the lines of a report without the origins.
 fn values(report: &str) -> Vec<String> {
     report
         .lines()

@@ -1,4 +1,4 @@
-//! HTTP: endpoints, error answers, headers.
+//! HTTP: endpoints, error responses, headers.
 
 use crate::support::{BUILD_TIME, SERVICE, VERSION, request, start};
 
@@ -13,7 +13,7 @@ const PROBES: [&str; 6] = [
 
 /// HTTP-1
 #[test]
-fn the_root_answers_the_banner() {
+fn root_returns_the_banner() {
     let answer = start(&[("SERVICE_NAME", "rust-axum-app")]).get("/");
     assert_eq!(answer.status, 200);
     assert_eq!(
@@ -25,14 +25,14 @@ fn the_root_answers_the_banner() {
 
 /// HTTP-1, CFG-1
 #[test]
-fn the_banner_says_the_configured_name() {
+fn banner_contains_the_configured_name() {
     let service = start(&[("SERVICE_NAME", "orders")]);
     assert_eq!(service.get("/").text(), "orders is running (Rust + Axum)\n");
 }
 
 /// HTTP-2, CFG-1
 #[test]
-fn info_answers_exactly_the_build() {
+fn info_returns_the_configured_build() {
     let service = start(&[
         ("SERVICE_NAME", "orders"),
         ("VERSION", "1.0.0"),
@@ -49,7 +49,7 @@ fn info_answers_exactly_the_build() {
 
 /// HTTP-2, CFG-1
 #[test]
-fn the_build_is_known_without_any_setting() {
+fn info_without_settings_returns_the_compiled_build() {
     let info = start(&[]).get("/info").json();
     assert_eq!(info["service"], SERVICE);
     assert_eq!(info["version"], VERSION);
@@ -58,14 +58,14 @@ fn the_build_is_known_without_any_setting() {
 
 /// HTTP-2
 #[test]
-fn info_stays_json_whatever_the_build_is_called() {
+fn info_escapes_the_service_name() {
     let service = start(&[("SERVICE_NAME", r#"a "b" \c"#)]);
     assert_eq!(service.get("/info").json()["service"], r#"a "b" \c"#);
 }
 
 /// HTTP-3, HTTP-4, HTTP-10
 #[test]
-fn all_probes_answer_ok() {
+fn probes_return_200_ok() {
     let service = start(&[]);
     for path in PROBES {
         let answer = service.get(path);
@@ -76,7 +76,7 @@ fn all_probes_answer_ok() {
 
 /// HTTP-5
 #[test]
-fn metrics_are_in_the_prometheus_text_format() {
+fn metrics_use_the_prometheus_text_format() {
     let service = start(&[]);
     let answer = service.get("/metrics");
     let content_type = answer.header("content-type").unwrap();
@@ -89,7 +89,7 @@ fn metrics_are_in_the_prometheus_text_format() {
 
 /// HTTP-6
 #[test]
-fn head_works_on_every_endpoint() {
+fn head_requests_are_answered_on_every_endpoint() {
     let service = start(&[]);
     for path in ["/", "/info", "/health", "/ready", "/metrics"] {
         let mut connection = service.connect();
@@ -101,7 +101,7 @@ fn head_works_on_every_endpoint() {
 
 /// HTTP-6, HTTP-7
 #[test]
-fn other_methods_are_refused_on_every_endpoint() {
+fn other_methods_return_405_on_every_endpoint() {
     let service = start(&[]);
     for path in ["/", "/info", "/health", "/ready", "/metrics"] {
         let answer = service.request(request("POST", path, "Content-Length: 0\r\n"));
@@ -120,7 +120,7 @@ fn other_methods_are_refused_on_every_endpoint() {
 
 /// HTTP-7, HTTP-8
 #[test]
-fn an_unknown_path_is_a_problem_with_the_request_id() {
+fn unknown_path_returns_problem_with_request_id() {
     let answer = start(&[]).get("/no/such/path");
     assert_eq!(answer.status, 404);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! IP: the client's address.
+//! IP: client address resolution.
 
 use crate::support::{access_record, request, start};
 
@@ -6,7 +6,7 @@ const FORWARDED: &str = "X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\n";
 
 /// IP-1
 #[test]
-fn by_default_the_peer_is_the_client() {
+fn client_address_defaults_to_the_peer() {
     let service = start(&[]);
     drop(service.request(request("GET", "/info", FORWARDED)));
     assert_eq!(access_record(&service, "/info")["ip"], "127.0.0.1");
@@ -14,7 +14,7 @@ fn by_default_the_peer_is_the_client() {
 
 /// IP-2
 #[test]
-fn behind_a_trusted_proxy_the_client_is_what_the_proxy_saw() {
+fn trusted_proxy_sets_the_client_address() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.0/8")]);
     drop(service.request(request("GET", "/info", FORWARDED)));
     assert_eq!(access_record(&service, "/info")["ip"], "203.0.113.7");

@@ -1,4 +1,4 @@
-//! LIFE: start, drain, end.
+//! LIFE: start, drain, shutdown.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{END, start};
 
 /// LIFE-1, LIFE-6
 #[test]
-fn sigterm_ends_the_service_with_a_report() {
+fn sigterm_shuts_down_with_a_report() {
     let service = start(&[]);
     assert_eq!(service.get("/").status, 200);
     let ended = service.terminate();
@@ -33,7 +33,7 @@ fn sigterm_ends_the_service_with_a_report() {
 
 /// LIFE-1, LIFE-2
 #[test]
-fn while_draining_the_service_answers_but_is_not_ready() {
+fn lame_duck_serves_requests_but_is_not_ready() {
     let service = start(&[("DRAIN_DELAY", "3s")]);
     service.signal(Signal::Term);
     eventually("the service is not ready", || {

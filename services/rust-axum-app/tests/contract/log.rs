@@ -6,7 +6,7 @@ use crate::support::{SERVICE, access_record, start};
 
 /// LOG-2, LOG-3
 #[test]
-fn an_access_record_is_what_the_django_service_writes() {
+fn access_record_has_the_fields_of_the_django_service() {
     let service = start(&[("VERSION", "1.0.0"), ("BUILD_TIME", "2025-12-19T09:18:13Z")]);
     assert_eq!(service.get("/info").status, 200);
     let record = access_record(&service, "/info");
@@ -55,7 +55,7 @@ fn an_access_record_is_what_the_django_service_writes() {
 
 /// LOG-1, LOG-5, LOG-6, LOG-7
 #[test]
-fn the_log_of_a_short_life_is_complete_and_nothing_else() {
+fn log_contains_exactly_the_expected_records() {
     let service = start(&[]);
     for path in [
         "/health",
@@ -84,7 +84,7 @@ fn the_log_of_a_short_life_is_complete_and_nothing_else() {
             )
         })
         .collect();
-    // Records of different threads have no order among them.
+    // Records of different threads have no defined order.
     seen.sort();
     assert_eq!(
         seen,

@@ -1,7 +1,7 @@
-//! The operational contract, clause by clause, seen from outside: against the reference service.
+//! Tests of the operational contract against the reference service, as a child process.
 //!
 //! Clauses that need more routes are tested in `plimsoll`, against the example `fixture` of
-//! `harness`. These tests cover what every user of this service relies on.
+//! `harness`. These tests cover the routes of the reference service.
 
 mod cfg;
 mod http;

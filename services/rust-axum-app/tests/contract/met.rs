@@ -37,7 +37,7 @@ fn endpoints_and_unknown_paths_are_counted() {
 
 /// MET-3, CFG-1
 #[test]
-fn the_build_is_told() {
+fn build_info_has_the_configured_build() {
     let service = start(&[("VERSION", "1.0.0"), ("BUILD_TIME", "now")]);
     let labels = [
         ("service", SERVICE),

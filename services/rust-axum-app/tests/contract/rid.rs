@@ -1,10 +1,10 @@
-//! RID: request correlation.
+//! RID: request ids.
 
 use crate::support::{access_record, request, start};
 
 /// RID-1, RID-3
 #[test]
-fn an_id_goes_from_the_request_to_the_answer_and_the_record() {
+fn request_id_is_returned_and_logged() {
     let service = start(&[]);
     let answer = service.request(request("GET", "/info", "X-Request-ID: demo-123\r\n"));
     assert_eq!(answer.header("x-request-id"), Some("demo-123"));
@@ -13,7 +13,7 @@ fn an_id_goes_from_the_request_to_the_answer_and_the_record() {
 
 /// RID-1
 #[test]
-fn every_endpoint_makes_an_id_where_none_is_sent() {
+fn every_endpoint_generates_a_missing_request_id() {
     let service = start(&[]);
     let mut ids = Vec::new();
     for path in ["/", "/info", "/health", "/ready", "/metrics", "/nowhere"] {
@@ -32,7 +32,7 @@ fn every_endpoint_makes_an_id_where_none_is_sent() {
 
 /// RID-2
 #[test]
-fn a_forged_id_is_replaced() {
+fn invalid_request_id_is_replaced() {
     let service = start(&[]);
     let answer = service.request(request("GET", "/info", "X-Request-ID: a b\"c\r\n"));
     assert_eq!(answer.header("x-request-id").unwrap().len(), 32);

@@ -1,9 +1,9 @@
-//! nginx and HAProxy: their times against those of the service behind them.
+//! nginx and HAProxy: their timeouts against those of the service.
 
 use crate::files::{directive, path, text};
 use crate::settings::{Environment, Settings, seconds};
 
-/// What docs and manifests say for a service behind a balancer that asks `/ready`.
+/// The value that docs and manifests recommend behind a load balancer that polls `/ready`.
 const DRAIN_DELAY: f64 = 5.0;
 
 #[track_caller]
@@ -13,7 +13,7 @@ fn settings(profile: &str) -> Settings {
 }
 
 #[test]
-fn a_balancer_is_more_patient_than_the_service() {
+fn balancer_timeouts_exceed_the_request_timeout() {
     let nginx = text("deploy/nginx/service.conf");
     let haproxy = text("deploy/haproxy/haproxy.cfg");
     for profile in ["int", "prod"] {
@@ -26,7 +26,7 @@ fn a_balancer_is_more_patient_than_the_service() {
 }
 
 #[test]
-fn a_balancer_closes_idle_connections_before_the_service_does() {
+fn balancer_closes_idle_connections_before_the_service() {
     for (upstream, profile) in [("host", "prod"), ("compose", "int")] {
         let nginx = text(&format!("deploy/nginx/upstream.{upstream}.conf"));
         let limit = settings(profile).seconds("IDLE_TIMEOUT");
@@ -35,20 +35,20 @@ fn a_balancer_closes_idle_connections_before_the_service_does() {
             "{upstream}"
         );
     }
-    let server = check_of_haproxy("pool-purge-delay");
-    assert!(server < settings("int").seconds("IDLE_TIMEOUT"));
+    let purge_delay = haproxy_server_option("pool-purge-delay");
+    assert!(purge_delay < settings("int").seconds("IDLE_TIMEOUT"));
 }
 
 #[test]
-fn haproxy_notices_an_end_within_the_drain_delay() {
+fn haproxy_detects_a_shutdown_within_the_drain_delay() {
     let haproxy = text("deploy/haproxy/haproxy.cfg");
     let limit = seconds(directive(&haproxy, "timeout check"));
-    let noticed = check_of_haproxy("inter") * check_of_haproxy("fall") + limit;
-    assert!(noticed < DRAIN_DELAY, "{noticed} s");
+    let detection = haproxy_server_option("inter") * haproxy_server_option("fall") + limit;
+    assert!(detection < DRAIN_DELAY, "{detection} s");
 }
 
 #[test]
-fn a_body_is_refused_by_nginx_where_the_service_would_refuse_it() {
+fn nginx_body_limit_matches_max_body_bytes() {
     let nginx = text("deploy/nginx/service.conf");
     let size = directive(&nginx, "client_max_body_size");
     assert_eq!(
@@ -57,9 +57,9 @@ fn a_body_is_refused_by_nginx_where_the_service_would_refuse_it() {
     );
 }
 
-/// A word of HAProxy's line `default-server`, in seconds or as a count.
+/// Returns an option of HAProxy's line `default-server`, in seconds or as a count.
 #[track_caller]
-fn check_of_haproxy(word: &str) -> f64 {
+fn haproxy_server_option(word: &str) -> f64 {
     let haproxy = text("deploy/haproxy/haproxy.cfg");
     let mut words = directive(&haproxy, "default-server").split(' ');
     assert!(words.any(|other| other == word), "{word} is not set");

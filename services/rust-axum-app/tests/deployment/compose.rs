@@ -1,4 +1,4 @@
-//! Compose and Swarm: the service in each of their files.
+//! Compose and Swarm files.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ const FILES: [&str; 4] = [
     "stack.yml",
 ];
 
-/// The service in one of the files, and the settings that it has there.
+/// Returns the service in one of the files, and its settings there.
 #[track_caller]
 fn app(file: &str) -> (Yaml, Settings) {
     let app = yaml(&format!("deploy/{file}"))["services"]["app"].clone();
@@ -28,33 +28,33 @@ fn app(file: &str) -> (Yaml, Settings) {
     (app, settings)
 }
 
-/// Port of the machine and port of the container, of each published port of a service.
+/// Returns the host port and the container port of each published port of a service.
 #[track_caller]
 fn published(service: &Yaml) -> Vec<(i64, i64)> {
     let number = |text: &str| text.parse().expect("a port is a number");
     let pair = |port| {
-        let (outside, inside) = string(port).rsplit_once(':').expect("two ports");
-        let outside = outside.rsplit(':').next().unwrap_or(outside);
-        (number(outside), number(inside))
+        let (host, container) = string(port).rsplit_once(':').expect("two ports");
+        let host = host.rsplit(':').next().unwrap_or(host);
+        (number(host), number(container))
     };
     items(&service["ports"]).map(pair).collect()
 }
 
 #[test]
-fn no_container_is_killed_before_its_drain_can_be_over() {
+fn stop_grace_period_covers_the_hard_limit() {
     for file in FILES {
         let (app, settings) = app(file);
         let grace = seconds(string(&app["stop_grace_period"]));
-        let budget = settings.end_budget();
+        let budget = settings.hard_limit();
         assert!(
             grace >= budget,
-            "{file}: stop_grace_period is {grace} s, the end may take {budget} s"
+            "{file}: stop_grace_period is {grace} s, the shutdown may take {budget} s"
         );
     }
 }
 
 #[test]
-fn connections_and_bodies_fit_into_the_memory_of_a_container() {
+fn container_memory_covers_connections_and_bodies() {
     for file in ["compose.prod.yml", "stack.yml"] {
         let (app, settings) = app(file);
         let limits = [
@@ -62,7 +62,7 @@ fn connections_and_bodies_fit_into_the_memory_of_a_container() {
             &app["deploy"]["resources"]["limits"]["memory"],
         ];
         let limit = limits.into_iter().find_map(Yaml::as_str);
-        let limit = limit.expect("there is a limit of memory");
+        let limit = limit.expect("there is a memory limit");
         assert!(
             bytes(limit) > settings.connections_memory() + settings.bodies_memory(),
             "{file}: {limit}"
@@ -71,7 +71,7 @@ fn connections_and_bodies_fit_into_the_memory_of_a_container() {
 }
 
 #[test]
-fn port_8084_leads_to_the_port_of_the_service() {
+fn port_8084_maps_to_the_service_port() {
     for file in ["compose.dev.yml", "compose.prod.yml", "stack.yml"] {
         let (app, settings) = app(file);
         assert_eq!(published(&app), [(8084, settings.number("PORT"))], "{file}");
@@ -80,7 +80,7 @@ fn port_8084_leads_to_the_port_of_the_service() {
 }
 
 #[test]
-fn the_stack_of_integration_has_its_ports_and_nginx_in_front() {
+fn integration_stack_publishes_only_nginx() {
     let services = yaml("deploy/compose.int.yml")["services"].clone();
     assert_eq!(published(&services["prometheus"]), [(9090, 9090)]);
     assert_eq!(published(&services["grafana"]), [(3000, 3000)]);
@@ -89,18 +89,18 @@ fn the_stack_of_integration_has_its_ports_and_nginx_in_front() {
     assert_eq!(published(&services["nginx"]), [(8084, listen)]);
 
     let (app, settings) = app("compose.int.yml");
-    assert!(app["ports"].is_badvalue(), "only nginx is to be reached");
+    assert!(app["ports"].is_badvalue(), "only nginx is published");
     let upstream = text("deploy/nginx/upstream.compose.conf");
     let expected = format!("app:{}", settings.number("PORT"));
     assert_eq!(directive(&upstream, "server"), expected);
-    // nginx is believed, and nobody else.
+    // Only nginx is a trusted proxy.
     let address = &services["nginx"]["networks"]["front"]["ipv4_address"];
     let trusted = format!("{}/32", string(address));
     assert_eq!(settings.text("TRUSTED_PROXIES"), trusted);
 }
 
 #[test]
-fn swarm_routes_elsewhere_before_a_replica_stops_accepting() {
+fn swarm_replica_has_a_drain_delay_and_starts_first() {
     let (app, settings) = app("stack.yml");
     assert!(settings.seconds("DRAIN_DELAY") >= 5.0);
     let update = &app["deploy"]["update_config"];

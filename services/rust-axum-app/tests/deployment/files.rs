@@ -1,24 +1,24 @@
-//! The files in `deploy/`, read.
+//! Helpers that read the files in `deploy/`.
 
 use std::fs;
 use std::path::PathBuf;
 
 use yaml_rust2::{Yaml, YamlLoader, yaml::Hash};
 
-/// The path of a file of the repository.
+/// Returns the path of a file of the repository.
 pub(crate) fn path(relative: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(relative)
 }
 
-/// A file of the repository.
+/// Reads a file of the repository.
 #[track_caller]
 pub(crate) fn text(relative: &str) -> String {
     fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
-/// A file of the repository with one YAML document.
+/// Reads a file of the repository with one YAML document.
 #[track_caller]
 pub(crate) fn yaml(relative: &str) -> Yaml {
     let documents = YamlLoader::load_from_str(&text(relative));
@@ -27,19 +27,19 @@ pub(crate) fn yaml(relative: &str) -> Yaml {
     documents.remove(0)
 }
 
-/// A text in a document.
+/// Returns a string of a document.
 #[track_caller]
 pub(crate) fn string(value: &Yaml) -> &str {
     value.as_str().expect("a text in the manifest")
 }
 
-/// The items of a list in a document.
+/// Returns the items of a list in a document.
 #[track_caller]
 pub(crate) fn items(list: &Yaml) -> std::slice::Iter<'_, Yaml> {
     list.as_vec().expect("a list in the manifest").iter()
 }
 
-/// What the first line `NAME VALUE` has for a value, by the rules of nginx and HAProxy.
+/// Returns the value of the first line `NAME VALUE`, in the syntax of nginx and HAProxy.
 #[track_caller]
 pub(crate) fn directive<'text>(text: &'text str, name: &str) -> &'text str {
     let value = |line: &'text str| {
@@ -52,8 +52,9 @@ pub(crate) fn directive<'text>(text: &'text str, name: &str) -> &'text str {
         .unwrap_or_else(|| panic!("{name} is not set"))
 }
 
-/// A base with a patch over it, as kustomize does it: mappings entry by entry, lists of named things
-/// by their names, everything else as a whole.
+/// Applies a patch to a base, like kustomize.
+///
+/// Mappings are merged by key, and lists of named items by name. Other values are replaced.
 pub(crate) fn merge(base: &Yaml, patch: &Yaml) -> Yaml {
     match (base, patch) {
         (Yaml::Hash(base), Yaml::Hash(patch)) => Yaml::Hash(merge_entries(base, patch)),
@@ -90,7 +91,7 @@ fn name(item: &Yaml) -> Option<&str> {
 }
 
 #[test]
-fn a_patch_changes_what_it_names_and_nothing_else() {
+fn patch_changes_only_named_items() {
     let load = |text| YamlLoader::load_from_str(text).unwrap().remove(0);
     let base = load("a: 1\nb: {c: [{name: x, v: 1}, {name: y, v: 2}]}\nd: [1, 2]");
     let patch = load("b: {c: [{name: y, v: 3}, {name: z}]}\nd: [3]");

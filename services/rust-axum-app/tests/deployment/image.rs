@@ -1,10 +1,10 @@
-//! The Dockerfile, as far as it repeats what is said elsewhere.
+//! The Dockerfile: values that other files also contain.
 
 use crate::files::{directive, path, text};
 use crate::settings::{Environment, Settings};
 
 #[test]
-fn the_image_is_built_by_the_compiler_of_the_workspace() {
+fn image_uses_the_compiler_of_the_workspace() {
     let toolchain = text("rust-toolchain.toml");
     let channel = toolchain
         .lines()
@@ -18,7 +18,7 @@ fn the_image_is_built_by_the_compiler_of_the_workspace() {
 }
 
 #[test]
-fn the_image_exposes_the_default_port() {
+fn image_exposes_the_default_port() {
     let profile = path("services/rust-axum-app/.env.sample");
     let settings = Settings::of(&profile, &Environment::new());
     let dockerfile = text("deploy/Dockerfile");

@@ -1,4 +1,4 @@
-//! Kubernetes: each overlay's pod, as it is with its patches.
+//! Kubernetes: the patched pod of each overlay.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const OVERLAYS: [&str; 3] = ["dev", "int", "prod"];
 
 const PROBES: [&str; 3] = ["startupProbe", "livenessProbe", "readinessProbe"];
 
-/// What the pod of one overlay is.
+/// The pod of one overlay.
 struct Pod {
     spec: Yaml,
     settings: Settings,
@@ -32,7 +32,7 @@ impl Pod {
             let [name, value] = ["name", "value"].map(|key| string(&variable[key]));
             environment.insert(name.to_owned(), value.to_owned());
         }
-        // The cluster sets it in every pod, and the drain delay follows from it.
+        // The cluster sets it in every pod, and the default drain delay depends on it.
         environment.insert("KUBERNETES_SERVICE_HOST".to_owned(), "10.0.0.1".to_owned());
         let profile = path(&format!("deploy/kubernetes/overlays/{overlay}/profile.env"));
         let settings = Settings::of(&profile, &environment);
@@ -47,7 +47,7 @@ impl Pod {
         &self.spec["containers"][0]
     }
 
-    /// The number of a port that is named.
+    /// Returns the port numbers by name.
     fn ports(&self) -> BTreeMap<&str, i64> {
         let mut ports = BTreeMap::new();
         for port in items(&self.container()["ports"]) {
@@ -69,32 +69,32 @@ fn number(value: &Yaml) -> f64 {
 }
 
 #[test]
-fn the_profiles_of_the_overlays_are_those_of_the_service() {
+fn overlay_profiles_match_those_of_the_service() {
     for overlay in OVERLAYS {
         let copy = format!("deploy/kubernetes/overlays/{overlay}/profile.env");
         let original = format!("services/rust-axum-app/.env.{overlay}");
         assert!(
             text(&copy) == text(&original),
-            "{copy} is not {original} any more: copy it again"
+            "{copy} differs from {original}: copy it again"
         );
     }
 }
 
 #[test]
-fn no_pod_is_killed_before_its_drain_can_be_over() {
+fn pod_grace_period_covers_the_hard_limit() {
     for overlay in OVERLAYS {
         let pod = Pod::of(overlay);
-        let budget = pod.settings.end_budget();
+        let budget = pod.settings.hard_limit();
         assert!(
             pod.grace() >= budget,
-            "{overlay}: terminationGracePeriodSeconds is {}, the end may take {budget} s",
+            "{overlay}: terminationGracePeriodSeconds is {}, the shutdown may take {budget} s",
             pod.grace()
         );
     }
 }
 
 #[test]
-fn connections_and_bodies_fit_into_the_memory_of_a_pod() {
+fn pod_memory_covers_connections_and_bodies() {
     for overlay in OVERLAYS {
         let pod = Pod::of(overlay);
         let limit = string(&pod.container()["resources"]["limits"]["memory"]);
@@ -106,7 +106,7 @@ fn connections_and_bodies_fit_into_the_memory_of_a_pod() {
 }
 
 #[test]
-fn the_ports_of_a_pod_are_those_that_the_service_listens_on() {
+fn pod_ports_match_the_listeners() {
     for overlay in OVERLAYS {
         let pod = Pod::of(overlay);
         let expected = BTreeMap::from([
@@ -114,24 +114,24 @@ fn the_ports_of_a_pod_are_those_that_the_service_listens_on() {
             ("admin", pod.settings.admin_port()),
         ]);
         assert_eq!(pod.ports(), expected, "{overlay}");
-        // Nobody outside the pod reaches its loopback.
+        // Loopback of the pod is not reachable from outside.
         assert_eq!(pod.settings.text("HOST"), "0.0.0.0", "{overlay}");
     }
 }
 
 #[test]
-fn services_and_policies_name_ports_that_pods_have() {
+fn services_and_policies_use_ports_of_the_pod() {
     let pod = Pod::of("prod");
     let ports = pod.ports();
     let service = yaml("deploy/kubernetes/base/service.yaml");
-    let mut of_service = Vec::new();
+    let mut service_ports = Vec::new();
     for port in items(&service["spec"]["ports"]) {
         assert!(ports.contains_key(string(&port["targetPort"])));
-        of_service.push(string(&port["name"]));
+        service_ports.push(string(&port["name"]));
     }
     let monitor = yaml("deploy/kubernetes/base/servicemonitor.yaml");
     let endpoint = &monitor["spec"]["endpoints"][0];
-    assert!(of_service.contains(&string(&endpoint["port"])));
+    assert!(service_ports.contains(&string(&endpoint["port"])));
     let policy = yaml("deploy/kubernetes/base/networkpolicy.yaml");
     for rule in items(&policy["spec"]["ingress"]) {
         for port in items(&rule["ports"]) {
@@ -141,7 +141,7 @@ fn services_and_policies_name_ports_that_pods_have() {
 }
 
 #[test]
-fn every_path_that_the_cluster_asks_for_is_answered() {
+fn probe_and_metrics_paths_return_200() {
     for overlay in OVERLAYS {
         let pod = Pod::of(overlay);
         let mut paths = vec!["/metrics"];
@@ -153,13 +153,13 @@ fn every_path_that_the_cluster_asks_for_is_answered() {
         let monitor = yaml("deploy/kubernetes/base/servicemonitor.yaml");
         let scraped = monitor["spec"]["endpoints"][0]["path"].as_str();
         assert_eq!(scraped, Some("/metrics"));
-        // Where it listens is for the test to choose; the rest is as in the pod.
-        let chosen = ["HOST", "ADMIN_ADDR", "INFRA_ENDPOINTS", "SECRET_KEY_FILE"];
+        // The test chooses the addresses. All other variables are those of the pod.
+        let replaced = ["HOST", "ADMIN_ADDR", "INFRA_ENDPOINTS", "SECRET_KEY_FILE"];
         let environment: Vec<(&str, &str)> = pod
             .environment
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| !chosen.contains(name))
+            .filter(|(name, _)| !replaced.contains(name))
             .chain([("DRAIN_DELAY", "0s")])
             .collect();
         let service = Process::start(env!("CARGO_BIN_EXE_rust-axum-app"), &environment);
@@ -170,21 +170,21 @@ fn every_path_that_the_cluster_asks_for_is_answered() {
 }
 
 #[test]
-fn a_pod_that_is_not_ready_is_noticed_within_its_drain_delay() {
+fn readiness_probe_fails_within_the_drain_delay() {
     for overlay in ["int", "prod"] {
         let pod = Pod::of(overlay);
         let probe = &pod.container()["readinessProbe"];
-        let noticed = number(&probe["periodSeconds"]) * number(&probe["failureThreshold"]);
+        let detection = number(&probe["periodSeconds"]) * number(&probe["failureThreshold"]);
         let delay = pod.settings.seconds("DRAIN_DELAY");
         assert!(
-            noticed < delay,
-            "{overlay}: {noticed} s, not within {delay} s"
+            detection < delay,
+            "{overlay}: {detection} s, not within {delay} s"
         );
     }
 }
 
 #[test]
-fn a_probe_is_over_before_the_next_one() {
+fn probe_timeouts_are_within_their_periods() {
     let pod = Pod::of("prod");
     for probe in PROBES {
         let probe = &pod.container()[probe];
@@ -193,7 +193,7 @@ fn a_probe_is_over_before_the_next_one() {
 }
 
 #[test]
-fn production_runs_the_version_of_the_workspace() {
+fn production_uses_the_version_of_the_workspace() {
     let overlay = yaml("deploy/kubernetes/overlays/prod/kustomization.yaml");
     let tag = overlay["images"][0]["newTag"].as_str();
     assert_eq!(tag, Some(env!("CARGO_PKG_VERSION")));

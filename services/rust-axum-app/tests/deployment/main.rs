@@ -1,7 +1,8 @@
-//! Holds `deploy/` to the binary: ports, paths and times in manifests are those that the service
-//! itself tells with `--check-config`, and nothing kills it before its drain can be over.
+//! Checks `deploy/` against the binary.
 //!
-//! No engine and no cluster is needed. `deploy/test` runs what is only read here.
+//! Ports, paths and times in the manifests match the output of `--check-config`. Kill timeouts are
+//! longer than the drain. These tests only parse the files, without a container engine or a cluster.
+//! `deploy/test` runs them.
 
 mod balancers;
 mod compose;

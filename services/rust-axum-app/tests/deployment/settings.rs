@@ -1,4 +1,4 @@
-//! The settings that the service has with an environment, as its `--check-config` tells them.
+//! The settings of the service in an environment, from the output of `--check-config`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,16 +6,16 @@ use std::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_rust-axum-app");
 
-/// The line that has the longest time from SIGTERM to the exit (LIFE-10).
+/// The prefix of the line with the longest time from SIGTERM to the exit (LIFE-10).
 const HARD_LIMIT: &str = "# hard limit: ";
 
-/// Measured for a connection with a partial head (docs/reliability.md), in bytes.
-const HALF_A_HEAD: i64 = 88 * 1024;
+/// The memory of a connection with a partial head, in bytes, as measured in docs/reliability.md.
+const PARTIAL_HEAD_MEMORY: i64 = 88 * 1024;
 
-/// Variables, by their names.
+/// Environment variables by name.
 pub(crate) type Environment = BTreeMap<String, String>;
 
-/// What is in force.
+/// The values of all settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
     values: BTreeMap<String, String>,
@@ -23,9 +23,9 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Those of a profile with variables over it.
+    /// Returns the settings of a profile with environment variables.
     ///
-    /// A key in a file is one that the platform brings; here it is some file.
+    /// The platform provides `SECRET_KEY_FILE`. Here any file replaces it.
     #[track_caller]
     pub(crate) fn of(profile: &Path, environment: &Environment) -> Self {
         let mut environment = environment.clone();
@@ -57,14 +57,14 @@ impl Settings {
         }
     }
 
-    /// A setting as it is printed.
+    /// Returns a setting as printed.
     #[track_caller]
     pub(crate) fn text(&self, name: &str) -> &str {
         let value = self.values.get(name);
         value.unwrap_or_else(|| panic!("there is no setting {name}"))
     }
 
-    /// A setting that is a whole number.
+    /// Returns a setting that is a whole number.
     #[track_caller]
     pub(crate) fn number(&self, name: &str) -> i64 {
         let text = self.text(name);
@@ -72,24 +72,24 @@ impl Settings {
             .unwrap_or_else(|error| panic!("{name}={text}: {error}"))
     }
 
-    /// A setting that is a duration, in seconds.
+    /// Returns a duration setting, in seconds.
     #[track_caller]
     pub(crate) fn seconds(&self, name: &str) -> f64 {
         seconds(self.text(name))
     }
 
-    /// The longest time from SIGTERM to the exit, in seconds.
-    pub(crate) const fn end_budget(&self) -> f64 {
+    /// Returns the longest time from SIGTERM to the exit, in seconds.
+    pub(crate) const fn hard_limit(&self) -> f64 {
         self.hard_limit
     }
 
-    /// The most memory that connections take, in bytes: each while a head is half there.
+    /// Returns the most memory that connections take, in bytes: all have a partial head.
     #[track_caller]
     pub(crate) fn connections_memory(&self) -> i64 {
-        self.number("MAX_CONNECTIONS") * HALF_A_HEAD
+        self.number("MAX_CONNECTIONS") * PARTIAL_HEAD_MEMORY
     }
 
-    /// The most memory that request bodies take, in bytes: one in each slot.
+    /// Returns the most memory that request bodies take, in bytes: one for each request slot.
     #[track_caller]
     pub(crate) fn bodies_memory(&self) -> i64 {
         let text = self.text("MAX_BODY_BYTES");
@@ -104,7 +104,7 @@ impl Settings {
         self.number("MAX_IN_FLIGHT") * body
     }
 
-    /// The port of the admin listener.
+    /// Returns the port of the admin listener.
     #[track_caller]
     pub(crate) fn admin_port(&self) -> i64 {
         let address = self.text("ADMIN_ADDR");
@@ -116,7 +116,7 @@ impl Settings {
     }
 }
 
-/// A time as the service, compose, nginx, HAProxy and systemd write it, in seconds.
+/// Parses a time of the service, compose, nginx, HAProxy or systemd. Returns seconds.
 #[track_caller]
 pub(crate) fn seconds(text: &str) -> f64 {
     let digits = text
@@ -127,7 +127,7 @@ pub(crate) fn seconds(text: &str) -> f64 {
         "ms" => 0.001,
         "s" | "" => 1.0,
         "m" => 60.0,
-        _ => panic!("{text:?} is no time"),
+        _ => panic!("{text:?} is not a time"),
     };
     let number: f64 = number
         .parse()
@@ -135,7 +135,7 @@ pub(crate) fn seconds(text: &str) -> f64 {
     number * factor
 }
 
-/// A size of memory as compose, Kubernetes and systemd write it, in bytes.
+/// Parses a memory size of compose, Kubernetes or systemd. Returns bytes.
 #[track_caller]
 pub(crate) fn bytes(text: &str) -> i64 {
     let number = text.trim_end_matches(['M', 'i']);
@@ -146,13 +146,13 @@ pub(crate) fn bytes(text: &str) -> i64 {
 }
 
 #[test]
-fn sizes_are_read_as_they_are_written() {
+fn memory_sizes_are_parsed() {
     assert_eq!([bytes("256M"), bytes("64Mi")], [256 << 20, 64 << 20]);
 }
 
 #[test]
 #[expect(clippy::float_cmp, reason = "these have exact values")]
-fn times_are_read_as_they_are_written() {
+fn times_are_parsed() {
     assert_eq!(seconds("15"), 15.0);
     assert_eq!(seconds("2m"), 120.0);
     assert_eq!(seconds("1.5s"), 1.5);

@@ -3,7 +3,7 @@
 use crate::files::{directive, path, text};
 use crate::settings::{Environment, Settings, bytes, seconds};
 
-/// The settings that the unit itself has a value for.
+/// Returns the environment variables that the unit sets.
 fn environment() -> Environment {
     let unit = text("deploy/systemd/rust-axum-app.service");
     let lines = unit
@@ -22,32 +22,32 @@ fn settings() -> Settings {
 }
 
 #[test]
-fn systemd_does_not_kill_before_the_drain_can_be_over() {
+fn timeout_stop_sec_covers_the_hard_limit() {
     let unit = text("deploy/systemd/rust-axum-app.service");
-    let patience = seconds(directive(&unit, "TimeoutStopSec"));
-    let budget = settings().end_budget();
+    let timeout = seconds(directive(&unit, "TimeoutStopSec"));
+    let budget = settings().hard_limit();
     assert!(
-        patience >= budget,
-        "{patience} s, the end may take {budget} s"
+        timeout >= budget,
+        "{timeout} s, the shutdown may take {budget} s"
     );
 }
 
 #[test]
-fn the_socket_is_at_the_port_of_the_service() {
+fn socket_unit_listens_on_the_service_port() {
     let socket = text("deploy/systemd/rust-axum-app.socket");
     let port: i64 = directive(&socket, "ListenStream").parse().unwrap();
     assert_eq!(port, settings().number("PORT"));
 }
 
 #[test]
-fn a_unit_may_open_a_file_for_each_connection() {
+fn unit_file_limit_exceeds_max_connections() {
     let unit = text("deploy/systemd/rust-axum-app.service");
     let files: i64 = directive(&unit, "LimitNOFILE").parse().unwrap();
     assert!(files > settings().number("MAX_CONNECTIONS"));
 }
 
 #[test]
-fn connections_and_bodies_fit_into_the_memory_of_the_unit() {
+fn unit_memory_covers_connections_and_bodies() {
     let unit = text("deploy/systemd/rust-axum-app.service");
     let settings = settings();
     let most = settings.connections_memory() + settings.bodies_memory();
