@@ -298,7 +298,7 @@ fn bind_tcp(addr: SocketAddr) -> io::Result<Socket> {
 
 /// Sets the options that accepted connections inherit.
 fn tune_tcp(socket: &Socket) -> io::Result<()> {
-    // hyper writes a response at once, so waiting for more data would only delay it.
+    // hyper writes a response in one call, so waiting for more data would only delay it.
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
     {
@@ -332,7 +332,7 @@ fn bind_unix(path: &Path) -> io::Result<(Socket, SocketFile)> {
     })?;
     let addr = SockAddr::unix(path)?;
     let new = || Socket::new(Domain::UNIX, Type::STREAM, None);
-    // A killed process leaves its file behind. Only a socket without a listener is removed. Any other
+    // A killed process leaves its file. Only a socket without a listener is removed. Any other
     // file at this path is a configuration error, which `bind` reports; connections to it are refused
     // as well, so its type is checked.
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
@@ -391,7 +391,7 @@ mod tests {
     async fn unix_socket_file_is_removed_with_its_listener() {
         let path = std::env::temp_dir().join(format!("plimsoll-{}.sock", std::process::id()));
         let addr = ListenAddr::Unix(path.clone());
-        // A file that a killed process has left behind.
+        // The file of a killed process.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let listener = Bound::bind(&addr).unwrap().listen(1).unwrap();
         assert!(

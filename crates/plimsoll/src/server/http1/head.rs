@@ -139,17 +139,17 @@ const LANES: usize = 32;
 /// Returns the index of a window that may contain a `#`, or the end of a line before an empty line.
 /// The bytes before that index contain neither.
 fn find_suspicious(bytes: &[u8]) -> Option<usize> {
-    let (_, behind) = bytes.split_first()?;
+    let (_, shifted) = bytes.split_first()?;
     let (windows, _) = bytes.as_chunks();
-    let (nexts, _) = behind.as_chunks();
+    let (nexts, _) = shifted.as_chunks();
     for (index, (window, next)) in windows.iter().zip(nexts).enumerate() {
         if is_suspicious(window, next) {
             return Some(index * LANES);
         }
     }
     // The remaining bytes are compared together with some bytes before them.
-    let front = &bytes[..behind.len()];
-    match (front.last_chunk(), behind.last_chunk()) {
+    let front = &bytes[..shifted.len()];
+    match (front.last_chunk(), shifted.last_chunk()) {
         (Some(window), Some(next)) => is_suspicious(window, next).then_some(front.len() - LANES),
         _ => Some(0),
     }

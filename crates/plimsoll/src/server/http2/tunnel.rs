@@ -232,7 +232,7 @@ impl AsyncWrite for Bridge {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let Some(OpenedTunnel { stream, accepted }) = &mut self.open else {
-            // The head of the response, which hyper writes at once. It is discarded.
+            // The head of the response, which hyper writes in one call. It is discarded.
             self.open = self.opened.try_recv().ok();
             return Poll::Ready(Ok(buf.len()));
         };

@@ -110,8 +110,8 @@ fn read_all(pieces: Vec<&[u8]>) -> (String, Vec<u8>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let mut stream = Pieces::new(pieces);
     match runtime.unwrap().block_on(read(&mut stream)) {
-        Ok((source, behind)) => {
-            let rest = [behind.to_vec(), stream.unread()].concat();
+        Ok((source, after)) => {
+            let rest = [after.to_vec(), stream.unread()].concat();
             (format!("{source:?}"), rest)
         }
         Err(error) => (format!("{error:?}"), Vec::new()),
@@ -127,10 +127,10 @@ proptest! {
     #[test]
     fn header_round_trips(
         (header, (source, destination)) in any_header(),
-        behind in vec(any::<u8>(), 0..40),
+        after in vec(any::<u8>(), 0..40),
     ) {
         let length = header.len();
-        let bytes = [header, behind].concat();
+        let bytes = [header, after].concat();
         let source = ProxySource::Proxied { source, destination };
         prop_assert_eq!(parse(&bytes), Ok(Parsed::Done { source, length }));
         check_cuts(&bytes);
@@ -139,10 +139,10 @@ proptest! {
     #[test]
     fn pieces_read_like_the_whole(
         header in prop_oneof![any_header().prop_map(|(header, _)| header), header_like_bytes()],
-        behind in vec(any::<u8>(), 0..600),
+        after in vec(any::<u8>(), 0..600),
         cuts in vec(any::<bool>(), 1..20),
     ) {
-        let bytes = [header, behind].concat();
+        let bytes = [header, after].concat();
         prop_assume!(!bytes.is_empty());
         let whole = read_all(vec![&bytes]);
         prop_assert_eq!(&read_all(cut(&bytes, &cuts)), &whole);

@@ -158,9 +158,9 @@ async fn bytes_after_the_header_are_returned() {
     let hello = b"\x16\x03\x01\x02\x00".as_slice();
     for header in [line, &block_header(0x21, 0x11, INET)] {
         let mut stream = Pieces::new([&[header, hello].concat(), b"later".as_slice()]);
-        let (source, behind) = read(&mut stream).await.unwrap();
+        let (source, after) = read(&mut stream).await.unwrap();
         assert_eq!(shown(source), INET_SHOWN);
-        assert_eq!(behind, hello);
+        assert_eq!(after, hello);
         assert_eq!(stream.unread(), b"later");
     }
 }
@@ -169,8 +169,8 @@ async fn bytes_after_the_header_are_returned() {
 async fn header_may_arrive_in_single_bytes() {
     for header in [summed(SUM), b"PROXY UNKNOWN ::1\r\n".to_vec()] {
         let mut stream = Pieces::new(header.iter().map(|byte| [*byte]));
-        let (_, behind) = read(&mut stream).await.unwrap();
-        assert!(behind.is_empty());
+        let (_, after) = read(&mut stream).await.unwrap();
+        assert!(after.is_empty());
     }
 }
 
@@ -203,9 +203,9 @@ async fn error_text_does_not_repeat_its_source() {
 async fn read_stops_at_the_longest_header() {
     let longest = block_header(0x20, 0x00, &[0; 4096]);
     let mut stream = Pieces::new([[longest, vec![b'x'; 100_000]].concat()]);
-    let (source, behind) = read(&mut stream).await.unwrap();
+    let (source, after) = read(&mut stream).await.unwrap();
     assert_eq!((source, stream.read), (ProxySource::Local, MAX_HEADER));
-    assert!(behind.is_empty());
+    assert!(after.is_empty());
 
     let mut flood = Pieces::new([[b"PROXY ".as_slice(), &[b'x'; 100_000]].concat()]);
     let error = read(&mut flood).await.unwrap_err();
