@@ -54,7 +54,6 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 #[cfg(all(feature = "client", feature = "otlp"))]
-pub(crate) use self::access_log::MAX_METHOD;
 use self::{
     access_log::AccessLog,
     admission::Admission,

@@ -20,46 +20,48 @@ mod traceparent;
 
 use crate::config::LogFormat;
 
-/// The walk along forwarded headers, and the scheme and host that come with it.
+/// Checks client address resolution, and the scheme and host of the request.
 ///
-/// A line each: `f` for `Forwarded` (and a second letter for a connection over TLS), the peer, the
-/// trusted proxies, then headers: `x` for `X-Forwarded-For`, `f` for `Forwarded`, `p` and `h` for
-/// `X-Forwarded-Proto` and `-Host`, `H` for `Host`, `u` and `o` for look-alikes, and the value.
+/// The input is lines: the configured header (`f` for `Forwarded`; a second letter means TLS), the peer,
+/// the trusted proxies, then headers. A header is a letter and its value: `x` for `X-Forwarded-For`, `f`
+/// for `Forwarded`, `p` and `h` for `X-Forwarded-Proto` and `-Host`, `H` for `Host`, `u` and `o` for
+/// headers with similar names.
 ///
 /// # Panics
 ///
-/// On a breach of contract IP-1, IP-2, IP-3 or IP-5.
+/// On a violation of contract IP-1, IP-2, IP-3 or IP-5.
 pub fn forwarded(data: &[u8]) {
     forwarded::check(data);
 }
 
-/// What a connection begins with when its peer must send a PROXY header.
+/// Checks the PROXY protocol. The input is the first bytes of a connection.
 ///
 /// # Panics
 ///
-/// On a breach of contract IP-4.
+/// On a violation of contract IP-4.
 pub fn proxy_protocol(data: &[u8]) {
     proxy_protocol::check(data);
 }
 
-/// One request id a line.
+/// Checks the validation of request ids. The input has one request id per line.
 ///
 /// # Panics
 ///
-/// On a breach of contract RID-2.
+/// On a violation of contract RID-2.
 pub fn request_id(data: &[u8]) {
     request_id::check(data);
 }
 
-/// The access record, or a record of a user's, for a reader of JSON or for a person.
+/// Checks an access record or another record, in JSON or in the pretty format.
 ///
-/// The byte 0xFF, which no text has, ends each of: some bytes for numbers, the first of which says
-/// which of the four it is; method, target, agent and id of a request, or name, message, id, keys
-/// and values of the other record.
+/// The input is parts that end in the byte 0xFF, which does not occur in UTF-8. The first part is
+/// numbers, and its first byte selects the kind of record and the format. The parts of an access record
+/// are method, target, user agent and id. The parts of another record are name, message, id, then keys
+/// and values.
 ///
 /// # Panics
 ///
-/// On a breach of contract LOG-1, LOG-2, LOG-3 or LOG-8.
+/// On a violation of contract LOG-1, LOG-2, LOG-3 or LOG-8.
 pub fn log(data: &[u8]) {
     let mut pieces = data.split(|&byte| byte == 0xFF);
     let mut bytes = [0; 8];
@@ -80,33 +82,34 @@ pub fn log(data: &[u8]) {
     }
 }
 
-/// What a client sends behind the preface of HTTP/2.
+/// Checks the HTTP/2 frame reader. The input is the bytes after the connection preface.
 ///
 /// # Panics
 ///
-/// If whether a head is incomplete depends on where the bytes were cut.
+/// If the detection of an incomplete head is wrong, or depends on how the bytes are cut into reads.
 pub fn http2_frames(data: &[u8]) {
     http2_frames::check(data);
 }
 
-/// What a client sends over a connection of HTTP/1.
+/// Checks the HTTP/1 message scanner. The input is the bytes that a client sends over one connection.
 ///
 /// A head with the line `Content-Length: n` has a body of that length, one with
 /// `Transfer-Encoding: chunked` a chunked body, and any other none.
 ///
 /// # Panics
 ///
-/// If the end of a head, a fragment or a malformed byte is missed, or depends on where the bytes were
-/// cut (contract SRV-3).
+/// If the end of a head, a fragment or a malformed byte is missed, or depends on how the bytes are cut
+/// into reads (contract SRV-3).
 pub fn http1_framing(data: &[u8]) {
     http1_framing::check(data);
 }
 
-/// One `traceparent` a line, and behind an empty line one line of `tracestate` each.
+/// Checks trace contexts. The input has one `traceparent` per line, then an empty line, then one
+/// `tracestate` per line.
 ///
 /// # Panics
 ///
-/// On a breach of contract TRC-1.
+/// On a violation of contract TRC-1.
 #[cfg(feature = "otlp")]
 pub fn traceparent(data: &[u8]) {
     traceparent::check(data);
@@ -123,7 +126,7 @@ mod tests {
         let mut count = 0;
         for entry in entries {
             let path = entry.unwrap().path();
-            // Shown only when the run panics.
+            // Shown only if the run panics.
             println!("{}", path.display());
             run(&fs::read(&path).unwrap());
             count += 1;
@@ -132,38 +135,38 @@ mod tests {
     }
 
     #[test]
-    fn the_corpus_of_forwarded_headers_finds_nothing() {
+    fn corpus_of_forwarded_passes() {
         replay("forwarded", super::forwarded);
     }
 
     #[test]
-    fn the_corpus_of_the_proxy_protocol_finds_nothing() {
+    fn corpus_of_proxy_protocol_passes() {
         replay("proxy_protocol", super::proxy_protocol);
     }
 
     #[test]
-    fn the_corpus_of_request_ids_finds_nothing() {
+    fn corpus_of_request_id_passes() {
         replay("request_id", super::request_id);
     }
 
     #[test]
-    fn the_corpus_of_the_log_finds_nothing() {
+    fn corpus_of_log_passes() {
         replay("log", super::log);
     }
 
     #[cfg(feature = "otlp")]
     #[test]
-    fn the_corpus_of_traceparents_finds_nothing() {
+    fn corpus_of_traceparent_passes() {
         replay("traceparent", super::traceparent);
     }
 
     #[test]
-    fn the_corpus_of_http2_frames_finds_nothing() {
+    fn corpus_of_http2_frames_passes() {
         replay("http2_frames", super::http2_frames);
     }
 
     #[test]
-    fn the_corpus_of_http1_framing_finds_nothing() {
+    fn corpus_of_http1_framing_passes() {
         replay("http1_framing", super::http1_framing);
     }
 }

@@ -1,7 +1,7 @@
-//! Deadlines of a process that was stopped, by SIGSTOP, a debugger or its hypervisor.
+//! Timers that tolerate a pause of the process, by SIGSTOP, a debugger or its hypervisor.
 //!
-//! When it goes on, deadlines have passed, and what arrived meanwhile is still in the sockets. A
-//! deadline that is noticed late is therefore extended once, so that this is read first.
+//! When the process continues, deadlines have passed, and data that arrived meanwhile is still in the
+//! sockets. So a timer that fires late is extended once, and the data is read first.
 
 use std::{
     pin::{Pin, pin},
@@ -11,19 +11,21 @@ use std::{
 
 use tokio::time::{Instant, Sleep, error::Elapsed, timeout_at};
 
-/// How late a running process may notice a deadline; a worker that is busy is late by less.
+/// The minimum delay of a timer that counts as a pause. A busy worker is late by less.
 const LATE: Duration = Duration::from_millis(250);
 
-/// The longest extension. All that had arrived is read within it.
+/// The maximum extension. It suffices to read the data that had arrived.
 const EXTENSION: Duration = Duration::from_secs(1);
 
-/// How much longer a deadline lasts, if it is noticed only now and too late.
+/// Returns the extension of a deadline that has been missed by [`LATE`] or more.
 pub(crate) fn extension(deadline: Instant) -> Option<Duration> {
     let late = Instant::now().saturating_duration_since(deadline);
     (late >= LATE).then(|| late.min(EXTENSION))
 }
 
-/// Polls a timer, and extends it once if it is late. `is_final` is false until it has fired.
+/// Polls a timer, and extends it once if it fires late.
+///
+/// `is_final` is false until the timer has fired for the first time.
 pub(crate) fn poll_timer(
     mut timer: Pin<&mut Sleep>,
     is_final: &mut bool,
@@ -39,7 +41,11 @@ pub(crate) fn poll_timer(
     Poll::Ready(())
 }
 
-/// Waits for work no longer than `limit`, and for its extension.
+/// Runs `work` for at most `limit`, plus the extension if the deadline is noticed late.
+///
+/// # Errors
+///
+/// If `work` has not completed by then. It is dropped.
 pub(crate) async fn timeout<F: Future>(limit: Duration, work: F) -> Result<F::Output, Elapsed> {
     let deadline = Instant::now() + limit;
     let mut work = pin!(work);

@@ -1,29 +1,29 @@
-//! Spans of requests, from the decision to record one to the collector (OTLP over HTTP).
+//! Sampling, queueing and export of request spans (OTLP over HTTP).
 //!
 //! ```text
-//! request ─ Tracer::begin ─▶ RequestTrace        the decision, before anything is built
-//!    ├─ TraceLayer ─▶ Span ─┐                    spans of the user's own, inside it
-//!    └─ its end ────▶ Span ─┴▶ Queue (bounded) ─▶ Exporter, a thread ─▶ Collector
+//! request ─ Tracer::begin ─▶ RequestTrace             the sampling decision, before a span is built
+//!    ├─ SpanExportLayer ─▶ Span ─┐                    `tracing` spans inside the request
+//!    └─ end of request ──▶ Span ─┴▶ Queue (bounded) ─▶ Exporter, a thread ─▶ Collector
 //! ```
 //!
-//! # Why no SDK
+//! # Comparison with the OpenTelemetry SDK
 //!
-//! The one of OpenTelemetry makes a span at the beginning of each request, sampled or not, and
-//! drops what does not fit without an exact count. Here a request that is not recorded costs two
-//! random numbers, and the span of one that is gets built once, at its end, from what the access
-//! record has anyway. The messages are those of the standard, encoded by `prost`.
+//! The SDK creates a span at the beginning of each request, sampled or not, and does not count dropped
+//! spans exactly. Here a request that is not sampled costs two random numbers. The span of a sampled
+//! request is built once, at its end, from the data of the access record. The messages are those of
+//! the OTLP standard, encoded with `prost`.
 //!
 //! # Invariants
 //!
-//! * No request waits for the exporter, whatever the collector does: a queue that is full drops.
-//! * `exported + dropped = produced` whenever the queue is empty and no batch is on its way, and
-//!   after [`Tracer::close`].
-//! * Without an endpoint there is no thread, no queue, and no decision to make.
+//! * No request waits for the exporter. If the queue is full, the span is dropped.
+//! * `exported + dropped = produced` whenever the queue is empty and no batch is being sent, and after
+//!   [`Tracer::close`].
+//! * Without an endpoint there is no thread and no queue, and no request is sampled.
 //!
-//! # Not here
+//! # Related modules
 //!
-//! What stands in the span of a request is the business of the edge. Without the feature `otlp`
-//! the file `otlp/disabled.rs` stands in the place of this one.
+//! The edge defines the attributes of a request span. Without the feature `otlp`, `otlp/disabled.rs`
+//! replaces this module.
 
 mod collector;
 mod encode;
@@ -39,7 +39,9 @@ use std::{borrow::Cow, io, sync::Arc, time::Duration};
 use http::HeaderMap;
 
 pub use self::layer::SpanExportLayer;
-pub(crate) use self::span::{AttributeValue, Span, SpanKind};
+pub(crate) use self::span::{
+    AttributeValue, Span, SpanKind, method_name, protocol_version, push_method,
+};
 use self::{collector::Collector, exporter::Exporter, queue::Queue, sampler::Decision};
 use crate::{
     config::Config,
@@ -48,8 +50,7 @@ use crate::{
     trace::{Parent, Recording, RequestTrace, SpanContext, new_span_id, new_trace_id},
 };
 
-/// Decides which requests are recorded, and takes their spans. Nothing of it is there when traces
-/// are off.
+/// Samples requests and queues their spans. Empty if traces are off.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tracer(Option<Arc<ActiveTracer>>);
 
@@ -62,11 +63,11 @@ struct ActiveTracer {
 }
 
 impl Tracer {
-    /// Starts to export, if the settings say where to.
+    /// Starts the exporter, if the settings have an endpoint.
     ///
     /// # Errors
     ///
-    /// If the operating system gives no thread or runtime, or nothing to verify `https` with.
+    /// If the thread or its runtime cannot be created, or if `https` has no certificate authorities.
     pub(crate) fn start(config: &Config, log: &Log) -> io::Result<Self> {
         let Some(traces) = config.traces() else {
             return Ok(Self(None));
@@ -81,48 +82,50 @@ impl Tracer {
         }))))
     }
 
-    /// Checks what a start would reject, and starts nothing.
+    /// Checks the settings like [`Tracer::start`], without starting the exporter.
     ///
     /// # Errors
     ///
-    /// If there is nothing to verify `https` with.
+    /// If `https` has no certificate authorities.
     pub(crate) fn check(config: &Config) -> io::Result<()> {
         config
             .traces()
             .map_or(Ok(()), |traces| Collector::new(traces).map(drop))
     }
 
-    /// Decides on a request with these headers, whose peer is trusted or not. `recording` is asked
-    /// for what its span needs from its beginning, if there will be one.
+    /// Makes the sampling decision for a request with these headers.
+    ///
+    /// A trusted peer's trace is continued; the span of another request links to the received context.
+    /// `recording` is called for sampled requests only.
     pub(crate) fn begin(
         &self,
         headers: &HeaderMap,
         is_trusted: bool,
         recording: impl FnOnce() -> Recording,
     ) -> RequestTrace {
-        let Some(on) = &self.0 else {
-            // Read for trusted peers only: all other requests pay for one branch.
-            let sent = is_trusted.then(|| Parent::of(headers)).flatten();
-            return sent.map_or_else(RequestTrace::default, RequestTrace::passed_through);
+        let Some(active) = &self.0 else {
+            // Parsed for trusted peers only. All other requests pay for one branch.
+            let received = is_trusted.then(|| Parent::from_headers(headers)).flatten();
+            return received.map_or_else(RequestTrace::default, RequestTrace::passed_through);
         };
-        let sent = Parent::of(headers);
-        let (continued, stranger) = if is_trusted {
-            (sent, None)
+        let received = Parent::from_headers(headers);
+        let (continued, untrusted) = if is_trusted {
+            (received, None)
         } else {
-            (None, sent)
+            (None, received)
         };
         let span_id = new_span_id();
         let Some(Parent { context, state }) = continued else {
             let trace_id = new_trace_id();
-            let is_sampled = on.decision.root(&trace_id);
+            let is_sampled = active.decision.root(&trace_id);
             let context = SpanContext::root(trace_id, span_id, is_sampled);
             let recording = is_sampled.then(|| Recording {
-                link: stranger,
+                link: untrusted,
                 ..recording()
             });
             return RequestTrace::new(context, None, recording);
         };
-        let is_sampled = on.decision.child(&context);
+        let is_sampled = active.decision.child(&context);
         let recording = is_sampled.then(|| Recording {
             parent: Some(context.span_id),
             ..recording()
@@ -130,56 +133,56 @@ impl Tracer {
         RequestTrace::new(context.child(span_id, is_sampled), state, recording)
     }
 
-    /// The place in a trace of a call to another service; nothing if traces are off.
+    /// Returns the context for a call to another service; `None` if traces are off.
     ///
-    /// It is a child of `parent`, and a new trace where there is none. Where the parent is not
-    /// recorded it is the parent itself, since there will be no other span.
+    /// It is a child of `parent`, or the root of a new trace without a parent. If the parent is not
+    /// sampled, it is the parent itself, as the call has no span.
     #[cfg(feature = "client")]
     pub(crate) fn call(&self, parent: Option<SpanContext>) -> Option<SpanContext> {
-        let on = self.0.as_ref()?;
+        let active = self.0.as_ref()?;
         Some(match parent {
             Some(parent) if parent.is_sampled() => parent.child(new_span_id(), true),
             Some(parent) => parent,
             None => {
                 let trace_id = new_trace_id();
-                let is_sampled = on.decision.root(&trace_id);
+                let is_sampled = active.decision.root(&trace_id);
                 SpanContext::root(trace_id, new_span_id(), is_sampled)
             }
         })
     }
 
-    /// Takes a span that has ended. It is not even built if there is no room for it.
+    /// Queues the span that `build` returns. If the queue is full, `build` is not called.
     pub(crate) fn submit(&self, build: impl FnOnce() -> Span) {
-        if let Some(on) = &self.0 {
-            on.queue.push(build);
+        if let Some(active) = &self.0 {
+            active.queue.push(build);
         }
     }
 
-    /// A query without the values of secret parameters. If traces are off, there is no span to
-    /// show it.
+    /// Returns a query with the values of secret parameters masked. If traces are off, it is empty.
     pub(crate) fn redact<'query>(&self, query: &'query str) -> Cow<'query, str> {
         match &self.0 {
-            Some(on) => on.redaction.apply(query),
+            Some(active) => active.redaction.apply(query),
             None => Cow::Borrowed(""),
         }
     }
 
-    /// How many spans there have been; nothing if traces are off.
+    /// Returns the counts of spans; `None` if traces are off.
     pub(crate) fn totals(&self) -> Option<SpanTotals> {
-        self.0.as_ref().map(|on| on.queue.totals())
+        self.0.as_ref().map(|active| active.queue.totals())
     }
 
-    /// Makes spans of `tracing` parts of the requests in which they are, if traces are on.
+    /// Returns the layer that exports `tracing` spans of requests; `None` if traces are off.
     pub(crate) fn layer(&self) -> Option<SpanExportLayer> {
         self.0
             .is_some()
             .then(|| SpanExportLayer::new(Self(self.0.clone())))
     }
 
-    /// Sends what is left, for `limit` at most, and drops the rest. Nothing is taken any more.
+    /// Closes the queue, and sends the queued spans for at most `limit`. The rest is dropped and
+    /// counted.
     pub(crate) async fn close(&self, limit: Duration) {
-        if let Some(on) = &self.0 {
-            on.exporter.close(limit).await;
+        if let Some(active) = &self.0 {
+            active.exporter.close(limit).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Everything the process says: JSON records, one a line, through one pipe to stdout.
+//! The log: JSON records, one per line, through one pipe to stdout.
 //!
 //! ```text
 //! access record (edge) ─┐
@@ -6,22 +6,21 @@
 //! panic (hook)          ┘
 //! ```
 //!
-//! # Why not `tracing-subscriber`'s own writer
+//! # Comparison with the writer of `tracing-subscriber`
 //!
-//! A service that logs to stdout by itself stops when the reader of its log stops: the pipe fills,
-//! one thread blocks in `write` holding the lock of stdout, and every other thread queues behind
-//! it. Here a request's thread only ever appends to memory; one thread owns the descriptor.
+//! A service that writes to stdout directly stops when the reader of its log stops. The pipe fills, one
+//! thread blocks in `write` with the lock of stdout, and all other threads wait for that lock. Here
+//! the thread of a request appends to memory only. One thread owns the descriptor.
 //!
 //! # Invariants
 //!
-//! * Nothing but the writer thread writes to fd 1 (contract LOG-1).
+//! * Only the writer thread writes to fd 1 (contract LOG-1).
 //! * No producer waits for the descriptor (LOG-11).
-//! * `written + dropped = produced`, at every moment at which the pipe is empty, and at the end
-//!   (LOG-12).
+//! * `written + dropped = produced` whenever the pipe is empty, and at the end (LOG-12).
 //!
-//! # Not here
+//! # Related modules
 //!
-//! What an access record contains is the business of the edge, which handles requests.
+//! The edge defines the fields of the access record.
 
 mod escape;
 mod events;
@@ -31,6 +30,7 @@ mod panic;
 mod pipe;
 pub(crate) mod record;
 mod redact;
+mod secrets;
 mod spans;
 mod thread;
 
@@ -51,3 +51,6 @@ pub use self::{
     panic::install_panic_hook,
     pipe::{Output, Totals},
 };
+
+/// The maximum length of a request method in records and spans, in bytes.
+pub(crate) const MAX_METHOD: usize = 32;

@@ -1,37 +1,38 @@
-//! The trace that a request belongs to: read, begun, and handed on (W3C Trace Context).
+//! Trace contexts of requests: parsing, creation and propagation (W3C Trace Context).
 //!
 //! ```text
 //! traceparent ─▶ parent ─┐
-//!                        ├─▶ RequestTrace, in the slot of the thread ─▶ records, handlers, spans
+//!                        ├─▶ RequestTrace, in the thread's slot ─▶ log records, handlers, spans
 //! ids ───────────────────┘
 //! ```
 //!
-//! What is told of a request that nobody records is its place in the trace, and costs a few bytes;
-//! everything else is made for requests that are recorded.
+//! A request that is not sampled has a span context only, which takes a few bytes. Everything else is
+//! created for sampled requests.
 //!
 //! # Invariants
 //!
-//! * Nothing a stranger sends is longer here than it may be: a context has 25 bytes, a state 512.
-//! * A context has ids that are not zero.
+//! * Data from a peer is bounded: a context has 25 bytes, a state at most 512.
+//! * The ids of a context are not zero.
 //!
-//! # Not here
+//! # Related modules
 //!
-//! Whether a peer is believed is decided in the edge; whether a trace is recorded, and where its
-//! spans go, in `otlp`. Without the feature `otlp` the file `trace/disabled.rs` stands in the place of
-//! this one.
+//! The edge decides whether a peer is trusted. `otlp` samples traces and exports spans. Without the
+//! feature `otlp`, `trace/disabled.rs` replaces this module.
 
 mod active;
+mod headers;
 mod ids;
-pub(crate) mod parent;
+mod parent;
 mod request;
 mod state;
 
 pub(crate) use self::{
     active::{enter, exit, innermost},
+    headers::{TRACEPARENT, TRACESTATE},
     ids::{new_span_id, new_trace_id},
-    parent::{Parent, SpanContext, SpanId, TRACEPARENT, TRACESTATE, TraceId},
+    parent::{Parent, SpanContext, SpanId, TraceId},
     request::{Link, Recording, RequestTrace},
 };
 
-/// The most bytes that the ids of a span take in a record, in either format of the log.
+/// The maximum number of bytes that the ids of a span take in a log record, in either format.
 pub(crate) const IDS_ROOM: usize = 96;

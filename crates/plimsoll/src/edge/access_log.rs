@@ -8,14 +8,13 @@ use crate::{
     metrics::{Cause as _, ProtocolError, Registry},
     request::{Peer, RequestId},
     telemetry::{
-        Log, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut, json_text, key,
+        Log, MAX_METHOD, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut,
+        json_text, key,
     },
 };
 
 /// The longest path, query or user agent that is logged, in bytes (contract LOG-8).
 const MAX_TEXT: usize = 1024;
-/// The longest method that is logged, in bytes.
-pub(crate) const MAX_METHOD: usize = 32;
 
 /// Writes access records. The parts that all records share are prepared once.
 #[derive(Debug)]

@@ -3,21 +3,17 @@
 //! If the request is recorded, the data that exists only at its beginning is copied there. The rest
 //! is the data of the access record, so the span is built at the end.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use http::{Request, Version};
+use http::Request;
 
-use super::{RequestOrigin, access_log::MAX_METHOD, request_guard::RequestGuard};
+use super::{RequestOrigin, request_guard::RequestGuard};
 use crate::{
-    metrics::{Registry, method_label},
-    otlp::{AttributeValue, Span, SpanKind, Tracer},
+    metrics::Registry,
+    otlp::{AttributeValue, Span, SpanKind, Tracer, method_name, protocol_version, push_method},
     request::{ForwardedSource, RequestSource},
     trace::{Recording, RequestTrace, SpanContext},
 };
-
-/// The method that stands for all unknown methods (MET-4), and the name of their spans.
-const OTHER: &str = "_OTHER";
-const OTHER_NAME: &str = "HTTP";
 
 /// Records the spans of requests.
 #[derive(Debug)]
@@ -70,8 +66,7 @@ impl RequestSpans {
         took: Duration,
         aborted: bool,
     ) -> Span {
-        let method = method_label(&guard.method);
-        let name = if method == OTHER { OTHER_NAME } else { method };
+        let name = method_name(&guard.method);
         // Route 0 stands for requests that no route matched.
         let route = (guard.route != 0).then(|| self.registry.http.pattern(guard.route));
         Span {
@@ -87,7 +82,7 @@ impl RequestSpans {
             kind: SpanKind::Server,
             start: recording.start,
             took,
-            attributes: self.attributes(guard, recording, method, route, status, aborted),
+            attributes: self.attributes(guard, recording, route, status, aborted),
             has_failed: status >= 500,
         }
     }
@@ -96,21 +91,13 @@ impl RequestSpans {
         &self,
         guard: &RequestGuard,
         recording: &Recording,
-        method: &'static str,
         route: Option<&str>,
         status: u16,
         aborted: bool,
     ) -> Vec<(&'static str, AttributeValue)> {
-        let fixed = |text: &'static str| AttributeValue::Text(Cow::Borrowed(text));
         let mut all = Vec::with_capacity(16);
-        all.push(("http.request.method", fixed(method)));
-        if method == OTHER {
-            let sent = guard.method.as_str();
-            // A method is ASCII, so any length is a character boundary.
-            let cut = sent.get(..MAX_METHOD).unwrap_or(sent);
-            all.push(("http.request.method_original", AttributeValue::text(cut)));
-        }
-        all.push(("url.scheme", fixed(recording.scheme)));
+        push_method(&mut all, &guard.method);
+        all.push(("url.scheme", AttributeValue::fixed(recording.scheme)));
         all.push(("url.path", AttributeValue::text(guard.uri.path())));
         if let Some(query) = guard.uri.query() {
             let query = self.tracer.redact(query);
@@ -138,17 +125,13 @@ impl RequestSpans {
                 AttributeValue::bytes(agent.as_bytes()),
             ));
         }
-        let version = match guard.version {
-            Version::HTTP_10 => "1.0",
-            Version::HTTP_2 => "2",
-            _ => "1.1",
-        };
-        all.push(("network.protocol.version", fixed(version)));
+        let version = protocol_version(guard.version);
+        all.push(("network.protocol.version", version));
         if status >= 500 {
             all.push(("error.type", AttributeValue::text(&status.to_string())));
         } else if aborted {
             // The service has not failed, but the response is incomplete.
-            all.push(("error.type", fixed("aborted")));
+            all.push(("error.type", AttributeValue::fixed("aborted")));
         }
         all
     }

@@ -1,4 +1,4 @@
-//! The access record, whatever the client has sent (contract LOG-3, LOG-8).
+//! Checks the access record of any request (contract LOG-3, LOG-8).
 
 use std::{
     sync::{Arc, LazyLock},
@@ -54,7 +54,7 @@ const SECRETS: [&str; 16] = [
     "x-goog-signature",
 ];
 
-/// A service whose log says nothing by itself.
+/// The state of a service that logs no records of its own.
 static SHARED: LazyLock<Arc<EdgeState>> = LazyLock::new(|| {
     let build = BuildInfo::new("fuzz\"ed", "1.0", "now");
     let loaded = load::<()>(&build, &Environment::from_pairs([("HOST", "127.0.0.1")]));
@@ -75,13 +75,13 @@ static SHARED: LazyLock<Arc<EdgeState>> = LazyLock::new(|| {
     )
 });
 
-/// Writes the record of a request with this method, target, agent and id, and reads it back.
+/// Writes the record of a request with this method, target, user agent and id, and reads it back.
 ///
-/// What cannot be in a request is left out of it. `number` is for all that is not text.
+/// A value that is invalid in a request is omitted. `number` provides all values that are not text.
 ///
 /// # Panics
 ///
-/// If the line does not say what was sent, cut and without its secrets, or breaks the contract.
+/// If the record is not that of the request, truncated and with masked secrets.
 pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]: [&[u8]; 4]) {
     let mut request = Request::new(());
     if let Ok(method) = Method::from_bytes(method) {
@@ -148,10 +148,10 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     }
     let entries = json_line(&line);
     let (leading, own) = entries.split_at(7);
-    let said = |index: usize| leading[index].1.as_str();
-    assert_eq!(said(2), Some("http"), "the name");
-    assert_eq!(said(5), Some("http_request"), "the message");
-    assert_eq!(said(6), Some(account.request_id.as_str()), "the id");
+    let leading_text = |index: usize| leading[index].1.as_str();
+    assert_eq!(leading_text(2), Some("http"), "the name");
+    assert_eq!(leading_text(5), Some("http_request"), "the message");
+    assert_eq!(leading_text(6), Some(account.request_id.as_str()), "the id");
     assert_eq!(own.len(), expected.len(), "{own:?}");
     for ((key, value), (name, expected)) in own.iter().zip(&expected) {
         assert_eq!(key, name, "the order");
@@ -165,7 +165,7 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     }
 }
 
-/// The path, or the authority that `CONNECT` has in its place.
+/// The path, or for `CONNECT` the authority.
 fn raw_path(uri: &Uri) -> &str {
     match uri.authority() {
         Some(authority) if uri.path().is_empty() => authority.as_str(),
@@ -173,7 +173,7 @@ fn raw_path(uri: &Uri) -> &str {
     }
 }
 
-/// The characters that fit into `max` bytes, invalid ones replaced, and whether there were more.
+/// The text truncated to `max` bytes, invalid characters replaced, with `…` if it was longer.
 fn cut(bytes: &[u8], max: usize) -> String {
     let mut kept = String::new();
     for char in String::from_utf8_lossy(bytes).chars() {
@@ -185,17 +185,17 @@ fn cut(bytes: &[u8], max: usize) -> String {
     kept
 }
 
-/// The query without the values of secrets, whatever their names are disguised as.
+/// The query with masked secrets.
 fn redacted(query: &str) -> String {
     query
         .split('&')
-        .map(without_secret)
+        .map(mask_secret)
         .collect::<Vec<_>>()
         .join("&")
 }
 
-/// What stands between two `&`, up to the value of the first secret in it.
-fn without_secret(text: &str) -> String {
+/// The text between two `&`, masked from the value of the first secret on.
+fn mask_secret(text: &str) -> String {
     let mut kept = String::new();
     for pair in text.split_inclusive(';') {
         match pair.split_once('=') {

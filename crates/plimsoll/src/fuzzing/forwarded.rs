@@ -1,8 +1,8 @@
-//! The client's address, and the scheme and host it used (contract IP-1, IP-2, IP-3, IP-5).
+//! Checks client address, scheme and host of a request (contract IP-1, IP-2, IP-3, IP-5).
 //!
-//! All elements of a header are read into a list, from the left, and the list is walked. That is not
-//! how a line of `Forwarded` can be read which breaks its grammar; of such a line the check knows
-//! less: see [`Case::check_any`].
+//! The reference reader parses all elements of a header from the left, then walks the list from the
+//! right. A line of `Forwarded` that violates the grammar cannot be parsed from the left. For such a line
+//! only [`Case::check_any`] applies.
 
 mod reading;
 
@@ -10,39 +10,43 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-use self::reading::{Said, elements, ip_of, origin_host, origin_scheme, trusts};
+use self::reading::{Element, elements, ip_of, origin_host, origin_scheme, trusts};
 use crate::{
     config::{ForwardedHeader, FromSetting as _, TrustedProxies},
     edge::{OriginRejection, RequestOrigin, client_ip::ClientIpResolver},
     request::{ForwardedSource, Peer, RequestSource, Scheme},
 };
 
-/// Whom a case trusts that does not say.
+/// The trusted proxies of a case without a valid list.
 const LAN: &str = "10.0.0.0/8, fd00::/8, unix";
 
-/// Reads a case out of `bytes`, and checks what is found against a reading of its own.
+/// Parses a case from `bytes`, and compares the resolution with the reference reader.
 ///
 /// # Panics
 ///
-/// On a breach of the contract.
+/// On a violation of the contract.
 pub(super) fn check(bytes: &[u8]) {
     let case = Case::read(bytes);
     let headers = case.headers(|_| true);
     let found = case.find(&headers);
 
-    // Only the configured header is read, and those that go with it.
-    let counts = |name: &str| match case.header {
+    // Only the configured header and its companions are read.
+    let is_read = |name: &str| match case.header {
         ForwardedHeader::Forwarded => name == "forwarded" || name == "host",
         ForwardedHeader::XForwardedFor => name.starts_with("x-forwarded-") || name == "host",
     };
-    let alone = case.headers(|name| counts(name) && name != "x-forwarded-port");
+    let alone = case.headers(|name| is_read(name) && name != "x-forwarded-port");
     assert_eq!(case.find(&alone), found, "another header was read");
 
     if !case.is_peer_trusted() {
         let bare = case.headers(|name| name == "host");
         assert_eq!(found.ip, case.peer.ip(), "by an untrusted peer");
         assert_eq!(case.find(&bare), found, "by an untrusted peer");
-        assert_eq!(found.told, ForwardedSource::Nowhere, "by an untrusted peer");
+        assert_eq!(
+            found.source,
+            ForwardedSource::Nowhere,
+            "by an untrusted peer"
+        );
     } else if case.header == ForwardedHeader::XForwardedFor {
         case.check_list(&found);
     } else {
@@ -57,23 +61,23 @@ struct Case<'a> {
     scheme: Scheme,
     peer: Peer,
     trusted: TrustedProxies,
-    /// The same as text, for a reading of its own.
+    /// The trusted proxies as text, for the reference reader.
     list: &'a str,
     lines: Vec<(&'static str, &'a [u8])>,
 }
 
-/// What is found of a case.
+/// The result of the resolution.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
     ip: Option<IpAddr>,
-    told: ForwardedSource,
+    source: ForwardedSource,
     origin: Claimed,
 }
 
-/// Scheme and host, or that the proxies do not agree.
+/// Scheme and host; an error if the proxies contradict each other.
 type Claimed = Result<(Scheme, Option<String>), ()>;
 
-/// An address, and claims if they are about its hop.
+/// The address, and the claims if they are about the hop of the client.
 type Client = (Option<IpAddr>, Option<Claimed>);
 
 impl<'a> Case<'a> {
@@ -111,7 +115,7 @@ impl<'a> Case<'a> {
                 b'o' => "x-forwarded-port",
                 _ => return None,
             };
-            // What HTTP does not let through never comes here.
+            // HTTP rejects an invalid value before.
             HeaderValue::from_bytes(value).ok()?;
             Some((name, value.trim_ascii()))
         };
@@ -128,12 +132,12 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The headers of the case whose names are wanted.
-    fn headers(&self, is_wanted: impl Fn(&str) -> bool) -> HeaderMap {
+    /// The headers whose names satisfy `is_included`.
+    fn headers(&self, is_included: impl Fn(&str) -> bool) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.lines {
-            if is_wanted(name) {
-                let value = HeaderValue::from_bytes(value).expect("it was tried");
+            if is_included(name) {
+                let value = HeaderValue::from_bytes(value).expect("the value was validated");
                 headers.append(HeaderName::from_static(name), value);
             }
         }
@@ -154,7 +158,7 @@ impl<'a> Case<'a> {
         };
         Found {
             ip: resolved.client_ip,
-            told: resolved.source,
+            source: resolved.source,
             origin,
         }
     }
@@ -167,7 +171,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The values of a header, in their order.
+    /// The values of a header in their order.
     fn values(&self, name: &str) -> Vec<&'a [u8]> {
         let lines = self.lines.iter();
         lines
@@ -185,7 +189,7 @@ impl<'a> Case<'a> {
         elements.filter(|element| !element.is_empty()).collect()
     }
 
-    /// The host that the request names itself.
+    /// The host of the request's own `Host` header.
     fn own_host(&self) -> Option<String> {
         match self.values("host").as_slice() {
             [one] => origin_host(one),
@@ -193,7 +197,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The client and the number of the hop, counted from the right, that says so: walks `hops`.
+    /// Walks `hops` from the right. Returns the client, and the index of the hop that names it.
     fn walk(&self, hops: &[Option<IpAddr>]) -> (Option<IpAddr>, usize) {
         let mut client = self.peer.ip();
         for (number, hop) in hops.iter().rev().enumerate() {
@@ -206,12 +210,12 @@ impl<'a> Case<'a> {
         (client, hops.len().saturating_sub(1))
     }
 
-    /// Behind a trusted peer that sends `X-Forwarded-…`.
+    /// Checks a request of a trusted peer that sends `X-Forwarded-…`.
     fn check_list(&self, found: &Found) {
         let hops: Vec<_> = self.list("x-forwarded-for");
         let hops: Vec<_> = hops.iter().map(|hop| ip_of(hop, false)).collect();
         assert_eq!(found.ip, self.walk(&hops).0, "the address");
-        assert_eq!(found.told, ForwardedSource::InXForwarded);
+        assert_eq!(found.source, ForwardedSource::InXForwarded);
 
         let schemes: Vec<_> = self.list("x-forwarded-proto");
         let schemes: Vec<_> = schemes.iter().map(|text| origin_scheme(text)).collect();
@@ -238,18 +242,22 @@ impl<'a> Case<'a> {
         assert_eq!(found.origin, expected.map(|scheme| (scheme, host)));
     }
 
-    /// Behind a trusted peer that sends `Forwarded`.
+    /// Checks a request of a trusted peer that sends `Forwarded`.
     fn check_elements(&self, found: &Found) {
         let lines = self.values("forwarded");
         let Some(lines): Option<Vec<_>> = lines.into_iter().map(elements).collect() else {
             return;
         };
-        let said: Vec<Said> = lines.concat();
-        let hops: Vec<_> = said.iter().map(Said::ip).collect();
+        let elements: Vec<Element> = lines.concat();
+        let hops: Vec<_> = elements.iter().map(Element::ip).collect();
         let (ip, number) = self.walk(&hops);
         assert_eq!(found.ip, ip, "the address");
-        assert_eq!(found.told, ForwardedSource::InForwarded { hop: number });
-        let client = said.iter().nth_back(number).cloned().unwrap_or_default();
+        assert_eq!(found.source, ForwardedSource::InForwarded { hop: number });
+        let client = elements
+            .iter()
+            .nth_back(number)
+            .cloned()
+            .unwrap_or_default();
         let scheme = client.proto.and_then(|text| origin_scheme(&text));
         let host = client.host.and_then(|text| origin_host(&text));
         let expected = (
@@ -259,8 +267,8 @@ impl<'a> Case<'a> {
         assert_eq!(found.origin, Ok(expected));
     }
 
-    /// What holds of any line: nobody gets an address that nobody wrote, and what a client that is
-    /// not trusted has sent before the proxies wrote has no effect.
+    /// Checks invariants of any line. The client address occurs in the header. What an untrusted client
+    /// sends in front of the proxies' elements has no effect.
     fn check_any(&self, found: &Found) {
         let name = match self.header {
             ForwardedHeader::Forwarded => "forwarded",
@@ -275,7 +283,7 @@ impl<'a> Case<'a> {
         if trusts(self.list, ip) {
             return;
         }
-        // An attacker chooses what it sends by what it knows will follow.
+        // An attacker knows what the proxies append.
         let attacks = [
             &b"203.0.113.66"[..],
             b"for=203.0.113.66;proto=http;host=evil.example",
@@ -289,14 +297,22 @@ impl<'a> Case<'a> {
         ];
         let first = self.lines.iter().position(|(it, _)| *it == name);
         for attack in attacks {
-            let on_its_own = [(name, attack)];
-            let mut before = self.with_lines(on_its_own.iter().chain(&self.lines).copied());
-            assert_eq!(before.client(), found.client_of(self), "before: {attack:?}");
+            let own_line = [(name, attack)];
+            let mut attacked = self.with_lines(own_line.iter().chain(&self.lines).copied());
+            assert_eq!(
+                attacked.client(),
+                found.client_of(self),
+                "before: {attack:?}"
+            );
             if let Some(first) = first {
                 let joined = [attack, self.lines[first].1].join(&b',');
-                before = self.with_lines(self.lines.iter().copied());
-                before.lines[first].1 = &joined;
-                assert_eq!(before.client(), found.client_of(self), "joined: {attack:?}");
+                attacked = self.with_lines(self.lines.iter().copied());
+                attacked.lines[first].1 = &joined;
+                assert_eq!(
+                    attacked.client(),
+                    found.client_of(self),
+                    "joined: {attack:?}"
+                );
             }
         }
     }
@@ -318,14 +334,14 @@ impl<'a> Case<'a> {
 }
 
 impl Found {
-    /// What an attack must not change: the address, and claims that are about the client's hop.
+    /// The part that an attack must not change: the address, and the claims about the client's hop.
     fn client_of(&self, case: &Case<'_>) -> Client {
         let origin = (case.header == ForwardedHeader::Forwarded).then(|| self.origin.clone());
         (self.ip, origin)
     }
 }
 
-/// Whether some part of `value`, its escapes taken out, is a way to write `ip`.
+/// Whether some part of `value`, without its backslashes, is a spelling of `ip`.
 fn is_written(value: &[u8], ip: IpAddr) -> bool {
     let escaped: Vec<u8> = value.iter().copied().filter(|&it| it != b'\\').collect();
     let could_be = |byte: &u8| byte.is_ascii_hexdigit() || b".:".contains(byte);

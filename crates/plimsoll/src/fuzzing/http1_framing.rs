@@ -1,4 +1,4 @@
-//! The scanner of HTTP/1 messages, compared with a reader that has all bytes at once.
+//! Compares the incremental HTTP/1 message scanner with a reader of the whole input.
 
 use super::cuts::cuts;
 use crate::{
@@ -6,15 +6,16 @@ use crate::{
     server::http1::MessageScanner,
 };
 
-/// Scans `bytes` as what a client sends over one connection, cut in some ways.
+/// Scans `bytes` as the data of one connection, cut in some ways.
 ///
 /// A head with the line `Content-Length: n` has a body of that length, one with
 /// `Transfer-Encoding: chunked` a chunked body, and any other none.
 ///
 /// # Panics
 ///
-/// If the scanner stops anywhere but behind a head or in front of the first malformed byte, misses
-/// one of these, misses a fragment or finds one that is not there.
+/// * If the scanner does not stop after each head and before the first malformed byte.
+/// * If it stops anywhere else.
+/// * If it misses a fragment, or reports one that does not exist.
 pub(super) fn check(bytes: &[u8]) {
     let expected = Expected::read(bytes);
     for pieces in cuts(bytes) {
@@ -22,7 +23,7 @@ pub(super) fn check(bytes: &[u8]) {
     }
 }
 
-/// What a reader of all bytes finds.
+/// The result of the reference reader.
 #[derive(Debug, Default)]
 struct Expected {
     heads: Vec<HeadEnd>,
@@ -86,7 +87,7 @@ impl Expected {
                 match heads.next_if(|head| head.at <= at) {
                     Some(head) => {
                         assert_eq!(head.at, at, "went on behind a head");
-                        // It stays once it was found: the connection ends.
+                        // The flag stays set, as the connection is closed.
                         assert!(state.has_fragment() || !head.fragment, "missed a fragment");
                         let fragments = self.heads.iter().any(|it| it.fragment && it.at <= at);
                         assert!(!state.has_fragment() || fragments, "found a fragment");
@@ -104,7 +105,7 @@ impl Expected {
     }
 }
 
-/// The length of the head that `bytes` begin with, and whether its target has a fragment.
+/// The length of the head at the begin of `bytes`, and whether its target has a fragment.
 fn head(bytes: &[u8]) -> Option<(usize, bool)> {
     let begin = bytes.iter().position(|byte| !b"\r\n".contains(byte))?;
     let end = (begin..bytes.len()).find_map(|at| {
@@ -135,7 +136,8 @@ fn framing_of(head: &[u8]) -> Framing {
     Framing::Length(0)
 }
 
-/// The length of a chunked body, nothing if it is incomplete, or the place of a malformed byte.
+/// The length of a chunked body; `None` if it is incomplete. The error is the position of a malformed
+/// byte.
 fn chunked(bytes: &[u8]) -> Result<Option<usize>, usize> {
     let mut at = 0;
     loop {
@@ -176,13 +178,14 @@ fn chunked(bytes: &[u8]) -> Result<Option<usize>, usize> {
     }
 }
 
-/// What some beginning of a valid line needs to become a whole one.
+/// Suffixes that complete any prefix of a valid line.
 const ENDINGS: &[&[u8]] = &[
     b"\n", b"\r\n", b"0\r\n", b":\r\n", b"a:\r\n", b";a\r\n", b"a\r\n", b"\"\r\n", b"a\"\r\n",
 ];
 
-/// The length of the line that `bytes` begin with, nothing if it is incomplete, or the place of the
-/// first byte that no valid line has.
+/// The length of the line at the begin of `bytes`; `None` if it is incomplete.
+///
+/// The error is the position of the first byte that cannot be part of a valid line.
 fn line(bytes: &[u8], is_valid: impl Fn(&[u8]) -> bool) -> Result<Option<usize>, usize> {
     let is_line = |line: &[u8]| line.strip_suffix(b"\r\n").is_some_and(&is_valid);
     for end in 1..=bytes.len() {
@@ -200,9 +203,9 @@ fn line(bytes: &[u8], is_valid: impl Fn(&[u8]) -> bool) -> Result<Option<usize>,
     Ok(None)
 }
 
-/// The size that a line says, if it is one of a chunk (RFC 9112, 7.1 and 7.1.1).
+/// The size in a valid chunk line (RFC 9112, sections 7.1 and 7.1.1).
 fn size(line: &[u8]) -> Option<u64> {
-    // A character each, so that bytes outside of ASCII are no white space and no token.
+    // One character per byte, so that bytes beyond ASCII are neither white space nor part of a token.
     let line: String = line.iter().map(|&byte| char::from(byte)).collect();
     let digits = line.find(|char: char| !char.is_ascii_hexdigit());
     let (digits, mut rest) = line.split_at(digits.unwrap_or(line.len()));
@@ -230,7 +233,7 @@ fn skip_token(text: &str) -> Option<&str> {
     (rest.len() < text.len()).then_some(rest)
 }
 
-/// What is behind the quote that ends a string.
+/// The rest after the closing quote of a string.
 fn skip_quoted(text: &str) -> Option<&str> {
     let mut chars = text.chars();
     loop {
@@ -243,7 +246,7 @@ fn skip_quoted(text: &str) -> Option<&str> {
     }
 }
 
-/// Whether a line is a trailer field (RFC 9110, 5.1 and 5.5).
+/// Whether a line is a valid trailer field (RFC 9110, sections 5.1 and 5.5).
 fn is_field(line: &[u8]) -> bool {
     let line: String = line.iter().map(|&byte| char::from(byte)).collect();
     line.split_once(':').is_some_and(|(name, value)| {
@@ -265,7 +268,7 @@ mod tests {
 
     use super::*;
 
-    /// What messages are made of, and what is close to it.
+    /// Pieces of valid messages, and similar invalid ones.
     fn piece() -> impl Strategy<Value = Vec<u8>> {
         let pieces: &[&[u8]] = &[
             b"GET / HTTP/1.1\r\n",
@@ -317,7 +320,7 @@ mod tests {
         }
 
         #[test]
-        fn long_heads_end_where_they_end(
+        fn scanner_finds_the_end_of_long_heads(
             name in "[a-z#]{1,40}",
             count in 0_usize..60,
             line in prop_oneof![Just("\r\n"), Just("\n")],
@@ -330,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn reader_knows_valid_and_malformed_bodies() {
+    fn reference_reader_classifies_bodies() {
         for (body, expected) in [
             (&b"0\r\n\r\nGET"[..], Ok(Some(5))),
             (b"3;a=\"b\"\r\nabc\r\n0\r\nX: y\r\n\r\n", Ok(Some(25))),

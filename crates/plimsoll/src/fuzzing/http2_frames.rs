@@ -1,44 +1,44 @@
-//! The follower of HTTP/2 frames, beside a reader that has them all at once.
+//! Compares the incremental HTTP/2 frame reader with a reader of the whole input.
 
 use super::cuts::cuts;
 use crate::{connection::HeadProgress, server::http2::Frames};
 
-/// The preface of a connection, which is skipped unread.
+/// The length of the connection preface, which is skipped.
 const PREFACE: usize = 24;
 
-/// The bytes behind which the answer is looked at one by one.
-const CLOSELY: usize = 512;
+/// The number of bytes up to which the result is checked after each piece.
+const CHECK_EACH: usize = 512;
 
-/// Sees `bytes` behind a preface, cut in some ways.
+/// Reads `bytes` after a preface, cut in some ways.
 ///
 /// # Panics
 ///
-/// If the answer is not that of the reader, or depends on the cuts.
+/// If the result is not that of the reference reader, or depends on the cuts.
 pub(super) fn check(bytes: &[u8]) {
     let bytes = [&[0; PREFACE][..], bytes].concat();
     for pieces in cuts(&bytes) {
         let mut frames = Frames::new();
         let mut seen = 0;
         for piece in pieces {
-            let mut answer = false;
+            let mut is_partial = false;
             let mut rest = piece;
             while !rest.is_empty() {
                 let (head, count) = frames.follow(rest);
-                answer = head != HeadProgress::Complete;
+                is_partial = head != HeadProgress::Complete;
                 rest = &rest[count..];
                 assert!(rest.is_empty() || frames.is_spent(), "stopped in a turn");
                 frames.begin_turn();
             }
             seen += piece.len();
-            if seen == bytes.len() || seen < CLOSELY {
+            if seen == bytes.len() || seen < CHECK_EACH {
                 let expected = is_incomplete(&bytes[..seen]);
-                assert_eq!(answer, expected, "behind {seen} bytes");
+                assert_eq!(is_partial, expected, "after {seen} bytes");
             }
         }
     }
 }
 
-/// Whether a head has begun in `bytes` and not ended (RFC 9113, 4.1, 6.2 and 6.10).
+/// Whether `bytes` end inside a head (RFC 9113, sections 4.1, 6.2 and 6.10).
 fn is_incomplete(bytes: &[u8]) -> bool {
     let mut rest = bytes.get(PREFACE..).unwrap_or_default();
     let mut is_open = false;

@@ -1,5 +1,4 @@
-//! What holds for every line of the log, whoever chose its texts: for the fuzzer, and for the
-//! replay of what it has found (contract LOG-1, LOG-2, LOG-8).
+//! Checks log lines with any texts (contract LOG-1, LOG-2, LOG-8).
 
 use serde_json::{Map, Value};
 
@@ -18,17 +17,17 @@ const LEADING: [&str; 7] = [
     "request_id",
 ];
 
-/// The most bytes that a text takes when nothing is known of it but its length: `\u0001` for one.
-const WORST: usize = 6;
+/// The maximum length of an escaped byte, as in `\u0001`.
+const MAX_ESCAPE: usize = 6;
 
-/// Writes one record of a user's, and reads it back.
+/// Writes one record, and reads it back.
 ///
-/// `pieces` are its name, its message, its request's id, and then keys and values in turn; `number`
-/// is a value too.
+/// `pieces` are its name, message and request id, then keys and values in turn. `number` is the value of
+/// one more field.
 ///
 /// # Panics
 ///
-/// If the line is not what was written, as far as it had room, or breaks the contract.
+/// If the line is not the record, truncated to its limits, or violates the contract.
 pub(super) fn check(format: LogFormat, number: u64, pieces: &[&[u8]]) {
     let texts: Vec<_> = pieces
         .iter()
@@ -44,7 +43,7 @@ pub(super) fn check(format: LogFormat, number: u64, pieces: &[&[u8]]) {
             true => format!("{key}_"),
             false => key.clone().into_owned(),
         };
-        // The same name twice is the user's mistake, which no stranger can make.
+        // Repeated names come only from code of the service, not from a peer.
         if !keys.contains(&shown) && shown != "number" {
             keys.push(shown);
             fields.push((key.clone().into_owned(), value));
@@ -61,56 +60,57 @@ pub(super) fn check(format: LogFormat, number: u64, pieces: &[&[u8]]) {
         return pretty_line(&line);
     }
     let entries = json_line(&line);
-    kept(&entries[2].1, name, 256);
-    kept(&entries[5].1, message, MAX_LINE / 2);
-    kept(&entries[6].1, id, 256);
-    let given = fields
+    check_text(&entries[2].1, name, 256);
+    check_text(&entries[5].1, message, MAX_LINE / 2);
+    check_text(&entries[6].1, id, 256);
+    let lengths = fields
         .iter()
         .map(|(key, value)| key.len() + value.len() + 8);
-    let has_room = WORST * (given.sum::<usize>() + message.len() + 600) < MAX_LINE;
-    // Fields for which there was no room are left out, and no other is in their place.
+    let has_space = MAX_ESCAPE * (lengths.sum::<usize>() + message.len() + 600) < MAX_LINE;
+    // Fields that do not fit are omitted. No other field replaces them.
     let mut rest = &entries[LEADING.len()..];
     for (shown, (_, value)) in keys[LEADING.len()..].iter().zip(&fields) {
         match rest.split_first() {
-            Some(((key, said), behind)) if key == shown => {
-                kept(said, value, if has_room { usize::MAX } else { 0 });
+            Some(((key, logged), behind)) if key == shown => {
+                check_text(logged, value, if has_space { usize::MAX } else { 0 });
                 rest = behind;
             }
-            _ => assert!(!has_room, "{shown:?} is left out of {entries:?}"),
+            _ => assert!(!has_space, "{shown:?} is missing in {entries:?}"),
         }
     }
     let number = f64::from_bits(number);
     match rest {
-        [] => assert!(!has_room, "the number is left out of {entries:?}"),
-        [(key, Value::Number(said))] => {
-            // The reader of the test is off by a digit now and then.
-            let said = said.as_f64().expect("a number");
-            let is_near = (said - number).abs() <= number.abs() * 1e-15 || number.abs() < 1e-290;
-            assert!(key == "number" && is_near, "{said:?} is not {number:?}");
+        [] => assert!(!has_space, "the number is missing in {entries:?}"),
+        [(key, Value::Number(logged))] => {
+            // The JSON parser of the test may differ in the last digit.
+            let logged = logged.as_f64().expect("a number");
+            let is_near = (logged - number).abs() <= number.abs() * 1e-15 || number.abs() < 1e-290;
+            assert!(key == "number" && is_near, "{logged:?} is not {number:?}");
         }
-        [(key, Value::String(said))] => {
-            assert!(!number.is_finite() && key == "number" && *said == number.to_string());
+        [(key, Value::String(logged))] => {
+            assert!(!number.is_finite() && key == "number" && *logged == number.to_string());
         }
         more => panic!("{more:?} was not written"),
     }
 }
 
-/// Checks that `said` is `text`, or a beginning of it with `…` if that may need more than `budget`.
-fn kept(said: &Value, text: &str, budget: usize) {
-    let said = said.as_str().expect("a text was written");
-    if said != text {
-        let begun = said.strip_suffix('…').unwrap_or(said);
-        assert!(text.starts_with(begun), "{said:?} is not of {text:?}");
-        let worst = text.len().saturating_mul(WORST);
-        assert!(worst > budget, "{said:?} is cut, {text:?} has room");
+/// Checks that the logged text is `text`, or, if that may need more than `budget` bytes, a prefix of it
+/// with `…`.
+fn check_text(logged: &Value, text: &str, budget: usize) {
+    let logged = logged.as_str().expect("a text was written");
+    if logged != text {
+        let begun = logged.strip_suffix('…').unwrap_or(logged);
+        assert!(text.starts_with(begun), "{logged:?} is not of {text:?}");
+        let worst = text.len().saturating_mul(MAX_ESCAPE);
+        assert!(worst > budget, "{logged:?} is truncated, {text:?} fits");
     }
 }
 
-/// Checks a line of JSON, and gives its fields in their order.
+/// Checks a line of JSON, and returns its fields in their order.
 ///
 /// # Panics
 ///
-/// If a reader of lines, or of JSON, would not find exactly one flat object in it.
+/// If the line is not exactly one flat JSON object.
 pub(super) fn json_line(line: &[u8]) -> Vec<(String, Value)> {
     let text = one_line(line);
     let whole: Map<String, Value> = serde_json::from_str(text).expect("the line is JSON");
@@ -132,7 +132,7 @@ pub(super) fn json_line(line: &[u8]) -> Vec<(String, Value)> {
     entries
 }
 
-/// Takes a value up to `end`, or to the end of the object, neither of them inside a string.
+/// Splits off the text up to `end` or the end of the object, outside strings.
 fn token<'a>(rest: &mut &'a str, end: char) -> &'a str {
     let (mut is_inside, mut is_escaped) = (false, false);
     let at = rest.find(|char: char| {
@@ -146,11 +146,11 @@ fn token<'a>(rest: &mut &'a str, end: char) -> &'a str {
     token
 }
 
-/// Checks a line for a person, who must not see more colours than the chassis gives.
+/// Checks a line in the pretty format, which contains no escape sequences except the chassis's colours.
 ///
 /// # Panics
 ///
-/// If a terminal, or a reader of lines, would take any of it for a command.
+/// If the line contains another control character or a line break.
 pub(super) fn pretty_line(line: &[u8]) {
     let mut text = String::from_utf8(line.to_vec()).expect("a line is UTF-8");
     for colour in [0, 1, 2, 31, 32, 33] {
@@ -160,14 +160,14 @@ pub(super) fn pretty_line(line: &[u8]) {
     assert!(line.len() <= MAX_LINE, "{} bytes", line.len());
 }
 
-/// Checks that it is one line to every reader, and gives it without its end.
+/// Checks that the text is exactly one line, and returns it without the line feed.
 fn one_line(line: &[u8]) -> &str {
     assert!(line.len() <= MAX_LINE, "{} bytes", line.len());
     let text = str::from_utf8(line).expect("a line is UTF-8");
     let text = text.strip_suffix('\n').expect("a line has an end");
     let breaks = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');
     let is_control = |byte: &&u8| **byte < b' ' || **byte == 0x7F;
-    // Twice, since the first is fast and nearly all that there is to do.
+    // The first check is fast and suffices for ASCII.
     assert_eq!(text.as_bytes().iter().filter(is_control).count(), 0);
     assert!(text.is_ascii() || !text.contains(breaks), "{text:?}");
     text

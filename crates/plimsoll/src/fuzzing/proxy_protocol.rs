@@ -1,4 +1,4 @@
-//! The PROXY protocol: the parser and the reader, beside a reading that has the bytes at once.
+//! Compares the PROXY protocol parser and reader with a reader of the whole input.
 
 use std::{
     io,
@@ -12,17 +12,18 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::cuts::cuts;
 use crate::server::proxy_protocol::{MAX_HEADER, Parsed, ProxySource, parse, read};
 
-/// The most bytes of which every beginning is parsed by itself.
-const CLOSELY: usize = 6 * 1024;
+/// The number of bytes of which every prefix is parsed.
+const CHECK_EACH: usize = 6 * 1024;
 
-/// Parses `bytes`, then reads them from a stream that hands them out in pieces.
+/// Parses `bytes`, then reads them from a stream that returns them in pieces.
 ///
 /// # Panics
 ///
-/// If the result is not that of the other reading, or depends on the pieces; if more is read than
-/// a header may have; if a byte behind the header is lost.
+/// * If the result is not that of the reference reader, or depends on the pieces.
+/// * If more bytes are read than a header may have.
+/// * If a byte after the header is lost.
 pub(super) fn check(bytes: &[u8]) {
-    check_cuts(&bytes[..bytes.len().min(CLOSELY)]);
+    check_cuts(&bytes[..bytes.len().min(CHECK_EACH)]);
     let parsed = parse(bytes);
     let expected = header(bytes);
     match parsed {
@@ -53,19 +54,19 @@ pub(super) fn check(bytes: &[u8]) {
     }
 }
 
-/// Parses `bytes`, and every beginning of them as if the rest had not come yet.
+/// Parses `bytes` and every prefix of them.
 ///
 /// # Panics
 ///
-/// If the result depends on where they were cut, on what stands behind the header, or on more
-/// bytes than a header may have.
+/// If the result depends on the cut, on the bytes after the header, or on more bytes than a header may
+/// have.
 pub(crate) fn check_cuts(bytes: &[u8]) {
     let whole = parse(bytes);
     for end in 0..bytes.len() {
-        let begun = parse(&bytes[..end]);
+        let prefix = parse(&bytes[..end]);
         assert!(
-            begun == whole || begun == Ok(Parsed::NeedMore),
-            "{begun:?} of the first {end} bytes, but {whole:?} of all"
+            prefix == whole || prefix == Ok(Parsed::NeedMore),
+            "{prefix:?} of the first {end} bytes, but {whole:?} of all"
         );
     }
     match whole {
@@ -80,7 +81,7 @@ pub(crate) fn check_cuts(bytes: &[u8]) {
     }
 }
 
-/// A stream that gives a piece at a time, and then its end.
+/// A stream that returns one piece per read, and then its end.
 struct Pieces<'a> {
     pieces: Vec<&'a [u8]>,
     read: usize,
@@ -103,24 +104,24 @@ impl AsyncRead for Pieces<'_> {
         let Some(&piece) = self.pieces.first() else {
             return Poll::Ready(Ok(()));
         };
-        let (given, kept) = piece.split_at(piece.len().min(out.remaining()));
-        out.put_slice(given);
-        self.read += given.len();
-        if kept.is_empty() {
+        let (head, rest) = piece.split_at(piece.len().min(out.remaining()));
+        out.put_slice(head);
+        self.read += head.len();
+        if rest.is_empty() {
             self.pieces.remove(0);
         } else {
-            self.pieces[0] = kept;
+            self.pieces[0] = rest;
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// What the header at the beginning of `bytes` says, and how long it is.
+/// The source and the length of the header at the begin of `bytes`.
 fn header(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     line(bytes).or_else(|| block(bytes))
 }
 
-/// Version 1, by writing what was read and comparing it with what was sent.
+/// Reads version 1. The parsed values are formatted again and compared with the input.
 fn line(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let text = &bytes[..end];
@@ -153,14 +154,14 @@ fn line(bytes: &[u8]) -> Option<(ProxySource, usize)> {
         }
         _ => return None,
     };
-    let said = ProxySource::Proxied {
+    let proxied = ProxySource::Proxied {
         source,
         destination,
     };
-    Some((said, end + 2))
+    Some((proxied, end + 2))
 }
 
-/// Version 2, by the places at which its parts must be.
+/// Reads version 2 by the fixed positions of its parts.
 fn block(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     let (fixed, rest) = bytes.split_at_checked(16)?;
     let announced = usize::from(fixed[14]) * 256 + usize::from(fixed[15]);
@@ -171,10 +172,10 @@ fn block(bytes: &[u8]) -> Option<(ProxySource, usize)> {
     let length = 16 + announced;
     let header = &bytes[..length];
     let local = Some((ProxySource::Local, length));
-    let (said, extensions) = match (fixed[12], fixed[13]) {
+    let (source, extensions) = match (fixed[12], fixed[13]) {
         (0x20, _) | (0x21, 0x00 | 0x01) => return local,
-        (0x21, 0x11) => (said::<4>(block.get(..12)?), 12),
-        (0x21, 0x21) => (said::<16>(block.get(..36)?), 36),
+        (0x21, 0x11) => (addresses::<4>(block.get(..12)?), 12),
+        (0x21, 0x21) => (addresses::<16>(block.get(..36)?), 36),
         (0x21, 0x31) => (ProxySource::Local, 216),
         _ => return None,
     };
@@ -186,21 +187,21 @@ fn block(bytes: &[u8]) -> Option<(ProxySource, usize)> {
         };
         let value = at + 3;
         at = value + usize::from(high) * 256 + usize::from(low);
-        let said = header.get(value..at)?;
+        let value_bytes = header.get(value..at)?;
         if kind == 3 {
             sums += 1;
             let mut zeroed = header.to_vec();
             zeroed[value..at].fill(0);
-            if said != crc32c(&zeroed).to_be_bytes() || sums > 1 {
+            if value_bytes != crc32c(&zeroed).to_be_bytes() || sums > 1 {
                 return None;
             }
         }
     }
-    Some((said, length))
+    Some((source, length))
 }
 
-/// Two addresses of `N` bytes, then two ports.
-fn said<const N: usize>(block: &[u8]) -> ProxySource {
+/// Reads two addresses of `N` bytes, then two ports.
+fn addresses<const N: usize>(block: &[u8]) -> ProxySource {
     let end = |ip: usize, port: usize| -> SocketAddr {
         let bytes = &block[ip..ip + N];
         let port = u16::from(block[port]) * 256 + u16::from(block[port + 1]);
@@ -216,7 +217,7 @@ fn said<const N: usize>(block: &[u8]) -> ProxySource {
     }
 }
 
-/// CRC-32C as a division of polynomials, highest bit first.
+/// Computes CRC-32C as a polynomial division, highest bit first.
 fn crc32c(bytes: &[u8]) -> u32 {
     let remainder = bytes.iter().fold(u32::MAX, |sum, byte| {
         let sum = sum ^ (u32::from(byte.reverse_bits()) << 24);

@@ -1,16 +1,16 @@
-//! Which request ids are taken over (contract RID-2).
+//! Checks which request ids are accepted (contract RID-2).
 
 use http::{HeaderMap, HeaderValue};
 
 use crate::edge::request_id;
 
-const HARMLESS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/+=";
+const ALLOWED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/+=";
 
 /// Sends each line of `bytes` as an `X-Request-ID`, all in one request.
 ///
 /// # Panics
 ///
-/// If an id is taken over or replaced against the contract, or a new one is not of its form.
+/// If an id is accepted or replaced contrary to the contract, or if a new one has another form.
 pub(super) fn check(bytes: &[u8]) {
     let mut headers = HeaderMap::new();
     let mut sent = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn check(bytes: &[u8]) {
     let acceptable = match sent.as_slice() {
         [one] => str::from_utf8(one)
             .ok()
-            .filter(|id| id.chars().all(|char| HARMLESS.contains(char)))
+            .filter(|id| id.chars().all(|char| ALLOWED.contains(char)))
             .filter(|id| (1..=128).contains(&id.len())),
         _ => None,
     };
@@ -32,9 +32,16 @@ pub(super) fn check(bytes: &[u8]) {
     match acceptable {
         Some(expected) => assert_eq!((id, assigned.replaced), (expected, false)),
         None => {
-            assert_eq!(assigned.replaced, !sent.is_empty(), "whether it is told");
+            assert_eq!(
+                assigned.replaced,
+                !sent.is_empty(),
+                "whether it was replaced"
+            );
             let is_digit = |char| "0123456789abcdef".contains(char);
-            assert!(id.len() == 32 && id.chars().all(is_digit), "{id:?} is made");
+            assert!(
+                id.len() == 32 && id.chars().all(is_digit),
+                "{id:?} is generated"
+            );
         }
     }
     assert_eq!(assigned.id.header().as_bytes(), id.as_bytes());

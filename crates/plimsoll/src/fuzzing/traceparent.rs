@@ -1,17 +1,14 @@
-//! What holds for any `traceparent` and `tracestate` that a stranger may send: for the fuzzer, and
-//! for the replay of what it has found.
-//!
-//! Compares with a reading of its own, which is naive on purpose.
+//! Compares the parser of `traceparent` and `tracestate` with a simple reference reader.
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::trace::parent::{Parent, SpanContext, TRACEPARENT, TRACESTATE};
+use crate::trace::{Parent, SpanContext, TRACEPARENT, TRACESTATE};
 
-/// Reads one `traceparent` a line; lines behind an empty one are lines of `tracestate`.
+/// Parses one `traceparent` per line. Lines after an empty line are lines of `tracestate`.
 ///
 /// # Panics
 ///
-/// If something is read against the standard, or is not written back as it was sent.
+/// If a value is parsed contrary to the standard, or is not written back unchanged.
 pub(super) fn check(bytes: &[u8]) {
     let mut headers = HeaderMap::new();
     let mut sent = [Vec::new(), Vec::new()];
@@ -29,9 +26,9 @@ pub(super) fn check(bytes: &[u8]) {
             one(line);
         }
     }
-    let parent = Parent::of(&headers);
+    let parent = Parent::from_headers(&headers);
     let expected = match sent[0].as_slice() {
-        [one] => naive(one),
+        [one] => reference(one),
         _ => None,
     };
     assert_eq!(parent.as_ref().map(|it| it.context.header()), expected);
@@ -52,19 +49,19 @@ pub(super) fn check(bytes: &[u8]) {
     }
 }
 
-/// One value by itself, which need not be a valid header.
+/// Checks one value, which need not be a valid header value.
 fn one(value: &[u8]) {
     let read = SpanContext::parse(value);
-    assert_eq!(read.map(|context| context.header()), naive(value));
+    assert_eq!(read.map(|context| context.header()), reference(value));
     if let Some(context) = read {
         let again = SpanContext::parse(context.header().as_bytes());
         assert_eq!(again, Some(context), "what is written is read");
-        assert!(context.child([1; 8], true).is_of(&context));
+        assert!(context.child([1; 8], true).is_same_trace(&context));
     }
 }
 
-/// The header that would be sent on, if this is one.
-fn naive(value: &[u8]) -> Option<HeaderValue> {
+/// The header that is propagated, if the value is valid.
+fn reference(value: &[u8]) -> Option<HeaderValue> {
     let text = String::from_utf8_lossy(value);
     let mut parts = text.split('-');
     let mut digits = |count: usize| {

@@ -24,13 +24,13 @@ use tokio_rustls::TlsConnector;
 
 use crate::config::{Traces, read_file};
 
-/// The most of an answer that is read: a few words on what was wrong.
-const MAX_ANSWER: usize = 64 * 1024;
+/// The maximum number of response bytes that are read. A response holds a short error message.
+const MAX_RESPONSE: usize = 64 * 1024;
 
-/// Whatever kept a batch from being answered.
+/// The reason why a request got no response.
 pub(super) type SendError = Box<dyn Error + Send + Sync>;
 
-/// A collector, and the connection to it while there is one.
+/// A client of the collector, with its open connection if there is one.
 pub(super) struct Collector {
     endpoint: Uri,
     headers: http::HeaderMap,
@@ -38,21 +38,21 @@ pub(super) struct Collector {
     sender: Option<SendRequest<Full<Bytes>>>,
 }
 
-/// What a collector answered.
+/// A response of the collector.
 #[derive(Debug)]
 pub(super) struct CollectorResponse {
     pub(super) status: StatusCode,
-    /// How long it wants to be left alone.
+    /// The value of `Retry-After`, if it is a number of seconds.
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Bytes,
 }
 
 impl Collector {
-    /// Prepares to send; connects to nothing.
+    /// Creates a client without a connection.
     ///
     /// # Errors
     ///
-    /// For `https`, if there are no authorities to verify the collector's certificate with.
+    /// For `https`, if there are no certificate authorities to verify the collector with.
     pub(super) fn new(traces: &Traces) -> io::Result<Self> {
         let tls = match traces.endpoint.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => {
@@ -71,7 +71,7 @@ impl Collector {
             headers.insert(name, HeaderValue::from_static(value));
         }
         if let Some(authority) = traces.endpoint.authority() {
-            // An authority is a valid header.
+            // An authority is a valid header value.
             let host = HeaderValue::from_str(authority.as_str()).map_err(io::Error::other)?;
             headers.insert(header::HOST, host);
         }
@@ -83,24 +83,24 @@ impl Collector {
         })
     }
 
-    /// Sends a batch and reads the answer. Dropping the future gives the connection up.
+    /// Sends a request and reads the response. If the future is dropped, the connection is closed.
     ///
     /// # Errors
     ///
-    /// If it cannot be reached, or says nothing that is HTTP.
+    /// If the collector cannot be reached, or its response is not HTTP.
     pub(super) async fn send(&mut self, body: Bytes) -> Result<CollectorResponse, SendError> {
-        if let Some(mut kept) = self.sender.take()
-            && kept.ready().await.is_ok()
-            // It may have been closed at this very moment: a new one decides.
-            && let Ok(answer) = self.send_over(&mut kept, body.clone()).await
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+            // If the peer has closed the idle connection, the request is sent again on a new one.
+            && let Ok(response) = self.send_over(&mut sender, body.clone()).await
         {
-            self.sender = Some(kept);
-            return Ok(answer);
+            self.sender = Some(sender);
+            return Ok(response);
         }
-        let mut fresh = self.connect().await?;
-        let answer = self.send_over(&mut fresh, body).await?;
-        self.sender = Some(fresh);
-        Ok(answer)
+        let mut sender = self.connect().await?;
+        let response = self.send_over(&mut sender, body).await?;
+        self.sender = Some(sender);
+        Ok(response)
     }
 
     async fn send_over(
@@ -116,7 +116,7 @@ impl Collector {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, SendError> {
-        // A host it has, or there would be no traces.
+        // The settings reject an endpoint without a host.
         let host = self.endpoint.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let default = if self.tls.is_some() { 443 } else { 80 };
@@ -126,36 +126,36 @@ impl Collector {
         match &self.tls {
             Some(tls) => {
                 let name = ServerName::try_from(bare.to_owned())?;
-                speak(tls.connect(name, stream).await?).await
+                handshake_http1(tls.connect(name, stream).await?).await
             }
-            None => speak(stream).await,
+            None => handshake_http1(stream).await,
         }
     }
 }
 
-async fn speak(
+async fn handshake_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<SendRequest<Full<Bytes>>, SendError> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    // It ends with its sender; what it fails with, the sender fails with too.
+    // The task ends when the sender is dropped. The sender returns its errors.
     drop(tokio::spawn(connection));
     Ok(sender)
 }
 
-async fn read(answer: Response<Incoming>) -> Result<CollectorResponse, SendError> {
-    let (head, body) = answer.into_parts();
+async fn read(response: Response<Incoming>) -> Result<CollectorResponse, SendError> {
+    let (head, body) = response.into_parts();
     let retry_after = head.headers.get(header::RETRY_AFTER);
     Ok(CollectorResponse {
         status: head.status,
-        // Nobody who asks so often gives a date.
+        // An HTTP date is not supported: collectors send seconds.
         retry_after: retry_after
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .map(Duration::from_secs),
-        body: Limited::new(body, MAX_ANSWER).collect().await?.to_bytes(),
+        body: Limited::new(body, MAX_RESPONSE).collect().await?.to_bytes(),
     })
 }
 
-/// Verifies with the authorities of a file, or else with those of the system.
+/// Creates a TLS connector that trusts the authorities in the file, or those of the system.
 fn connector(authorities: Option<&Path>) -> io::Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     let problem = match authorities {
@@ -189,7 +189,7 @@ fn connector(authorities: Option<&Path>) -> io::Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// The certificates in a file, or why there are none.
+/// Reads the certificates in a file. The error is the reason as text.
 fn authorities_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let pem = read_file(path).map_err(|error| error.to_string())?;
     CertificateDer::pem_slice_iter(&pem)

@@ -1,18 +1,17 @@
-//! Stands in the place of `otlp.rs` in builds without the feature `otlp`: nothing is recorded, and
-//! nothing is left of it in the program.
+//! Replaces `otlp.rs` in builds without the feature `otlp`: no request is sampled.
 
 use std::{io, time::Duration};
 
 use crate::{config::Config, metrics::SpanTotals, telemetry::Log};
 
-/// Takes no spans.
+/// A tracer that records no spans.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tracer(());
 
 impl Tracer {
     #[expect(
         clippy::unnecessary_wraps,
-        reason = "it can fail where there are traces"
+        reason = "the implementation with traces can fail"
     )]
     pub(crate) const fn start(_: &Config, _: &Log) -> io::Result<Self> {
         Ok(Self(()))
@@ -20,7 +19,7 @@ impl Tracer {
 
     #[expect(
         clippy::unnecessary_wraps,
-        reason = "it can fail where there are traces"
+        reason = "the implementation with traces can fail"
     )]
     pub(crate) const fn check(_: &Config) -> io::Result<()> {
         Ok(())
@@ -30,6 +29,6 @@ impl Tracer {
         None
     }
 
-    #[expect(clippy::unused_async, reason = "it takes time where there are traces")]
+    #[expect(clippy::unused_async, reason = "the implementation with traces awaits")]
     pub(crate) async fn close(&self, _: Duration) {}
 }

@@ -1,4 +1,4 @@
-//! Batches of spans as requests of OTLP.
+//! Encodes batches of spans as OTLP requests, and decodes the responses.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,14 +16,15 @@ use super::{
 };
 use crate::{build_info::BuildInfo, config::Traces, trace::SpanContext};
 
-/// The conventions after which attributes are called.
+/// The semantic conventions that the attribute names follow.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
 
-/// Whether a parent is elsewhere is said, and it is (bits 8 and 9 of a span's flags).
-const REMOTE_IS_SAID: u32 = 0x100;
+/// Bit 8 of the flags of a span: bit 9 is valid.
+const HAS_IS_REMOTE: u32 = 0x100;
+/// Bit 9 of the flags of a span: the parent is in another process.
 const IS_REMOTE: u32 = 0x200;
 
-/// What all batches of a process say of it.
+/// Encodes requests. Holds the resource, which is the same in all batches of a process.
 #[derive(Debug)]
 pub(super) struct RequestEncoder {
     resource: Resource,
@@ -39,7 +40,7 @@ impl RequestEncoder {
                 attributes.push(text(key, value));
             }
         };
-        // The first that names an attribute wins.
+        // The first value of an attribute takes precedence.
         if let Some(name) = name {
             add("service.name", name);
         }
@@ -60,7 +61,7 @@ impl RequestEncoder {
         }
     }
 
-    /// The body of the request that brings these spans.
+    /// Encodes the body of a request with these spans.
     pub(super) fn encode(&self, spans: impl Iterator<Item = Span>) -> Bytes {
         let request = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
@@ -76,9 +77,9 @@ impl RequestEncoder {
     }
 }
 
-/// How many spans a collector says that it has not taken, and why.
+/// Decodes a successful response: the number of spans that the collector rejected, and its reason.
 pub(super) fn rejected(body: &[u8]) -> (u64, String) {
-    // A body that cannot be read says nothing; the status has said that they were taken.
+    // If the body is malformed, the status counts: the collector has accepted all spans.
     let response = ExportTraceServiceResponse::decode(body).unwrap_or_default();
     let partial = response.partial_success.unwrap_or_default();
     let count = partial.rejected_spans.try_into().unwrap_or(0);
@@ -111,13 +112,13 @@ fn message(span: Span) -> message::Span {
                     trace_id: trace_id.to_vec(),
                     span_id: span_id.to_vec(),
                     trace_state: state(link.state.as_ref()),
-                    flags: u32::from(link.context.flags()) | REMOTE_IS_SAID | IS_REMOTE,
+                    flags: u32::from(link.context.flags()) | HAS_IS_REMOTE | IS_REMOTE,
                 }
             })
             .into_iter()
             .collect(),
         status,
-        flags: u32::from(span.context.flags()) | REMOTE_IS_SAID | remote,
+        flags: u32::from(span.context.flags()) | HAS_IS_REMOTE | remote,
     }
 }
 
@@ -152,7 +153,7 @@ fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Enough for the next 500 years.
+/// Nanoseconds as OTLP has them; 64 bits suffice until the year 2554.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

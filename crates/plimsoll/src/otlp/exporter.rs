@@ -1,7 +1,7 @@
-//! The thread that sends spans: batch after batch, with a few retries, and with one record when it
-//! begins to fail and one when it works again.
+//! The thread that exports spans in batches, with retries.
 //!
-//! It has a runtime of its own, so that neither a busy worker holds it up nor it a worker.
+//! It logs one record when the export begins to fail, and one when it succeeds again. The thread has
+//! its own runtime, so that it and the workers do not delay each other.
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -26,16 +26,16 @@ use crate::{
     telemetry::Log,
 };
 
-/// The first pause before a retry; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The backoff before the first retry. It doubles for each further retry.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 
-/// How much longer than its limit an end may take that is on its way.
-const MARGIN: Duration = Duration::from_millis(100);
+/// The time beyond the limit in which the thread may end by itself.
+const CLOSE_MARGIN: Duration = Duration::from_millis(100);
 
-/// The handle of the thread.
+/// A handle of the exporter thread.
 #[derive(Debug)]
 pub(super) struct Exporter {
-    /// When everything must be over, once that is known.
+    /// The deadline of the shutdown, once it has begun.
     deadline: watch::Sender<Option<Instant>>,
     /// Closed when the thread has ended.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
@@ -46,7 +46,7 @@ impl Exporter {
     ///
     /// # Errors
     ///
-    /// If there is no thread or runtime to be had, or no authority for `https`.
+    /// If the thread or its runtime cannot be created, or if `https` has no certificate authorities.
     pub(super) fn start(
         traces: &Traces,
         build: &BuildInfo,
@@ -54,9 +54,9 @@ impl Exporter {
         log: Log,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (deadline, over) = watch::channel(None);
-        let (ends, ended) = mpsc::channel(1);
-        let work = ExportBatch {
+        let (deadline, deadline_receiver) = watch::channel(None);
+        let (ended_sender, ended) = mpsc::channel(1);
+        let task = ExportTask {
             collector: Collector::new(traces)?,
             encoder: RequestEncoder::new(traces, build),
             endpoint: traces.endpoint.to_string(),
@@ -64,16 +64,16 @@ impl Exporter {
             delay: traces.delay,
             queue,
             log,
-            over,
+            deadline: deadline_receiver,
             is_failing: false,
         };
         thread::Builder::new()
             .name("otlp".to_owned())
             .spawn(move || {
-                runtime.block_on(work.run());
-                // A name that is still being looked up is not waited for.
+                runtime.block_on(task.run());
+                // A pending name resolution is not awaited.
                 runtime.shutdown_background();
-                drop(ends);
+                drop(ended_sender);
             })?;
         Ok(Self {
             deadline,
@@ -81,18 +81,19 @@ impl Exporter {
         })
     }
 
-    /// Sends what is left, for `limit` at most; what is left then is dropped.
+    /// Sends the queued spans for at most `limit`, and drops the rest.
     pub(super) async fn close(&self, limit: Duration) {
         self.deadline.send_replace(Some(Instant::now() + limit));
-        // Nothing is ever sent: it is over when the other side is gone.
-        let _ = timeout(limit + MARGIN, async {
+        // No message is ever sent. The channel closes when the thread ends.
+        let _ = timeout(limit + CLOSE_MARGIN, async {
             self.ended.lock().await.recv().await
         })
         .await;
     }
 }
 
-struct ExportBatch {
+/// The task of the exporter thread.
+struct ExportTask {
     collector: Collector,
     encoder: RequestEncoder,
     endpoint: String,
@@ -100,38 +101,34 @@ struct ExportBatch {
     delay: Duration,
     queue: Arc<Queue>,
     log: Log,
-    over: watch::Receiver<Option<Instant>>,
+    /// The deadline of the shutdown, once it has begun.
+    deadline: watch::Receiver<Option<Instant>>,
     is_failing: bool,
 }
 
-/// How sending a batch ended.
+/// The result of sending a batch.
 enum SendOutcome {
-    /// All were taken but so many.
-    Taken {
-        rejected: u64,
-        why: String,
-    },
-    Lost {
-        reason: SpanLoss,
-        why: String,
-    },
+    /// The collector has accepted the batch, except for `rejected` spans.
+    Accepted { rejected: u64, error: String },
+    /// The whole batch is dropped.
+    Dropped { reason: SpanLoss, error: String },
 }
 
-impl ExportBatch {
-    /// Sends until it is closed, then what is left.
+impl ExportTask {
+    /// Sends batches until the exporter is closed, then the queued spans.
     async fn run(mut self) {
         let queue = Arc::clone(&self.queue);
-        let mut over = self.over.clone();
+        let mut deadline = self.deadline.clone();
         loop {
             tokio::select! {
                 () = sleep(self.delay) => {}
-                () = queue.is_batch.notified() => {}
-                // The sender lives as long as the service: gone, it is as good as closed.
-                _ = over.wait_for(Option::is_some) => break,
+                () = queue.batch_full.notified() => {}
+                // An error means that the exporter was dropped, which closes it too.
+                _ = deadline.wait_for(Option::is_some) => break,
             }
             loop {
                 self.send_batch().await;
-                if !queue.has_batch() || over.borrow().is_some() {
+                if !queue.has_batch() || deadline.borrow().is_some() {
                     break;
                 }
             }
@@ -140,105 +137,107 @@ impl ExportBatch {
         while self.send_batch().await {}
     }
 
-    /// Sends one batch. Whether there was one.
+    /// Sends one batch. Returns false if the queue was empty.
     async fn send_batch(&mut self) -> bool {
-        let spans = self.queue.take();
+        let spans = self.queue.take_batch();
         let count = spans.len() as u64;
         if count == 0 {
             return false;
         }
-        let mut over = self.over.clone();
-        if over.borrow().is_some_and(|end| end <= Instant::now()) {
-            // What is left of a long queue is not even encoded.
-            self.queue.lost(SpanLoss::Shutdown, count);
+        let mut deadline = self.deadline.clone();
+        if deadline.borrow().is_some_and(|end| end <= Instant::now()) {
+            // After the deadline the rest of the queue is not encoded.
+            self.queue.count_dropped(SpanLoss::Shutdown, count);
             return true;
         }
         let body = self.encoder.encode(spans.into_iter().map(|span| *span));
         let outcome = tokio::select! {
             outcome = self.send(body) => outcome,
-            () = deadline(&mut over) => SendOutcome::Lost {
+            () = expired(&mut deadline) => SendOutcome::Dropped {
                 reason: SpanLoss::Shutdown,
-                why: "the process ended".to_owned(),
+                error: "the process ended".to_owned(),
             },
         };
         match outcome {
-            SendOutcome::Taken { rejected, why } => {
+            SendOutcome::Accepted { rejected, error } => {
                 let rejected = rejected.min(count);
-                self.queue.exported(count - rejected);
-                self.queue.lost(SpanLoss::Refused, rejected);
+                self.queue.count_exported(count - rejected);
+                self.queue.count_dropped(SpanLoss::Refused, rejected);
                 if rejected > 0 {
-                    self.tell_failure(&why);
+                    self.log_failure(&error);
                 } else {
-                    self.tell_recovery();
+                    self.log_recovery();
                 }
             }
-            SendOutcome::Lost { reason, why } => {
-                self.queue.lost(reason, count);
-                self.tell_failure(&why);
+            SendOutcome::Dropped { reason, error } => {
+                self.queue.count_dropped(reason, count);
+                self.log_failure(&error);
             }
         }
         true
     }
 
-    /// Sends a body until it is answered for good, or its time is over.
+    /// Sends a body, with retries until a final response or the timeout.
     async fn send(&mut self, body: Bytes) -> SendOutcome {
         let end = Instant::now() + self.timeout;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = INITIAL_BACKOFF;
         loop {
             let attempt = tokio::time::timeout_at(end, self.collector.send(body.clone())).await;
-            let (why, wait) = match attempt {
+            let (error, wait) = match attempt {
                 Err(_) => ("it did not answer in time".to_owned(), None),
-                Ok(Err(error)) => (chain(&*error), Some(pause)),
-                Ok(Ok(answer)) if answer.status.is_success() => {
-                    let (rejected, why) = rejected(&answer.body);
-                    return SendOutcome::Taken { rejected, why };
+                Ok(Err(error)) => (chain(&*error), Some(backoff)),
+                Ok(Ok(response)) if response.status.is_success() => {
+                    let (rejected, error) = rejected(&response.body);
+                    return SendOutcome::Accepted { rejected, error };
                 }
-                Ok(Ok(answer)) if is_temporary(answer.status) => {
-                    let wait = answer.retry_after.unwrap_or(pause);
-                    (format!("it answered {}", answer.status), Some(wait))
+                Ok(Ok(response)) if is_temporary(response.status) => {
+                    let wait = response.retry_after.unwrap_or(backoff);
+                    (format!("it answered {}", response.status), Some(wait))
                 }
-                Ok(Ok(answer)) => {
-                    return SendOutcome::Lost {
+                Ok(Ok(response)) => {
+                    return SendOutcome::Dropped {
                         reason: SpanLoss::Refused,
-                        why: format!("it answered {}", answer.status),
+                        error: format!("it answered {}", response.status),
                     };
                 }
             };
-            // Whatever the collector asks for, nobody waits longer than a send may take.
+            // `Retry-After` is capped at the timeout of a send.
             let retry = wait.map(|wait| Instant::now() + wait.min(self.timeout));
             match retry.filter(|at| *at < end) {
-                // The end of the process is a reason not to wait, and not to try again.
-                Some(at) if self.over.borrow().is_none() => tokio::select! {
+                // A shutdown ends the wait. During a shutdown there is no further retry.
+                Some(at) if self.deadline.borrow().is_none() => tokio::select! {
                     () = sleep_until(at) => {}
-                    _ = self.over.wait_for(Option::is_some) => {}
+                    _ = self.deadline.wait_for(Option::is_some) => {}
                 },
                 _ => {
-                    return SendOutcome::Lost {
+                    return SendOutcome::Dropped {
                         reason: SpanLoss::Failed,
-                        why,
+                        error,
                     };
                 }
             }
-            pause *= 2;
+            backoff *= 2;
         }
     }
 
-    fn tell_failure(&mut self, why: &str) {
+    /// Logs the first failure after a success.
+    fn log_failure(&mut self, error: &str) {
         if std::mem::replace(&mut self.is_failing, true) {
             return;
         }
         self.log
             .infra(Level::Warning, "trace_export_failed", |record| {
                 record.str("endpoint", &self.endpoint);
-                record.str("error", why);
+                record.str("error", error);
                 record.str(
                     "hint",
-                    "what does not arrive is in trace_spans_dropped_total; a record tells when it does",
+                    "dropped spans are counted in trace_spans_dropped_total; trace_export_recovered is logged when the export works again",
                 );
             });
     }
 
-    fn tell_recovery(&mut self) {
+    /// Logs the first success after a failure.
+    fn log_recovery(&mut self) {
         if std::mem::replace(&mut self.is_failing, false) {
             let dropped = self.queue.totals().total_dropped();
             self.log
@@ -250,16 +249,20 @@ impl ExportBatch {
     }
 }
 
-/// Ends when everything must be over.
-async fn deadline(over: &mut watch::Receiver<Option<Instant>>) {
-    let at = over.wait_for(Option::is_some).await.ok().and_then(|at| *at);
+/// Waits until the deadline has passed; forever if the sender is dropped without a deadline.
+async fn expired(deadline: &mut watch::Receiver<Option<Instant>>) {
+    let at = deadline
+        .wait_for(Option::is_some)
+        .await
+        .ok()
+        .and_then(|at| *at);
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
 }
 
-/// Whether OTLP says that a retry is worth it.
+/// Whether OTLP specifies a retry for this status.
 fn is_temporary(status: StatusCode) -> bool {
     matches!(
         status,

@@ -1,4 +1,4 @@
-//! Spans of `tracing` that are opened inside a recorded request, as spans of its trace.
+//! Exports `tracing` spans inside sampled requests as spans of the same trace.
 
 use std::{fmt, time::SystemTime};
 
@@ -17,21 +17,22 @@ use crate::{
     trace::{self, SpanContext, SpanId, new_span_id},
 };
 
-/// The most attributes that a span has.
+/// The maximum number of attributes of a span.
 const MAX_ATTRIBUTES: usize = 128;
 
-/// Makes spans of `tracing`, INFO and above, parts of the requests in which they are opened.
+/// A `tracing` layer that exports spans of level INFO and above as part of their request's trace.
 ///
-/// Made by [`Prepared::trace_layer`](crate::Prepared::trace_layer), for a subscriber of your own;
-/// [`App::run`](crate::App::run) installs one by itself. A span's name is that of the span,
-/// its attributes are its fields. A span in a request that is not recorded, or in none, costs a
-/// look at the thread's slot.
+/// The exported span has the name and the fields of the `tracing` span. Spans outside sampled requests
+/// are not exported; they cost one read of a thread-local slot.
+///
+/// [`App::run`](crate::App::run) installs this layer. For your own subscriber, create it with
+/// [`Prepared::trace_layer`](crate::Prepared::trace_layer).
 #[derive(Debug, Clone)]
 pub struct SpanExportLayer {
     tracer: Tracer,
 }
 
-/// What is kept of a span while it is open.
+/// The data of an open span, in its extensions.
 struct OpenSpan {
     context: SpanContext,
     parent: SpanId,
@@ -54,18 +55,18 @@ where
         if *attributes.metadata().level() > tracing::Level::INFO {
             return;
         }
-        let above = if attributes.is_contextual() {
+        let parent = if attributes.is_contextual() {
             context.lookup_current()
         } else {
             attributes.parent().and_then(|id| context.span(id))
         };
-        let of_span = above.and_then(|span| {
+        let parent_context = parent.and_then(|span| {
             span.scope().find_map(|span| {
                 let extensions = span.extensions();
                 extensions.get::<OpenSpan>().map(|open| open.context)
             })
         });
-        let Some(parent) = of_span.or_else(request::recorded_span) else {
+        let Some(parent) = parent_context.or_else(request::recorded_span) else {
             return;
         };
         let mut open = OpenSpan {
@@ -88,8 +89,8 @@ where
         if span.extensions().get::<OpenSpan>().is_none() {
             return;
         }
-        // Before the span is locked: a user's `Debug` may log, and that record asks for the fields of
-        // this very span.
+        // Before the span is locked: a `Debug` implementation may log, and that record reads the fields
+        // of this span.
         let mut recorded = Vec::new();
         values.record(&mut AttributeVisitor(&mut recorded));
         if let Some(open) = span.extensions_mut().get_mut::<OpenSpan>() {
@@ -139,7 +140,7 @@ where
     }
 }
 
-/// Takes fields for attributes; a later value of a field takes the place of the first.
+/// Records fields as attributes. A later value of a field replaces the earlier one.
 struct AttributeVisitor<'a>(&'a mut Vec<(&'static str, AttributeValue)>);
 
 impl AttributeVisitor<'_> {
@@ -153,8 +154,8 @@ fn put(
     name: &'static str,
     value: AttributeValue,
 ) {
-    if let Some((_, there)) = attributes.iter_mut().find(|(there, _)| *there == name) {
-        *there = value;
+    if let Some((_, current)) = attributes.iter_mut().find(|(other, _)| *other == name) {
+        *current = value;
     } else if attributes.len() < MAX_ATTRIBUTES {
         attributes.push((name, value));
     }
@@ -170,7 +171,7 @@ impl Visit for AttributeVisitor<'_> {
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        // OTLP has no number for what is larger.
+        // OTLP has no unsigned integers, so a larger value becomes text.
         let value = i64::try_from(value).map_or_else(
             |_| AttributeValue::text(&value.to_string()),
             AttributeValue::Int,
@@ -191,7 +192,7 @@ impl Visit for AttributeVisitor<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // `instrument` records arguments of any size: not more of them is made than is kept.
+        // `instrument` records arguments of any size. The text is truncated while it is formatted.
         self.put(field, AttributeValue::text(&FieldText::of(value, MAX_TEXT)));
     }
 }

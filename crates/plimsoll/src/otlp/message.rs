@@ -1,5 +1,5 @@
-//! The messages of OTLP that are sent and read, as `opentelemetry/proto/trace/v1` numbers them;
-//! what is never written is left out.
+//! The protobuf messages of OTLP, with the field numbers of `opentelemetry/proto/trace/v1`. Fields that
+//! are never written are omitted.
 
 use prost::{Enumeration, Message, Oneof};
 

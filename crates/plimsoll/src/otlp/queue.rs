@@ -1,35 +1,34 @@
-//! Spans that wait to be sent: bounded, and counted exactly.
+//! The bounded queue of spans that wait to be sent, with exact counts.
 //!
-//! Whoever brings a span holds a lock for as long as it takes to put a pointer into a list, and so
-//! does whoever takes a batch out. The thread that exports is woken when a batch is full, not for
-//! each span.
+//! A push holds the lock while it moves one pointer, and a pop while it moves the pointers of a batch.
+//! The exporter thread is woken when a batch is full, not for each span.
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use tokio::sync::Notify;
 
 use super::Span;
-use crate::metrics::{CauseCounts, SpanLoss, SpanTotals};
+use crate::{
+    metrics::{CauseCounts, SpanLoss, SpanTotals},
+    sync::{Mutex, lock},
+};
 
 /// The queue and its counters.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<QueuedSpans>,
-    /// How many wait, to be looked at without the lock.
+    /// The number of queued spans, for reads without the lock.
     length: AtomicUsize,
     capacity: usize,
     batch: usize,
-    /// Told when a batch is full.
-    pub(super) is_batch: Notify,
+    /// Notified when a batch is full.
+    pub(super) batch_full: Notify,
     produced: AtomicU64,
     exported: AtomicU64,
-    lost: CauseCounts<SpanLoss>,
+    dropped: CauseCounts<SpanLoss>,
 }
 
 #[derive(Debug)]
@@ -48,85 +47,81 @@ impl Queue {
             length: AtomicUsize::new(0),
             capacity,
             batch,
-            is_batch: Notify::new(),
+            batch_full: Notify::new(),
             produced: AtomicU64::new(0),
             exported: AtomicU64::new(0),
-            lost: CauseCounts::default(),
+            dropped: CauseCounts::default(),
         }
     }
 
-    /// Takes a span that has ended, or counts it as lost.
+    /// Queues the span that `build` returns, or counts it as dropped.
     pub(super) fn push(&self, build: impl FnOnce() -> Span) {
         self.produced.fetch_add(1, Ordering::Relaxed);
-        // Asked first without the lock, so that what has no room costs nothing.
+        // Checked first without the lock, so that a full queue costs nothing.
         if self.length.load(Ordering::Relaxed) >= self.capacity {
-            return self.lost.count(SpanLoss::QueueFull);
+            return self.dropped.count(SpanLoss::QueueFull);
         }
         // Built and boxed outside the lock.
         let span = Box::new(build());
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         if waiting.is_closed {
-            return self.lost.count(SpanLoss::Shutdown);
+            return self.dropped.count(SpanLoss::Shutdown);
         }
         if waiting.spans.len() >= self.capacity {
-            return self.lost.count(SpanLoss::QueueFull);
+            return self.dropped.count(SpanLoss::QueueFull);
         }
         waiting.spans.push_back(span);
         let length = waiting.spans.len();
         self.length.store(length, Ordering::Relaxed);
         drop(waiting);
         if length == self.batch {
-            self.is_batch.notify_one();
+            self.batch_full.notify_one();
         }
     }
 
-    /// Takes out what can be sent at a time, oldest first.
+    /// Removes and returns a batch of the oldest spans.
     #[expect(
         clippy::vec_box,
         reason = "the lock is held for less time if pointers move"
     )]
-    pub(super) fn take(&self) -> Vec<Box<Span>> {
+    pub(super) fn take_batch(&self) -> Vec<Box<Span>> {
         let mut batch = Vec::with_capacity(self.batch);
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         let count = waiting.spans.len().min(self.batch);
         batch.extend(waiting.spans.drain(..count));
         self.length.store(waiting.spans.len(), Ordering::Relaxed);
         batch
     }
 
-    /// Whether a whole batch waits.
+    /// Whether at least one full batch is queued.
     pub(super) fn has_batch(&self) -> bool {
         self.length.load(Ordering::Relaxed) >= self.batch
     }
 
-    /// Takes no span any more.
+    /// Closes the queue. Later spans are dropped.
     pub(super) fn close(&self) {
-        self.lock().is_closed = true;
+        lock(&self.waiting).is_closed = true;
     }
 
-    /// The collector has taken spans.
-    pub(super) fn exported(&self, count: u64) {
+    /// Counts spans that the collector has accepted.
+    pub(super) fn count_exported(&self, count: u64) {
         self.exported.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// Spans will not arrive.
-    pub(super) fn lost(&self, why: SpanLoss, count: u64) {
-        self.lost.add(why, count);
+    /// Counts spans that were removed from the queue and not exported.
+    pub(super) fn count_dropped(&self, reason: SpanLoss, count: u64) {
+        self.dropped.add(reason, count);
     }
 
     pub(super) fn totals(&self) -> SpanTotals {
-        // Produced last: a span is never seen to be gone before it was seen at all.
+        // `produced` is read last, so that it is never below the sum of the others.
         let exported = self.exported.load(Ordering::Acquire);
-        let dropped = self.lost.all();
+        let dropped = self.dropped.all();
         SpanTotals {
             exported,
             dropped,
             produced: self.produced.load(Ordering::Acquire),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, QueuedSpans> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -157,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_room_is_dropped_counted_and_not_built() {
+    fn full_queue_drops_and_counts_unbuilt_spans() {
         let queue = Queue::new(3, 2);
         let mut built = 0;
         for _ in 0..5 {
@@ -169,16 +164,16 @@ mod tests {
         assert_eq!(built, 3);
         let totals = queue.totals();
         assert_eq!((totals.produced, totals.total_dropped()), (5, 2));
-        assert_eq!((queue.take().len(), queue.take().len()), (2, 1));
+        assert_eq!((queue.take_batch().len(), queue.take_batch().len()), (2, 1));
         queue.push(span);
         queue.close();
         queue.push(span);
-        assert_eq!(queue.take().len(), 1);
+        assert_eq!(queue.take_batch().len(), 1);
         assert_eq!(queue.totals().total_dropped(), 3);
     }
 
     #[test]
-    fn every_span_of_many_threads_is_counted_once() {
+    fn concurrent_spans_are_counted_once() {
         let queue = Queue::new(100, 10);
         let taken = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
@@ -186,13 +181,13 @@ mod tests {
                 .collect();
             let mut taken = 0;
             while !threads.iter().all(|thread| thread.is_finished()) {
-                taken += queue.take().len() as u64;
+                taken += queue.take_batch().len() as u64;
             }
             taken
         });
         let mut rest = 0;
         loop {
-            match queue.take().len() as u64 {
+            match queue.take_batch().len() as u64 {
                 0 => break,
                 count => rest += count,
             }

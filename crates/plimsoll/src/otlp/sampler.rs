@@ -1,17 +1,16 @@
-//! Whether a request is recorded: decided by its trace's id alone, so that all services with the
-//! same part record the same traces.
+//! Sampling of traces by their id, so that all services with the same ratio record the same traces.
 
 use crate::{
     config::Sampler,
     trace::{SpanContext, TraceId},
 };
 
-/// A sampler, ready to decide.
+/// Makes sampling decisions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decision {
     parent_based: bool,
-    /// Traces whose 63 last bits but one are below this are recorded.
-    below: u64,
+    /// A trace is sampled if the last 8 bytes of its id, shifted right by one bit, are below this.
+    threshold: u64,
 }
 
 impl Decision {
@@ -19,22 +18,22 @@ impl Decision {
         const ALL: u64 = 1 << 63;
         Self {
             parent_based: sampler.parent_based,
-            below: if sampler.ratio >= 1.0 {
+            threshold: if sampler.ratio >= 1.0 {
                 ALL
             } else {
-                part_of(ALL, sampler.ratio)
+                scale(ALL, sampler.ratio)
             },
         }
     }
 
-    /// Decides on the beginning of a trace.
+    /// Whether a new trace is sampled.
     pub(super) fn root(self, trace_id: &TraceId) -> bool {
         let [.., a, b, c, d, e, f, g, h] = *trace_id;
-        // As the SDKs of OpenTelemetry do it.
-        u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1 < self.below
+        // The same formula as in the OpenTelemetry SDKs.
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1 < self.threshold
     }
 
-    /// Decides on what continues a trace of a trusted caller's.
+    /// Whether a span that continues the trace of a trusted caller is sampled.
     pub(super) fn child(self, parent: &SpanContext) -> bool {
         if self.parent_based {
             parent.is_sampled()
@@ -48,9 +47,9 @@ impl Decision {
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "a part from 0 to 1 of a number stays below it, and need not be exact"
+    reason = "the ratio is between 0 and 1, and the result need not be exact"
 )]
-fn part_of(all: u64, ratio: f64) -> u64 {
+fn scale(all: u64, ratio: f64) -> u64 {
     (all as f64 * ratio) as u64
 }
 
@@ -67,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn all_none_or_a_part_of_the_traces_are_recorded() {
+    fn ratio_of_traces_is_sampled() {
         let count = |ratio| {
             let decision = decision(false, ratio);
             (0..10_000)
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_eight_bytes_decide_as_in_every_sdk() {
+    fn last_eight_bytes_decide_as_in_the_sdks() {
         let decision = decision(false, 0.5);
         let mut id = [0xFF; 16];
         id[8..].copy_from_slice(&0x7FFF_FFFF_FFFF_FFFF_u64.to_be_bytes());
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_decision_holds_only_where_it_is_asked_for() {
+    fn parent_decision_holds_only_if_parent_based() {
         let recorded = SpanContext::root([0xFF; 16], [1; 8], true);
         let other = SpanContext::root([1; 16], [1; 8], false);
         assert!(decision(true, 0.0).child(&recorded));

@@ -1,18 +1,25 @@
-//! A span that has ended, until it is encoded.
+//! Ended spans and their attributes, before they are encoded.
 
 use std::{
     borrow::Cow,
     time::{Duration, SystemTime},
 };
 
-use http::HeaderValue;
+use http::{HeaderValue, Method, Version};
 
-use crate::trace::{Link, SpanContext, SpanId};
+use crate::{
+    metrics::method_label,
+    telemetry::MAX_METHOD,
+    trace::{Link, SpanContext, SpanId},
+};
 
-/// The longest text of an attribute, in bytes; the same as in the log.
+/// The maximum length of a text attribute in bytes, as in the log.
 pub(super) const MAX_TEXT: usize = 1024;
 
-/// What happened, when, and in which trace.
+/// The `http.request.method` of all unknown methods (contract MET-4).
+const OTHER_METHOD: &str = "_OTHER";
+
+/// A span that has ended.
 #[derive(Debug)]
 pub(crate) struct Span {
     pub(crate) context: SpanContext,
@@ -29,7 +36,7 @@ pub(crate) struct Span {
     pub(crate) has_failed: bool,
 }
 
-/// Which side of a call it is, as OTLP numbers them.
+/// The kind of a span, with the numbers of OTLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SpanKind {
     Internal = 1,
@@ -48,7 +55,12 @@ pub(crate) enum AttributeValue {
 }
 
 impl AttributeValue {
-    /// A text, cut to what is kept of one.
+    /// A text of the program, which is not copied.
+    pub(crate) const fn fixed(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// A copy of `text`, truncated to [`MAX_TEXT`] bytes.
     pub(crate) fn text(text: &str) -> Self {
         if text.len() <= MAX_TEXT {
             return Self::Text(text.to_owned().into());
@@ -57,12 +69,45 @@ impl AttributeValue {
         Self::Text(format!("{cut}…").into())
     }
 
-    /// Bytes of a stranger's, which may be no text.
+    /// Bytes of an untrusted peer, as text. Invalid UTF-8 is replaced.
     pub(crate) fn bytes(bytes: &[u8]) -> Self {
-        // Cut first: what is longer is not looked at.
-        let near = &bytes[..bytes.len().min(MAX_TEXT + 4)];
-        Self::text(&String::from_utf8_lossy(near))
+        // Truncated first, so that a long value is not decoded as a whole.
+        let prefix = &bytes[..bytes.len().min(MAX_TEXT + 4)];
+        Self::text(&String::from_utf8_lossy(prefix))
     }
+}
+
+/// Returns the method as it occurs in the name of a span: `HTTP` for an unknown method.
+pub(crate) fn method_name(method: &Method) -> &'static str {
+    match method_label(method) {
+        OTHER_METHOD => "HTTP",
+        label => label,
+    }
+}
+
+/// Appends `http.request.method`, and for an unknown method `http.request.method_original`.
+pub(crate) fn push_method(attributes: &mut Vec<(&'static str, AttributeValue)>, method: &Method) {
+    let label = method_label(method);
+    attributes.push(("http.request.method", AttributeValue::fixed(label)));
+    if label == OTHER_METHOD {
+        let original = method.as_str();
+        // A method is ASCII.
+        let original = original.get(..MAX_METHOD).unwrap_or(original);
+        attributes.push((
+            "http.request.method_original",
+            AttributeValue::text(original),
+        ));
+    }
+}
+
+/// Returns the value of `network.protocol.version`.
+pub(crate) const fn protocol_version(version: Version) -> AttributeValue {
+    AttributeValue::fixed(match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        Version::HTTP_3 => "3",
+        _ => "1.1",
+    })
 }
 
 #[cfg(test)]
@@ -75,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_cut_at_a_character() {
+    fn texts_are_truncated_at_a_character() {
         check(AttributeValue::text("short"), "short");
         check(AttributeValue::bytes(b"a\xFFb"), "a\u{FFFD}b");
         let long = format!("{}é", "x".repeat(1023));

@@ -3,25 +3,16 @@
 //! The span is built only if the call is recorded. Its name is the method alone, because the paths of
 //! another service are not a closed set.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
-use http::{HeaderValue, Request, Uri, Version, header};
+use http::{HeaderValue, Request, Uri, header};
 
 use super::client::{CallEnd, ClientPeer};
 use crate::{
     TraceContext,
-    edge::MAX_METHOD,
-    metrics::method_label,
-    otlp::{AttributeValue, Span, SpanKind},
+    otlp::{AttributeValue, Span, SpanKind, method_name, protocol_version, push_method},
     trace::{SpanContext, SpanId},
 };
-
-/// The value of `http.request.method` for unknown methods, and the name of their spans.
-const OTHER: &str = "_OTHER";
-const OTHER_NAME: &str = "HTTP";
 
 /// The span of an open call.
 #[derive(Debug)]
@@ -42,16 +33,13 @@ impl CallSpan {
         let context = peer.tracer.call(parent)?;
         let call = current.at(context);
         call.inject(request.headers_mut());
-        context.is_sampled().then(|| {
-            let method = method_label(request.method());
-            Self {
-                context,
-                parent: parent.map(|parent| parent.span_id),
-                state: call.tracestate(),
-                start: SystemTime::now(),
-                name: if method == OTHER { OTHER_NAME } else { method },
-                attributes: attributes(peer, request, method),
-            }
+        context.is_sampled().then(|| Self {
+            context,
+            parent: parent.map(|parent| parent.span_id),
+            state: call.tracestate(),
+            start: SystemTime::now(),
+            name: method_name(request.method()),
+            attributes: attributes(peer, request),
         })
     }
 
@@ -64,7 +52,7 @@ impl CallSpan {
                     AttributeValue::Int(code.into()),
                 ));
                 self.attributes
-                    .push(("network.protocol.version", fixed(number(version))));
+                    .push(("network.protocol.version", protocol_version(version)));
                 let has_failed = status.is_client_error() || status.is_server_error();
                 if has_failed {
                     self.attributes
@@ -73,12 +61,14 @@ impl CallSpan {
                 has_failed
             }
             CallEnd::Failed(error) => {
-                self.attributes.push(("error.type", fixed(error)));
+                self.attributes
+                    .push(("error.type", AttributeValue::fixed(error)));
                 true
             }
             // Not a failed span: the caller may have cancelled on purpose.
             CallEnd::Cancelled => {
-                self.attributes.push(("error.type", fixed("cancelled")));
+                self.attributes
+                    .push(("error.type", AttributeValue::fixed("cancelled")));
                 false
             }
         };
@@ -98,19 +88,9 @@ impl CallSpan {
     }
 }
 
-fn attributes<B>(
-    peer: &ClientPeer,
-    request: &Request<B>,
-    method: &'static str,
-) -> Vec<(&'static str, AttributeValue)> {
+fn attributes<B>(peer: &ClientPeer, request: &Request<B>) -> Vec<(&'static str, AttributeValue)> {
     let mut all = Vec::with_capacity(8);
-    all.push(("http.request.method", fixed(method)));
-    if method == OTHER {
-        let sent = request.method().as_str();
-        // A method is ASCII.
-        let cut = sent.get(..MAX_METHOD).unwrap_or(sent);
-        all.push(("http.request.method_original", AttributeValue::text(cut)));
-    }
+    push_method(&mut all, request.method());
     let uri = request.uri();
     // tonic adds the authority in its channel, after this layer.
     let host = || request.headers().get(header::HOST)?.to_str().ok();
@@ -162,19 +142,6 @@ fn full_url(uri: &Uri, query: Option<&str>) -> String {
         full.push_str(query);
     }
     full
-}
-
-const fn fixed(text: &'static str) -> AttributeValue {
-    AttributeValue::Text(Cow::Borrowed(text))
-}
-
-const fn number(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        Version::HTTP_3 => "3",
-        _ => "1.1",
-    }
 }
 
 #[cfg(test)]

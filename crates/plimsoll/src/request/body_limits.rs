@@ -11,10 +11,10 @@ use std::{
 
 use http::StatusCode;
 
-/// The limits of one request body, and the limit that it has broken.
+/// The limits of one request body, and the limit that it has exceeded.
 ///
-/// A layer on a route sets the limit while the body exists already, and the edge reads the fault while
-/// it polls the handler. So all fields are atomics.
+/// A layer on a route sets the limit after the body was created, and the edge reads the fault while it
+/// polls the handler. So the mutable fields are atomics.
 pub(crate) struct BodyLimits {
     /// The size limit of the route, in bytes; `u64::MAX` if it sets none.
     limit: AtomicU64,
@@ -24,7 +24,7 @@ pub(crate) struct BodyLimits {
     stopped_at_default: AtomicBool,
     /// The longest time between two frames, `READ_TIMEOUT`.
     read_timeout: Duration,
-    /// The broken limit: a [`BodyFault`], or 0.
+    /// The exceeded limit: a [`BodyFault`], or 0.
     fault: AtomicU8,
     /// Another request needs the slot, so the next wait for the client times out at once.
     evicted: AtomicBool,
@@ -32,7 +32,7 @@ pub(crate) struct BodyLimits {
     slotless: AtomicBool,
 }
 
-/// How a body broke its limits.
+/// The reason why a body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyFault {
     /// It is larger than the limit of the route.
@@ -45,7 +45,7 @@ pub(crate) enum BodyFault {
     Malformed = 4,
 }
 
-/// What the edge does when a body has broken its limits.
+/// The reaction of the edge to a [`BodyFault`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyOutcome {
     /// Answer with this status.
@@ -71,7 +71,7 @@ impl BodyLimits {
         })
     }
 
-    /// Lets the next wait for the client time out at once. A handler that does not read is not
+    /// Makes the next wait for the client time out at once. A handler that does not read is not
     /// affected.
     pub(crate) fn evict(&self) {
         self.evicted.store(true, Ordering::Release);
@@ -118,12 +118,12 @@ impl BodyLimits {
         self.stopped_at_default.load(Ordering::Relaxed)
     }
 
-    /// Records the broken limit.
+    /// Records the exceeded limit.
     pub(crate) fn set_fault(&self, fault: BodyFault) {
         self.fault.store(fault as u8, Ordering::Release);
     }
 
-    /// What the edge does, if the body has broken its limits.
+    /// The reaction of the edge, if the body has a fault.
     pub(crate) fn outcome(&self) -> Option<BodyOutcome> {
         match self.fault.load(Ordering::Acquire) {
             0 => None,

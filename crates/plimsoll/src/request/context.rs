@@ -1,12 +1,11 @@
-//! What is known of the request that the running code works for: a slot of the thread, filled
-//! around each poll.
+//! The context of the current request, in a thread-local slot that is set around each poll.
 //!
-//! A poll is synchronous and stays on its thread, so whoever asks from inside one — an extractor, a
-//! `tracing` event, the panic hook — finds the request without a parameter, a lock or an
-//! allocation. Requests that never ask pay for moving a small struct in and out.
+//! A poll is synchronous and stays on its thread. So extractors, `tracing` events and the panic hook
+//! find the request without a parameter, a lock or an allocation. Each poll moves one pointer into the
+//! slot and out of it.
 //!
-//! A task that a handler starts is polled by itself and would find the slot empty: start it with
-//! [`spawn`], or wrap its future in [`in_request`].
+//! A task that a handler starts is polled separately, with an empty slot. Start it with [`spawn`], or
+//! wrap its future in [`in_request`].
 
 use std::{
     any::Any,
@@ -25,28 +24,28 @@ use tokio::task::JoinHandle;
 use super::{BodyLimits, PolledSlot, RequestId, RequestSource};
 use crate::trace::{self, RequestTrace, SpanContext};
 
-/// The slot's content.
+/// The context of a request, the content of the slot.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestContext {
-    /// The state of the edge while the handler runs. Its type belongs to a module above this one.
+    /// The state of the edge while the handler runs. Its type is defined in a higher layer.
     pub(crate) service: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) request_id: RequestId,
     pub(crate) client_ip: Option<IpAddr>,
-    /// How it came here.
+    /// The scheme and the forwarded headers; `None` outside the edge.
     pub(crate) source: Option<RequestSource>,
     /// The index of the matched route, once the router has found it.
     pub(crate) route: u32,
-    /// Whether axum's own 404 or 405 answers, and no code of the service.
+    /// Whether axum answers with its own 404 or 405, without code of the service.
     pub(crate) is_default_answer: bool,
-    /// What a route sets in the place of `REQUEST_TIMEOUT`.
+    /// The timeout of the route.
     pub(crate) request_timeout: TimeoutOverride,
-    /// The request's body, if it has one.
+    /// The limits of the request body, if there is one.
     pub(crate) body: Option<Arc<BodyLimits>>,
-    /// Its place in a trace.
+    /// The trace of the request.
     pub(crate) trace: RequestTrace,
 }
 
-/// What a route sets in the place of `REQUEST_TIMEOUT`.
+/// The timeout that a route sets instead of `REQUEST_TIMEOUT`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum TimeoutOverride {
     /// `REQUEST_TIMEOUT` applies.
@@ -59,7 +58,7 @@ pub(crate) enum TimeoutOverride {
 }
 
 impl RequestContext {
-    /// A context that knows nothing but the id and the trace.
+    /// A context with an id and a trace only.
     pub(crate) fn of(request_id: &RequestId, trace: &RequestTrace) -> Self {
         Self {
             service: None,
@@ -76,20 +75,20 @@ impl RequestContext {
 }
 
 thread_local! {
-    // In a box, so that what moves in and out around each poll is a pointer.
+    // Boxed, so that a poll moves a pointer only.
     static CURRENT: RefCell<Option<Box<RequestContext>>> = const { RefCell::new(None) };
-    // Where the requests are noted that a worker polls; other threads note nothing.
+    // The request that a worker polls. Other threads have no such slot.
     static POLLED: OnceCell<Arc<PolledSlot>> = const { OnceCell::new() };
 }
 
-/// Has this thread note the requests that it polls, from now on, and returns where.
+/// Makes this thread note the requests that it polls from now on, and returns the slot for them.
 pub(crate) fn note_polled() -> Arc<PolledSlot> {
     POLLED.with(|polled| Arc::clone(polled.get_or_init(Arc::default)))
 }
 
-/// Runs `work` with `context` in the slot, which may change it, and restores what was there.
+/// Runs `work` with `context` in the slot, and restores the previous content.
 ///
-/// `work` must not unwind: wrap what may panic.
+/// `work` may change the context. It must not unwind, so wrap code that may panic.
 pub(crate) fn enter<T>(context: &mut Option<Box<RequestContext>>, work: impl FnOnce() -> T) -> T {
     let outer = CURRENT.replace(context.take());
     let result = work();
@@ -97,7 +96,7 @@ pub(crate) fn enter<T>(context: &mut Option<Box<RequestContext>>, work: impl FnO
     result
 }
 
-/// Like [`enter`], for work that may block its thread: the watchdog names the request then.
+/// Like [`enter`], for work that may block the thread. The watchdog then names the request.
 pub(crate) fn enter_noted<T>(
     context: &mut Option<Box<RequestContext>>,
     work: impl FnOnce() -> T,
@@ -115,7 +114,7 @@ pub(crate) fn enter_noted<T>(
     })
 }
 
-/// Sets the route of the current request, and makes more changes.
+/// Sets the route of the current request, and applies `change`.
 pub(crate) fn set_route(route: u32, change: impl FnOnce(&mut RequestContext)) {
     with_current(|current| {
         current.route = route;
@@ -128,12 +127,12 @@ pub(crate) fn set_route(route: u32, change: impl FnOnce(&mut RequestContext)) {
     });
 }
 
-/// Changes what is in the slot, if this runs inside a request.
+/// Calls `change` with the context, if this runs inside a request.
 pub(crate) fn with_current<T>(change: impl FnOnce(&mut RequestContext) -> T) -> Option<T> {
     CURRENT.with_borrow_mut(|current| current.as_deref_mut().map(change))
 }
 
-/// Reads the slot, if this runs inside a request and the thread has not begun to exit.
+/// Calls `get` with the context, if this runs inside a request and the thread does not exit.
 pub(super) fn read<T>(get: impl FnOnce(&RequestContext) -> T) -> Option<T> {
     let value = CURRENT.try_with(|current| {
         let current = current.try_borrow().ok()?;
@@ -142,21 +141,21 @@ pub(super) fn read<T>(get: impl FnOnce(&RequestContext) -> T) -> Option<T> {
     value.ok().flatten()
 }
 
-/// Calls `work` with the id of the current request, or `-` outside of any (contract RID-3).
+/// Calls `work` with the id of the current request, or with `-` outside a request (contract RID-3).
 pub(crate) fn with_request_id<T>(work: impl FnOnce(&str) -> T) -> T {
-    // The slot is left before `work` runs, which may come back here.
+    // The slot is not borrowed while `work` runs, as `work` may use it too.
     match RequestId::current() {
         Some(id) => work(id.as_str()),
         None => work("-"),
     }
 }
 
-/// The place of the running code in a trace that is recorded: its innermost span (contract LOG-14).
+/// The context of the innermost sampled span around the running code (contract LOG-14).
 pub(crate) fn recorded_span() -> Option<SpanContext> {
     match read(|request| request.trace.recorded()) {
-        // A request that is not recorded has no span around it, but maybe that of somebody else.
+        // A span of another trace may be entered on this thread. It is ignored.
         Some(request) => trace::innermost()
-            .filter(|span| request.is_some_and(|request| span.is_of(&request)))
+            .filter(|span| request.is_some_and(|request| span.is_same_trace(&request)))
             .or(request),
         None => trace::innermost(),
     }
@@ -168,10 +167,10 @@ pub(super) fn trace() -> Option<RequestTrace> {
     read(|request| request.trace.clone())
 }
 
-/// Starts a task that belongs to the current request: its records carry the request's id.
+/// Spawns a task in the context of the current request. Its log records carry the id of the request.
 ///
-/// The task goes on when the request has ended, and shutdown does not wait for it. What must be
-/// finished before the process ends is awaited by the handler, or by a hook of
+/// The task continues after the end of the request, and shutdown does not wait for it. If work must be
+/// complete before the process ends, await it in the handler or in a hook of
 /// [`Handle::on_shutdown`](crate::Handle::on_shutdown).
 ///
 /// # Panics
@@ -185,9 +184,9 @@ where
     tokio::spawn(in_request(future))
 }
 
-/// Wraps a future so that it belongs to the current request wherever it is polled.
+/// Wraps a future so that it runs in the context of the current request wherever it is polled.
 ///
-/// Outside a request the future is left as it is.
+/// Outside a request this has no effect.
 ///
 /// ```
 /// # async fn handler() {
@@ -197,7 +196,7 @@ where
 /// ```
 pub fn in_request<F: Future>(future: F) -> InRequest<F> {
     let context = CURRENT.with_borrow(|current| {
-        // The body and the limits are the handler's: a task that outlives it must not hold them.
+        // A task may outlive the handler, so it does not keep the state of the edge and the body alive.
         current.as_deref().map(|c| {
             Box::new(RequestContext {
                 service: None,
@@ -210,7 +209,7 @@ pub fn in_request<F: Future>(future: F) -> InRequest<F> {
 }
 
 pin_project! {
-    /// A future that belongs to a request. Made by [`in_request`].
+    /// A future that runs in the context of a request. Created by [`in_request`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct InRequest<F> {
@@ -224,7 +223,7 @@ impl<F: Future> Future for InRequest<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
-        /// Restores the slot when a panic goes through, too.
+        /// Restores the slot, also if the future panics.
         struct Outer<'a>(
             Option<Box<RequestContext>>,
             &'a mut Option<Box<RequestContext>>,
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_slot_is_empty_outside_and_restored_after_nesting() {
+    fn slot_is_restored_after_nesting() {
         assert_eq!(current(), "-");
         enter(&mut context("outer"), || {
             assert_eq!(current(), "outer");
@@ -271,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_made_inside_come_back() {
+    fn changes_of_the_context_are_returned() {
         let mut slot = context("one");
         enter(&mut slot, || with_current(|current| current.route = 7));
         assert_eq!(slot.map(|c| c.route), Some(7));
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wrapped_future_keeps_the_request_and_a_bare_one_does_not() {
+    async fn only_wrapped_future_keeps_the_request() {
         let (wrapped, bare) = enter(&mut context("one"), || {
             (in_request(async { current() }), async { current() })
         });
@@ -288,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_in_a_wrapped_future_leaves_the_slot_clean() {
+    fn panic_in_wrapped_future_restores_the_slot() {
         let mut wrapped = Box::pin(enter(&mut context("one"), || {
             in_request(async { panic!("thrown") })
         }));

@@ -8,8 +8,8 @@ use super::context;
 
 /// The id of a request: 1–128 characters of `A–Z a–z 0–9 . _ - : / + =` (contract RID-2).
 ///
-/// As an extractor it gives the id of the request being handled. It is the same that the answer's
-/// `X-Request-ID` and every record of the request carry.
+/// As an extractor it is the id of the handled request. The response header `X-Request-ID` and every
+/// log record of the request carry the same id.
 ///
 /// ```
 /// use plimsoll::RequestId;
@@ -22,15 +22,15 @@ use super::context;
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// Takes a value that was found valid, or made so.
+    /// Creates an id from a valid value. The caller has validated or generated it.
     pub(crate) fn new(value: HeaderValue) -> Self {
         Self(value)
     }
 
-    /// The id of the request that the running code works for; `None` outside of any request.
+    /// Returns the id of the current request; `None` outside a request.
     ///
-    /// It is known in handlers and middleware, and in tasks that [`spawn`] has started or
-    /// [`in_request`] has wrapped.
+    /// It is available in handlers, in middleware, and in tasks started with [`spawn`] or wrapped in
+    /// [`in_request`].
     ///
     /// ```
     /// use plimsoll::RequestId;
@@ -48,8 +48,8 @@ impl RequestId {
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // All characters of an id are visible ASCII, for which this cannot fail. `to_str` would look
-        // at them one by one.
+        // All characters of an id are visible ASCII, so this cannot fail. `to_str` would check each
+        // byte.
         std::str::from_utf8(self.0.as_bytes()).unwrap_or("-")
     }
 

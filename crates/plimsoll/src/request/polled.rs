@@ -1,10 +1,10 @@
 //! The request that a thread polls, written so that another thread can read it.
 //!
-//! The watchdog names the request that blocks a worker (contract SRV-7). The blocked thread can
-//! answer nothing, so each worker notes the request before each poll: a few stores, no lock.
+//! The watchdog names the request that blocks a worker (contract SRV-7). A blocked thread cannot be
+//! queried, so each worker notes the request before each poll: a few stores, no lock.
 //!
-//! The note is a sequence lock. While no request is noted, readers find none; each note gets another
-//! number. A reader that finds the same number before and after has read one note.
+//! The note is a sequence lock. While no request is noted, readers find none. Each note has its own
+//! number. If a reader finds the same number before and after its read, it has read one note.
 
 use std::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -39,12 +39,12 @@ pub(crate) struct PolledRequest {
 impl PolledSlot {
     /// Notes a request. An id is ASCII; what exceeds 128 bytes of it is left out.
     pub(crate) fn note(&self, id: &[u8], route: u32) {
-        // Another note stands here only if services are nested.
+        // The slot holds another note only if services are nested.
         let idle = self.state.load(Relaxed) & !LENGTH;
         self.state.store(idle, Relaxed);
         fence(Release);
         match <&[u8; 32]>::try_from(id) {
-            // The length of an id that the chassis makes.
+            // The length of a generated id.
             Ok(id) => self.copy(id),
             Err(_) => self.copy_any(id),
         }
@@ -63,7 +63,7 @@ impl PolledSlot {
     fn copy(&self, id: &[u8]) {
         let (words, rest) = id.as_chunks();
         let mut slots = self.id.iter();
-        // A slot is taken only where there is a word for it.
+        // `zip` takes a slot only after it has found a word.
         for (word, slot) in words.iter().zip(slots.by_ref()) {
             slot.store(u64::from_le_bytes(*word), Relaxed);
         }
@@ -76,7 +76,7 @@ impl PolledSlot {
         }
     }
 
-    /// The router has found the route of the request that is noted.
+    /// Sets the route of the noted request, once the router has found it.
     pub(crate) fn set_route(&self, route: u32) {
         self.route.store(route, Relaxed);
     }
@@ -87,7 +87,8 @@ impl PolledSlot {
             .store(self.state.load(Relaxed) & !LENGTH, Relaxed);
     }
 
-    /// The request that is being polled. `None` if there is none, or another one since the call.
+    /// Returns the request that is being polled. `None` if there is none, or if the note changes during
+    /// the read.
     pub(crate) fn read(&self) -> Option<PolledRequest> {
         let before = self.state.load(Acquire);
         let length = usize::try_from(before & LENGTH).ok()?;
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn polled_request_is_read_whole_whatever_its_length() {
+    fn polled_request_is_read_at_any_id_length() {
         let polled = PolledSlot::default();
         assert_eq!(polled.read(), None);
         for length in (1..=128).rev() {

@@ -1,4 +1,5 @@
-//! Where a request came from, as far as that is known without reading its headers.
+//! The source of a request: peer, scheme and forwarded header. The values of the header are not read
+//! here.
 
 use std::{fmt, net::IpAddr};
 
@@ -14,7 +15,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    /// Its own address, if it has one.
+    /// The address of the peer, if it has one. IPv4-mapped addresses are returned as IPv4.
     pub(crate) fn ip(self) -> Option<IpAddr> {
         match self {
             Self::Ip(ip) => Some(ip.to_canonical()),
@@ -23,22 +24,22 @@ impl Peer {
     }
 }
 
-/// Which header holds the claims of trusted hops. The claims are read on demand, as few requests
-/// need them.
+/// The header with the claims of trusted hops. The claims are parsed on demand, as few requests need
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ForwardedSource {
+    /// There are no trusted claims.
     Nowhere,
+    /// In the `X-Forwarded-…` headers.
     InXForwarded,
     /// In this element of `Forwarded`, counted from the right.
-    InForwarded {
-        hop: usize,
-    },
+    InForwarded { hop: usize },
 }
 
 /// The scheme of the connection, and the header with the claims of trusted proxies.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestSource {
-    /// That of the connection.
+    /// The scheme of the connection.
     pub(crate) scheme: Scheme,
     pub(crate) forwarded: ForwardedSource,
 }
@@ -53,7 +54,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The scheme as it stands in a URL.
+    /// Returns the scheme as in a URL: `http` or `https`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

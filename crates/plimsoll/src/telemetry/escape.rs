@@ -1,29 +1,28 @@
-//! Text from strangers, made harmless for a line of JSON.
+//! Escapes untrusted text for a line of JSON.
 //!
-//! Characters beyond ASCII stay as they are (contract LOG-8). Control characters are escaped, those
-//! above 0x7F too, and so are U+2028 and U+2029: some readers end a line at them, and LOG-1 says
-//! that no client can break a line.
+//! Characters beyond ASCII are not escaped (contract LOG-8). Control characters are escaped, including
+//! those above 0x7F. So are U+2028 and U+2029, as some readers end a line at them (LOG-1).
 
-/// What a text ends with when it was cut.
-const CUT: &str = "…";
+/// The end of a truncated text.
+const ELLIPSIS: &str = "…";
 
-/// Appends `text` as a JSON string with its quotes, in at most `budget` bytes besides them.
+/// Appends `text` as a JSON string in quotes. The part inside the quotes takes at most `budget` bytes.
 ///
-/// A text that needs more is cut at a character boundary and ends with `…`.
+/// A longer text is truncated at a character boundary and ends with `…`.
 pub(crate) fn json_string(out: &mut Vec<u8>, text: &str, budget: usize) {
     out.push(b'"');
     json_text(out, text, budget);
     out.push(b'"');
 }
 
-/// Appends `text` escaped for the inside of a JSON string, in at most `budget` bytes.
+/// Appends `text`, escaped for the inside of a JSON string, in at most `budget` bytes.
 pub(crate) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
     if text.len() <= budget && are_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
         return;
     }
     let start = out.len();
-    // Where the text can still be cut so that the mark fits behind it.
+    // The last position at which the text can be truncated so that the ellipsis fits.
     let mut last_fit = start;
     let mut utf8 = [0; 4];
     for c in text.chars() {
@@ -40,20 +39,21 @@ pub(crate) fn json_text(out: &mut Vec<u8>, text: &str, budget: usize) {
         let used = out.len() - start;
         if used > budget {
             out.truncate(last_fit);
-            if budget >= CUT.len() {
-                out.extend_from_slice(CUT.as_bytes());
+            if budget >= ELLIPSIS.len() {
+                out.extend_from_slice(ELLIPSIS.as_bytes());
             }
             return;
         }
-        if used + CUT.len() <= budget {
+        if used + ELLIPSIS.len() <= budget {
             last_fit = out.len();
         }
     }
 }
 
-/// Appends `bytes` escaped, invalid UTF-8 replaced, then cut at `max` bytes with `…` behind them.
+/// Appends `bytes` as escaped text, truncated to `max` bytes with `…` at the end.
 ///
-/// Unlike the budget of [`json_string`], `max` counts the bytes before escaping.
+/// Invalid UTF-8 is replaced before the truncation. Unlike the budget of [`json_string`], `max` counts
+/// the bytes before escaping.
 pub(crate) fn escape_cut(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
     if bytes.len() <= max && are_plain(bytes) {
         out.extend_from_slice(bytes);
@@ -63,14 +63,14 @@ pub(crate) fn escape_cut(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
     let kept = &text[..text.floor_char_boundary(max)];
     json_text(out, kept, usize::MAX);
     if kept.len() < text.len() {
-        out.extend_from_slice(CUT.as_bytes());
+        out.extend_from_slice(ELLIPSIS.as_bytes());
     }
 }
 
-/// Whether all bytes stand for themselves in a JSON string, and are characters of their own.
+/// Whether all bytes are ASCII characters that need no escaping in a JSON string.
 ///
-/// Eight bytes are one number, and those at the end overlap: most texts of a record are short, and a
-/// branch for each byte would cost more than all the rest.
+/// Eight bytes are checked at a time, and the last eight may overlap the previous ones. Most texts of a
+/// record are short, so a branch per byte would dominate the cost.
 fn are_plain(bytes: &[u8]) -> bool {
     if bytes.is_empty() {
         return true;
@@ -100,17 +100,18 @@ fn are_plain(bytes: &[u8]) -> bool {
 const fn is_plain(bytes: u64) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
-    // The highest bit of a byte is set if it is below 0x20, 0x7F, one of the two, or above 0x7F.
+    // The highest bit of a byte is set if the byte is below 0x20, above 0x7E, a quote or a backslash.
     let below_space = bytes.wrapping_sub(ONES * 0x20);
     let above_tilde = bytes.wrapping_add(ONES);
     let quote = (bytes ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
     let backslash = (bytes ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    // A borrow or a carry reaches the next byte only from one that is found itself.
+    // A borrow or carry into the next byte comes only from a byte that is itself found.
     (bytes | below_space | above_tilde | quote | backslash) & HIGH == 0
 }
 
-/// Escapes what a terminal does not show, or shows in another order, in a line that begins at
-/// `start`. If the line would grow beyond `max` bytes, these characters become `?`.
+/// Escapes characters that a terminal does not show or that reorder text, in the line from `start` on.
+///
+/// If the line would exceed `max` bytes, these characters become `?`.
 pub(super) fn escape_invisible(out: &mut Vec<u8>, start: usize, max: usize) {
     if out[start..].is_ascii() {
         return;
@@ -120,7 +121,7 @@ pub(super) fn escape_invisible(out: &mut Vec<u8>, start: usize, max: usize) {
     if count == 0 {
         return;
     }
-    // An escape has six bytes, and stands for two bytes or more.
+    // An escape has six bytes and replaces at least two.
     let is_long = line.len() + 4 * count > max;
     out.truncate(start);
     let mut utf8 = [0; 4];
@@ -133,7 +134,7 @@ pub(super) fn escape_invisible(out: &mut Vec<u8>, start: usize, max: usize) {
     }
 }
 
-/// Characters of no width, and those that change the direction of a text.
+/// Whether a character has no width, or changes the direction of text.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -147,7 +148,7 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// `\u00XX` and the like; every character that comes here is in the basic plane.
+/// Appends `\u` and four hexadecimal digits. The character is in the basic multilingual plane.
 fn unicode_escape(out: &mut Vec<u8>, c: char) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let code = c as usize;
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_bytes_are_told_apart_at_every_place() {
+    fn plain_bytes_are_detected_at_every_position() {
         for byte in 0..=u8::MAX {
             let plain = matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\';
             for length in 1..=20 {
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_are_escaped_and_cut_at_a_character() {
+    fn strings_are_escaped_and_truncated_at_a_character() {
         check("plain", 100, r#""plain""#);
         check("a\"b\\c\n\r\t", 100, r#""a\"b\\c\n\r\t""#);
         check("\u{0}\u{1b}[31m\u{7f}", 100, r#""\u0000\u001b[31m\u007f""#);
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_bytes_are_replaced_then_cut_before_they_are_escaped() {
+    fn bytes_are_truncated_before_escaping() {
         let mut out = Vec::new();
         escape_cut(&mut out, b"\xFFab\"cdef", 6);
         assert_eq!(String::from_utf8(out).unwrap(), "\u{FFFD}ab\\\"…");
@@ -205,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_out_parses_back_on_one_line(text in ".*|\\PC*|[\\x00-\\xFF]*") {
+        fn escaped_text_round_trips_on_one_line(text in ".*|\\PC*|[\\x00-\\xFF]*") {
             let mut out = Vec::new();
             json_string(&mut out, &text, usize::MAX);
             prop_assert!(!out.iter().any(|b| *b < 0x20 || *b == 0x7F));
@@ -213,17 +214,17 @@ mod tests {
         }
 
         #[test]
-        fn a_budget_is_kept_and_what_is_kept_is_a_beginning(text in "\\PC*", budget in 0_usize..64) {
+        fn truncated_text_is_a_prefix_within_budget(text in "\\PC*", budget in 0_usize..64) {
             let mut out = Vec::new();
             json_string(&mut out, &text, budget);
             prop_assert!(out.len() <= budget + 2);
             let back = serde_json::from_slice::<String>(&out).unwrap();
-            let kept = back.strip_suffix(CUT).unwrap_or(&back);
+            let kept = back.strip_suffix(ELLIPSIS).unwrap_or(&back);
             prop_assert!(text.starts_with(kept));
         }
 
         #[test]
-        fn any_bytes_become_valid_text(bytes in proptest::collection::vec(any::<u8>(), 0..64), max in 0_usize..64) {
+        fn any_bytes_become_valid_json_text(bytes in proptest::collection::vec(any::<u8>(), 0..64), max in 0_usize..64) {
             let mut out = vec![b'"'];
             escape_cut(&mut out, &bytes, max);
             out.push(b'"');

@@ -1,4 +1,4 @@
-//! Events of `tracing`, and of `log` through it, as records of the contract's shape.
+//! Converts events of `tracing` and `log` to log records.
 
 mod fields;
 
@@ -25,15 +25,17 @@ use crate::{
     request,
 };
 
-/// Writes every event as one record: its target is the record's `name`, its fields follow, then
-/// those of the spans that it is in.
+/// A `tracing` layer that writes each event as one record.
 ///
-/// The fields of spans come from the root to the nearest. Of fields with the same name there is one:
-/// the event's own, else the nearest span's. A span keeps 32 fields and 4 KiB of them at most, and
-/// 1 KiB of a text; an event looks through the nearest 32 spans.
+/// The target of the event is the `name` of the record. The fields of the event follow, then those of
+/// its spans from the root to the innermost.
 ///
-/// Made by [`Log::layer`]. An event inside a request carries the id of the request, whether or not
-/// there is a span.
+/// If a name occurs more than once, the event's field takes precedence, then that of the innermost
+/// span. A span keeps at most 32 fields, 4 KiB in total and 1 KiB of a text. An event has the fields of
+/// its 32 innermost spans.
+///
+/// Created by [`Log::layer`]. An event inside a request has the id of the request, with or without a
+/// span.
 #[derive(Debug, Clone)]
 pub struct EventLayer {
     log: Log,
@@ -46,7 +48,7 @@ impl EventLayer {
         Self { log, targets }
     }
 
-    /// The same with a filter, so that spans and events below their level are not even made.
+    /// Returns the layer with a filter, so that spans and events below their level are not created.
     pub(crate) fn filtered<S>(self) -> Filtered<Self, Targets, S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
@@ -55,8 +57,9 @@ impl EventLayer {
         self.with_filter(targets)
     }
 
-    /// Asked for each event and not in `enabled`: that would silence other layers of the subscriber.
-    fn wants(&self, metadata: &Metadata<'_>) -> bool {
+    /// Whether a span or event is logged. Not part of `enabled`, which would disable it for the other
+    /// layers of the subscriber too.
+    fn is_logged(&self, metadata: &Metadata<'_>) -> bool {
         self.targets
             .would_enable(metadata.target(), metadata.level())
     }
@@ -67,7 +70,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if self.wants(attributes.metadata())
+        if self.is_logged(attributes.metadata())
             && let Some(span) = context.span(id)
         {
             spans::begin(&span, attributes, self.log.format());
@@ -76,7 +79,7 @@ where
 
     fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && self.wants(span.metadata())
+            && self.is_logged(span.metadata())
         {
             spans::add(&span, values, self.log.format());
         }
@@ -85,7 +88,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        if !self.wants(metadata) {
+        if !self.is_logged(metadata) {
             return;
         }
         let level = level(metadata);
@@ -96,18 +99,18 @@ where
         };
         let mut message = MessageVisitor::default();
         event.record(&mut message);
-        let of = if normalized.is_some() {
+        let owner = if normalized.is_some() {
             FieldOwner::Bridged
         } else {
             FieldOwner::Event
         };
-        let nearest = context.event_span(event);
+        let innermost = context.event_span(event);
         let write = |record: &mut Record<'_>| {
-            let mut fields = FieldVisitor::new(record, event.metadata().fields(), of);
+            let mut fields = FieldVisitor::new(record, event.metadata().fields(), owner);
             event.record(&mut fields);
             let written = fields.written();
-            if let Some(nearest) = nearest {
-                spans::write(record, &nearest, written, self.log.format());
+            if let Some(innermost) = innermost {
+                spans::write(record, &innermost, written, self.log.format());
             }
             record.trace(request::recorded_span());
         };
@@ -128,7 +131,7 @@ where
     }
 }
 
-/// The thresholds of `LOG_LEVEL` in the terms of `tracing`, which knows no CRITICAL.
+/// Converts the thresholds of `LOG_LEVEL` to those of `tracing`, which has no CRITICAL.
 fn targets(levels: &LogLevels) -> Targets {
     Targets::new()
         .with_default(filter(levels.default_level()))
@@ -160,7 +163,7 @@ fn level(metadata: &Metadata<'_>) -> Level {
     }
 }
 
-/// Finds the message, which the record has before all other fields.
+/// Extracts the message, which precedes all other fields of a record.
 #[derive(Default)]
 struct MessageVisitor(String);
 

@@ -1,4 +1,4 @@
-//! The handle through which every part of the chassis says something.
+//! [`Log`], the handle that writes records.
 
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::{Level, LogFormat, LogLevels};
 
-/// Where records go: a value, so that several services can live in one process.
+/// A log with an output, a format and levels. One process can have several logs.
 ///
 /// Clones write to the same output. Records of one thread keep their order.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Log {
     levels: Arc<LogLevels>,
 }
 
-/// A log that ends when no [`Log`] is left.
+/// A reference to a log that does not keep it alive.
 #[derive(Debug, Clone)]
 pub(super) struct WeakLog {
     pipe: WeakPipe,
@@ -30,7 +30,7 @@ pub(super) struct WeakLog {
 }
 
 impl WeakLog {
-    /// The log, if it has not ended.
+    /// Returns the log, if a [`Log`] still exists.
     pub(super) fn upgrade(&self) -> Option<Log> {
         Some(Log {
             pipe: self.pipe.upgrade()?,
@@ -41,7 +41,7 @@ impl WeakLog {
 }
 
 impl Log {
-    /// The same log, for a holder that outlives it.
+    /// Returns a reference that does not keep the log alive.
     pub(super) fn downgrade(&self) -> WeakLog {
         WeakLog {
             pipe: self.pipe.downgrade(),
@@ -50,13 +50,13 @@ impl Log {
         }
     }
 
-    /// Starts a log that writes to `output` from a thread of its own.
+    /// Starts a log that writes to `output` on its own thread.
     ///
-    /// `threads` is the number of threads that will write much: each gets a buffer.
+    /// `threads` is the number of threads that write often, and the number of buffers.
     ///
     /// # Errors
     ///
-    /// If the operating system gives no thread.
+    /// If the writer thread cannot be created.
     pub fn start(
         output: Output,
         format: LogFormat,
@@ -71,15 +71,15 @@ impl Log {
         })
     }
 
-    /// A layer that writes `tracing` events to this log, for a subscriber of your own.
+    /// Returns a layer that writes `tracing` events to this log, for your own subscriber.
     ///
-    /// [`App::run`](crate::App::run) installs one by itself.
+    /// [`App::run`](crate::App::run) installs this layer.
     #[must_use]
     pub fn layer(&self) -> EventLayer {
         EventLayer::new(self.clone())
     }
 
-    /// How many records there have been so far.
+    /// Returns the number of records so far.
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.pipe.totals()
@@ -93,24 +93,24 @@ impl Log {
         &self.levels
     }
 
-    /// Whether a record of this level and name is wanted (`LOG_LEVEL`).
+    /// Whether records of this level and name are logged (`LOG_LEVEL`).
     pub(crate) fn is_enabled(&self, level: Level, name: &str) -> bool {
         level >= self.levels.threshold(name)
     }
 
-    /// Writes a record of the chassis itself, outside any request.
+    /// Writes a record of the chassis outside a request, if its level is enabled.
     pub(crate) fn infra(&self, level: Level, message: &str, fields: impl FnOnce(&mut Record<'_>)) {
         if self.is_enabled(level, "infra") {
             self.always(level, message, fields);
         }
     }
 
-    /// Writes a record of the chassis itself, whatever `LOG_LEVEL` says (contract LOG-7).
+    /// Writes a record of the chassis outside a request, independent of `LOG_LEVEL` (contract LOG-7).
     pub(crate) fn always(&self, level: Level, message: &str, fields: impl FnOnce(&mut Record<'_>)) {
         self.write(Priority::High, level, "infra", message, "-", fields);
     }
 
-    /// Writes a record. The caller has asked [`Log::is_enabled`].
+    /// Writes a record. The caller has checked [`Log::is_enabled`].
     pub(crate) fn write(
         &self,
         priority: Priority,
@@ -128,7 +128,7 @@ impl Log {
         });
     }
 
-    /// Writes a record whose leading fields are ready. The caller has asked [`Log::is_enabled`].
+    /// Writes a record with prepared leading fields. The caller has checked [`Log::is_enabled`].
     pub(crate) fn write_with(
         &self,
         priority: Priority,
@@ -144,10 +144,10 @@ impl Log {
         });
     }
 
-    /// Writes what is buffered, then a last record with the fields that `fields` makes of the
-    /// totals before it. Returns whether all of that was done before `limit` had passed.
+    /// Closes the log: writes the buffered records, then a last record.
     ///
-    /// Blocks the calling thread, for `limit` at most.
+    /// `fields` gets the totals before the last record. Blocks the calling thread for at most `limit`.
+    /// Returns true if everything was written within `limit`.
     pub(crate) fn finish(
         &self,
         limit: Duration,
@@ -159,8 +159,8 @@ impl Log {
         self.pipe.finish(limit, last)
     }
 
-    /// Has the writer do what [`Log::finish`] does, and blocks nothing. The receiver completes when
-    /// the writer has ended.
+    /// Closes the log like [`Log::finish`], without blocking. The receiver completes when the writer
+    /// has ended.
     pub(crate) fn begin_finish(
         &self,
         level: Level,
@@ -189,16 +189,16 @@ impl Log {
 }
 
 impl Totals {
-    /// Produced records with the names of their levels.
+    /// Returns the names of the levels with their numbers of produced records.
     pub(crate) fn by_level(&self) -> impl Iterator<Item = (&'static str, u64)> {
         LEVELS.iter().map(|level| level.as_str()).zip(self.produced)
     }
 }
 
-/// Lends a buffer of this thread.
+/// Calls `make` with a buffer of this thread.
 ///
-/// A line is made before the pipe is locked, since a user's `Debug` may run meanwhile, and may log
-/// itself: then it finds the buffer taken and gets a new one.
+/// A line is formatted before the pipe is locked, as a `Debug` implementation may run and log another
+/// record. That record gets a new buffer.
 fn with_scratch(make: impl FnOnce(&mut Vec<u8>)) {
     thread_local! {
         static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -206,6 +206,6 @@ fn with_scratch(make: impl FnOnce(&mut Vec<u8>)) {
     let mut line = SCRATCH.try_with(RefCell::take).unwrap_or_default();
     line.clear();
     make(&mut line);
-    // The thread may be on its way out, with its locals gone: then the buffer goes too.
+    // If the thread exits and its locals are destroyed, the buffer is dropped.
     let _ = SCRATCH.try_with(|scratch| scratch.replace(line));
 }

@@ -1,26 +1,23 @@
-//! Secrets in errors of libraries: passwords in URLs, and values with a secret's name.
+//! Masks secrets in error texts of libraries: passwords in URLs, and values of secret parameters.
 //!
-//! Where the end of a secret is not certain, the longer reading counts: what is cut is rather too
-//! much.
+//! If the end of a secret is ambiguous, the longer interpretation is masked.
 
-use super::redact::is_secret_name;
+use super::secrets::{MASK, is_built_in, is_same};
 
 /// Further names, which are common in connection strings and not in queries.
-const SECRET_NAMES: [&str; 3] = ["pwd", "access_key", "secret_key"];
+const MORE_NAMES: [&str; 3] = ["pwd", "access_key", "secret_key"];
 
-/// Ends of names, as in `PGPASSWORD` and `db_password`.
-const SECRET_ENDS: [&str; 4] = ["password", "passwd", "secret", "token"];
-
-const MASK: &str = "***";
+/// Suffixes of secret names, as in `PGPASSWORD` and `db_password`.
+const SUFFIXES: [&str; 4] = ["password", "passwd", "secret", "token"];
 
 /// Replaces passwords in URLs and values of secret parameters, such as `password=`, by `***`.
 ///
-/// An error of a driver often has the whole URL that it was given.
+/// An error of a database driver often contains the whole connection URL.
 pub(crate) fn mask(text: &str) -> String {
     mask_parameters(&mask_urls(text))
 }
 
-/// `scheme://user:password@host` without the password.
+/// Masks the password in `scheme://user:password@host`.
 fn mask_urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -29,7 +26,7 @@ fn mask_urls(text: &str) -> String {
         out.push_str(before);
         let end = after.find(char::is_whitespace).unwrap_or(after.len());
         let url = &after[..end];
-        // A password may hold any of `/?#'"` in error; the last `@` of the word ends it.
+        // An invalid password may contain `/?#'"`, so the last `@` of the word ends it.
         rest = match (url.find(':'), url.rfind('@')) {
             (Some(colon), Some(at)) if colon < at => {
                 out.push_str(&url[..=colon]);
@@ -43,7 +40,7 @@ fn mask_urls(text: &str) -> String {
     out
 }
 
-/// `name=value` without the value, in the forms that [`secret_length`] knows.
+/// Masks the value in `name=value`, in the forms that [`secret_length`] supports.
 fn mask_parameters(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -67,19 +64,19 @@ fn mask_parameters(text: &str) -> String {
 }
 
 fn is_secret(name: &str) -> bool {
-    let has_end = |end: &&str| {
-        let start = name.len().checked_sub(end.len());
-        start.is_some_and(|start| name[start..].eq_ignore_ascii_case(end))
+    let name = name.as_bytes();
+    let has_suffix = |suffix: &&str| {
+        let start = name.len().checked_sub(suffix.len());
+        start.is_some_and(|start| is_same(&name[start..], suffix))
     };
-    is_secret_name(name)
-        || SECRET_NAMES.iter().any(|it| it.eq_ignore_ascii_case(name))
-        || SECRET_ENDS.iter().any(has_end)
+    is_built_in(name)
+        || MORE_NAMES.iter().any(|secret| is_same(name, secret))
+        || SUFFIXES.iter().any(has_suffix)
 }
 
-/// How much of the text behind a separator stays, and the length of the secret behind that.
+/// Returns the length of the text between separator and secret, and the length of the secret.
 ///
-/// Behind `:` only a quoted text is a secret, as in JSON and in what `Debug` writes: prose has
-/// colons too.
+/// After `:` only a quoted text is a secret, as in JSON and `Debug` output, since prose contains colons.
 fn secret_length(separator: &str, text: &str) -> Option<(usize, usize)> {
     let value = text.trim_start_matches(' ');
     let value = value.strip_prefix("Some(").unwrap_or(value);
@@ -95,7 +92,7 @@ fn secret_length(separator: &str, text: &str) -> Option<(usize, usize)> {
             None => character.is_whitespace() || character == '&',
         };
         if character == '\\' {
-            // The next one is part of the secret, whatever it is.
+            // An escaped character is part of the secret.
             characters.next();
         } else if is_end {
             let is_doubled = quote.is_some() && value[index + 1..].starts_with(character);
@@ -147,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn end_of_a_secret_is_not_found_too_early() {
+    fn whole_secret_is_masked() {
         check("a://u:pa'ss@db, x", "a://u:***@db, x");
         check("<a://u:pa<ss@db> x", "<a://u:***@db> x");
         check("password=pa'ss;w,o)rd host=db", "password=*** host=db");
@@ -166,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_breaks_the_mask(text in r#"[ =&:/@?a-cé'"\\]*"#, rest in "[=&:/?a-cé'\"]*") {
+        fn secrets_in_any_text_are_masked(text in r#"[ =&:/@?a-cé'"\\]*"#, rest in "[=&:/?a-cé'\"]*") {
             let password = format!("{text} db://u:CANARY{rest}CANARY@h password=CANARY {text}");
             prop_assert!(!mask(&password).contains("CANARY"));
         }

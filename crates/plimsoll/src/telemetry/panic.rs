@@ -1,8 +1,8 @@
-//! Panics become records: with the place, with the request's id, and not on stderr.
+//! Logs panics as records with location and request id, instead of text on stderr.
 //!
-//! The hook of the process sees every panic where it happens, whoever catches it, and writes its one
-//! record there. A guard around a handler answers for it, and writes the record itself only where
-//! no hook was installed, or where a panic goes on that was caught before (`resume_unwind`).
+//! The panic hook of the process runs at every panic, also if it is caught later, and writes one record.
+//! [`catch`] turns the panic of a handler into an error. The caller writes the record only if the hook
+//! has not: without a hook, or if the panic was resumed (`resume_unwind`).
 
 use std::{
     any::Any,
@@ -17,12 +17,12 @@ use std::{
 use super::{Log, Priority, log::WeakLog};
 use crate::{config::Level, request};
 
-/// Where a panic happened, and what it said.
+/// The location and the message of a panic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PanicPlace {
     /// `file:line:column`.
     pub(crate) location: String,
-    /// The text given to `panic!`, if it was a text.
+    /// The message of `panic!`, or a fixed text if the payload is not a string.
     pub(crate) message: String,
 }
 
@@ -40,7 +40,7 @@ impl PanicPlace {
                 "panic",
                 request_id,
                 |record| {
-                    // Before the message, which may take all the room that the line has.
+                    // Before the message, which may fill the line.
                     record.str("location", &self.location);
                     record.str("panicMessage", &self.message);
                     record.trace(request::recorded_span());
@@ -55,7 +55,7 @@ thread_local! {
     static LAST: RefCell<Option<PanicPlace>> = const { RefCell::new(None) };
 }
 
-/// Runs what answers with a panic, without a record of it.
+/// Runs `work`, and returns its panic as an error, without a record.
 pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, PanicPlace> {
     let outer = QUIET.replace(true);
     let result = catch(work);
@@ -67,15 +67,15 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T) -> Result<T, PanicPlace> {
 #[derive(Debug)]
 pub(crate) struct CaughtPanic {
     pub(crate) place: PanicPlace,
-    /// The hook has seen it, so it is recorded and counted.
+    /// Whether the hook has logged and counted it.
     pub(crate) recorded: bool,
 }
 
-/// Catches a panic, and says what is known of it.
+/// Runs `work`, and returns its panic as an error.
 pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
-    // What somebody else has caught before must not be taken for this one.
+    // An earlier panic of this thread must not be mistaken for this one.
     LAST.take();
-    // What a panic leaves half done is dropped with the request.
+    // State that a panic leaves inconsistent is dropped with the request.
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
         let message = text(&*payload);
         match LAST.take() {
@@ -96,17 +96,18 @@ pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, CaughtPanic> {
 
 static HOOKED: AtomicU64 = AtomicU64::new(0);
 
-/// How many panics the hook has seen, in the whole process.
+/// Returns the number of panics that the hook has logged, in the whole process.
 pub(crate) fn count_hooked_panics() -> u64 {
     HOOKED.load(Ordering::Relaxed)
 }
 
-/// Makes panics of the whole process records of `log`, in the place of text on stderr.
+/// Installs a panic hook that logs all panics of the process to `log` instead of stderr.
 ///
-/// [`App::run`](crate::App::run) calls this. A later call puts another log in the place of
-/// the first. The hook that was there before is not called as long as the log lives: it would write to
-/// stderr, and a request would wait for the reader of that. The hook does not keep the log alive; when
-/// no other handle of the log is left, the former hook is called again.
+/// [`App::run`](crate::App::run) calls this. A later call replaces the log.
+///
+/// While the log exists, the previous hook is not called: it would write to stderr, where a slow reader
+/// blocks the request. The hook does not keep the log alive. After the last handle of the log is
+/// dropped, the previous hook is called again.
 pub fn install_panic_hook(log: &Log) {
     static LOG: OnceLock<RwLock<WeakLog>> = OnceLock::new();
     let mut first = false;
@@ -115,7 +116,7 @@ pub fn install_panic_hook(log: &Log) {
         RwLock::new(log.downgrade())
     });
     if first {
-        let former = std::panic::take_hook();
+        let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             let place = place(info);
             if !QUIET.get() {
@@ -125,7 +126,7 @@ pub fn install_panic_hook(log: &Log) {
                     slot.map(|slot| slot.read().unwrap_or_else(PoisonError::into_inner).clone());
                 match log.and_then(|log| log.upgrade()) {
                     Some(log) => place.write(&log),
-                    None => former(info),
+                    None => previous(info),
                 }
             }
             LAST.set(Some(place));
@@ -166,8 +167,8 @@ mod tests {
         telemetry::Output,
     };
 
-    /// Says when it is dropped, as the receiver of its channel finds out.
-    struct Sink(#[expect(dead_code, reason = "its drop is what counts")] mpsc::Sender<()>);
+    /// Disconnects its channel when it is dropped.
+    struct Sink(#[expect(dead_code, reason = "held for its drop")] mpsc::Sender<()>);
 
     impl io::Write for Sink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_quiet_keeps_the_outer_one_quiet() {
+    fn nested_quiet_keeps_the_outer_quiet() {
         let outer = quietly(|| {
             let inner = quietly(|| panic!("inner"));
             (inner.map_err(|place| place.message), QUIET.get())

@@ -1,26 +1,25 @@
-//! The way of records to stdout: bounded buffers, and one thread that owns the descriptor.
+//! Transports records to stdout: bounded buffers, and one writer thread that owns the descriptor.
 //!
-//! Producers append to the buffer of their thread and go on. The writer takes what all buffers
-//! hold and writes it in one piece. The first record after a silence is written at once; after
-//! that the writer rests a millisecond between two rounds, so that at a high rate hundreds of
-//! records share one system call.
+//! Producers append to the buffer of their thread and never wait. The writer collects all buffers and
+//! writes them with one call. A record after an idle period is written at once. Then the writer waits
+//! 1 ms between two writes, so that at a high rate hundreds of records share one system call.
 //!
-//! # When the reader is slow
+//! # Slow reader
 //!
-//! The writer blocks, the buffers fill, and records are dropped: access records and those below
-//! WARNING once a buffer is three quarters full, the others once it is full. Every drop is counted
-//! where it happens; when the writer gets on again it announces how many there were.
+//! The writer blocks, the buffers fill, and records are dropped. Access records and records below
+//! WARNING are dropped from three quarters of a buffer on, others when it is full. Every drop is counted
+//! where it happens. When the writer continues, it logs the number of dropped records.
 //!
-//! # When stdout fails
+//! # Write errors
 //!
-//! After `EPIPE`, `ENOSPC` and the like the records of that round count as dropped. What is left of
-//! a line that was written in part is kept and written first next time, so that a disk that has
-//! room again never shows two halves of different lines as one.
+//! After an error such as `EPIPE` or `ENOSPC`, the records of that write count as dropped. The rest of a
+//! partially written line is kept and written first next time. So a disk with free space again never
+//! contains a line of two halves.
 //!
 //! # Invariants
 //!
-//! A record is counted as produced under the same lock as it is buffered or dropped, and as written
-//! or dropped by the writer alone: `produced = written + dropped + on the way`.
+//! A record is counted as produced under the lock under which it is buffered or dropped. Only the writer
+//! counts it as written, or as dropped after that: `produced = written + dropped + buffered`.
 
 mod writer;
 
@@ -33,19 +32,20 @@ use super::thread::thread_index;
 use crate::{
     config::{Level, LogFormat},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Condvar, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
+        lock,
         thread::{Builder, Thread},
     },
 };
 
-/// What all buffers hold at most: some twelve thousand records, half a second at full speed.
+/// The capacity of all buffers in bytes: about 12,000 records, half a second at full load.
 const CAPACITY: usize = 4 * 1024 * 1024;
 
-/// What a buffer holds at the least, however many threads share the capacity.
+/// The minimum capacity of a buffer in bytes, independent of the number of threads.
 const MIN_SHARD: usize = 256 * 1024;
 
-/// The levels that are counted apart: DEBUG, INFO, WARNING, ERROR, CRITICAL.
+/// The levels that are counted separately. TRACE is counted as DEBUG.
 pub(crate) const LEVELS: [Level; 5] = [
     Level::Debug,
     Level::Info,
@@ -54,7 +54,7 @@ pub(crate) const LEVELS: [Level; 5] = [
     Level::Critical,
 ];
 
-/// Which records go first when there is no room for all.
+/// The priority of a record when the buffers fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Priority {
     /// Access records, and other records below WARNING.
@@ -63,23 +63,24 @@ pub(crate) enum Priority {
     High,
 }
 
-/// Where the writer writes to.
+/// The destination of a log.
 pub struct Output(Box<dyn io::Write + Send>);
 
 impl Output {
-    /// The standard output of the process.
+    /// Returns the standard output of the process.
     ///
     /// # Errors
     ///
-    /// If the descriptor cannot be duplicated, for want of descriptors.
+    /// If the descriptor cannot be duplicated, because the limit of open files is reached.
     pub fn stdout() -> io::Result<Self> {
-        // `std::io::stdout` writes line by line and holds a lock while it blocks.
+        // `std::io::stdout` writes each line separately, and holds a lock while it blocks.
         Ok(Self::to(File::from(
             io::stdout().as_fd().try_clone_to_owned()?,
         )))
     }
 
-    /// Any writer, such as a buffer in a test. It may block: only the log's own thread waits.
+    /// Returns an output for any writer, such as a buffer in a test. If it blocks, only the thread of
+    /// the log waits.
     #[must_use]
     pub fn to(writer: impl io::Write + Send + 'static) -> Self {
         Self(Box::new(writer))
@@ -92,44 +93,44 @@ impl fmt::Debug for Output {
     }
 }
 
-/// How many records there have been.
+/// The numbers of records of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Totals {
     /// Produced, by level: DEBUG, INFO, WARNING, ERROR, CRITICAL.
     pub produced: [u64; 5],
-    /// Handed to the operating system as whole lines.
+    /// Written to the operating system as whole lines.
     pub written: u64,
-    /// Lost, for want of room or because stdout failed.
+    /// Dropped because a buffer was full, a write failed, or the log was closed.
     pub dropped: u64,
 }
 
-/// The producers' side. Clones share the buffers and the writer.
+/// A producer of records. Clones share the buffers and the writer.
 #[derive(Clone)]
 pub(super) struct Pipe {
     shared: Arc<PipeState>,
-    /// Ends the writer when the last producer is gone.
-    alive: Arc<PipeOwner>,
+    /// Closes the pipe when the last producer is dropped.
+    owner: Arc<PipeOwner>,
 }
 
 impl Pipe {
-    /// The same pipe, for a holder that is no producer: the writer does not wait for it.
+    /// Returns a reference that does not keep the pipe open.
     pub(super) fn downgrade(&self) -> WeakPipe {
-        WeakPipe(Arc::downgrade(&self.alive))
+        WeakPipe(Arc::downgrade(&self.owner))
     }
 }
 
-/// A pipe whose writer ends without it.
+/// A reference to a pipe that does not keep it open.
 #[derive(Clone)]
 pub(super) struct WeakPipe(Weak<PipeOwner>);
 
 impl WeakPipe {
-    /// The pipe, if a producer is left.
+    /// Returns the pipe, if a producer still exists.
     pub(super) fn upgrade(&self) -> Option<Pipe> {
-        let alive = self.0.upgrade()?;
+        let owner = self.0.upgrade()?;
         Some(Pipe {
-            shared: Arc::clone(&alive.0),
-            alive,
+            shared: Arc::clone(&owner.0),
+            owner,
         })
     }
 }
@@ -140,7 +141,7 @@ impl fmt::Debug for WeakPipe {
     }
 }
 
-/// Some producer is still there.
+/// Shared by all producers. Its drop closes the pipe.
 struct PipeOwner(Arc<PipeState>);
 
 impl Drop for PipeOwner {
@@ -150,23 +151,23 @@ impl Drop for PipeOwner {
     }
 }
 
-/// What producers and writer share.
+/// The state that producers and writer share.
 struct PipeState {
     shards: Box<[Shard]>,
     shard_capacity: usize,
-    /// The writer rests until somebody wakes it.
+    /// The writer is parked, and a producer has to wake it.
     asleep: AtomicBool,
     closing: AtomicBool,
     written: AtomicU64,
-    /// Dropped by the writer, after they had found room in a buffer.
-    lost: AtomicU64,
-    /// The announcements of the writer itself, which are records too.
+    /// The number of buffered records that the writer has dropped.
+    dropped_by_writer: AtomicU64,
+    /// The number of `log_records_dropped` records, which the writer itself produces.
     announcements: AtomicU64,
     writer: Mutex<WriterState>,
     ended: Condvar,
 }
 
-/// Buffers of different threads lie on cache lines of their own.
+/// A buffer, aligned so that different buffers share no cache line.
 #[repr(align(128))]
 struct Shard(Mutex<Buffer>);
 
@@ -184,10 +185,10 @@ struct WriterState {
     last: Option<LastRecord>,
     ended: bool,
     /// Dropped when the writer has ended.
-    ends: Option<oneshot::Sender<()>>,
+    ended_sender: Option<oneshot::Sender<()>>,
 }
 
-/// Makes the last record from the totals before it.
+/// Creates the last record from the totals before it.
 pub(super) type LastRecord = Box<dyn FnOnce(Totals) -> (Level, Vec<u8>) + Send>;
 
 impl Pipe {
@@ -200,7 +201,7 @@ impl Pipe {
             asleep: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             written: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            dropped_by_writer: AtomicU64::new(0),
             announcements: AtomicU64::new(0),
             writer: Mutex::default(),
             ended: Condvar::new(),
@@ -211,12 +212,12 @@ impl Pipe {
             .spawn(|| writer.run())?;
         lock(&shared.writer).thread = Some(thread.thread().clone());
         Ok(Self {
-            alive: Arc::new(PipeOwner(Arc::clone(&shared))),
+            owner: Arc::new(PipeOwner(Arc::clone(&shared))),
             shared,
         })
     }
 
-    /// Takes one whole line, with its newline, or drops it and counts that.
+    /// Buffers one whole line, which ends in a newline, or drops and counts it.
     pub(super) fn push(&self, priority: Priority, level: Level, line: &[u8]) {
         let shared = &*self.shared;
         let shard = &shared.shards[thread_index() % shared.shards.len()];
@@ -233,17 +234,18 @@ impl Pipe {
             }
             buffer.bytes.extend_from_slice(line);
         }
-        // The writer says that it is asleep before it looks into the buffers for the last time, and
-        // the lock orders that look and this push: either it sees the line, or we see it asleep.
+        // The writer sets `asleep` before it checks the buffers for the last time, and the lock of the
+        // shard orders that check and this push. So either the writer sees the line, or this load sees
+        // `asleep`.
         if shared.asleep.load(Ordering::Relaxed) && shared.asleep.swap(false, Ordering::Relaxed) {
             shared.wake();
         }
     }
 
-    /// Writes what is buffered, then the record that `last` makes, and ends the writer.
+    /// Closes the pipe: writes the buffered records, then the record that `last` creates.
     ///
-    /// Waits for that until `limit` has passed, and says whether it was done. Whatever is produced
-    /// afterwards is counted as dropped. Blocks the calling thread.
+    /// Blocks the calling thread for at most `limit`. Returns true if the writer has ended by then.
+    /// Records that are produced afterwards are dropped and counted.
     pub(super) fn finish(&self, limit: Duration, last: LastRecord) -> bool {
         drop(self.begin_finish(last));
         let state = lock(&self.shared.writer);
@@ -255,14 +257,14 @@ impl Pipe {
         state.ended
     }
 
-    /// Begins what [`Pipe::finish`] does, and blocks nothing. The receiver completes, with an error
-    /// or not, when the writer has ended.
+    /// Closes the pipe like [`Pipe::finish`], without blocking. The receiver completes with an error
+    /// when the writer has ended.
     pub(super) fn begin_finish(&self, last: LastRecord) -> oneshot::Receiver<()> {
-        let (ends, ended) = oneshot::channel();
+        let (ended_sender, ended) = oneshot::channel();
         let mut state = lock(&self.shared.writer);
         if !state.ended {
             state.last = Some(last);
-            state.ends = Some(ends);
+            state.ended_sender = Some(ended_sender);
             self.shared.closing.store(true, Ordering::Release);
         }
         drop(state);
@@ -293,7 +295,7 @@ impl PipeState {
     fn totals(&self) -> Totals {
         let mut totals = Totals {
             written: self.written.load(Ordering::Acquire),
-            dropped: self.lost.load(Ordering::Acquire),
+            dropped: self.dropped_by_writer.load(Ordering::Acquire),
             ..Totals::default()
         };
         totals.produced[level_slot(Level::Warning)] = self.announcements.load(Ordering::Acquire);
@@ -316,11 +318,6 @@ const fn level_slot(level: Level) -> usize {
         Level::Error => 3,
         Level::Critical => 4,
     }
-}
-
-/// Locks, whatever happened to a thread that held the lock: every change under it is complete.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One record on its way to bytes: the leading fields, then its own, in JSON or for a person.
+//! Formats one record: the leading fields, then its own fields, as JSON or as pretty text.
 
 mod members;
 mod names;
@@ -18,17 +18,16 @@ pub(super) use self::members::is_leading;
 use self::names::Name;
 pub(crate) use self::names::{Key, key};
 
-/// The most bytes a line has, its end included (contract LOG-8).
+/// The maximum length of a line in bytes, with its newline (contract LOG-8).
 pub(crate) const MAX_LINE: usize = 16 * 1024;
 
-/// What is kept free for the end of a line: a closing quote and brace, and the newline; and before
-/// them the ids of a trace.
+/// The bytes that are reserved for the end of a line: the ids of a trace, quote, brace and newline.
 const RESERVE: usize = 16 + IDS_ROOM;
 
-/// The names of these ids, which no field of a user's has where there are traces.
+/// The fields of the trace ids. With the feature `otlp`, other fields cannot have these names.
 const IDS: [&str; 2] = ["traceId", "spanId"];
 
-/// The names that the chassis gives to the first fields of every record (LOG-2).
+/// The leading fields of every record (contract LOG-2).
 const LEADING: [&str; 7] = [
     "asctime",
     "levelname",
@@ -39,15 +38,15 @@ const LEADING: [&str; 7] = [
     "request_id",
 ];
 
-/// The leading fields of records that differ in time, thread and id only, made ready once.
+/// Prepared leading fields for records that differ in time, thread and request id only.
 #[derive(Debug)]
 pub(crate) struct RecordHead {
     pub(super) level: Level,
     name: &'static str,
     message: &'static str,
-    /// From behind the time to the name of the thread.
+    /// The bytes between the time and the name of the thread.
     before_thread: Vec<u8>,
-    /// From behind the name of the thread to the id.
+    /// The bytes between the name of the thread and the request id.
     before_id: Vec<u8>,
 }
 
@@ -79,14 +78,14 @@ fn push_before_thread(out: &mut Vec<u8>, level: Level, name: &str) {
 
 fn push_before_id(out: &mut Vec<u8>, message: &str) {
     out.extend_from_slice(b",\"message\":");
-    // Half a line at most, so that a long message leaves room for the fields.
+    // At most half a line, so that the fields after a long message fit.
     json_string(out, message, MAX_LINE / 2);
     out.extend_from_slice(b",\"request_id\":");
 }
 
-/// Fields that many records have in common, written once.
+/// Prepared fields that many records share.
 ///
-/// They stand at the beginning of a record, where there is room for them.
+/// They follow the leading fields, so the line has enough space for them.
 #[derive(Debug)]
 pub(crate) struct PreparedFields {
     json: Vec<u8>,
@@ -108,7 +107,7 @@ impl PreparedFields {
     }
 }
 
-/// Writes one record behind what `out` already holds.
+/// A writer that appends one record to a buffer.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
     out: &'a mut Vec<u8>,
@@ -144,7 +143,7 @@ impl<'a> Record<'a> {
         json_string(self.out, request_id, 256);
     }
 
-    /// Begins a record whose leading fields are ready, but for time, thread and id.
+    /// Begins a record with prepared leading fields.
     pub(crate) fn begin_with(
         out: &'a mut Vec<u8>,
         format: LogFormat,
@@ -161,7 +160,7 @@ impl<'a> Record<'a> {
         push_thread_name(out);
         out.extend_from_slice(&head.before_id);
         out.push(b'"');
-        // No character of an id needs escaping (RID-2).
+        // The characters of a request id need no escaping (contract RID-2).
         out.extend_from_slice(request_id.as_bytes());
         out.push(b'"');
         Self { out, start, format }
@@ -176,7 +175,7 @@ impl<'a> Record<'a> {
         };
         let at = self.out.len();
         push_asctime(self.out, SystemTime::now());
-        // A person at a terminal knows the day.
+        // The date is omitted on a terminal.
         self.out.drain(at..at + "2025-12-19 ".len());
         self.out.push(b' ');
         self.out.extend_from_slice(colour);
@@ -193,15 +192,16 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// How many bytes the line still has room for.
+    /// The number of bytes that are free in the line.
     fn room(&self) -> usize {
         (MAX_LINE - RESERVE).saturating_sub(self.out.len() - self.start)
     }
 
-    /// Writes the name of a field, if the line has room for it and a little value.
+    /// Writes the name of a field, if the line has space for it and a short value. Returns false
+    /// otherwise.
     #[inline]
     fn name(&mut self, name: &impl Name) -> bool {
-        // The value, and the marks around both.
+        // 32 bytes for a short value and the punctuation.
         if self.room() < name.size().saturating_add(32) {
             return false;
         }
@@ -223,7 +223,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Adds fields that were written before.
+    /// Adds prepared fields.
     pub(crate) fn prepared(&mut self, fields: &PreparedFields) {
         self.out.extend_from_slice(match self.format {
             LogFormat::Json => &fields.json,
@@ -231,9 +231,9 @@ impl<'a> Record<'a> {
         });
     }
 
-    /// Adds a text that `write` makes ready for the inside of a JSON string.
+    /// Adds a text that `write` appends in escaped form.
     ///
-    /// `write` keeps it short: the caller answers for the length of the line.
+    /// The caller ensures that the text fits into the line.
     pub(crate) fn escaped(&mut self, name: impl Name, write: impl FnOnce(&mut Vec<u8>)) {
         if self.name(&name) {
             if self.format == LogFormat::Json {
@@ -246,10 +246,10 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Adds something whose text needs no escaping and is short, such as an address.
+    /// Adds a value whose text is short and needs no escaping, such as an address.
     pub(crate) fn display(&mut self, name: impl Name, value: &dyn std::fmt::Display) {
         self.escaped(name, |out| {
-            // Writing to a Vec does not fail.
+            // A write to a `Vec` cannot fail.
             let _ = std::io::Write::write_fmt(out, format_args!("{value}"));
         });
     }
@@ -261,7 +261,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Adds a number with a fraction; what JSON has no number for is added as a text.
+    /// Adds a floating-point number. NaN and infinities, which JSON does not have, are added as text.
     pub(crate) fn float(&mut self, name: impl Name, value: f64) {
         if !value.is_finite() {
             self.str(name, &value.to_string());
@@ -270,7 +270,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Adds a truth value.
+    /// Adds a boolean.
     pub(crate) fn bool(&mut self, name: impl Name, value: bool) {
         if self.name(&name) {
             self.out
@@ -278,17 +278,17 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Adds a time in milliseconds, with three decimals at most.
+    /// Adds a duration in milliseconds, with at most three decimals.
     pub(crate) fn millis(&mut self, name: impl Name, value: std::time::Duration) {
         if self.name(&name) {
-            // In 64 bits: the 128 of `as_micros` take a division in software.
+            // In 64 bits: `as_micros` needs a 128-bit division in software.
             let millis = value.as_secs().saturating_mul(1000);
             push_number(
                 self.out,
                 millis.saturating_add(value.subsec_millis().into()),
             );
             let micros = value.subsec_micros();
-            // Three digits, without the zeros at the end.
+            // Three digits without trailing zeros.
             let digit = |place| b'0' + u8::try_from(micros / place % 10).unwrap_or(0);
             let digits = [b'.', digit(100), digit(10), digit(1)];
             let kept = match digits {
@@ -301,7 +301,8 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Adds a list of objects of texts, such as the mistakes in the settings.
+    /// Adds a list of objects with text values, such as the errors in the settings. Objects that do not
+    /// fit are omitted.
     pub(crate) fn objects(
         &mut self,
         key: &str,
@@ -331,11 +332,11 @@ impl<'a> Record<'a> {
         self.out.push(b']');
     }
 
-    /// Adds the ids of a trace that is recorded, last of all fields (contract LOG-14).
+    /// Adds the ids of a sampled span as the last fields (contract LOG-14).
     pub(crate) fn trace(&mut self, span: Option<SpanContext>) {
         let Some(span) = span else { return };
         let (trace, span) = (span.trace_id_hex(), span.span_id_hex());
-        // There is always room for them.
+        // Their space is reserved.
         for (name, id) in IDS.into_iter().zip([&trace[..], &span[..]]) {
             let (before, between, after): (&[u8], &[u8], &[u8]) = match self.format {
                 LogFormat::Json => (b",\"", b"\":\"", b"\""),
@@ -387,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn leading_fields_come_in_the_order_of_the_contract() {
+    fn leading_fields_are_in_contract_order() {
         let line = String::from_utf8(record(|record| record.number("answer", 42))).unwrap();
         let names: Vec<_> = line
             .split("\":")
@@ -421,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_longer_than_its_limit_and_each_still_parses() {
+    fn line_is_bounded_and_stays_valid_json() {
         let line = record(|record| {
             for index in 0..100 {
                 record.str(&format!("field{index}"), &"\u{1}".repeat(1000));
@@ -434,7 +435,7 @@ mod tests {
 
     #[cfg(feature = "otlp")]
     #[test]
-    fn the_ids_of_a_trace_have_room_in_a_full_line() {
+    fn trace_ids_fit_into_a_full_line() {
         let span = SpanContext::root([0xAB; 16], [0xCD; 8], true);
         for format in [LogFormat::Json, LogFormat::Pretty] {
             let mut out = Vec::new();
@@ -451,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn pretty_lines_have_no_control_characters_from_strangers() {
+    fn pretty_lines_escape_control_characters() {
         let mut out = Vec::new();
         let mut record = Record::begin(
             &mut out,
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn pretty_lines_have_no_invisible_characters() {
+    fn pretty_lines_escape_invisible_characters() {
         let line = |agent: &str| {
             let mut out = b"before ".to_vec();
             let format = LogFormat::Pretty;

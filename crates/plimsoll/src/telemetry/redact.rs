@@ -1,41 +1,20 @@
-//! Takes the values of secret parameters out of a query (contract LOG-3).
+//! Masks the values of secret parameters in a query (contract LOG-3).
 //!
-//! A parameter is secret by its name: a built-in one or one of `REDACT_QUERY`. Case, percent encoding
-//! and the choice of `-` or `_` make no difference, and a part in brackets counts as a name, as in
-//! `token[]` and `user[password]`.
+//! A parameter is secret if its name is built in or listed in `REDACT_QUERY`. Case, percent encoding and
+//! the choice of `-` or `_` are ignored. Each part in brackets counts as a name, as in `token[]` and
+//! `user[password]`.
 //!
-//! `;` separates parameters for some applications and is part of a value for others. So it ends the
-//! value of a harmless parameter, and not that of a secret one: what is cut is rather too much.
+//! `;` separates parameters for some applications and is part of a value for others. It ends the value
+//! of a parameter that is not secret, but not that of a secret one.
 
 use std::borrow::Cow;
 
-/// The built-in names, in lower case and with `_`.
-const SECRETS: [&str; 16] = [
-    "token",
-    "access_token",
-    "refresh_token",
-    "id_token",
-    "api_key",
-    "apikey",
-    "password",
-    "passwd",
-    "secret",
-    "client_secret",
-    "signature",
-    "sig",
-    "x_amz_signature",
-    "x_amz_security_token",
-    "x_amz_credential",
-    "x_goog_signature",
-];
-
-/// What stands in the place of a value.
-const MASK: &str = "***";
+use super::secrets::{MASK, is_built_in, is_same};
 
 /// The names of secret parameters.
 #[derive(Debug)]
 pub(crate) struct Redaction {
-    /// Those of `REDACT_QUERY`.
+    /// The names of `REDACT_QUERY`.
     more: Vec<String>,
 }
 
@@ -46,10 +25,10 @@ impl Redaction {
         }
     }
 
-    /// The query without the values of secret parameters.
+    /// Returns the query with the values of secret parameters masked.
     pub(crate) fn apply<'query>(&self, query: &'query str) -> Cow<'query, str> {
         let mut out = String::new();
-        // What has been copied, and what has been looked at.
+        // The end of the copied part, and the end of the scanned part.
         let (mut copied, mut at) = (0, 0);
         while let Some(rest) = query.get(at..).filter(|rest| !rest.is_empty()) {
             let end = rest.find(['&', ';']).unwrap_or(rest.len());
@@ -82,29 +61,7 @@ impl Redaction {
     }
 }
 
-/// Whether a built-in name is this one.
-pub(super) fn is_secret_name(name: &str) -> bool {
-    is_built_in(name.as_bytes())
-}
-
-fn is_built_in(name: &[u8]) -> bool {
-    SECRETS.iter().any(|secret| is_same(name, secret))
-}
-
-/// Whether two names are the same but for case, and for the choice of `-` or `_`.
-fn is_same(name: &[u8], secret: &str) -> bool {
-    let plain = |byte: &u8| match byte {
-        b'-' => b'_',
-        other => other.to_ascii_lowercase(),
-    };
-    name.len() == secret.len()
-        && name
-            .iter()
-            .map(plain)
-            .eq(secret.as_bytes().iter().map(plain))
-}
-
-/// A parameter's name without its percent encoding, which would hide it.
+/// Decodes the percent encoding of a name.
 fn decode(name: &str) -> Cow<'_, [u8]> {
     if !name.contains('%') {
         return Cow::Borrowed(name.as_bytes());
@@ -141,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_secret_parameters_are_not_logged() {
+    fn values_of_secret_parameters_are_masked() {
         check("", "");
         check("a=1&b=2", "a=1&b=2");
         check("token=abc", "token=***");
@@ -156,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn semicolons_separate_and_never_end_a_secret() {
+    fn semicolon_does_not_end_a_secret() {
         check("a=1;token=x", "a=1;token=***");
         check("token=x;y&a=1", "token=***&a=1");
         check("token=x;a=1", "token=***");
@@ -164,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn names_in_brackets_count() {
+    fn names_in_brackets_are_matched() {
         check("token[]=x&a[]=1", "token[]=***&a[]=1");
         check("user[password]=x", "user[password]=***");
         check("token%5B0%5D=x", "token%5B0%5D=***");
@@ -172,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_setting_are_added() {
+    fn names_of_redact_query_are_masked() {
         check("code=x&session_key=y", "code=***&session_key=***");
         assert_eq!(Redaction::new(&[]).apply("code=x"), "code=x");
     }
 
     proptest! {
         #[test]
-        fn no_query_breaks_the_redaction(query in "[%&;=a-f0-9tokén\\[\\]]*") {
+        fn secrets_in_any_query_are_masked(query in "[%&;=a-f0-9tokén\\[\\]]*") {
             let secret = format!("{query}&secret=CANARY&{query}");
             prop_assert!(!Redaction::new(&[]).apply(&secret).contains("CANARY"));
         }

@@ -1,15 +1,15 @@
-//! The fields of spans: made bytes once, when a span is made or records them, and copied into the
-//! records of the events inside it.
+//! The fields of spans. They are formatted once, when the span is created or records them, and copied
+//! into the records of its events.
 //!
-//! A record has the fields of the event, then those of its spans from the root to the nearest. Of
-//! fields that share a name it has one: the event's own, or else the nearest span's. A field that a
-//! span records later is in the records from then on.
+//! A record has the fields of the event, then those of its spans from the root to the innermost. If a
+//! name occurs more than once, the event's field takes precedence, then that of the innermost span. A
+//! field that a span records later is part of later records.
 //!
 //! # Invariants
 //!
-//! * What a span keeps is bounded, however often it records and however long its values are.
-//! * No code of a user's runs while a span's fields are locked: a `Debug` may itself log an event.
-//! * A span without fields, or below its level, keeps nothing.
+//! * The stored bytes of a span are bounded, for any number and size of recorded values.
+//! * No `Debug` implementation runs while the fields of a span are locked, as it may log an event.
+//! * A span without fields or below its level stores nothing.
 
 use std::fmt;
 
@@ -25,18 +25,19 @@ use super::{
 };
 use crate::config::LogFormat;
 
-/// How many fields a span keeps at most, and how many bytes of them.
+/// The maximum number of fields of a span.
 const MAX_FIELDS: usize = 32;
+/// The maximum length of all fields of a span, in bytes.
 const MAX_BYTES: usize = 4 * 1024;
 
-/// How many bytes of a text a span keeps: `instrument` records arguments of any size.
-const LONGEST_TEXT: usize = 1024;
+/// The maximum length of a text, in bytes. `instrument` records arguments of any size.
+const MAX_TEXT: usize = 1024;
 
-/// How many spans an event looks through for fields, from the nearest outwards.
+/// The maximum number of spans, from the innermost outwards, whose fields an event has.
 const MAX_SPANS: usize = 32;
 
-/// What stands in a span's extensions: its fields for each format, since several logs of one
-/// program may differ in that.
+/// The fields of a span for each format, as the logs of one program may differ in format. Stored in the
+/// extensions of the span.
 #[derive(Debug, Default)]
 struct SpanFields {
     json: SpanFieldBuf,
@@ -59,16 +60,16 @@ impl SpanFields {
     }
 }
 
-/// Fields as members of a record, in the order in which they were recorded first.
+/// Formatted fields, in the order in which they were first recorded.
 #[derive(Debug, Default)]
 struct SpanFieldBuf {
     bytes: Vec<u8>,
-    /// The name of each, and where its bytes end; they begin where those of the one before end.
+    /// The name of each field and the end of its bytes, which begin at the end of the previous field.
     fields: Vec<(&'static str, usize)>,
 }
 
 impl SpanFieldBuf {
-    /// Takes what was written behind the bytes of all fields for a field of its own.
+    /// Makes a field of the bytes that were written after the last field.
     fn take_tail(&mut self, name: &'static str) {
         let start = self.fields.last().map_or(0, |(_, end)| *end);
         if self.bytes.len() == start {
@@ -84,8 +85,9 @@ impl SpanFieldBuf {
         }
     }
 
-    /// Puts a field in the place of the one of that name, or at the end. What does not fit is left
-    /// out, and then so is the value that it was to replace.
+    /// Replaces the field of that name, or appends a new one.
+    ///
+    /// If the field does not fit, it is omitted, and so is the value that it replaces.
     fn set(&mut self, name: &'static str, member: &[u8]) {
         let index = self.fields.iter().position(|(other, _)| *other == name);
         let index = index.unwrap_or(self.fields.len());
@@ -117,16 +119,16 @@ impl SpanFieldBuf {
         })
     }
 
-    /// Whether it has a field of this name, and a value of it.
+    /// Whether there is a field of this name with a value.
     fn has(&self, name: &str) -> bool {
         self.iter()
             .any(|(other, member)| other == name && !member.is_empty())
     }
 }
 
-/// Makes fields bytes.
+/// Formats the fields of a span.
 struct SpanFieldVisitor<'a> {
-    kept: SpanFieldBuf,
+    fields: SpanFieldBuf,
     callsite: &'a FieldSet,
     format: LogFormat,
 }
@@ -134,21 +136,21 @@ struct SpanFieldVisitor<'a> {
 impl<'a> SpanFieldVisitor<'a> {
     fn new(callsite: &'a FieldSet, format: LogFormat) -> Self {
         Self {
-            kept: SpanFieldBuf::default(),
+            fields: SpanFieldBuf::default(),
             callsite,
             format,
         }
     }
 
-    fn keep(&mut self, field: &Field, write: impl FnOnce(&mut FieldVisitor<'_, '_, '_>)) {
-        let mut record = Record::members(&mut self.kept.bytes, self.format);
+    fn store(&mut self, field: &Field, write: impl FnOnce(&mut FieldVisitor<'_, '_, '_>)) {
+        let mut record = Record::members(&mut self.fields.bytes, self.format);
         let fields = FieldVisitor::new(&mut record, self.callsite, FieldOwner::Span);
-        write(&mut fields.with_longest_text(LONGEST_TEXT));
-        self.kept.take_tail(plain_name(field));
+        write(&mut fields.with_max_text(MAX_TEXT));
+        self.fields.take_tail(plain_name(field));
     }
 }
 
-/// Keeps the fields of a span that begins.
+/// Stores the fields of a new span.
 pub(super) fn begin<S>(span: &SpanRef<'_, S>, attributes: &Attributes<'_>, format: LogFormat)
 where
     S: for<'a> LookupSpan<'a>,
@@ -156,19 +158,19 @@ where
     if attributes.is_empty() {
         return;
     }
-    let mut keeper = SpanFieldVisitor::new(attributes.metadata().fields(), format);
-    attributes.record(&mut keeper);
-    store(span, keeper.kept, format);
+    let mut visitor = SpanFieldVisitor::new(attributes.metadata().fields(), format);
+    attributes.record(&mut visitor);
+    store(span, visitor.fields, format);
 }
 
-/// Keeps the fields that a span records later.
+/// Stores fields that a span records later.
 pub(super) fn add<S>(span: &SpanRef<'_, S>, values: &Values<'_>, format: LogFormat)
 where
     S: for<'a> LookupSpan<'a>,
 {
-    let mut keeper = SpanFieldVisitor::new(span.metadata().fields(), format);
-    values.record(&mut keeper);
-    store(span, keeper.kept, format);
+    let mut visitor = SpanFieldVisitor::new(span.metadata().fields(), format);
+    values.record(&mut visitor);
+    store(span, visitor.fields, format);
 }
 
 fn store<S>(span: &SpanRef<'_, S>, new: SpanFieldBuf, format: LogFormat)
@@ -176,10 +178,10 @@ where
     S: for<'a> LookupSpan<'a>,
 {
     let mut extensions = span.extensions_mut();
-    if let Some(there) = extensions.get_mut::<SpanFields>() {
-        let there = there.of_mut(format);
+    if let Some(stored) = extensions.get_mut::<SpanFields>() {
+        let stored = stored.of_mut(format);
         for (name, member) in new.iter() {
-            there.set(name, member);
+            stored.set(name, member);
         }
     } else {
         let mut fields = SpanFields::default();
@@ -188,7 +190,7 @@ where
     }
 }
 
-/// What is nearer to the event than a span: its fields win.
+/// The event and the spans inside a span. Their fields take precedence.
 enum Scope<'a> {
     Event(WrittenFields<'a>),
     Span(&'a SpanFieldBuf, &'a Self),
@@ -198,45 +200,45 @@ impl Scope<'_> {
     fn has(&self, name: &str) -> bool {
         match self {
             Self::Event(written) => written.has(name),
-            Self::Span(kept, nearer) => kept.has(name) || nearer.has(name),
+            Self::Span(fields, inner) => fields.has(name) || inner.has(name),
         }
     }
 }
 
-/// Adds the fields of the spans that an event is in, `nearest` and those around it.
+/// Adds the fields of the spans that an event is in: `innermost` and its parents.
 pub(super) fn write<S>(
     record: &mut Record<'_>,
-    nearest: &SpanRef<'_, S>,
-    own: WrittenFields<'_>,
+    innermost: &SpanRef<'_, S>,
+    written: WrittenFields<'_>,
     format: LogFormat,
 ) where
     S: for<'a> LookupSpan<'a>,
 {
-    write_from_root(record, nearest, &Scope::Event(own), format, MAX_SPANS);
+    write_from_root(record, innermost, &Scope::Event(written), format, MAX_SPANS);
 }
 
 fn write_from_root<S>(
     record: &mut Record<'_>,
     span: &SpanRef<'_, S>,
-    nearer: &Scope<'_>,
+    inner: &Scope<'_>,
     format: LogFormat,
-    spans_left: usize,
+    max_spans: usize,
 ) where
     S: for<'a> LookupSpan<'a>,
 {
     let extensions = span.extensions();
-    let kept = extensions
+    let fields = extensions
         .get::<SpanFields>()
         .map(|fields| fields.of(format));
-    if spans_left > 1
+    if max_spans > 1
         && let Some(parent) = span.parent()
     {
-        let here = kept.map(|kept| Scope::Span(kept, nearer));
-        let nearer = here.as_ref().unwrap_or(nearer);
-        write_from_root(record, &parent, nearer, format, spans_left - 1);
+        let scope = fields.map(|fields| Scope::Span(fields, inner));
+        let scope = scope.as_ref().unwrap_or(inner);
+        write_from_root(record, &parent, scope, format, max_spans - 1);
     }
-    for (name, member) in kept.into_iter().flat_map(SpanFieldBuf::iter) {
-        if !nearer.has(name) {
+    for (name, member) in fields.into_iter().flat_map(SpanFieldBuf::iter) {
+        if !inner.has(name) {
             record.append(member);
         }
     }
@@ -244,39 +246,39 @@ fn write_from_root<S>(
 
 impl Visit for SpanFieldVisitor<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.keep(field, |fields| fields.record_f64(field, value));
+        self.store(field, |fields| fields.record_f64(field, value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.keep(field, |fields| fields.record_i64(field, value));
+        self.store(field, |fields| fields.record_i64(field, value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.keep(field, |fields| fields.record_u64(field, value));
+        self.store(field, |fields| fields.record_u64(field, value));
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.keep(field, |fields| fields.record_i128(field, value));
+        self.store(field, |fields| fields.record_i128(field, value));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.keep(field, |fields| fields.record_u128(field, value));
+        self.store(field, |fields| fields.record_u128(field, value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.keep(field, |fields| fields.record_bool(field, value));
+        self.store(field, |fields| fields.record_bool(field, value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.keep(field, |fields| fields.record_str(field, value));
+        self.store(field, |fields| fields.record_str(field, value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.keep(field, |fields| fields.record_error(field, value));
+        self.store(field, |fields| fields.record_error(field, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.keep(field, |fields| fields.record_debug(field, value));
+        self.store(field, |fields| fields.record_debug(field, value));
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a thread knows of itself, looked up once: its number, its name, and the second it is in.
+//! Thread-local caches: the index and name of the thread, and the formatted time of the last record.
 
 use std::{
     cell::RefCell,
@@ -8,20 +8,20 @@ use std::{
 
 use super::escape::json_string;
 
-/// The number of this thread, given at its first use and never given again.
+/// Returns the index of this thread. It is assigned at the first call and never reused.
 ///
-/// It spreads threads over shards of buffers and counters: two threads with the same shard are
-/// slower, not wrong.
+/// It distributes threads over shards of buffers and counters. Threads that share a shard are slower,
+/// but correct.
 pub(crate) fn thread_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     crate::sync::thread_local! {
         static INDEX: usize = NEXT.fetch_add(1, Ordering::Relaxed);
     }
-    // While a thread is being torn down its locals are gone: any shard will do.
+    // If the thread exits and its locals are destroyed, any shard is correct.
     INDEX.try_with(|index| *index).unwrap_or(0)
 }
 
-/// Appends the name of this thread as a JSON string, quotes included.
+/// Appends the name of this thread as a JSON string in quotes.
 pub(super) fn push_thread_name(out: &mut Vec<u8>) {
     thread_local! {
         static NAME: Vec<u8> = {
@@ -37,7 +37,7 @@ pub(super) fn push_thread_name(out: &mut Vec<u8>) {
 
 /// Appends `2025-12-19 09:19:45,026` for `now`, in UTC.
 ///
-/// The part up to the second is made once a second and thread: of the three it takes the longest.
+/// The part up to the second is formatted once per second and thread, as that is the slowest part.
 pub(super) fn push_asctime(out: &mut Vec<u8>, now: SystemTime) {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     thread_local! {
@@ -58,9 +58,9 @@ pub(super) fn push_asctime(out: &mut Vec<u8>, now: SystemTime) {
     out.extend_from_slice(&[b',', digit(millis / 100), digit(millis / 10), digit(millis)]);
 }
 
-/// `2025-12-19 09:19:45` of a second since the epoch.
+/// Formats a number of seconds since the epoch as `2025-12-19 09:19:45`.
 fn second(seconds: u64) -> [u8; 19] {
-    // RFC 3339 ends in the year 9999; a clock beyond that shows its last second.
+    // RFC 3339 ends in the year 9999. A later time is shown as its last second.
     const LAST: u64 = 253_402_300_799;
     let time = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST));
     let text = humantime::format_rfc3339_seconds(time).to_string();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn asctime_has_the_shape_of_the_contract() {
+    fn asctime_has_milliseconds_in_utc() {
         check(0, "1970-01-01 00:00:00,000");
         check(1_766_135_985_026, "2025-12-19 09:19:45,026");
         check(1_766_135_985_999, "2025-12-19 09:19:45,999");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_have_numbers_of_their_own() {
+    fn threads_have_distinct_indices() {
         let mine = thread_index();
         let other = std::thread::spawn(thread_index).join().unwrap();
         assert_ne!(mine, other);

@@ -1,4 +1,4 @@
-//! Which recorded spans of the user's own the thread is in, innermost last.
+//! The stack of sampled `tracing` spans that the current thread has entered, innermost last.
 
 use std::cell::RefCell;
 
@@ -8,23 +8,23 @@ thread_local! {
     static ACTIVE: RefCell<Vec<(u64, SpanContext)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The span with this id of `tracing` is entered.
+/// Pushes the span with this `tracing` id.
 pub(crate) fn enter(id: u64, context: SpanContext) {
-    // A thread on its way out has no stack any more, and nobody to ask for it.
+    // While a thread exits, its locals are destroyed, and no code reads the stack.
     let _ = ACTIVE.try_with(|active| active.borrow_mut().push((id, context)));
 }
 
-/// It is left; spans may be left in another order than they were entered.
+/// Removes the span with this `tracing` id. Spans need not be exited in the reverse order of entry.
 pub(crate) fn exit(id: u64) {
     let _ = ACTIVE.try_with(|active| {
         let mut active = active.borrow_mut();
-        if let Some(at) = active.iter().rposition(|(entered, _)| *entered == id) {
+        if let Some(at) = active.iter().rposition(|(span_id, _)| *span_id == id) {
             active.remove(at);
         }
     });
 }
 
-/// The innermost one.
+/// Returns the context of the innermost entered span.
 pub(crate) fn innermost() -> Option<SpanContext> {
     let last = ACTIVE.try_with(|active| active.borrow().last().map(|(_, context)| *context));
     last.ok().flatten()

@@ -1,14 +1,15 @@
-//! Stands in the place of `trace.rs` in builds without the feature `otlp`: no request has a trace,
-//! and nothing is left of it in the program.
+//! Replaces `trace.rs` in builds without the feature `otlp`: no request has a trace.
+//!
+//! All types are empty or uninhabited, so the compiler removes the code that uses them.
 
-/// There are no ids to write.
+/// Zero, as no ids are written.
 pub(crate) const IDS_ROOM: usize = 0;
 
-/// The trace of a request, which is none.
+/// The trace of a request; always empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestTrace(());
 
-/// The place in a trace, of which there is none.
+/// A span context. No value exists.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SpanContext {}
 
@@ -27,7 +28,7 @@ impl SpanContext {
         match *self {}
     }
 
-    pub(crate) const fn is_of(&self, _: &Self) -> bool {
+    pub(crate) const fn is_same_trace(&self, _: &Self) -> bool {
         match *self {}
     }
 }

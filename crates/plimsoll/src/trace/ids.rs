@@ -1,8 +1,8 @@
-//! Ids of traces and spans: two streams of a thread's own, so that nothing is shared and no clock
-//! and no system call is needed.
+//! Generates trace and span ids from thread-local random streams, without shared state, clock or
+//! system call.
 //!
-//! Unlike the id of a request, a trace's id must be random in its last bytes: others decide by them
-//! whether they record the same trace (`traceidratio`).
+//! Unlike a request id, a trace id must be random in its last bytes: other services sample by them
+//! (`traceidratio`).
 
 use std::{
     cell::Cell,
@@ -11,10 +11,10 @@ use std::{
 
 use super::parent::{SpanId, TraceId};
 
-/// The odd number by which SplitMix64 counts.
+/// The increment of SplitMix64, an odd number.
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// One stream of numbers, seeded by the operating system.
+/// A stream of random numbers (SplitMix64), seeded by the operating system.
 struct IdStream(Cell<u64>);
 
 impl IdStream {
@@ -22,7 +22,7 @@ impl IdStream {
         Self(Cell::new(random.hash_one(number)))
     }
 
-    /// The next number but 0, which no id may be.
+    /// Returns the next number that is not 0, as an id must not be zero.
     fn next(&self) -> u64 {
         loop {
             let state = self.0.get().wrapping_add(STEP);
@@ -35,7 +35,7 @@ impl IdStream {
     }
 }
 
-/// SplitMix64's output function, a bijection.
+/// The output function of SplitMix64, a bijection.
 const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -50,8 +50,8 @@ struct IdStreams {
 
 impl IdStreams {
     fn new() -> Self {
-        // The standard library seeds its hashers from the operating system, which is all that is
-        // wanted here: ids need not be secret, only different.
+        // The standard library seeds its hashers from the operating system. That suffices: ids must be
+        // unique, not secret.
         let random = RandomState::new();
         Self {
             left: IdStream::new(&random, 1),
@@ -65,7 +65,8 @@ thread_local! {
     static STREAMS: IdStreams = IdStreams::new();
 }
 
-/// Uses the streams of this thread; one on its way out has none any more, and gets new ones.
+/// Draws from the streams of this thread. If the thread exits and its streams are destroyed, new ones
+/// are created.
 fn with_streams<T>(draw: impl Fn(&IdStreams) -> T) -> T {
     STREAMS
         .try_with(&draw)
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_differ_within_and_across_threads() {
+    fn ids_are_unique_within_and_across_threads() {
         let handles: Vec<_> = (0..4)
             .map(|_| {
                 std::thread::spawn(|| {
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_bytes_of_a_trace_id_are_spread_evenly() {
+    fn last_bytes_of_trace_ids_are_uniform() {
         let high = (0..20_000)
             .filter(|_| new_trace_id()[8] & 0x80 != 0)
             .count();

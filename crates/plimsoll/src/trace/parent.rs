@@ -1,4 +1,4 @@
-//! `traceparent`, to the letter of W3C Trace Context: read without memory, and written.
+//! Parses `traceparent` without allocation and writes it, as W3C Trace Context specifies.
 //!
 //! ```text
 //! 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
@@ -6,24 +6,20 @@
 //! └ version
 //! ```
 //!
-//! A version that is not known is read like the known one, as far as that goes; `ff` is none.
-//! Digits are lower case, ids are not zero, and the header comes once. Anything else counts as if
-//! nothing had been sent.
+//! An unknown version is parsed like version `00`, and what follows is ignored. `ff` is invalid.
+//! Digits are lower case, ids are not zero, and the header occurs once. A request that violates this
+//! is handled as if it had no `traceparent`.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
-use super::state;
+use super::{headers::TRACEPARENT, state};
 
-// `http` has no constants for these.
-pub(crate) static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-pub(crate) static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-
-/// The length of the version that is known, and the least of any other.
+/// The length of version `00` in bytes, and the minimum length of later versions.
 const LENGTH: usize = 55;
 
-/// Whoever made the context records its trace.
+/// The flag `sampled`: the sender records the trace.
 const SAMPLED: u8 = 1;
-/// The trace's id was made at random, says its maker (level 2 of the standard).
+/// The flag `random`: the trace id was generated at random (level 2 of the standard).
 const RANDOM: u8 = 2;
 
 /// The id of a trace.
@@ -31,7 +27,7 @@ pub(crate) type TraceId = [u8; 16];
 /// The id of a span.
 pub(crate) type SpanId = [u8; 8];
 
-/// A place in a trace.
+/// The context of a span: trace id, span id and flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SpanContext {
     pub(crate) trace_id: TraceId,
@@ -39,30 +35,30 @@ pub(crate) struct SpanContext {
     flags: u8,
 }
 
-/// What a request was sent with.
+/// The trace context that a request was sent with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parent {
     pub(crate) context: SpanContext,
-    /// What others have to say of the trace; nothing if it is malformed.
+    /// The `tracestate`; `None` if it is missing or malformed.
     pub(crate) state: Option<HeaderValue>,
 }
 
 impl Parent {
-    /// What these headers say, if it is well-formed and said once.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+    /// Parses the context in `headers`. Returns `None` unless there is exactly one valid `traceparent`.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let mut sent = headers.get_all(&TRACEPARENT).iter();
         let (Some(one), None) = (sent.next(), sent.next()) else {
             return None;
         };
         Some(Self {
             context: SpanContext::parse(one.as_bytes())?,
-            state: state::of(headers),
+            state: state::from_headers(headers),
         })
     }
 }
 
 impl SpanContext {
-    /// The root of a new trace.
+    /// The context of the root span of a new trace.
     pub(crate) fn root(trace_id: TraceId, span_id: SpanId, is_sampled: bool) -> Self {
         Self {
             trace_id,
@@ -71,7 +67,7 @@ impl SpanContext {
         }
     }
 
-    /// A span of the same trace.
+    /// The context of another span of the same trace.
     pub(crate) fn child(self, span_id: SpanId, is_sampled: bool) -> Self {
         let sampled = if is_sampled { SAMPLED } else { 0 };
         Self {
@@ -89,12 +85,12 @@ impl SpanContext {
         self.flags
     }
 
-    /// Whether it is of the same trace.
-    pub(crate) fn is_of(&self, other: &Self) -> bool {
+    /// Whether both spans are in the same trace.
+    pub(crate) fn is_same_trace(&self, other: &Self) -> bool {
         self.trace_id == other.trace_id
     }
 
-    /// Reads a header, of which at most 56 bytes are looked at.
+    /// Parses the value of a `traceparent`. At most 56 bytes are read.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let (known, more) = value.split_at_checked(LENGTH)?;
         let [version] = hex(&known[..2])?;
@@ -115,19 +111,19 @@ impl SpanContext {
         Some(Self {
             trace_id,
             span_id,
-            // What other flags mean is not known, so they are not passed on.
+            // Unknown flags are not propagated.
             flags: flags & (SAMPLED | RANDOM),
         })
     }
 
-    /// The header for whoever is asked from inside this span.
+    /// The value of `traceparent` for requests that this span sends.
     pub(crate) fn header(&self) -> HeaderValue {
         let mut text = [b'-'; LENGTH];
         text[..2].copy_from_slice(b"00");
         text[3..35].copy_from_slice(&self.trace_id_hex());
         text[36..52].copy_from_slice(&self.span_id_hex());
         write_hex(&mut text[53..], &[self.flags]);
-        // Hexadecimal digits are always a valid header; the fallback is never taken.
+        // Hexadecimal digits are a valid header value, so the fallback is never used.
         HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("-"))
     }
 
@@ -144,7 +140,7 @@ impl SpanContext {
     }
 }
 
-/// Reads lower-case digits, two for each byte.
+/// Parses lower-case hexadecimal digits, two per byte.
 fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -175,12 +171,12 @@ mod tests {
     const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[track_caller]
-    fn check(sent: &str, is_read: bool) {
-        assert_eq!(SpanContext::parse(sent.as_bytes()).is_some(), is_read);
+    fn check(sent: &str, is_valid: bool) {
+        assert_eq!(SpanContext::parse(sent.as_bytes()).is_some(), is_valid);
     }
 
     #[test]
-    fn a_well_formed_traceparent_is_read_and_written_back() {
+    fn valid_traceparent_round_trips() {
         let context = SpanContext::parse(SENT.as_bytes()).unwrap();
         assert!(context.is_sampled());
         assert_eq!(context.header(), SENT);
@@ -190,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_traceparent_is_none() {
+    fn malformed_traceparent_is_rejected() {
         check(SENT, true);
         check("", false);
         check(&SENT[..54], false);
@@ -206,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_read_as_far_as_it_is_known() {
+    fn later_version_is_parsed_like_version_00() {
         let later = SENT.replace("00-", "cc-");
         check(&later, true);
         check(&format!("{later}-what-the-future-will-be-like"), true);
@@ -214,24 +210,24 @@ mod tests {
     }
 
     #[test]
-    fn flags_that_are_not_known_are_not_passed_on() {
+    fn unknown_flags_are_not_propagated() {
         let sent = SENT.replace("-01", "-ff");
         let context = SpanContext::parse(sent.as_bytes()).unwrap();
         assert_eq!(context.header(), SENT.replace("-01", "-03"));
     }
 
     #[test]
-    fn two_traceparents_are_none() {
+    fn two_traceparents_are_rejected() {
         let mut headers = HeaderMap::new();
         headers.append(&TRACEPARENT, HeaderValue::from_static(SENT));
-        assert!(Parent::of(&headers).is_some());
+        assert!(Parent::from_headers(&headers).is_some());
         headers.append(&TRACEPARENT, HeaderValue::from_static(SENT));
-        assert_eq!(Parent::of(&headers), None);
+        assert_eq!(Parent::from_headers(&headers), None);
     }
 
     proptest! {
         #[test]
-        fn whatever_is_read_is_written_back(
+        fn parsed_traceparents_round_trip(
             trace in "[0-9a-f]{32}",
             span in "[0-9a-f]{16}",
             flags in 0_u8..4,
@@ -244,7 +240,7 @@ mod tests {
         }
 
         #[test]
-        fn nothing_else_is_read(sent in "(00|ff|0g)-[0-9a-fA-F]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}") {
+        fn parser_agrees_with_reference_reader(sent in "(00|ff|0g)-[0-9a-fA-F]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}") {
             crate::fuzzing::traceparent(sent.as_bytes());
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of the trace of one request.
+//! The trace of one request.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -6,13 +6,14 @@ use http::{HeaderValue, uri::Authority};
 
 use super::parent::{Parent, SpanContext, SpanId};
 
-/// The trace of a request: nothing if traces are off.
+/// The trace of a request; empty if traces are off.
 ///
-/// Small, since it lies in the slot of the thread; what few requests have lies elsewhere.
+/// It is stored in the thread's slot and moved around each poll, so it is small. Data that few
+/// requests have is allocated separately.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RequestTrace {
     context: Option<SpanContext>,
-    more: Option<Arc<RequestTraceDetails>>,
+    details: Option<Arc<RequestTraceDetails>>,
 }
 
 #[derive(Debug, Default)]
@@ -22,31 +23,32 @@ struct RequestTraceDetails {
     passed_through: Option<Parent>,
 }
 
-/// What a request's span is made of at its end, beside what the access record has too.
+/// The data of a request's span that the access record does not have.
 #[derive(Debug)]
 pub(crate) struct Recording {
     pub(crate) start: SystemTime,
-    /// The span of the caller that it continues.
+    /// The span of the caller, if the request continues its trace.
     pub(crate) parent: Option<SpanId>,
     pub(crate) link: Option<Link>,
     pub(crate) scheme: &'static str,
     pub(crate) host: Option<Authority>,
 }
 
-/// A context that was sent by somebody who is not believed.
+/// The context that an untrusted peer sent. The span links to it and does not continue it.
 pub(crate) type Link = Parent;
 
 impl RequestTrace {
-    /// A request at this place in a trace. Most have neither a state nor a recording.
+    /// The trace of a request whose span has this context. Allocates only if there is a state or a
+    /// recording.
     pub(crate) fn new(
         context: SpanContext,
         state: Option<HeaderValue>,
         recording: Option<Recording>,
     ) -> Self {
-        let has_more = state.is_some() || recording.is_some();
+        let has_details = state.is_some() || recording.is_some();
         Self {
             context: Some(context),
-            more: has_more.then(|| {
+            details: has_details.then(|| {
                 Arc::new(RequestTraceDetails {
                     state,
                     recording,
@@ -56,38 +58,39 @@ impl RequestTrace {
         }
     }
 
-    /// A request of a service without traces, sent with this context by a trusted peer.
+    /// The trace of a request of a service without traces. A trusted peer sent the context, and
+    /// outgoing requests carry it on.
     pub(crate) fn passed_through(sent: Parent) -> Self {
-        let more = RequestTraceDetails {
+        let details = RequestTraceDetails {
             passed_through: Some(sent),
             ..RequestTraceDetails::default()
         };
         Self {
             context: None,
-            more: Some(Arc::new(more)),
+            details: Some(Arc::new(details)),
         }
     }
 
-    /// The context that outgoing requests carry if traces are off.
+    /// The received context, if traces are off. Outgoing requests carry it unchanged.
     pub(crate) fn passing_through(&self) -> Option<&Parent> {
-        self.more.as_ref()?.passed_through.as_ref()
+        self.details.as_ref()?.passed_through.as_ref()
     }
 
-    /// The place of the request's own span, whether or not it is recorded.
+    /// The context of the request's own span, sampled or not.
     pub(crate) fn context(&self) -> Option<SpanContext> {
         self.context
     }
 
-    /// The same, if it is recorded.
+    /// The context of the request's own span, if it is sampled.
     pub(crate) fn recorded(&self) -> Option<SpanContext> {
         self.context.filter(|context| context.is_sampled())
     }
 
     pub(crate) fn state(&self) -> Option<&HeaderValue> {
-        self.more.as_ref()?.state.as_ref()
+        self.details.as_ref()?.state.as_ref()
     }
 
     pub(crate) fn recording(&self) -> Option<&Recording> {
-        self.more.as_ref()?.recording.as_ref()
+        self.details.as_ref()?.recording.as_ref()
     }
 }

@@ -1,22 +1,22 @@
-//! `tracestate`: what others have to say of a trace, checked and passed on as it is.
+//! Validates `tracestate`, which is propagated unchanged. The chassis adds no member.
 //!
-//! The chassis adds nothing to it. What breaks the grammar of W3C Trace Context, has more than 32
-//! members, a key twice, or more than 512 bytes is dropped as a whole: half of it would be wrong
-//! for somebody.
+//! A state is dropped as a whole in these cases: it violates the grammar of W3C Trace Context, has more
+//! than 32 members, contains a key twice, or is longer than 512 bytes. A truncated state could
+//! misrepresent the trace to another vendor.
 
 use http::{HeaderMap, HeaderValue};
 
-use super::parent::TRACESTATE;
+use super::headers::TRACESTATE;
 
-/// The most bytes that everybody passes on.
+/// The maximum length in bytes. The standard requires that at least this much is propagated.
 const MAX_LENGTH: usize = 512;
-/// The most members that there may be.
+/// The maximum number of members.
 const MAX_MEMBERS: usize = 32;
-/// The longest key, and the longest value.
+/// The maximum length of a key and of a value, in bytes.
 const MAX_TEXT: usize = 256;
 
-/// The state in these headers, which may be spread over several lines.
-pub(super) fn of(headers: &HeaderMap) -> Option<HeaderValue> {
+/// Returns the valid state in `headers`, several lines joined.
+pub(super) fn from_headers(headers: &HeaderMap) -> Option<HeaderValue> {
     let lines = || headers.get_all(&TRACESTATE).iter();
     let length: usize = lines().map(|line| line.len() + 1).sum();
     if length > MAX_LENGTH + 1 || !are_valid(lines().map(HeaderValue::as_bytes)) {
@@ -24,12 +24,12 @@ pub(super) fn of(headers: &HeaderMap) -> Option<HeaderValue> {
     }
     let mut rest = lines();
     match (rest.next(), rest.next()) {
-        // A copy: the value itself would keep the whole head of the request for as long as the span
-        // waits.
+        // A copy: the original value shares the buffer of the request head, and the span would keep
+        // that buffer alive while it is queued.
         (first, None) => first
             .filter(|line| !line.is_empty())
             .and_then(|line| HeaderValue::from_bytes(line.as_bytes()).ok()),
-        // Several lines are rare, and joined they are no longer than one may be.
+        // Several lines are rare. Joined, they are within the limit for one line.
         _ => {
             let joined: Vec<&[u8]> = lines().map(HeaderValue::as_bytes).collect();
             HeaderValue::from_bytes(&joined.join(&b","[..])).ok()
@@ -37,7 +37,7 @@ pub(super) fn of(headers: &HeaderMap) -> Option<HeaderValue> {
     }
 }
 
-/// Whether these lines are members of one list.
+/// Whether the members of these lines form one valid list.
 fn are_valid<'a>(lines: impl Iterator<Item = &'a [u8]>) -> bool {
     let mut keys = [&b""[..]; MAX_MEMBERS];
     let members = lines
@@ -67,7 +67,7 @@ fn is_key(key: &[u8]) -> bool {
             .all(|byte| is_simple(byte) || b"_-*/@".contains(byte))
 }
 
-/// Blanks around it have been taken off with those around its member.
+/// Whether `value` is valid. It is already trimmed with its member.
 fn is_value(value: &[u8]) -> bool {
     (1..=MAX_TEXT).contains(&value.len())
         && value
@@ -85,12 +85,12 @@ mod tests {
         for line in lines {
             headers.append(&TRACESTATE, HeaderValue::from_str(line).unwrap());
         }
-        let state = of(&headers);
+        let state = from_headers(&headers);
         assert_eq!(state.as_ref().map(|it| it.to_str().unwrap()), expected);
     }
 
     #[test]
-    fn a_state_is_passed_on_as_it_is_or_not_at_all() {
+    fn state_is_propagated_unchanged_or_dropped() {
         check(&[], None);
         check(&[""], None);
         check(&["rojo=00f067aa0ba902b7"], Some("rojo=00f067aa0ba902b7"));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_bounded() {
+    fn state_is_bounded() {
         let many = |count: usize| (0..count).map(|i| format!("k{i}=v")).collect::<Vec<_>>();
         assert!(many(32).join(",").len() < MAX_LENGTH);
         check(&[&many(32).join(",")], Some(&many(32).join(",")));

@@ -1,4 +1,4 @@
-//! Addresses, networks, schemes, hosts and elements, each by its definition and from the left.
+//! Reference readers for addresses, networks, schemes, hosts and elements. All read from the left.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +14,7 @@ pub(super) fn trusts(list: &str, ip: IpAddr) -> bool {
         let of_network = bits(network);
         let full = if network.is_ipv4() { 32 } else { 128 };
         let length = length.parse().unwrap_or(full) + (128 - full);
-        // What is shorter than the prefix of mapped addresses is about IPv6 alone.
+        // A prefix shorter than that of IPv4-mapped addresses matches IPv6 only.
         let is_mapped = |ip: IpAddr| ip.to_canonical().is_ipv4();
         let is_of_ipv4 = is_mapped(network) && length >= 96;
         let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
@@ -22,7 +22,7 @@ pub(super) fn trusts(list: &str, ip: IpAddr) -> bool {
     })
 }
 
-/// An address as IPv6 has it.
+/// The bits of an address, with IPv4 as an IPv4-mapped address.
 fn bits(ip: IpAddr) -> u128 {
     match ip {
         IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
@@ -30,7 +30,7 @@ fn bits(ip: IpAddr) -> u128 {
     }
 }
 
-/// Reads one address, by trying every place at which a port could begin.
+/// Parses one address. Every colon is tried as the begin of a port.
 pub(super) fn ip_of(text: &[u8], may_hide_port: bool) -> Option<IpAddr> {
     let text = str::from_utf8(text).ok()?;
     let is_port = |port: &str| {
@@ -64,7 +64,7 @@ pub(super) fn origin_scheme(text: &[u8]) -> Option<Scheme> {
     }
 }
 
-/// Reads a host with or without a port, as it is written.
+/// Validates a host with or without a port, and returns it unchanged.
 pub(super) fn origin_host(text: &[u8]) -> Option<String> {
     let text = str::from_utf8(text).ok()?;
     let is_port = |port: &str| {
@@ -89,34 +89,34 @@ pub(super) fn origin_host(text: &[u8]) -> Option<String> {
     (is_host(text) || has_port).then(|| text.to_owned())
 }
 
-/// What an element of `Forwarded` says; nothing of what it says twice.
+/// An element of `Forwarded`. It is empty if a parameter occurs twice.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Said {
+pub(super) struct Element {
     node: Option<Vec<u8>>,
     pub(super) proto: Option<Vec<u8>>,
     pub(super) host: Option<Vec<u8>>,
 }
 
-impl Said {
+impl Element {
     pub(super) fn ip(&self) -> Option<IpAddr> {
         ip_of(self.node.as_deref()?, true)
     }
 }
 
-/// What a character of a line is, once it is known which quotes open and which close.
+/// A byte of a line with its role.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
-    /// Outside of quotes.
+    /// A byte outside quotes.
     Bare(u8),
-    /// Inside, its escape taken away.
+    /// A byte inside quotes, without its backslash.
     Quoted(u8),
     Open,
     Close,
 }
 
-/// Reads the elements of a line that keeps to the grammar of RFC 7239, section 4, spaces beside
-/// `;` allowed; `None` if the line does not.
-pub(super) fn elements(line: &[u8]) -> Option<Vec<Said>> {
+/// Parses the elements of a line by the grammar of RFC 7239, section 4, with optional spaces around
+/// `;`. Returns `None` if the line violates the grammar.
+pub(super) fn elements(line: &[u8]) -> Option<Vec<Element>> {
     let marks = marks(line)?;
     let parts = marks.split(|&mark| mark == Mark::Bare(b','));
     parts
@@ -162,9 +162,9 @@ fn trimmed(mut marks: &[Mark]) -> &[Mark] {
     marks
 }
 
-/// Reads an element; `None` if it breaks the grammar.
-fn element(marks: &[Mark]) -> Option<Said> {
-    let mut said = Said::default();
+/// Parses an element. Returns `None` if it violates the grammar.
+fn element(marks: &[Mark]) -> Option<Element> {
+    let mut element = Element::default();
     let mut is_doubled = false;
     for pair in marks.split(|&mark| mark == Mark::Bare(b';')).map(trimmed) {
         if pair.is_empty() {
@@ -177,14 +177,18 @@ fn element(marks: &[Mark]) -> Option<Said> {
             bare => token(bare)?,
         };
         let place = match &*name {
-            b"for" => &mut said.node,
-            b"proto" => &mut said.proto,
-            b"host" => &mut said.host,
+            b"for" => &mut element.node,
+            b"proto" => &mut element.proto,
+            b"host" => &mut element.host,
             _ => continue,
         };
         is_doubled |= place.replace(value).is_some();
     }
-    Some(if is_doubled { Said::default() } else { said })
+    Some(if is_doubled {
+        Element::default()
+    } else {
+        element
+    })
 }
 
 fn token(marks: &[Mark]) -> Option<Vec<u8>> {

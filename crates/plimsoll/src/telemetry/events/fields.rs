@@ -1,10 +1,10 @@
-//! Fields of `tracing` as members of a record: those of events, and those that spans keep.
+//! Converts the fields of `tracing` events and spans to members of a record.
 //!
 //! # Invariants
 //!
-//! * No two fields get the same name in a record: not when one is called like a leading field, and
-//!   not when one callsite has a name twice.
-//! * However much a value has to say, not more of it is made than a record can hold.
+//! * The names of the members are unique, also if a field has the name of a leading field, or if a
+//!   callsite has a name twice.
+//! * The text of a value is never formatted beyond the size of a record.
 
 use std::{
     borrow::Cow,
@@ -15,13 +15,14 @@ use tracing::field::{Field, FieldSet, Visit};
 
 use super::super::record::{MAX_LINE, Record, is_leading};
 
-/// Which fields are left out, because they stand elsewhere in the record or nowhere.
+/// The source of fields, which determines the fields that are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::telemetry) enum FieldOwner {
-    /// `message` is the record's own.
+    /// A `tracing` event. `message` is skipped, as it is a leading field.
     Event,
-    /// The same, and `log.…` are what the bridge from `log` says of a record's place.
+    /// An event from the `log` crate. `message` and the `log.…` fields of the bridge are skipped.
     Bridged,
+    /// A span. No field is skipped.
     Span,
 }
 
@@ -29,10 +30,10 @@ pub(in crate::telemetry) enum FieldOwner {
 pub(in crate::telemetry) struct FieldVisitor<'a, 'b, 'c> {
     record: &'a mut Record<'b>,
     callsite: &'c FieldSet,
-    of: FieldOwner,
-    /// How long a text may be, in bytes of the record.
-    longest_text: usize,
-    /// A bit for each field of the callsite that was written.
+    owner: FieldOwner,
+    /// The maximum length of a text, in bytes of the record.
+    max_text: usize,
+    /// One bit for each field of the callsite that was written.
     written: u64,
 }
 
@@ -40,84 +41,83 @@ impl<'a, 'b, 'c> FieldVisitor<'a, 'b, 'c> {
     pub(in crate::telemetry) fn new(
         record: &'a mut Record<'b>,
         callsite: &'c FieldSet,
-        of: FieldOwner,
+        owner: FieldOwner,
     ) -> Self {
         Self {
             record,
             callsite,
-            of,
-            longest_text: MAX_LINE,
+            owner,
+            max_text: MAX_LINE,
             written: 0,
         }
     }
 
-    pub(in crate::telemetry) fn with_longest_text(self, longest_text: usize) -> Self {
-        Self {
-            longest_text,
-            ..self
-        }
+    pub(in crate::telemetry) fn with_max_text(self, max_text: usize) -> Self {
+        Self { max_text, ..self }
     }
 
-    /// Which fields have been written.
+    /// The fields that have been written.
     pub(in crate::telemetry) fn written(self) -> WrittenFields<'c> {
         WrittenFields(self.callsite, self.written)
     }
 
-    /// Writes one field, unless it stands elsewhere.
+    /// Writes one field, unless it is skipped.
     fn write(&mut self, field: &Field, write: impl FnOnce(&mut Self, &str)) {
         let name = plain_name(field);
-        let elsewhere = match self.of {
+        let is_skipped = match self.owner {
             FieldOwner::Event => name == "message",
             FieldOwner::Bridged => name == "message" || name.starts_with("log."),
             FieldOwner::Span => false,
         };
-        if elsewhere || self.comes_again(field) {
+        if is_skipped || self.is_repeated(field) {
             return;
         }
         self.written |= bit(field);
         write(self, &key(name));
     }
 
-    /// Whether the callsite has a later field of this name: the last one counts.
-    fn comes_again(&self, field: &Field) -> bool {
+    /// Whether the callsite has a later field of this name. The last one takes precedence.
+    fn is_repeated(&self, field: &Field) -> bool {
         let mut later = self.callsite.iter().skip(field.index() + 1);
         later.any(|other| other.name() == field.name())
     }
 
     fn text(&mut self, key: &str, value: &str) {
-        if self.longest_text < MAX_LINE {
-            self.record.str_within(key, value, self.longest_text);
+        if self.max_text < MAX_LINE {
+            self.record.str_within(key, value, self.max_text);
         } else {
             self.record.str(key, value);
         }
     }
 }
 
-/// Which of an event's fields its record has.
+/// The fields of an event that are in its record.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::telemetry) struct WrittenFields<'a>(&'a FieldSet, u64);
 
 impl WrittenFields<'_> {
-    /// Whether one of them is called `name`.
+    /// Whether one of them has this name.
     pub(in crate::telemetry) fn has(self, name: &str) -> bool {
         let mut fields = self.0.iter();
         fields.any(|field| plain_name(&field) == name && self.1 & bit(&field) != 0)
     }
 }
 
-/// The bit of a field; those beyond the number that a callsite has in practice share the last one.
+/// The bit of a field. Fields from index 63 on share the last bit; callsites have fewer in practice.
 fn bit(field: &Field) -> u64 {
     1 << field.index().min(63)
 }
 
-/// The name without the mark by which Rust allows its own words as names.
+/// The name of a field without the `r#` of a raw identifier.
 pub(crate) fn plain_name(field: &Field) -> &'static str {
     let name = field.name();
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// What a field is called in a record, but for the `_` that the record appends to the name of a
-/// leading field (contract LOG-3): a name that looks like that already gets one more.
+/// The name of a field as it is given to the record.
+///
+/// The record appends `_` to the name of a leading field (contract LOG-3). To stay distinct, a leading
+/// name that already ends in `_` gets one more here.
 fn key(name: &'static str) -> Cow<'static, str> {
     if name.ends_with('_') && is_leading(name.trim_end_matches('_')) {
         Cow::Owned(format!("{name}_"))
@@ -163,25 +163,27 @@ impl Visit for FieldVisitor<'_, '_, '_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.write(field, |fields, key| {
-            let text = FieldText::of(value, fields.longest_text);
+            let text = FieldText::of(value, fields.max_text);
             fields.text(key, &text);
         });
     }
 }
 
-/// The beginning of a value's text: a little more than what is shown, so that the cut is noticed.
+/// A writer that stops the formatting of a value shortly after a limit.
 pub(crate) struct FieldText {
     text: String,
-    longest: usize,
+    limit: usize,
 }
 
 impl FieldText {
-    pub(crate) fn of(value: &dyn fmt::Debug, longest: usize) -> String {
+    /// Formats `value`. A longer text is truncated a little beyond `limit` bytes, so that the caller
+    /// notices that it is too long.
+    pub(crate) fn of(value: &dyn fmt::Debug, limit: usize) -> String {
         let mut text = Self {
             text: String::new(),
-            longest,
+            limit,
         };
-        // Fails when there is enough, or if the value's own Debug does.
+        // An error means that the limit is reached, or that the `Debug` implementation failed.
         let _ = write!(text, "{value:?}");
         text.text
     }
@@ -189,11 +191,11 @@ impl FieldText {
 
 impl fmt::Write for FieldText {
     fn write_str(&mut self, more: &str) -> fmt::Result {
-        if self.text.len() > self.longest {
+        if self.text.len() > self.limit {
             return Err(fmt::Error);
         }
-        let left = self.longest + 1 - self.text.len();
-        self.text.push_str(&more[..more.ceil_char_boundary(left)]);
+        let rest = self.limit + 1 - self.text.len();
+        self.text.push_str(&more[..more.ceil_char_boundary(rest)]);
         Ok(())
     }
 }
@@ -203,10 +205,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_of_a_text_is_made_than_is_shown() {
+    fn formatting_stops_at_the_limit() {
         #[track_caller]
-        fn check(value: &dyn fmt::Debug, longest: usize, expected: &str) {
-            assert_eq!(FieldText::of(value, longest), expected);
+        fn check(value: &dyn fmt::Debug, limit: usize, expected: &str) {
+            assert_eq!(FieldText::of(value, limit), expected);
         }
         check(&format_args!("abc"), 3, "abc");
         check(&format_args!("abcdef"), 3, "abcd");
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_stay_different() {
+    fn distinct_names_stay_distinct() {
         assert_eq!(key("answer"), "answer");
         assert_eq!(key("answer_"), "answer_");
         // The record appends to this one.

@@ -1,10 +1,10 @@
-//! Models of the pipe: producers, the writer and the end in every order that comes up.
+//! Model tests of the pipe: producers, writer and close in many interleavings.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
-/// An output that says when a number of lines is there.
+/// An output that can wait for a number of lines.
 #[derive(Clone, Default)]
 struct Sink(Arc<(Mutex<Vec<u8>>, Condvar)>);
 
@@ -15,7 +15,7 @@ impl Sink {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Waits for ever if they do not come, which the model tells.
+    /// Waits for `lines` lines. If they never come, the model reports a deadlock.
     fn wait_for(&self, lines: usize) {
         let all = |bytes: &Vec<u8>| bytes.iter().filter(|byte| **byte == b'\n').count();
         let bytes = lock(&self.0.0);
@@ -40,7 +40,7 @@ impl io::Write for Sink {
     }
 }
 
-/// Starts a pipe and producers, each of which pushes numbered lines.
+/// Starts producers, each of which pushes numbered lines.
 fn produce(pipe: &Pipe, producers: usize, lines: usize) -> Vec<shuttle::thread::JoinHandle<()>> {
     let produce = |producer: usize| {
         let pipe = pipe.clone();
@@ -62,14 +62,14 @@ fn finish(pipe: &Pipe) {
     assert!(done);
 }
 
-/// Checks the arithmetic, and that each producer's lines are in their order.
+/// Checks the totals, and the order of each producer's lines.
 fn check(pipe: &Pipe, sink: &Sink, producers: usize, lines: usize) {
     let totals = pipe.totals();
     let produced: u64 = totals.produced.iter().sum();
     assert_eq!(totals.written + totals.dropped, produced, "{totals:?}");
     let written = sink.lines();
     assert_eq!(written.len() as u64, totals.written);
-    // What the writer says of drops is a record of its own.
+    // The writer's own records about drops are counted separately.
     let (announcements, mut written): (Vec<_>, Vec<_>) = written
         .into_iter()
         .partition(|line| line.contains("log_records_dropped"));
@@ -81,14 +81,14 @@ fn check(pipe: &Pipe, sink: &Sink, producers: usize, lines: usize) {
         let (producer, number) = line.split_once(' ').unwrap();
         let number: usize = number.parse().unwrap();
         let next = next.entry(producer.to_owned()).or_default();
-        // The end may come in between; what comes after it is dropped, and nothing before it.
+        // Only lines after the close are dropped, so there is no gap.
         assert_eq!(number, *next);
         *next += 1;
     }
 }
 
 #[test]
-fn model_every_record_is_written_when_all_have_been_produced_before_the_end() {
+fn model_records_before_the_close_are_written() {
     crate::sync::check(|| {
         let sink = Sink::default();
         let pipe = Pipe::start(Output::to(sink.clone()), LogFormat::Json, 2).unwrap();
@@ -102,7 +102,7 @@ fn model_every_record_is_written_when_all_have_been_produced_before_the_end() {
 }
 
 #[test]
-fn model_written_and_dropped_are_what_was_produced_when_the_end_comes_in_between() {
+fn model_totals_add_up_with_a_concurrent_close() {
     crate::sync::check(|| {
         let sink = Sink::default();
         let pipe = Pipe::start(Output::to(sink.clone()), LogFormat::Json, 2).unwrap();
@@ -115,9 +115,9 @@ fn model_written_and_dropped_are_what_was_produced_when_the_end_comes_in_between
     });
 }
 
-/// A writer that went to sleep behind a record, and was not woken, would leave it there.
+/// A writer that parks although a record is buffered would not write it.
 #[test]
-fn model_no_record_waits_for_another_one() {
+fn model_single_record_wakes_the_writer() {
     crate::sync::check(|| {
         let sink = Sink::default();
         let pipe = Pipe::start(Output::to(sink.clone()), LogFormat::Json, 2).unwrap();

@@ -1,10 +1,10 @@
-//! The arithmetic of the pipe: written + dropped = produced, whatever the output does.
+//! Tests of the totals: written + dropped = produced, for any behaviour of the output.
 
 use std::sync::mpsc;
 
 use super::*;
 
-/// An output that takes what its valve lets through, fails, and keeps what it took.
+/// An output that can block and fail, and keeps the written bytes.
 #[derive(Clone, Default)]
 struct Valve {
     state: Arc<(Mutex<ValveState>, Condvar)>,
@@ -13,11 +13,11 @@ struct Valve {
 #[derive(Default)]
 struct ValveState {
     shut: bool,
-    /// Somebody stands before the shut valve.
+    /// The writer waits for the valve to open.
     blocked: bool,
-    /// Bytes that are still taken before writing fails.
+    /// The number of bytes that are accepted before writes fail.
     fails_after: Option<usize>,
-    taken: Vec<u8>,
+    written: Vec<u8>,
 }
 
 impl Valve {
@@ -26,7 +26,7 @@ impl Valve {
         self.state.1.notify_all();
     }
 
-    /// Shuts the valve, and waits until the writer stands before it with one record in hand.
+    /// Shuts the valve, and waits until the writer blocks with one record.
     fn shut_behind(&self, pipe: &Pipe) {
         self.change(|state| state.shut = true);
         pipe.push(Priority::Low, Level::Info, b"first\n");
@@ -40,7 +40,7 @@ impl Valve {
     }
 
     fn text(&self) -> String {
-        String::from_utf8(lock(&self.state.0).taken.clone()).unwrap()
+        String::from_utf8(lock(&self.state.0).written.clone()).unwrap()
     }
 }
 
@@ -59,7 +59,7 @@ impl io::Write for Valve {
             }
             None => bytes.len(),
         };
-        state.taken.extend_from_slice(&bytes[..count]);
+        state.written.extend_from_slice(&bytes[..count]);
         Ok(count)
     }
 
@@ -74,7 +74,7 @@ fn pipe(threads: usize) -> (Pipe, Valve) {
     (pipe, valve)
 }
 
-/// Ends the pipe, and returns the totals that its last record was made from.
+/// Closes the pipe, and returns the totals before the last record.
 fn finish(pipe: &Pipe) -> Totals {
     let (send, receive) = mpsc::channel();
     let done = pipe.finish(
@@ -93,7 +93,7 @@ fn produced(totals: &Totals) -> u64 {
 }
 
 #[test]
-fn a_reader_that_keeps_up_gets_every_record_once_and_the_report_last() {
+fn fast_reader_gets_each_record_once_and_the_last_one_last() {
     let (pipe, valve) = pipe(3);
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -132,7 +132,7 @@ fn records_of_one_thread_keep_their_order() {
 }
 
 #[test]
-fn a_stopped_reader_costs_records_but_no_producer_waits_and_drops_are_announced() {
+fn stopped_reader_drops_low_priority_first_and_logs_it() {
     let (pipe, valve) = pipe(1);
     valve.shut_behind(&pipe);
     let line = [b'x'; 1023]
@@ -145,7 +145,7 @@ fn a_stopped_reader_costs_records_but_no_producer_waits_and_drops_are_announced(
     }
     let before = pipe.totals();
     assert!(before.dropped > 0);
-    // Access records are dropped by now; a warning still finds room.
+    // Access records are dropped by now. A warning still fits.
     pipe.push(Priority::Low, Level::Error, b"access\n");
     pipe.push(Priority::High, Level::Warning, b"warning\n");
     assert_eq!(pipe.totals().dropped, before.dropped + 1);
@@ -165,7 +165,7 @@ fn a_stopped_reader_costs_records_but_no_producer_waits_and_drops_are_announced(
 }
 
 #[test]
-fn a_full_disk_costs_records_and_leaves_no_torn_line_behind() {
+fn full_disk_drops_records_and_leaves_no_torn_line() {
     let (pipe, valve) = pipe(1);
     valve.change(|state| state.fails_after = Some(25));
     for index in 0..10 {
@@ -192,12 +192,12 @@ fn a_full_disk_costs_records_and_leaves_no_torn_line_behind() {
     for line in text.lines().filter(|line| *line != "last") {
         serde_json::from_str::<serde_json::Value>(line).unwrap();
     }
-    // The last line is the one that the totals could not know of yet.
+    // The totals do not include the last line.
     assert_eq!(text.lines().count() as u64, totals.written + 1);
 }
 
 #[test]
-fn a_closed_stdout_costs_all_records_and_the_pipe_still_ends() {
+fn closed_stdout_drops_all_records_and_the_pipe_ends() {
     let (pipe, valve) = pipe(2);
     valve.change(|state| state.fails_after = Some(0));
     for _ in 0..100 {
@@ -212,12 +212,12 @@ fn a_closed_stdout_costs_all_records_and_the_pipe_still_ends() {
     assert_eq!(
         (end.written, end.dropped),
         (0, 101),
-        "the report is lost too, and counted"
+        "the last record is dropped too, and counted"
     );
 }
 
 #[test]
-fn what_comes_after_the_end_is_counted_as_dropped() {
+fn records_after_the_close_are_counted_as_dropped() {
     let (pipe, valve) = pipe(2);
     finish(&pipe);
     pipe.push(Priority::High, Level::Error, b"late\n");
@@ -230,7 +230,7 @@ fn what_comes_after_the_end_is_counted_as_dropped() {
 }
 
 #[test]
-fn a_stopped_reader_does_not_hold_the_end_up() {
+fn stopped_reader_does_not_block_the_close() {
     let (pipe, valve) = pipe(1);
     valve.shut_behind(&pipe);
     let done = pipe.finish(

@@ -1,31 +1,31 @@
-//! The one thread that writes to stdout.
+//! The writer thread, the only one that writes to stdout.
 
 use std::{io, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Level, PipeState, level_slot, lock};
+use super::{Level, PipeState, level_slot};
 use crate::{
     config::LogFormat,
-    sync::{Arc, atomic::Ordering, thread},
+    sync::{Arc, atomic::Ordering, lock, thread},
     telemetry::record::Record,
 };
 
-/// The rest between two rounds: what a record waits at most before it is written.
-const REST: Duration = Duration::from_millis(1);
+/// The pause between two writes, and so the maximum delay of a record under load.
+const WRITE_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The least time between two announcements of dropped records.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
+/// The minimum time between two `log_records_dropped` records.
+const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Gathers what producers have buffered, and writes it.
+/// Collects and writes the buffered records.
 pub(super) struct Writer {
     shared: Arc<PipeState>,
     output: Box<dyn io::Write + Send>,
     format: LogFormat,
     batch: Vec<u8>,
-    /// A buffer to leave in the place of a full one.
+    /// An empty buffer that replaces a collected one.
     spare: Vec<u8>,
-    /// The rest of a line whose beginning is already out.
+    /// The rest of a line that has been written in part.
     torn: Vec<u8>,
     announced: u64,
     announced_at: Option<Instant>,
@@ -56,7 +56,7 @@ impl Writer {
             if !self.batch.is_empty() {
                 self.write_batch();
                 self.announce(closing);
-                thread::park_timeout(REST);
+                thread::park_timeout(WRITE_INTERVAL);
             } else if closing {
                 break;
             } else {
@@ -67,22 +67,22 @@ impl Writer {
         let last = lock(&self.shared.writer).last.take();
         if let Some(last) = last {
             let (level, line) = last(self.shared.totals());
-            // All shards are closed: the count of the last record goes into the first of them.
+            // All shards are closed. The last record is counted in the first one.
             if let Some(shard) = self.shared.shards.first() {
                 lock(&shard.0).produced[level_slot(level)] += 1;
             }
             self.batch.extend_from_slice(&line);
             self.write_batch();
         }
-        self.lose(u64::from(!self.torn.is_empty()));
+        self.count_dropped(u64::from(!self.torn.is_empty()));
         let mut state = lock(&self.shared.writer);
         state.ended = true;
-        state.ends = None;
+        state.ended_sender = None;
         drop(state);
         self.shared.ended.notify_all();
     }
 
-    /// Takes what the buffers hold; for the last time, if the pipe is closing.
+    /// Moves the content of all buffers into the batch. If `closing`, closes the buffers.
     fn gather(&mut self, closing: bool) {
         for shard in &self.shared.shards {
             let mut buffer = lock(&shard.0);
@@ -91,7 +91,7 @@ impl Writer {
                 continue;
             }
             if self.batch.is_empty() {
-                // The common case, a single busy buffer, is taken without a copy.
+                // The common case, a single non-empty buffer, needs no copy.
                 std::mem::swap(&mut self.batch, &mut self.spare);
                 std::mem::swap(&mut self.batch, &mut buffer.bytes);
             } else {
@@ -101,7 +101,7 @@ impl Writer {
         }
     }
 
-    /// Rests until a producer has pushed something.
+    /// Parks until a producer has pushed a record or the pipe is closed.
     fn sleep(&self) {
         self.shared.asleep.store(true, Ordering::Relaxed);
         let empty = self
@@ -115,7 +115,7 @@ impl Writer {
         self.shared.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Writes the batch, or counts as dropped what of it cannot be written.
+    /// Writes the batch. Records that cannot be written are counted as dropped.
     fn write_batch(&mut self) {
         let torn = std::mem::take(&mut self.torn);
         if !torn.is_empty() {
@@ -123,7 +123,7 @@ impl Writer {
             self.count_written(&torn[..written]);
             if written < torn.len() {
                 self.torn = torn[written..].to_vec();
-                self.lose(lines(&self.batch));
+                self.count_dropped(lines(&self.batch));
                 self.reuse_batch();
                 return;
             }
@@ -140,7 +140,7 @@ impl Writer {
             }
             _ => rest,
         };
-        self.lose(lines(rest));
+        self.count_dropped(lines(rest));
         self.batch = batch;
         self.reuse_batch();
     }
@@ -150,7 +150,7 @@ impl Writer {
         std::mem::swap(&mut self.batch, &mut self.spare);
     }
 
-    /// Writes as much as the output takes, and says how much that was.
+    /// Writes until the end of `bytes` or an error, and returns the number of written bytes.
     fn write(&mut self, bytes: &[u8]) -> usize {
         let mut written = 0;
         while written < bytes.len() {
@@ -158,10 +158,9 @@ impl Writer {
                 Ok(0) => break,
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Whoever shares the descriptor has made it non-blocking: wait as a blocking one
-                // would.
+                // Another process that shares the descriptor has made it non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::park_timeout(REST);
+                    thread::park_timeout(WRITE_INTERVAL);
                 }
                 Err(_) => break,
             }
@@ -175,16 +174,18 @@ impl Writer {
             .fetch_add(lines(bytes), Ordering::Release);
     }
 
-    fn lose(&self, records: u64) {
-        self.shared.lost.fetch_add(records, Ordering::Release);
+    fn count_dropped(&self, records: u64) {
+        self.shared
+            .dropped_by_writer
+            .fetch_add(records, Ordering::Release);
     }
 
-    /// Says in the log how many records were dropped since the last time, now that there is room.
+    /// Logs the number of records dropped since the last such record.
     fn announce(&mut self, closing: bool) {
         let dropped = self.shared.totals().dropped;
         let recently = self
             .announced_at
-            .is_some_and(|at| at.elapsed() < ANNOUNCE_EVERY);
+            .is_some_and(|at| at.elapsed() < ANNOUNCE_INTERVAL);
         if dropped == self.announced || (recently && !closing) || !self.torn.is_empty() {
             return;
         }
@@ -201,7 +202,7 @@ impl Writer {
         record.end();
         let written = self.write(&line);
         if written == 0 {
-            // Stdout fails still; an announcement that was never made is no record.
+            // Stdout still fails. An announcement that was not written is not counted.
             return;
         }
         self.shared.announcements.fetch_add(1, Ordering::Release);
@@ -212,7 +213,7 @@ impl Writer {
     }
 }
 
-/// How many records end in `bytes`.
+/// Counts the lines that end in `bytes`.
 fn lines(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }

@@ -1,10 +1,10 @@
-//! The names of fields: any text, or a literal that is ready for both formats.
+//! The names of fields: any text, or a literal that is prepared for both formats.
 
 use super::{is_leading, json_text};
 
 /// The name of a field.
 pub(crate) trait Name {
-    /// The most bytes that it takes.
+    /// The maximum number of bytes that the name takes.
     fn size(&self) -> usize;
 
     fn write_json(&self, out: &mut Vec<u8>);
@@ -12,10 +12,10 @@ pub(crate) trait Name {
     fn write_pretty(&self, out: &mut Vec<u8>);
 }
 
-/// Any text, such as the name of a field of a user's event.
+/// Any text, such as the name of a field of an event.
 impl<T: AsRef<str> + ?Sized> Name for &T {
     fn size(&self) -> usize {
-        // Six bytes for a character at the most.
+        // An escaped character takes at most six bytes.
         self.as_ref().len().saturating_mul(6)
     }
 
@@ -36,7 +36,8 @@ impl<T: AsRef<str> + ?Sized> Name for &T {
     }
 }
 
-/// The name of a field that stands in every access record: ready for both formats. Made by [`key!`].
+/// A field name that is prepared for both formats, for fields of every access record. Created by
+/// [`key!`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     pub(crate) json: &'static str,
@@ -59,7 +60,7 @@ impl Name for Key {
     }
 }
 
-/// Makes a [`Key`] of a literal that needs no escaping and is no leading field.
+/// Creates a [`Key`] from a literal that needs no escaping and is not a leading field.
 macro_rules! key {
     ($name:literal) => {
         $crate::telemetry::Key {

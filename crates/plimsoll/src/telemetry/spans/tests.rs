@@ -1,4 +1,4 @@
-//! What an event's record has of its spans.
+//! Tests of the span fields in the records of events.
 
 mod properties;
 
@@ -15,7 +15,7 @@ use crate::{
     telemetry::{Log, Output},
 };
 
-/// The lines of what `work` logs, without the last record.
+/// The lines that `work` logs, without the last record.
 fn lines_in(format: LogFormat, levels: LogLevels, work: impl FnOnce()) -> Vec<String> {
     let captured = LogBuffer::default();
     let log = Log::start(Output::to(captured.clone()), format, levels, 1).unwrap();
@@ -33,7 +33,7 @@ fn lines(work: impl FnOnce()) -> Vec<String> {
     lines_in(LogFormat::Json, LogLevels::all(Level::Info), work)
 }
 
-/// The fields of one line behind the leading ones, in their order.
+/// The fields of one line after the leading ones, in their order.
 #[track_caller]
 fn own(line: &str) -> String {
     let (_, rest) = line.split_once("\"request_id\":\"-\"").unwrap();
@@ -52,7 +52,7 @@ fn fields(work: impl FnOnce()) -> String {
 }
 
 #[test]
-fn an_event_has_its_own_fields_and_those_of_its_spans_from_the_root() {
+fn event_has_its_fields_then_its_spans_from_the_root() {
     let fields = fields(|| {
         let _root = info_span!("root", tenant = "acme", attempt = 1).entered();
         let _bare = info_span!("bare").entered();
@@ -65,7 +65,7 @@ fn an_event_has_its_own_fields_and_those_of_its_spans_from_the_root() {
 }
 
 #[test]
-fn of_fields_that_share_a_name_the_nearest_counts() {
+fn field_of_the_innermost_span_takes_precedence() {
     let fields = fields(|| {
         let _root =
             info_span!("root", a = "root", b = "root", c = "root", r#type = "root").entered();
@@ -79,7 +79,7 @@ fn of_fields_that_share_a_name_the_nearest_counts() {
 }
 
 #[test]
-fn a_field_that_an_event_leaves_empty_hides_nothing() {
+fn empty_event_field_hides_no_span_field() {
     let fields = fields(|| {
         let _span = info_span!("span", user = "ann", none = Empty).entered();
         info!(user = None::<&str>, "hello");
@@ -88,7 +88,7 @@ fn a_field_that_an_event_leaves_empty_hides_nothing() {
 }
 
 #[test]
-fn names_of_leading_fields_get_an_underscore_and_meet_nothing() {
+fn names_of_leading_fields_get_a_unique_suffix() {
     let fields = fields(|| {
         let _span =
             info_span!("span", name = 1, name_ = 2, message = "m", request_id = "x").entered();
@@ -100,7 +100,7 @@ fn names_of_leading_fields_get_an_underscore_and_meet_nothing() {
 }
 
 #[test]
-fn a_name_that_a_callsite_has_twice_is_in_the_record_once() {
+fn repeated_name_of_a_callsite_is_written_once() {
     let fields = fields(|| {
         let _span = info_span!("span", b = 1, b = 2).entered();
         info!(a = 1, a = 2, "hello");
@@ -109,7 +109,7 @@ fn a_name_that_a_callsite_has_twice_is_in_the_record_once() {
 }
 
 #[test]
-fn what_a_span_records_later_is_in_the_records_from_then_on() {
+fn later_span_fields_are_in_later_records() {
     let lines = lines(|| {
         let root = info_span!("root", user = Empty, step = 1, end = true);
         let _root = root.enter();
@@ -127,7 +127,7 @@ fn what_a_span_records_later_is_in_the_records_from_then_on() {
 }
 
 #[test]
-fn an_event_belongs_to_the_span_that_it_names_and_else_to_the_one_it_is_in() {
+fn explicit_parent_overrides_the_current_span() {
     let lines = lines(|| {
         let elsewhere = info_span!("elsewhere", a = 1);
         let _here = info_span!("here", a = 2).entered();
@@ -140,7 +140,7 @@ fn an_event_belongs_to_the_span_that_it_names_and_else_to_the_one_it_is_in() {
 }
 
 #[test]
-fn records_of_the_log_crate_have_the_fields_of_spans_too() {
+fn log_crate_records_have_span_fields() {
     use tracing_log::log;
     let fields = fields(|| {
         let _span = info_span!("span", tenant = "acme").entered();
@@ -155,7 +155,7 @@ fn records_of_the_log_crate_have_the_fields_of_spans_too() {
 }
 
 #[test]
-fn spans_below_their_level_are_not_made() {
+fn spans_below_their_level_are_disabled() {
     let lines = lines(|| {
         let span = tracing::debug_span!("span", a = 1);
         assert!(span.is_disabled());
@@ -166,7 +166,7 @@ fn spans_below_their_level_are_not_made() {
 }
 
 #[test]
-fn without_the_filter_others_have_spans_that_records_know_nothing_of() {
+fn spans_below_the_level_add_no_fields_without_filter() {
     struct Everything;
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Everything {
         fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -193,7 +193,7 @@ fn without_the_filter_others_have_spans_that_records_know_nothing_of() {
 }
 
 #[test]
-fn two_logs_of_one_program_keep_their_formats_apart() {
+fn two_logs_with_different_formats_coexist() {
     let (json, pretty) = (LogBuffer::default(), LogBuffer::default());
     let start = |output: &LogBuffer, format| {
         let levels = LogLevels::all(Level::Info);
@@ -230,7 +230,7 @@ fn two_logs_of_one_program_keep_their_formats_apart() {
 }
 
 #[test]
-fn what_a_span_keeps_is_bounded() {
+fn stored_span_fields_are_bounded() {
     let long = "\u{1}".repeat(1 << 20);
     let lines = lines(|| {
         let span = info_span!("span", a = long, b = ?long, c = long, d = long, e = long, f = 1);
@@ -248,7 +248,7 @@ fn what_a_span_keeps_is_bounded() {
 }
 
 #[test]
-fn an_event_deep_inside_looks_through_the_nearest_spans_only() {
+fn event_has_fields_of_the_innermost_spans_only() {
     fn descend(depth: usize) {
         let _span = info_span!("level", depth, level = Empty).entered();
         match depth {
@@ -267,7 +267,7 @@ fn an_event_deep_inside_looks_through_the_nearest_spans_only() {
 }
 
 #[test]
-fn members_are_replaced_where_they_stand() {
+fn members_are_replaced_in_place() {
     let mut kept = SpanFieldBuf::default();
     let all = |kept: &SpanFieldBuf| {
         let text = |(name, member): (&'static str, &[u8])| {
@@ -294,7 +294,7 @@ fn members_are_replaced_where_they_stand() {
         all(&kept),
         expected(&[("a", ""), ("b", "4444"), ("c", "333")])
     );
-    // What does not fit takes its old value with it: a stale one would be a lie.
+    // A field that does not fit is removed, so that no outdated value is logged.
     kept.set("c", &[b'x'; MAX_BYTES]);
     assert_eq!(all(&kept), expected(&[("a", ""), ("b", "4444"), ("c", "")]));
     assert!(kept.has("b") && !kept.has("c"));

@@ -1,4 +1,4 @@
-//! Whatever spans and their event say, the record has what a naive reading of them expects.
+//! Property test: the record of any event in any spans has the fields of a reference model.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use tracing::{Span, field::Empty, info, info_span};
 use super::lines;
 use crate::telemetry::record::MAX_LINE;
 
-/// What one span or event says: each field or nothing.
+/// The optional fields of one span or event.
 #[derive(Debug, Clone)]
-struct Says {
+struct Fields {
     a: Option<i64>,
     b: Option<String>,
     name: Option<bool>,
@@ -20,7 +20,7 @@ struct Says {
     later: Option<String>,
 }
 
-fn says() -> impl Strategy<Value = Says> {
+fn any_fields() -> impl Strategy<Value = Fields> {
     let text = || proptest::option::of("\\PC{0,8}|[\\x00-\\x20\"\\\\]{0,8}|x{3000}");
     let all = (
         any::<Option<i64>>(),
@@ -30,7 +30,7 @@ fn says() -> impl Strategy<Value = Says> {
         text(),
         text(),
     );
-    all.prop_map(|(a, b, name, name_, message, later)| Says {
+    all.prop_map(|(a, b, name, name_, message, later)| Fields {
         a,
         b,
         name,
@@ -40,57 +40,57 @@ fn says() -> impl Strategy<Value = Says> {
     })
 }
 
-/// The members that should be in a record, naively.
-fn add_expected(expected: &mut BTreeMap<&'static str, Value>, says: &Says, is_event: bool) {
+/// Adds the members that the record should have.
+fn add_expected(expected: &mut BTreeMap<&'static str, Value>, fields: &Fields, is_event: bool) {
     let mut set = |key, value: Option<Value>| {
         if let Some(value) = value {
             expected.insert(key, value);
         }
     };
     let text = |text: &Option<String>| text.as_ref().map(|text| json!(text));
-    set("a", says.a.map(|value| json!(value)));
-    set("b", text(&says.b));
-    set("name_", says.name.map(|value| json!(value)));
-    set("name__", says.name_.map(|value| json!(value)));
-    set("later", text(&says.later));
+    set("a", fields.a.map(|value| json!(value)));
+    set("b", text(&fields.b));
+    set("name_", fields.name.map(|value| json!(value)));
+    set("name__", fields.name_.map(|value| json!(value)));
+    set("later", text(&fields.later));
     if !is_event {
-        set("message_", text(&says.message));
+        set("message_", text(&fields.message));
     }
 }
 
-/// Whether a text is another one, or its beginning with the mark of a cut.
-fn is_or_begins(logged: &Value, said: &Value) -> bool {
-    match (logged.as_str(), said.as_str()) {
-        (Some(logged), Some(said)) => {
-            logged == said
+/// Whether the logged text is the recorded one, or a truncated prefix of it.
+fn is_or_begins(logged: &Value, recorded: &Value) -> bool {
+    match (logged.as_str(), recorded.as_str()) {
+        (Some(logged), Some(recorded)) => {
+            logged == recorded
                 || logged
                     .strip_suffix('…')
-                    .is_some_and(|kept| said.starts_with(kept))
+                    .is_some_and(|prefix| recorded.starts_with(prefix))
         }
-        _ => logged == said,
+        _ => logged == recorded,
     }
 }
 
 proptest! {
     #[test]
-    fn a_record_has_each_field_once_and_of_the_nearest(
-        spans in proptest::collection::vec(says(), 0..6),
-        event in says(),
+    fn record_has_each_field_once_from_the_innermost(
+        spans in proptest::collection::vec(any_fields(), 0..6),
+        event in any_fields(),
     ) {
         let captured = lines(|| {
-            let mut open: Vec<(Span, &Says)> = Vec::new();
-            for says in &spans {
+            let mut open: Vec<(Span, &Fields)> = Vec::new();
+            for fields in &spans {
                 let parent = open.last().and_then(|(span, _)| span.id());
                 let span = info_span!(
                     parent: parent, "span",
-                    a = says.a, b = says.b, name = says.name, name_ = says.name_,
-                    message = says.message, later = Empty
+                    a = fields.a, b = fields.b, name = fields.name, name_ = fields.name_,
+                    message = fields.message, later = Empty
                 );
-                open.push((span, says));
+                open.push((span, fields));
             }
-            // From the nearest outwards: a parent may record after its children have begun.
-            for (span, says) in open.iter().rev() {
-                if let Some(later) = &says.later {
+            // From the innermost outwards: a parent may record after its children were created.
+            for (span, fields) in open.iter().rev() {
+                if let Some(later) = &fields.later {
                     span.record("later", later);
                 }
             }
@@ -99,8 +99,8 @@ proptest! {
                 later = event.later, "hello");
         });
         let mut expected = BTreeMap::new();
-        for says in &spans {
-            add_expected(&mut expected, says, false);
+        for fields in &spans {
+            add_expected(&mut expected, fields, false);
         }
         add_expected(&mut expected, &event, true);
         let line = &captured[0];
