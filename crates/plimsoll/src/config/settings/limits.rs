@@ -42,8 +42,8 @@ pub(super) fn read(
     let connections = from
         .setting(
             "MAX_CONNECTIONS",
-            "Connections at a time. Above it the oldest without a request, else the longest idle \
-             one, makes room for a new one.",
+            "Open connections. At the limit, a new connection evicts the oldest one without a \
+             request, else the longest idle one.",
         )
         .default_from(
             "from the limit of open files, at most 10000",
@@ -54,14 +54,15 @@ pub(super) fn read(
     let in_flight = from
         .setting(
             "MAX_IN_FLIGHT",
-            "Requests at a time; further ones are answered with 503 at once. 0 is off.",
+            "Concurrent requests; further ones are answered with 503 immediately. 0 is off.",
         )
         .default(DEFAULT_IN_FLIGHT)
         .read::<usize>();
     let body_bytes = from
         .setting(
             "MAX_BODY_BYTES",
-            "Longest request body that an extractor reads where the code sets no limit; a longer one is answered with 413.",
+            "Longest request body that an extractor reads, unless the code sets a limit; a longer \
+             one is answered with 413.",
         )
         .default(DEFAULT_BODY_BYTES)
         .read::<ByteSize>();

@@ -36,8 +36,8 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Listen, Invalid> {
     let admin_addr = from
         .setting(
             "ADMIN_ADDR",
-            "Address of the admin listener: probes and metrics on a thread of their own, not \
-             for the public. Without it there is none.",
+            "Address of the admin listener, which serves probes and metrics on its own thread and \
+             must not be public. No admin listener if unset.",
         )
         .read_optional::<ListenAddr>();
     let default_endpoints = match admin_addr {

@@ -23,8 +23,8 @@ pub(super) fn read(
     let level = from
         .setting(
             "LOG_LEVEL",
-            "Lowest level that is logged. `INFO,sqlx=WARNING` sets another one for a target \
-             and everything below it.",
+            "Lowest level that is logged. `INFO,sqlx=WARNING` sets another level for a \
+             target and its children.",
         )
         .default("INFO")
         .example("INFO,sqlx=WARNING")
@@ -38,7 +38,7 @@ pub(super) fn read(
     let format = from
         .setting(
             "LOG_FORMAT",
-            "JSON for log shippers, or coloured lines for a person.",
+            "JSON for log shippers, or coloured lines for a terminal.",
         )
         .default_from(
             "json; pretty if DEBUG=true and stdout is a terminal",
@@ -48,7 +48,7 @@ pub(super) fn read(
     let redact_query = from
         .setting(
             "REDACT_QUERY",
-            "Query parameters whose values are not logged, beside the built-in ones such as \
+            "Query parameters whose values are not logged, in addition to built-in ones such as \
              `token`, `password` and `signature`.",
         )
         .example("code,session_key")

@@ -51,7 +51,7 @@ pub(super) fn build_info(from: &mut Reader<'_>, build: &BuildInfo) -> Result<Bui
 pub(super) fn debug(from: &mut Reader<'_>) -> Result<bool, Invalid> {
     from.setting(
         "DEBUG",
-        "Details in answers to failed requests, and a fixed `SECRET_KEY` if none is set. \
+        "Details in the responses of failed requests, and a fixed `SECRET_KEY` if none is set. \
          Not for production.",
     )
     .default("false")

@@ -19,27 +19,27 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Proxies, Invalid> {
     let trusted = from
         .setting(
             "TRUSTED_PROXIES",
-            "Peers whose forwarded headers are believed; `unix` stands for those on a unix \
-             socket. Nobody if unset.",
+            "Peers whose forwarded headers are trusted; `unix` stands for peers on a unix socket. \
+             None if unset.",
         )
         .read_optional::<TrustedProxies>();
     let forwarded_header = from
         .setting(
             "FORWARDED_HEADER",
-            "The one header that trusted peers are asked in.",
+            "The one header in which trusted peers name the client.",
         )
         .default(ForwardedHeader::XForwardedFor.as_str())
         .read::<ForwardedHeader>();
     let proxy_protocol = from
         .setting(
             "PROXY_PROTOCOL",
-            "Whether trusted peers send a PROXY header, version 1 or 2, before anything else.",
+            "Whether trusted peers must begin with a PROXY header, version 1 or 2.",
         )
         .default("off")
         .read::<bool>();
     let (trusted, proxy_protocol) = (trusted?.unwrap_or_default(), proxy_protocol?);
     if proxy_protocol && trusted.is_empty() {
-        let reason = "on without TRUSTED_PROXIES, so nobody may send the header";
+        let reason = "on without TRUSTED_PROXIES, so no peer may send the header";
         return Err(from.reject("PROXY_PROTOCOL", ParseError::because(reason)));
     }
     Ok(Proxies {

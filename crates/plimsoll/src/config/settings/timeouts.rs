@@ -55,14 +55,14 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Timeouts, Invalid> {
     let write = from
         .setting(
             "WRITE_TIMEOUT",
-            "Time in which a client takes nothing of its answer; then its connection is closed.",
+            "Time in which a client reads nothing of its response before its connection is closed.",
         )
         .default(DEFAULT_WRITE)
         .read::<Duration>();
     let request = from
         .setting(
             "REQUEST_TIMEOUT",
-            "Time for a handler until the head of its answer; then the answer is 503.",
+            "Time for a handler until the head of its response; after it the response is 503.",
         )
         .alias("GUNICORN_TIMEOUT")
         .default(DEFAULT_REQUEST)
@@ -70,7 +70,7 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Timeouts, Invalid> {
     let shutdown = from
         .setting(
             "SHUTDOWN_TIMEOUT",
-            "Time for requests in flight to finish once the listener is closed.",
+            "Time for requests in flight to finish after the listener is closed.",
         )
         .alias("GUNICORN_GRACEFUL_TIMEOUT")
         .alias_zero("1ms")
@@ -84,8 +84,8 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Timeouts, Invalid> {
     let drain_delay = from
         .setting(
             "DRAIN_DELAY",
-            "Time in which the service still accepts at its end though `/ready` is 503, for \
-             load balancers to notice.",
+            "Time at the shutdown in which the service still accepts connections while `/ready` \
+             is 503, so that load balancers observe it.",
         )
         .default_from("0s; 5s in Kubernetes", default_drain_delay)
         .example("5s")

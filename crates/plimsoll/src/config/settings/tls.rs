@@ -31,7 +31,7 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Tls, Invalid> {
         .setting(
             "TLS_CERT_FILE",
             "Certificate chain of the main listener, in PEM; reloaded when it changes and on \
-             SIGHUP. Without it there is no TLS.",
+             SIGHUP. No TLS if unset.",
         )
         .example("/run/tls/tls.crt")
         .read_optional::<PathBuf>();
@@ -42,15 +42,15 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Tls, Invalid> {
     let client_ca = from
         .setting(
             "TLS_CLIENT_CA_FILE",
-            "Authorities whose certificates clients must show, in PEM. Nobody must if unset.",
+            "Authorities that verify client certificates, in PEM. Clients need no certificate if unset.",
         )
         .example("/run/tls/ca.crt")
         .read_optional::<PathBuf>();
     let http2_cleartext = from
         .setting(
             "HTTP2_CLEARTEXT",
-            "HTTP/2 without TLS too, with clients that begin with it. Over TLS there always is \
-             HTTP/2.",
+            "HTTP/2 without TLS, for clients with prior knowledge. Over TLS, HTTP/2 is always \
+             available.",
         )
         .default("false")
         .read::<bool>();

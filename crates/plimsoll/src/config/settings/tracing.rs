@@ -126,14 +126,14 @@ fn collector(from: &mut Reader<'_>) -> Result<Collector, Invalid> {
     let endpoint = from
         .setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "Collector that spans are sent to, over HTTP; `/v1/traces` is added. Without it there \
-             are no traces.",
+            "Collector that spans are sent to, over HTTP; `/v1/traces` is appended. No traces if \
+             unset.",
         )
         .read_optional::<CollectorUrl>();
     let traces_endpoint = from
         .setting(
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "The same, to the letter, and before it.",
+            "URL for traces, used unchanged. It wins over `OTEL_EXPORTER_OTLP_ENDPOINT`.",
         )
         .example("http://localhost:4318/v1/traces")
         .read_optional::<CollectorUrl>();
@@ -146,14 +146,14 @@ fn collector(from: &mut Reader<'_>) -> Result<Collector, Invalid> {
     let traces_headers = from
         .setting(
             "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-            "The same, and in their place.",
+            "Headers for traces. They replace `OTEL_EXPORTER_OTLP_HEADERS`.",
         )
         .read_optional::<Headers>();
     let authorities = from
         .setting(
             "SSL_CERT_FILE",
-            "Authorities that a collector is verified with over `https`, in PEM; those of the \
-             system if unset.",
+            "Authorities that verify a collector over `https`, in PEM; those of the system if \
+             unset.",
         )
         .example("/etc/ssl/certs/ca-certificates.crt")
         .read_optional::<PathBuf>();
@@ -196,7 +196,7 @@ fn resource(from: &mut Reader<'_>) -> Result<Resource, Invalid> {
     let attributes = from
         .setting(
             "OTEL_RESOURCE_ATTRIBUTES",
-            "What traces say of this process.",
+            "Attributes of this process in its traces.",
         )
         .read_optional::<Pairs>();
     Ok(Resource {
@@ -215,7 +215,7 @@ fn sampling(from: &mut Reader<'_>) -> Result<Sampling, Invalid> {
     let sampler = from
         .setting(
             "OTEL_TRACES_SAMPLER",
-            "Requests that are recorded. With `parentbased_`, a trusted caller decides on its own.",
+            "Requests that are recorded. With `parentbased_`, the decision of a trusted caller wins.",
         )
         .default("parentbased_always_on")
         .example("parentbased_traceidratio")
@@ -266,7 +266,7 @@ fn batching(from: &mut Reader<'_>) -> Result<Batching, Invalid> {
     let batch = from
         .setting(
             "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-            "Spans that are sent at a time, at most; not more than wait.",
+            "The most spans in one batch, at most `OTEL_BSP_MAX_QUEUE_SIZE`.",
         )
         .default(DEFAULT_BATCH)
         .read_with("a whole number from 1 to 1000000", within(1..=MAX_QUEUE));

@@ -78,9 +78,9 @@ impl FromSetting for Headers {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs(text)? {
             let name = HeaderName::try_from(name)
-                .map_err(|_| ParseError::because("a name in it is none of a header"))?;
+                .map_err(|_| ParseError::because("a name in it is no valid header name"))?;
             let mut value = HeaderValue::try_from(value)
-                .map_err(|_| ParseError::because("a value in it is none of a header"))?;
+                .map_err(|_| ParseError::because("a value in it is no valid header value"))?;
             value.set_sensitive(true);
             headers.append(name, value);
         }
