@@ -224,6 +224,7 @@ impl ConnectionState {
 
     /// Returns when the current wait times out, and what the connection waits for. `None` if the wait
     /// has no timeout here, as while a handler runs.
+    #[inline]
     pub(crate) fn deadline(&self, timeouts: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
         let write_stalled_since = self.write_stalled_since();
         let partial = self.http2.partial_head_since();
@@ -238,6 +239,7 @@ impl ConnectionState {
         activity.deadline(timeouts)
     }
 
+    #[inline]
     fn reading(&self) -> Option<Reading> {
         if self.is_busy() {
             return None;

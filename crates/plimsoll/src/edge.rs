@@ -259,6 +259,7 @@ impl EdgeState {
     }
 
     /// The context in which the handler runs.
+    #[inline]
     fn context(
         self: &Arc<Self>,
         guard: &RequestGuard,

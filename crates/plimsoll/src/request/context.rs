@@ -104,7 +104,7 @@ pub(crate) fn enter_noted<T>(
     POLLED.with(|polled| {
         let polled = polled.get();
         if let (Some(polled), Some(request)) = (polled, &*context) {
-            polled.note(request.request_id.as_str().as_bytes(), request.route);
+            polled.note(request.request_id.as_bytes(), request.route);
         }
         let result = enter(context, work);
         if let Some(polled) = polled {

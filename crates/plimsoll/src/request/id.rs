@@ -53,6 +53,11 @@ impl RequestId {
         std::str::from_utf8(self.0.as_bytes()).unwrap_or("-")
     }
 
+    /// The id as bytes, without the check that `as_str` makes.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// The id as the value of `X-Request-ID`.
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
