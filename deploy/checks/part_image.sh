@@ -55,10 +55,12 @@ status_line() {
   sed -n "s/^$2:[[:space:]]*//p" "/proc/$(main_process "$1")/status"
 }
 
+# IMG-1
 the_dockerfile_builds_the_image() {
   build_image --tag "$TESTED" "${BUILD_ARGUMENTS[@]}"
 }
 
+# IMG-3
 the_image_has_12_mb_at_most() {
   local size
   size=$(docker image inspect --format '{{.Size}}' "$TESTED")
@@ -66,6 +68,7 @@ the_image_has_12_mb_at_most() {
   ((size <= 12000000))
 }
 
+# IMG-1
 the_image_has_its_labels() {
   label() {
     docker image inspect --format "{{index .Config.Labels \"org.opencontainers.image.$1\"}}" "$TESTED"
@@ -78,6 +81,7 @@ the_image_has_its_labels() {
   [[ -n $(label description) ]]
 }
 
+# IMG-2
 the_image_runs_as_user_10001() {
   equal 'user of the image' 10001:10001 "$(docker image inspect --format '{{.Config.User}}' "$TESTED")"
   service user
@@ -86,6 +90,7 @@ the_image_runs_as_user_10001() {
   docker rm --force user
 }
 
+# IMG-2
 the_image_has_no_shell_and_two_files() {
   local shell status
   docker create --name files "$TESTED"
@@ -102,6 +107,7 @@ the_image_has_no_shell_and_two_files() {
   done
 }
 
+# IMG-3
 the_image_brings_the_certificates_of_authorities() {
   local count
   docker create --name certificates "$TESTED"
@@ -136,6 +142,7 @@ the_binary_is_static_and_hardened() {
   grep 'GNU_STACK' <<<"$headers" | grep -qv 'RWE'
 }
 
+# IMG-1
 build_arguments_arrive_in_the_service() {
   service arguments
   equal /info "{\"service\":\"$SERVICE\",\"version\":\"$VERSION\",\"buildTime\":\"$BUILD_TIME\"}" \
@@ -152,6 +159,7 @@ is_health() {
   [[ $(inspect "$1" '{{.State.Health.Status}}') == "$2" ]]
 }
 
+# CLI-2, IMG-2
 the_image_becomes_healthy_by_its_own_check() {
   equal 'the check' '["CMD","/service","healthcheck"]' \
     "$(docker image inspect --format '{{json .Config.Healthcheck.Test}}' "$TESTED")"
@@ -163,6 +171,7 @@ the_image_becomes_healthy_by_its_own_check() {
   docker rm --force healthy elsewhere
 }
 
+# CLI-2, IMG-2
 a_service_that_hangs_becomes_unhealthy() {
   service hanging --health-interval 1s --health-timeout 1s --health-retries 2
   eventually 20 is_health hanging healthy
@@ -175,6 +184,7 @@ a_service_that_hangs_becomes_unhealthy() {
 
 readonly LOCKED=(--read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 64 --memory 64m)
 
+# IMG-3
 it_runs_read_only_without_capabilities() {
   service locked "${LOCKED[@]}"
   local set
@@ -189,6 +199,7 @@ it_runs_read_only_without_capabilities() {
   docker rm locked
 }
 
+# IMG-3
 it_writes_nothing_where_it_could() {
   local path
   service writable
@@ -304,6 +315,7 @@ the_bill_of_materials_lists_what_is_in_the_binary() {
   python3 deploy/checks/materials.py "$STATE/service" --bill "$STATE/sbom/service.cdx.json"
 }
 
+# IMG-1
 the_tests_run_inside_the_build_if_asked() {
   build_image --tag "$TESTED-tested" --build-arg RUN_TESTS=true "${BUILD_ARGUMENTS[@]}" 2>&1 | tee "$STATE/tested.log"
   # The test step: the tests passed, or had passed before with the same files.
@@ -320,7 +332,7 @@ the_tests_run_inside_the_build_if_asked() {
   fi
 }
 
-# All code of the service is compiled again, by the same compiler.
+# IMG-1: all code of the service is compiled again, by the same compiler.
 two_builds_make_the_same_layers() {
   build_image --target toolchain --tag deploy-test/toolchain
   build_image --no-cache --build-arg TOOLCHAIN=deploy-test/toolchain --tag "$TESTED-again" \

@@ -300,6 +300,7 @@ mod tests {
         assert_eq!(after - before, 2, "each is logged");
     }
 
+    /// WRK-2
     #[tokio::test(start_paused = true)]
     async fn worker_restart_delay_doubles_to_30_s() {
         let lifecycle = Arc::new(Lifecycle::new());

@@ -84,6 +84,7 @@ pub use self::{
 pub(crate) use self::{
     memory::BodyMemory,
     notes::Notes,
+    render::{accepted, profile_value, wrapped},
     service_manager::{ActivationSockets, ServiceManagerEnv},
 };
 use crate::BuildInfo;

@@ -53,7 +53,6 @@ use axum::{body::Body, extract::MatchedPath};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-#[cfg(all(feature = "client", feature = "otlp"))]
 use self::{
     access_log::AccessLog,
     admission::Admission,

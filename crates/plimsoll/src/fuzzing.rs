@@ -154,6 +154,7 @@ mod tests {
         replay("log", super::log);
     }
 
+    /// TRC-1
     #[cfg(feature = "otlp")]
     #[test]
     fn corpus_of_traceparent_passes() {
@@ -165,6 +166,7 @@ mod tests {
         replay("http2_frames", super::http2_frames);
     }
 
+    /// SRV-3
     #[test]
     fn corpus_of_http1_framing_passes() {
         replay("http1_framing", super::http1_framing);

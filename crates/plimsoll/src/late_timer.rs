@@ -68,6 +68,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(5);
 
+    /// SRV-1
     #[tokio::test(start_paused = true)]
     async fn late_timer_is_extended_once() {
         for (pause, extended) in [(LIMIT, 0), (LIMIT * 2, 1000), (LIMIT + LATE, 250)] {

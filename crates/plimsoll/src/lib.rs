@@ -82,6 +82,8 @@ pub mod telemetry;
 pub mod testing;
 #[cfg_attr(not(feature = "otlp"), path = "trace/disabled.rs")]
 mod trace;
+#[doc(hidden)]
+pub mod xtask_support;
 
 #[cfg(feature = "client")]
 pub use self::outgoing::{ClientFuture, ClientLayer, ClientService};
@@ -103,9 +105,3 @@ pub use self::{
 };
 #[cfg(feature = "otlp")]
 pub use self::{otlp::SpanExportLayer, request::TraceContext};
-
-/// Returns the table of the chassis's metrics in `docs/metrics.md`.
-#[must_use]
-pub fn metrics_table() -> String {
-    metrics::markdown_table()
-}

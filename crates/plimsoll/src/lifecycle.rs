@@ -239,6 +239,7 @@ mod tests {
         );
     }
 
+    /// WRK-3
     #[test]
     fn readiness_holds_are_independent() {
         let life = Lifecycle::new();

@@ -66,6 +66,7 @@ pub(crate) use self::calls::{CallOutcome, PeerId};
 pub(crate) use self::{
     accept_error::AcceptError,
     causes::{Cause, CauseCounts},
+    definition::FAMILIES,
     http::{HttpMetrics, RouteId},
     protocol::ProtocolError,
     rejection::Rejection,
@@ -84,10 +85,7 @@ pub use self::{
     text::TextFormat,
     user::{Counter, Family, Gauge, Histogram, MetricError, Metrics},
 };
-use self::{
-    definition::{self as families, FAMILIES},
-    text::TextEncoder,
-};
+use self::{definition as families, text::TextEncoder};
 use crate::{build_info::BuildInfo, telemetry::Totals};
 
 /// All metrics of one service.
@@ -286,24 +284,4 @@ impl Registry {
             );
         }
     }
-}
-
-/// The table of the chassis's metrics for `docs/metrics.md`.
-pub(crate) fn markdown_table() -> String {
-    let mut out = String::from("| metric | type | labels | meaning |\n|---|---|---|---|\n");
-    for family in FAMILIES {
-        let labels: Vec<_> = family
-            .labels
-            .iter()
-            .map(|label| format!("`{label}`"))
-            .collect();
-        let row = [
-            format!("`{}`", family.plain_name()),
-            family.kind.as_str().to_owned(),
-            labels.join(", "),
-            family.help.to_owned(),
-        ];
-        out.push_str(&format!("| {} |\n", row.join(" | ")));
-    }
-    out
 }

@@ -61,6 +61,7 @@ pub fn propagate(headers: &mut HeaderMap) {
 mod tests {
     use super::*;
 
+    /// OUT-1
     #[test]
     fn headers_are_unchanged_outside_of_requests() {
         let mut headers = HeaderMap::new();

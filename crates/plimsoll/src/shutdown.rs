@@ -271,6 +271,7 @@ mod tests {
         (connections, token)
     }
 
+    /// LIFE-9
     #[tokio::test(start_paused = true)]
     async fn token_is_cancelled_when_drain_begins() {
         let (connections, token) = token();
@@ -284,6 +285,7 @@ mod tests {
         token.cancelled().await;
     }
 
+    /// LIFE-9
     #[tokio::test(start_paused = true)]
     async fn waits_end_spread_over_half_of_shutdown_timeout() {
         let (connections, token) = token();
@@ -300,6 +302,7 @@ mod tests {
         assert!(last >= LIMIT * 2 / 5, "spread over the window: {last:?}");
     }
 
+    /// LIFE-9
     #[tokio::test(start_paused = true)]
     async fn single_wait_ends_immediately() {
         let (connections, token) = token();
@@ -310,6 +313,7 @@ mod tests {
         assert!(began.elapsed() <= STAGGER * 2, "{:?}", began.elapsed());
     }
 
+    /// LIFE-9
     #[tokio::test(start_paused = true)]
     async fn work_is_dropped_when_drain_begins() {
         let (connections, token) = token();

@@ -79,6 +79,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// DIF-1, DIF-2, DIF-3, DIF-4, DIF-5, DIF-6, DIF-7, DIF-8, DIF-9, DIF-10, DIF-11
 #[test]
 fn responses_equal_those_of_axum_serve() {
     run::silence_expected_panics();

@@ -81,6 +81,7 @@ async fn several_services_live_in_one_process_each_with_its_own_log_and_metrics(
     );
 }
 
+/// LIFE-7
 #[tokio::test]
 async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
     let path = std::env::temp_dir().join(format!("plimsoll-embedded-{}", std::process::id()));
@@ -332,6 +333,7 @@ async fn serve_works_after_layer() {
     assert_eq!(captured.records().iter().filter(|it| ready(it)).count(), 1);
 }
 
+/// LOG-15
 #[tokio::test]
 async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
     struct Count(Arc<Mutex<u32>>);
@@ -375,6 +377,7 @@ async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
     drop(prepared);
 }
 
+/// CLI-3
 #[tokio::test]
 async fn second_setup_is_rejected_by_prepare() {
     let none = |_: Handle| async { Ok::<_, SetupError>(Router::new()) };
@@ -452,6 +455,7 @@ async fn a_layer_that_inflates_bodies_does_not_escape_the_limit() {
     assert_eq!(send("/large").await.body(), "4096");
 }
 
+/// SRV-3
 #[tokio::test]
 async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
     let echo = |request: Request<Body>| async move {

@@ -119,6 +119,7 @@ fn record(service: &TestService, path: &str) -> Value {
     records.pop().unwrap()
 }
 
+/// LOG-3
 #[tokio::test]
 async fn grpc_status_is_in_the_access_record() {
     let (service, mut sender) = start().await;
@@ -145,6 +146,7 @@ async fn grpc_status_is_in_the_access_record() {
     }
 }
 
+/// LOG-3
 #[tokio::test]
 async fn calls_without_a_grpc_status_have_none_in_the_record() {
     let (service, mut sender) = start().await;
@@ -169,6 +171,7 @@ async fn calls_without_a_grpc_status_have_none_in_the_record() {
     );
 }
 
+/// LOG-9
 #[tokio::test]
 async fn trailers_end_a_request_and_do_not_abort_it() {
     let (service, mut sender) = start().await;

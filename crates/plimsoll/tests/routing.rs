@@ -103,6 +103,7 @@ fn posts() -> Router {
     Router::new().route("/post", post(async |body: String| body))
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn preflight_is_answered_by_a_layer_around_the_router() {
     let router = posts().layer(from_fn(cors));
@@ -118,6 +119,7 @@ async fn preflight_is_answered_by_a_layer_around_the_router() {
     }
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn headers_of_layers_stay_on_404_and_405() {
     let router = posts().layer(from_fn(session)).layer(from_fn(cors));
@@ -139,6 +141,7 @@ async fn headers_of_layers_stay_on_404_and_405() {
     assert_described(&inside, &bare(&router, request(Method::PUT, "/post")).await);
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn a_layer_redirects_paths_that_no_route_matches() {
     let router = posts().layer(from_fn(async |request: Request, next: Next| match request
@@ -154,6 +157,7 @@ async fn a_layer_redirects_paths_that_no_route_matches() {
     assert_same(&inside, &bare(&router, request(Method::GET, "/old")).await);
 }
 
+/// HTTP-8
 #[tokio::test]
 async fn cache_control_of_a_layer_stays_on_404() {
     let router = posts().layer(from_fn(async |request: Request, next: Next| {
@@ -165,6 +169,7 @@ async fn cache_control_of_a_layer_stays_on_404() {
     assert!(answer.body().starts_with(b"{"));
 }
 
+/// HTTP-6
 #[tokio::test]
 async fn head_of_404_and_405_has_the_length_and_no_body() {
     let router = posts().layer(from_fn(session));
@@ -179,6 +184,7 @@ async fn head_of_404_and_405_has_the_length_and_no_body() {
     }
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn bare_answers_of_the_application_stay_as_they_are() {
     let not_allowed = async || (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "PUT")]);
@@ -244,6 +250,7 @@ async fn bare_404_behind_a_default_answer_is_kept() {
     }
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn a_fallback_service_answers_with_a_bare_404() {
     let fallback = any(async || StatusCode::NOT_FOUND);
@@ -256,6 +263,7 @@ async fn a_fallback_service_answers_with_a_bare_404() {
     );
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn a_method_fallback_of_the_router_is_kept() {
     let router = posts().method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED);
@@ -264,6 +272,7 @@ async fn a_method_fallback_of_the_router_is_kept() {
     assert_same(&inside, &bare(&router, request(Method::GET, "/post")).await);
 }
 
+/// HTTP-7
 #[tokio::test]
 async fn nested_routers_without_a_fallback_have_the_default_answer() {
     let inner = Router::new().route("/x", get(async || "x"));
@@ -275,6 +284,7 @@ async fn nested_routers_without_a_fallback_have_the_default_answer() {
     }
 }
 
+/// RID-1
 #[tokio::test]
 async fn the_request_has_the_effective_id_in_its_headers() {
     let ids = async |headers: HeaderMap| {
@@ -317,6 +327,7 @@ fn trim(mut request: Request) -> Request {
     request
 }
 
+/// MET-4
 #[tokio::test]
 async fn a_layer_around_routing_changes_the_path_and_keeps_labels() {
     let count = async |request: Request, next: Next| {
@@ -362,6 +373,7 @@ async fn a_layer_around_routing_changes_the_path_and_keeps_labels() {
     );
 }
 
+/// MET-4
 #[tokio::test]
 async fn nested_services_are_labelled_by_prefix_and_wildcard() {
     let inner = Router::new().nest_service("/files", any(async || StatusCode::NOT_FOUND));
@@ -423,6 +435,7 @@ fn labelled() -> Router {
         .fallback_service(RouteLabelLayer::new("/{*page}").layer(outer.layer(any(async || "page"))))
 }
 
+/// MET-4
 #[tokio::test]
 async fn a_label_of_the_application_replaces_the_pattern() {
     // The same router in two services, with other routes in the first.
@@ -456,6 +469,7 @@ async fn a_label_of_the_application_replaces_the_pattern() {
     }
 }
 
+/// MET-4
 #[tokio::test]
 async fn one_label_layer_serves_several_services() {
     let label = RouteLabelLayer::new("/shared");
@@ -471,6 +485,7 @@ async fn one_label_layer_serves_several_services() {
     assert_eq!(patterns(&second), ["/shared", "/shared"]);
 }
 
+/// MET-4
 #[tokio::test]
 async fn paths_of_clients_add_no_label_of_the_application() {
     let service = start(labelled()).await;
@@ -485,6 +500,7 @@ async fn paths_of_clients_add_no_label_of_the_application() {
     assert_eq!(labels, ["/files/{*path}", "/outer", "/shop.Orders/{*rest}"]);
 }
 
+/// MET-4
 #[tokio::test]
 async fn shed_requests_are_counted_under_their_route() {
     let router = Router::new()
@@ -539,6 +555,7 @@ fn at(path: &str) -> App {
     App::new(build_info!()).router(router)
 }
 
+/// HTTP-10
 #[tokio::test]
 async fn a_route_at_a_reserved_path_fails_before_set_up_runs() {
     let set_up = |_: plimsoll::Handle| async {
@@ -561,6 +578,7 @@ async fn a_route_at_a_reserved_path_fails_before_set_up_runs() {
     assert!(start_error(late, &[]).await.unwrap().contains("/livez"));
 }
 
+/// HTTP-10
 #[tokio::test]
 async fn with_probes_on_the_admin_listener_no_path_is_reserved() {
     let admin = std::env::temp_dir().join(format!("plimsoll-routing-{}", std::process::id()));
@@ -581,6 +599,7 @@ async fn with_probes_on_the_admin_listener_no_path_is_reserved() {
     }
 }
 
+/// HTTP-10
 #[tokio::test]
 async fn an_alias_that_is_released_belongs_to_the_application() {
     let service = at("/healthz").release_alias(plimsoll::ProbeAlias::Healthz);
@@ -592,6 +611,7 @@ async fn an_alias_that_is_released_belongs_to_the_application() {
     assert!(start_error(other, &[]).await.unwrap().contains("/livez"));
 }
 
+/// HTTP-10
 #[tokio::test]
 async fn a_wildcard_over_reserved_paths_is_reported_once() {
     let service = TestService::start(at("/{key}"), &[]).await;
@@ -612,6 +632,7 @@ fn upload(path: &str, length: usize) -> Request<Bytes> {
     Request::post(path).body(vec![b'x'; length].into()).unwrap()
 }
 
+/// SRV-3
 #[tokio::test]
 async fn a_body_limit_that_the_application_sets_wins() {
     let length = async |body: Bytes| body.len().to_string();

@@ -4,7 +4,7 @@
 //! The names in these files exist, and each alert has a runbook, tests and a receiver. `promtool` and
 //! `amtool` check the syntax and the conditions of alerts (`.ci/run`, `deploy/monitoring-test`).
 
-#[path = "../../../crates/plimsoll/examples/generate_docs/promql.rs"]
+#[path = "../../../xtask/src/docs/promql.rs"]
 mod promql;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,9 +56,14 @@ fn alerts() -> BTreeMap<String, Rule> {
     alerts.map(|rule| (rule.name.clone(), rule)).collect()
 }
 
+/// Returns the table of metrics. `xtask docs --check` compares it with the code.
+fn metrics_table() -> String {
+    read("docs/metrics.md")
+}
+
 /// Returns the metrics of the code and of the recording rules.
 fn known() -> Known {
-    let mut known = Known::of_code(&plimsoll::metrics_table());
+    let mut known = Known::of_code(&metrics_table());
     for file in files("deploy/prometheus/rules").values() {
         known.add_recorded(file);
     }
@@ -114,7 +119,7 @@ fn every_metric_is_in_a_dashboard_or_a_rule() {
     ];
     let mut texts: String = files("deploy/grafana/dashboards").into_values().collect();
     texts.extend(rules().into_iter().map(|rule| rule.expression));
-    let table = plimsoll::metrics_table();
+    let table = metrics_table();
     let names = table.lines().filter_map(|line| line.strip_prefix("| `"));
     let names = names.filter_map(|rest| rest.split('`').next());
     let missing: Vec<_> = names
@@ -179,7 +184,7 @@ fn runbook_links_resolve() {
 fn runbooks_name_existing_metrics_and_panels() {
     /// Pages of the Prometheus user interface.
     const PROMETHEUS_PAGES: [&str; 2] = ["Status", "Targets"];
-    let known: String = plimsoll::metrics_table();
+    let known: String = metrics_table();
     let code = source_of(&root().join("crates/plimsoll/src"));
     let titles: String = files("deploy/grafana/dashboards").into_values().collect();
     for (name, text) in files("docs/runbooks") {

@@ -58,6 +58,7 @@ mod tests {
         parse(args.iter().map(OsString::from))
     }
 
+    /// CLI-1
     #[test]
     fn arguments_are_parsed_or_rejected() {
         let file = || Some(PathBuf::from("a.env"));

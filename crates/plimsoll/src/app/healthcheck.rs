@@ -110,6 +110,7 @@ fn request(mut stream: impl Read + Write) -> io::Result<u16> {
 mod tests {
     use super::*;
 
+    /// CLI-2
     #[test]
     fn unspecified_address_is_reached_over_loopback() {
         #[track_caller]

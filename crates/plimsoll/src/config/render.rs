@@ -3,8 +3,6 @@
 //! | output                          | purpose                    | source               |
 //! |---------------------------------|----------------------------|----------------------|
 //! | [`Definitions::help`]           | `--help`                   | definitions          |
-//! | [`Definitions::markdown_table`] | the docs                   | definitions          |
-//! | [`Definitions::env_sample`]     | a profile to start from    | definitions          |
 //! | [`ConfigReport::check_report`]  | `--check-config`           | effective values     |
 //!
 //! # Invariants
@@ -14,9 +12,7 @@
 //! * A line of the report or the sample that is not a comment is a valid line of a profile, apart
 //!   from masked and unset values.
 
-mod env_sample;
 mod help;
-mod markdown;
 mod report;
 
 pub use self::report::ConfigReport;
@@ -57,7 +53,7 @@ impl Definitions {
 }
 
 /// Describes the accepted form, and the file of a secret.
-fn accepted(definition: &Definition) -> String {
+pub(crate) fn accepted(definition: &Definition) -> String {
     let expected = definition.expected;
     if definition.secret {
         let file = secret_file_name(definition.name);
@@ -68,7 +64,7 @@ fn accepted(definition: &Definition) -> String {
 }
 
 /// Formats a value for a profile, in double quotes only if it would be misread without.
-fn profile_value(text: &str) -> String {
+pub(crate) fn profile_value(text: &str) -> String {
     let shown = escaped(text);
     let (read_back, _) = env_file::parse(&format!("A={text}"));
     match read_back.as_slice() {
@@ -79,7 +75,7 @@ fn profile_value(text: &str) -> String {
 
 /// Wraps a text into lines of at most `width` characters, the indent included. A longer word is
 /// not broken.
-fn wrapped(text: &str, indent: &str, width: usize) -> String {
+pub(crate) fn wrapped(text: &str, indent: &str, width: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;
     for word in text.split_whitespace() {

@@ -345,6 +345,7 @@ mod tests {
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
     }
 
+    /// SRV-3
     #[tokio::test]
     async fn reader_that_stops_at_default_limit_is_recorded() {
         let chunks = || Chunks([(Duration::ZERO, 4); 3].into(), None);

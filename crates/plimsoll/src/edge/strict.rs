@@ -318,6 +318,7 @@ mod tests {
         }
     }
 
+    /// H2-6
     #[test]
     fn connect_with_path_requires_protocol() {
         let check_connect = |uri: &str, protocol: Option<&'static str>, valid: bool| {

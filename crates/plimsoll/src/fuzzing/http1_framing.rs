@@ -304,6 +304,7 @@ mod tests {
     }
 
     proptest! {
+        /// SRV-3
         #[test]
         fn scanner_agrees_with_naive_reader(
             pieces in proptest::collection::vec(piece(), 0..24),

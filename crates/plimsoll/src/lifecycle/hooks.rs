@@ -199,6 +199,7 @@ mod tests {
         u64::try_from(limit.as_millis()).ok()
     }
 
+    /// LIFE-10
     #[test]
     fn hook_limit_is_a_share_of_the_time_left() {
         let hooks = hooks(0, &[None, None, None]);
@@ -212,6 +213,7 @@ mod tests {
         assert_eq!(next(&hooks, 1000, 0), None);
     }
 
+    /// LIFE-10
     #[test]
     fn hook_with_own_limit_takes_no_shared_time() {
         let hooks = hooks(30, &[None, Some(20), Some(10), None]);
@@ -226,6 +228,7 @@ mod tests {
         assert_eq!(next(&hooks, 1200, 0), Some(1200));
     }
 
+    /// LIFE-10
     #[test]
     fn forced_shutdown_ignores_own_limits() {
         let hooks = hooks(30, &[None, Some(30)]);
@@ -233,6 +236,7 @@ mod tests {
         assert_eq!(next(&hooks, 200, 0), Some(200));
     }
 
+    /// LIFE-10
     #[test]
     fn sum_above_declared_total_is_reported() {
         let declared = hooks(30, &[Some(20), None, Some(10)]);

@@ -50,6 +50,7 @@ impl AcceptError {
 mod tests {
     use super::*;
 
+    /// MET-6
     #[test]
     fn accept_errors_have_kinds() {
         #[track_caller]

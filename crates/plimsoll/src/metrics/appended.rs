@@ -167,6 +167,7 @@ mod tests {
         `Metrics::append_exposition`.\n# TYPE metrics_expositions_dropped_total counter\n\
         metrics_expositions_dropped_total ";
 
+    /// MET-9
     #[test]
     fn appended_text_is_in_both_formats() {
         let text = "# HELP hits_total Hits, \\\\ and \"quoted\".\n# TYPE hits_total counter\n\
@@ -201,6 +202,7 @@ mod tests {
         assert!(open.ends_with("\n# EOF\n"), "{open}");
     }
 
+    /// MET-9
     #[test]
     fn invalid_appended_text_is_dropped_as_a_whole() {
         #[track_caller]
@@ -221,6 +223,7 @@ mod tests {
         check(large, "more than 1048576");
     }
 
+    /// MET-9
     #[test]
     fn one_rejected_source_leaves_the_others() {
         let appended = Appended::default();

@@ -168,6 +168,7 @@ mod tests {
         out.finish()
     }
 
+    /// OUT-2
     #[test]
     fn families_exist_only_with_a_client() {
         let calls = CallMetrics::new(2);
@@ -176,6 +177,7 @@ mod tests {
         assert!(rendered(&calls).contains("# TYPE http_client_requests_total counter\n"));
     }
 
+    /// OUT-2
     #[test]
     fn every_outcome_is_a_status() {
         let calls = CallMetrics::new(2);
@@ -204,6 +206,7 @@ mod tests {
         }
     }
 
+    /// OUT-2
     #[test]
     fn peers_beyond_the_limit_share_one_series() {
         let calls = CallMetrics::new(1);

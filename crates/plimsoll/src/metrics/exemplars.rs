@@ -95,6 +95,7 @@ impl fmt::Display for Exemplar {
 mod tests {
     use super::*;
 
+    /// TRC-8
     #[test]
     fn last_request_is_the_exemplar_and_a_scrape_blocks_none() {
         let exemplars = Exemplars::default();

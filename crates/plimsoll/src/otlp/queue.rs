@@ -151,6 +151,7 @@ mod tests {
         }
     }
 
+    /// TRC-7
     #[test]
     fn full_queue_drops_and_counts_unbuilt_spans() {
         let queue = Queue::new(3, 2);
@@ -172,6 +173,7 @@ mod tests {
         assert_eq!(queue.totals().total_dropped(), 3);
     }
 
+    /// TRC-7
     #[test]
     fn concurrent_spans_are_counted_once() {
         let queue = Queue::new(100, 10);

@@ -65,6 +65,7 @@ mod tests {
         })
     }
 
+    /// TRC-3
     #[test]
     fn ratio_of_traces_is_sampled() {
         let count = |ratio| {
@@ -78,6 +79,7 @@ mod tests {
         assert!((2_200..2_800).contains(&quarter), "{quarter} of 10000");
     }
 
+    /// TRC-3
     #[test]
     fn last_eight_bytes_decide_as_in_the_sdks() {
         let decision = decision(false, 0.5);
@@ -88,6 +90,7 @@ mod tests {
         assert!(!decision.root(&id));
     }
 
+    /// TRC-3
     #[test]
     fn parent_decision_holds_only_if_parent_based() {
         let recorded = SpanContext::root([0xFF; 16], [1; 8], true);

@@ -149,6 +149,7 @@ mod tests {
     use super::*;
     use crate::telemetry::Redaction;
 
+    /// OUT-3
     #[test]
     fn url_hides_user_password_and_secrets() {
         #[track_caller]

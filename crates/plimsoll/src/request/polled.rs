@@ -116,6 +116,7 @@ mod tests {
 
     use super::*;
 
+    /// SRV-7
     #[test]
     fn polled_request_is_read_at_any_id_length() {
         let polled = PolledSlot::default();
@@ -130,6 +131,7 @@ mod tests {
         }
     }
 
+    /// SRV-7
     #[test]
     fn polled_request_is_never_a_mixture_of_two() {
         /// Ends the writer, also if the reader panics.

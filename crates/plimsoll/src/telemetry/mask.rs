@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(mask(text), expected);
     }
 
+    /// LIFE-11
     #[test]
     fn secrets_in_errors_are_masked() {
         check("connection refused", "connection refused");
@@ -143,6 +144,7 @@ mod tests {
         check("password= host=db", "password= ***");
     }
 
+    /// LIFE-11
     #[test]
     fn whole_secret_is_masked() {
         check("a://u:pa'ss@db, x", "a://u:***@db, x");
@@ -162,6 +164,7 @@ mod tests {
     }
 
     proptest! {
+        /// LIFE-11
         #[test]
         fn secrets_in_any_text_are_masked(text in r#"[ =&:/@?a-cé'"\\]*"#, rest in "[=&:/?a-cé'\"]*") {
             let password = format!("{text} db://u:CANARY{rest}CANARY@h password=CANARY {text}");

@@ -433,6 +433,7 @@ mod tests {
         serde_json::from_slice::<Value>(&line).unwrap();
     }
 
+    /// LOG-14
     #[cfg(feature = "otlp")]
     #[test]
     fn trace_ids_fit_into_a_full_line() {
@@ -472,6 +473,7 @@ mod tests {
         );
     }
 
+    /// LOG-10
     #[test]
     fn pretty_lines_escape_invisible_characters() {
         let line = |agent: &str| {

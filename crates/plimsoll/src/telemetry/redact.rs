@@ -112,6 +112,7 @@ mod tests {
         check("sig=a&X-Amz-Signature=b", "sig=***&X-Amz-Signature=***");
     }
 
+    /// LOG-3
     #[test]
     fn semicolon_does_not_end_a_secret() {
         check("a=1;token=x", "a=1;token=***");
@@ -120,6 +121,7 @@ mod tests {
         check("a=x;y;z&b=1;;", "a=x;y;z&b=1;;");
     }
 
+    /// LOG-3
     #[test]
     fn names_in_brackets_are_matched() {
         check("token[]=x&a[]=1", "token[]=***&a[]=1");
@@ -128,6 +130,7 @@ mod tests {
         check("user[name]=x", "user[name]=x");
     }
 
+    /// LOG-3
     #[test]
     fn names_of_redact_query_are_masked() {
         check("code=x&session_key=y", "code=***&session_key=***");

@@ -226,6 +226,7 @@ mod tests {
     }
 
     proptest! {
+        /// TRC-1
         #[test]
         fn parsed_traceparents_round_trip(
             trace in "[0-9a-f]{32}",
@@ -239,6 +240,7 @@ mod tests {
             }
         }
 
+        /// TRC-1
         #[test]
         fn parser_agrees_with_reference_reader(sent in "(00|ff|0g)-[0-9a-fA-F]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}") {
             crate::fuzzing::traceparent(sent.as_bytes());

@@ -105,6 +105,7 @@ mod tests {
         check(&["a=\t1"], None);
     }
 
+    /// TRC-1
     #[test]
     fn state_is_bounded() {
         let many = |count: usize| (0..count).map(|i| format!("k{i}=v")).collect::<Vec<_>>();

@@ -137,7 +137,7 @@ fn probes_move_to_the_admin_listener_if_told() {
     assert_eq!(health.code(), Some(0));
 }
 
-/// ADM-3
+/// ADM-3, HTTP-3
 #[test]
 fn probes_stay_on_the_main_listener_if_told() {
     let it = Administered::with(start, &[("INFRA_ENDPOINTS", "main")]);

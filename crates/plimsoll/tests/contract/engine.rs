@@ -216,7 +216,7 @@ fn without_a_limit_nothing_is_shed() {
     assert_eq!(service.get("/hello").status, 200);
 }
 
-/// SRV-4
+/// SRV-4, SRV-6
 #[test]
 fn a_crowd_of_silent_clients_makes_room_for_those_who_ask() {
     // One worker accepts in the order of the queue, which makes the first one the oldest.
@@ -613,7 +613,7 @@ fn an_upgrade_with_a_body_leaves_no_descriptor_behind() {
     assert!(after < before + 10.0, "{before} descriptors, then {after}");
 }
 
-/// SRV-6: a listener that fails rests, says so, and goes on.
+/// SRV-6, MET-6: a listener that fails rests, says so, and goes on.
 #[test]
 fn a_service_without_descriptors_recovers_as_soon_as_there_are_some() {
     let fixture = crate::support::fixture();

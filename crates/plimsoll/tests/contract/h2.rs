@@ -47,7 +47,7 @@ fn a_request_over_http2_is_answered_and_recorded_like_any_other() {
     });
 }
 
-/// HTTP-2: hyper would send the body, which is a breach that ends the stream.
+/// HTTP-2, HTTP-6, DIF-7: hyper would send the body, which is a breach that ends the stream.
 #[test]
 fn what_has_no_body_has_none_over_http2() {
     let service = start(&[ON]);
@@ -175,7 +175,7 @@ fn bodies_have_their_limits_over_http2_and_the_connection_goes_on() {
     });
 }
 
-/// HTTP-7, H2-2
+/// HTTP-7, H2-2, DIF-9
 #[test]
 fn the_crumbs_of_a_cookie_are_one_header_to_the_service() {
     let service = start(&[ON]);

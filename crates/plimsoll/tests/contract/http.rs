@@ -355,7 +355,7 @@ fn every_answer_carries_the_security_headers() {
     }
 }
 
-/// HTTP-9
+/// HTTP-9, DIF-2
 #[test]
 fn a_security_header_of_the_handler_stays() {
     let answer = start(&[]).get("/own-headers");
@@ -418,7 +418,7 @@ fn a_route_of_another_path_is_none() {
     assert_eq!(service.get("/healthy").status, 200);
 }
 
-/// HTTP-7
+/// HTTP-7, DIF-8
 #[test]
 fn an_answer_that_has_no_body_by_its_status_has_no_length_either() {
     let service = start(&[]);

@@ -1,6 +1,6 @@
 //! Tests of the operational contract from outside, against the example `fixture` of `harness`.
 //!
-//! Each test names the clauses that it proves; `docs/contract.md` names the tests of each clause.
+//! Each test names the clauses that it proves; `docs/contract-tests.md` lists the tests of each clause.
 //! A test knows nothing but the clause: requests go over bare sockets, records come from the child's
 //! standard output, and every limit is scaled down by the setting that sets it.
 

@@ -105,7 +105,7 @@ fn wait_for_refusals(service: &Process, kind: &[(&str, &str)], count: usize) {
 const MALFORMED: &[(&str, &str)] = &[("kind", "malformed")];
 const TOO_LARGE: &[(&str, &str)] = &[("kind", "head_too_large")];
 
-/// SRV-3
+/// SRV-3, DIF-5
 #[test]
 fn invalid_requests_are_refused_and_nothing_behind_them_is_handled() {
     let service = patient();

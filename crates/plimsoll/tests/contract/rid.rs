@@ -51,7 +51,7 @@ fn an_id_is_generated_where_none_is_sent() {
     assert_ne!(record["requestIdReplaced"], true);
 }
 
-/// RID-1
+/// RID-1, DIF-1
 #[test]
 fn a_handler_cannot_forge_the_id() {
     let service = start(&[]);

@@ -573,7 +573,7 @@ fn pipelined_requests_are_answered_in_order() {
     }
 }
 
-/// SRV-5, RID-4
+/// SRV-5, RID-4, DIF-4
 #[test]
 fn a_panic_is_a_500_with_the_request_id() {
     let answer = start(&[]).get("/panic");

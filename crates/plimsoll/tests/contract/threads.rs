@@ -135,7 +135,7 @@ fn start_without_enough_threads_fails_with_message() {
     identity.remove();
 }
 
-/// LIFE-12
+/// LIFE-12, LIFE-6
 #[test]
 fn report_is_written_when_no_thread_can_be_created() {
     let Some(user) = User::new_or_skip() else {

@@ -128,7 +128,7 @@ fn the_scheme_of_a_tls_connection_is_https() {
     identity.remove();
 }
 
-/// CLI-2, TLS-1, TLS-6
+/// CLI-2, TLS-1, TLS-6, MET-6
 #[test]
 fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
     let identity = Identity::new("answered");
@@ -199,7 +199,7 @@ fn connect_and_close_is_no_failed_handshake() {
     identity.remove();
 }
 
-/// SIG-2, TLS-4, TLS-5
+/// SIG-2, TLS-4, TLS-5, MET-6
 #[test]
 fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {
     let old = Identity::new("renewed");

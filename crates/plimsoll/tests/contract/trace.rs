@@ -377,7 +377,7 @@ fn the_ids_of_a_trace_stand_behind_long_fields_and_have_their_names_to_themselve
     service.terminate();
 }
 
-/// TRC-5: its `Debug` logs inside the very span that it is recorded for.
+/// TRC-5, LOG-14: its `Debug` logs inside the very span that it is recorded for.
 #[test]
 fn a_value_that_logs_while_it_is_recorded_holds_nothing_up() {
     let collector = Collector::start(Manner::Takes);
@@ -387,7 +387,7 @@ fn a_value_that_logs_while_it_is_recorded_holds_nothing_up() {
     service.terminate();
 }
 
-/// TRC-5.
+/// TRC-5, LOG-14.
 #[test]
 fn spans_in_a_handler_are_children_of_its_span() {
     let collector = Collector::start(Manner::Takes);
@@ -427,7 +427,7 @@ fn spans_in_a_handler_are_children_of_its_span() {
     assert!(spans.iter().all(|span| span.trace_id == server.trace_id));
 }
 
-/// TRC-5.
+/// TRC-5, LOG-14.
 #[test]
 fn a_panic_inside_a_span_leaves_nothing_behind() {
     let collector = Collector::start(Manner::Takes);
@@ -445,7 +445,7 @@ fn a_panic_inside_a_span_leaves_nothing_behind() {
     service.terminate();
 }
 
-/// TRC-2.
+/// TRC-2, TRC-3.
 #[test]
 fn spans_of_a_request_that_is_not_recorded_are_not_either() {
     let collector = Collector::start(Manner::Takes);

@@ -194,6 +194,7 @@ mod tests {
         check(&|it| it.set("referrer-policy", b"other"));
     }
 
+    /// DIF-3
     #[test]
     fn problems_stand_only_for_answers_of_axum() {
         let empty = Answer {

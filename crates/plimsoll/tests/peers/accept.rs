@@ -24,7 +24,7 @@ const ERRORS: [(&str, &str, bool); 9] = [
     ("EINTR", "connection", false),
 ];
 
-/// T-CONN-09
+/// T-CONN-09, MET-6
 #[test]
 fn whatever_accept_fails_with_is_counted_and_over_when_it_ends() {
     if plain() || !require_or_skip("strace") {

@@ -24,7 +24,7 @@ fn overflows() -> Option<u64> {
         .ok()
 }
 
-/// T-CONN-15
+/// T-CONN-15, SIG-4
 #[test]
 fn a_burst_that_comes_while_the_process_stands_still_is_served() {
     let clients = scaled(400, 4_000);

@@ -19,7 +19,7 @@ fn requests(output: &str) -> Vec<(u64, &str)> {
         .collect()
 }
 
-/// T-H2-10, LOG-12
+/// T-H2-10, LOG-12, H2-2
 #[test]
 fn h2load_has_every_request_answered() {
     if plain() || !require_or_skip("h2load") {

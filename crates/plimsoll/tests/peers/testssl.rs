@@ -30,7 +30,7 @@ fn program() -> Option<&'static str> {
     ["testssl", "testssl.sh"].into_iter().find(is_here)
 }
 
-/// T-TLS-02
+/// T-TLS-02, TLS-1
 #[test]
 fn testssl_finds_nothing_of_medium_severity_but_the_signature() {
     if plain() {

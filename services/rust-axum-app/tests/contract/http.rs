@@ -63,7 +63,7 @@ fn info_escapes_the_service_name() {
     assert_eq!(service.get("/info").json()["service"], r#"a "b" \c"#);
 }
 
-/// HTTP-3, HTTP-4, HTTP-10
+/// HTTP-3, HTTP-4, HTTP-10, DIF-10
 #[test]
 fn probes_return_200_ok() {
     let service = start(&[]);

@@ -6,7 +6,7 @@ use harness::timed;
 
 use crate::support::start;
 
-/// SRV-1
+/// SRV-1, SRV-6
 #[test]
 fn partial_head_is_closed_after_read_timeout() {
     let service = start(&[("READ_TIMEOUT", "300ms")]);

@@ -40,6 +40,7 @@ fn published(service: &Yaml) -> Vec<(i64, i64)> {
     items(&service["ports"]).map(pair).collect()
 }
 
+/// LIFE-10
 #[test]
 fn stop_grace_period_covers_the_hard_limit() {
     for file in FILES {
@@ -53,6 +54,7 @@ fn stop_grace_period_covers_the_hard_limit() {
     }
 }
 
+/// CFG-11
 #[test]
 fn container_memory_covers_connections_and_bodies() {
     for file in ["compose.prod.yml", "stack.yml"] {

@@ -3,6 +3,7 @@
 use crate::files::{directive, path, text};
 use crate::settings::{Environment, Settings};
 
+/// IMG-1
 #[test]
 fn image_uses_the_compiler_of_the_workspace() {
     let toolchain = text("rust-toolchain.toml");

@@ -80,6 +80,7 @@ fn overlay_profiles_match_those_of_the_service() {
     }
 }
 
+/// LIFE-10
 #[test]
 fn pod_grace_period_covers_the_hard_limit() {
     for overlay in OVERLAYS {
@@ -93,6 +94,7 @@ fn pod_grace_period_covers_the_hard_limit() {
     }
 }
 
+/// CFG-11
 #[test]
 fn pod_memory_covers_connections_and_bodies() {
     for overlay in OVERLAYS {

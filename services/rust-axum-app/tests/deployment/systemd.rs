@@ -21,6 +21,7 @@ fn settings() -> Settings {
     Settings::of(&path("services/rust-axum-app/.env.prod"), &environment())
 }
 
+/// LIFE-10
 #[test]
 fn timeout_stop_sec_covers_the_hard_limit() {
     let unit = text("deploy/systemd/rust-axum-app.service");
@@ -46,6 +47,7 @@ fn unit_file_limit_exceeds_max_connections() {
     assert!(files > settings().number("MAX_CONNECTIONS"));
 }
 
+/// CFG-11
 #[test]
 fn unit_memory_covers_connections_and_bodies() {
     let unit = text("deploy/systemd/rust-axum-app.service");

@@ -42,40 +42,30 @@ impl Settings for Own {
 }
 
 #[test]
-fn every_output_has_every_setting_and_alias() {
+fn help_has_every_setting_and_alias() {
     let definitions = definitions::<Own>(&BUILD);
     assert_eq!(
         definitions.settings().len(),
         if cfg!(feature = "otlp") { 49 } else { 34 }
     );
-    let outputs = [
-        definitions.help("demo", "A service."),
-        definitions.markdown_table(),
-        definitions.env_sample(),
-    ];
+    let help = definitions.help("demo", "A service.");
     for setting in definitions.settings() {
         for name in setting.names() {
-            for output in &outputs {
-                assert!(output.contains(name), "{name} is missing in:\n{output}");
-            }
+            assert!(help.contains(name), "{name} is missing in:\n{help}");
         }
     }
     for ignored in definitions.ignored() {
-        assert!(outputs[0].contains(ignored.name) && outputs[1].contains(ignored.name));
+        assert!(help.contains(ignored.name));
     }
 }
 
 #[test]
 fn no_line_is_wider_than_100_columns() {
     let definitions = definitions::<Own>(&BUILD);
-    for output in [
-        definitions.help("demo", &"many words ".repeat(40)),
-        definitions.env_sample(),
-    ] {
-        for line in output.lines() {
-            assert!(line.chars().count() <= 100, "{line}");
-            assert_eq!(line, line.trim_end());
-        }
+    let help = definitions.help("demo", &"many words ".repeat(40));
+    for line in help.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+        assert_eq!(line, line.trim_end());
     }
 }
 
@@ -101,71 +91,6 @@ fn help_has_usage_and_all_settings() {
     }
     let none = definitions::<()>(&BUILD).help("demo", "A service.");
     assert!(!none.contains("Settings of this service"));
-}
-
-#[test]
-fn table_has_four_cells_in_each_row() {
-    let table = definitions::<Own>(&BUILD).markdown_table();
-    for line in table.lines() {
-        let bars = line.replace(r"\|", "").matches('|').count();
-        assert_eq!(bars, 5, "{line}");
-    }
-    for row in [
-        "| variable | default | accepted | meaning |\n|---|---|---|---|\n",
-        "| `PAUSE` [`OLD_PAUSE`] | `2m` | a duration of at most 365 days, or 0 for off | A pause. |\n",
-        r"| `DATABASE_URL` | required | text | Where the data is \| and stays. |",
-        "| `API_TOKEN` | unset | a secret text, or its file in API_TOKEN_FILE | Token. |\n",
-        "| [`GUNICORN_THREADS`] | – | anything | No effect: a worker is one thread here. |\n",
-    ] {
-        assert!(table.contains(row), "{row:?} is missing in:\n{table}");
-    }
-}
-
-#[test]
-fn sample_is_a_profile_that_changes_nothing() {
-    let sample = definitions::<()>(&BUILD).env_sample();
-    let (assignments, bad) = env_file::parse(&sample);
-    assert_eq!(bad, []);
-    let pairs = assignments.into_iter().map(|it| (it.name, it.value));
-    let loaded = load::<()>(&BUILD, &Environment::from_pairs(pairs)).unwrap();
-    let defaults = load::<()>(&BUILD, &Environment::default()).unwrap();
-    assert_eq!(
-        format!("{:?}", loaded.config),
-        format!("{:?}", defaults.config)
-    );
-    assert_eq!(loaded.notes, defaults.notes);
-}
-
-#[test]
-fn commented_lines_of_the_sample_are_accepted_once_uncommented() {
-    let sample = definitions::<()>(&BUILD).env_sample();
-    let lines = sample.lines().filter_map(|line| line.strip_prefix("# "));
-    let lines = lines.filter(|line| {
-        let name = line.split('=').next().unwrap_or_default();
-        line.contains('=') && env_file::is_name(name)
-    });
-    // The files that are named there do not exist here.
-    let lines: Vec<_> = lines.filter(|line| !line.contains("_FILE=")).collect();
-    assert!(lines.len() > 5, "{lines:?}");
-    let (assignments, bad) = env_file::parse(&lines.join("\n"));
-    assert_eq!(bad, []);
-    let pairs = assignments.into_iter().map(|it| (it.name, it.value));
-    load::<()>(&BUILD, &Environment::from_pairs(pairs)).unwrap();
-}
-
-#[test]
-fn sample_of_each_kind_of_setting() {
-    let sample = definitions::<Own>(&BUILD).env_sample();
-    for part in [
-        "\nDATABASE_URL=\n",
-        "\n# API_TOKEN=\n# API_TOKEN_FILE=/run/secrets/api_token\n",
-        "\nGREETING=\" a # b\"\n",
-        "\n# Accepted: a duration of at most 365 days, or 0 for off. Also read from OLD_PAUSE.\nPAUSE=2m\n",
-        "\n# DRAIN_DELAY=5s\n",
-        "Default: 0s; 5s in Kubernetes.",
-    ] {
-        assert!(sample.contains(part), "{part:?} is missing in:\n{sample}");
-    }
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn bad_env_file_hides_no_other_error() {
     );
 }
 
+/// LOG-3
 #[test]
 fn every_setting_is_read_from_its_variable() {
     let config = with(&[

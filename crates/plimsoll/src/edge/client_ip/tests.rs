@@ -190,6 +190,7 @@ fn unix_peer_without_address_is_trusted_by_name() {
     check(hosts_only, "unix", "203.0.113.7", "-");
 }
 
+/// IP-3
 #[test]
 fn only_configured_header_is_read() {
     let both = "X-Forwarded-For: 198.51.100.1\nForwarded: for=203.0.113.7";

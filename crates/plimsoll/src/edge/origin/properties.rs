@@ -29,6 +29,7 @@ fn any_scheme() -> impl Strategy<Value = Scheme> {
 }
 
 proptest! {
+    /// IP-5
     #[test]
     fn untrusted_peer_never_changes_the_origin(
         value in "[ -~]{0,60}",

@@ -60,6 +60,7 @@ impl Drop for TestManager {
     }
 }
 
+/// LIFE-7
 #[tokio::test(start_paused = true)]
 async fn pings_at_half_the_watchdog_timeout_once_ready() {
     let manager = TestManager::new("interval");
@@ -85,6 +86,7 @@ async fn pings_at_half_the_watchdog_timeout_once_ready() {
     assert_eq!(manager.received(), ["WATCHDOG=1"]);
 }
 
+/// LIFE-7
 #[tokio::test(start_paused = true)]
 async fn pings_stop_when_all_workers_are_stalled() {
     let manager = TestManager::new("stall");
@@ -110,6 +112,7 @@ async fn pings_stop_when_all_workers_are_stalled() {
     assert!(!after(STALL).await);
 }
 
+/// LIFE-7
 #[test]
 fn missing_manager_is_logged_once() {
     for name in [
@@ -129,6 +132,7 @@ fn missing_manager_is_logged_once() {
     }
 }
 
+/// LIFE-7
 #[test]
 fn manager_that_does_not_read_delays_only_ready() {
     let manager = TestManager::new("full");
@@ -144,6 +148,7 @@ fn manager_that_does_not_read_delays_only_ready() {
     assert!(manager.received().iter().all(|message| message == "x"));
 }
 
+/// LIFE-7
 #[test]
 fn without_manager_nothing_is_logged() {
     let captured = LogBuffer::default();

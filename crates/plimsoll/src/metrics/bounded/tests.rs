@@ -120,6 +120,7 @@ fn folded_count_appears_with_the_first_bounded_metric() {
 }
 
 proptest! {
+    /// MET-4
     #[test]
     fn any_values_keep_series_bounded_and_counts_exact(
         max_values in 0_usize..12,

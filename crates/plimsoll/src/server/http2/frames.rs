@@ -179,6 +179,7 @@ mod tests {
         assert_eq!(frames.follow(&whole[10..]).0, HeadProgress::Complete);
     }
 
+    /// H2-3
     #[test]
     fn turn_ends_between_two_frames() {
         let one = frame(4, 0, b"");

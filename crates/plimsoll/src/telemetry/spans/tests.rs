@@ -51,6 +51,7 @@ fn fields(work: impl FnOnce()) -> String {
     own(&lines[0])
 }
 
+/// LOG-2
 #[test]
 fn event_has_its_fields_then_its_spans_from_the_root() {
     let fields = fields(|| {
@@ -64,6 +65,7 @@ fn event_has_its_fields_then_its_spans_from_the_root() {
     assert_eq!(fields, expected);
 }
 
+/// LOG-3
 #[test]
 fn field_of_the_innermost_span_takes_precedence() {
     let fields = fields(|| {
@@ -87,6 +89,7 @@ fn empty_event_field_hides_no_span_field() {
     assert_eq!(fields, r#""user":"ann""#);
 }
 
+/// LOG-3
 #[test]
 fn names_of_leading_fields_get_a_unique_suffix() {
     let fields = fields(|| {
@@ -108,6 +111,7 @@ fn repeated_name_of_a_callsite_is_written_once() {
     assert_eq!(fields, r#""a":2,"b":2"#);
 }
 
+/// LOG-2
 #[test]
 fn later_span_fields_are_in_later_records() {
     let lines = lines(|| {
@@ -139,6 +143,7 @@ fn explicit_parent_overrides_the_current_span() {
     assert_eq!(fields, [r#""a":1"#, "", r#""a":2"#]);
 }
 
+/// LOG-2
 #[test]
 fn log_crate_records_have_span_fields() {
     use tracing_log::log;
@@ -229,6 +234,7 @@ fn two_logs_with_different_formats_coexist() {
     );
 }
 
+/// LOG-8
 #[test]
 fn stored_span_fields_are_bounded() {
     let long = "\u{1}".repeat(1 << 20);

@@ -17,7 +17,7 @@ fn stop(service: &Process) {
     service.wait_for_record(|record| record["message"] == "shutdown_started");
 }
 
-/// LIFE-1, H2-5: what a client has begun to say ends nothing that it has asked for before.
+/// LIFE-1, H2-5, LIFE-2: what a client has begun to say ends nothing that it has asked for before.
 #[test]
 fn half_a_head_during_the_drain_ends_no_other_stream() {
     let service = start(&[ON]);
@@ -38,7 +38,8 @@ fn half_a_head_during_the_drain_ends_no_other_stream() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-1, H2-5: what was handed to the system may still be on its way, and a client that reads
+/// LIFE-1, H2-5, LIFE-2:
+/// what was handed to the system may still be on its way, and a client that reads
 /// says so again and again. Closing then would take the rest from it.
 #[test]
 fn a_slow_reader_gets_all_of_its_answers_though_the_service_ends() {
@@ -125,7 +126,8 @@ fn a_stream_after_goaway_is_handled_whole_or_not_at_all() {
     assert!(records.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-1, H2-5: until the delay is over everybody is served, also those who wait for our settings.
+/// LIFE-1, H2-5, LIFE-2:
+/// until the delay is over everybody is served, also those who wait for our settings.
 #[test]
 fn whoever_connects_during_the_drain_delay_is_served_once() {
     let service = start(&[ON, ("DRAIN_DELAY", "3s")]);

@@ -177,7 +177,7 @@ async fn a_call_that_fails_is_an_error() {
     assert!(has_failed(&call));
 }
 
-/// OUT-2
+/// OUT-2, OUT-3
 #[tokio::test]
 async fn a_call_has_the_deadline_of_its_request() {
     let collector = Collector::start(Manner::Takes);

@@ -52,7 +52,7 @@ fn hash_outside_of_a_target_is_no_fragment() {
     }
 }
 
-/// SRV-3: found from outside; the request in the body was handled.
+/// SRV-3, LOG-13: found from outside; the request in the body was handled.
 #[test]
 fn request_behind_an_lf_trailer_is_not_handled() {
     let service = patient();
@@ -76,7 +76,7 @@ fn request_behind_an_lf_trailer_is_not_handled() {
     assert_no_canary(&service);
 }
 
-/// LOG-13
+/// LOG-13, SRV-3
 #[test]
 fn malformed_chunk_is_a_400_and_counted_once() {
     let service = patient();

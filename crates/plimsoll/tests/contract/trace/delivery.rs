@@ -54,6 +54,7 @@ fn dropped(service: &Process, reason: &str) -> f64 {
     metrics.sum("trace_spans_dropped_total", &[("reason", reason)])
 }
 
+/// TRC-6
 #[test]
 fn spans_that_wait_at_the_end_are_sent() {
     let collector = Collector::start(Manner::Takes);
@@ -65,6 +66,7 @@ fn spans_that_wait_at_the_end_are_sent() {
     assert_eq!(collector.spans().len(), 100);
 }
 
+/// TRC-6
 #[test]
 fn a_full_batch_is_sent_at_once_and_no_batch_is_larger() {
     let collector = Collector::start(Manner::Takes);
@@ -86,6 +88,7 @@ fn a_full_batch_is_sent_at_once_and_no_batch_is_larger() {
     assert!((0..collector.posts().len()).all(|index| spans(index) <= 10));
 }
 
+/// TRC-6
 #[test]
 fn no_collector_delays_a_request_or_the_end() {
     // Nobody takes what is sent there, and nobody else gets the port.
@@ -115,6 +118,7 @@ fn no_collector_delays_a_request_or_the_end() {
     }
 }
 
+/// TRC-7
 #[test]
 fn a_queue_that_is_full_drops_and_counts() {
     let collector = Collector::start(Manner::Hangs);
@@ -133,6 +137,7 @@ fn a_queue_that_is_full_drops_and_counts() {
     service.terminate();
 }
 
+/// TRC-7
 #[test]
 fn failing_and_recovering_is_told_once_each() {
     let collector = Collector::start(Manner::Answers(500));
@@ -164,6 +169,7 @@ fn failing_and_recovering_is_told_once_each() {
     assert_eq!(counts(&ended), (40, 10, 30));
 }
 
+/// TRC-7
 #[test]
 fn a_collector_that_cannot_take_it_now_is_asked_again() {
     let collector = Collector::start(Manner::Answers(503));
@@ -181,6 +187,7 @@ fn a_collector_that_cannot_take_it_now_is_asked_again() {
     assert!(ended.records_with("trace_export_failed").is_empty());
 }
 
+/// TRC-7
 #[test]
 fn what_a_collector_rejects_of_a_batch_is_counted() {
     let collector = Collector::start(Manner::RefusesOne);
@@ -189,6 +196,7 @@ fn what_a_collector_rejects_of_a_batch_is_counted() {
     assert_eq!(counts(&service.terminate()), (10, 9, 1));
 }
 
+/// TRC-6
 #[test]
 fn a_collector_that_comes_back_on_a_kept_connection_is_used_again() {
     let collector = Collector::start(Manner::Takes);
@@ -202,7 +210,7 @@ fn a_collector_that_comes_back_on_a_kept_connection_is_used_again() {
     assert_eq!(counts(&service.terminate()), (5, 5, 0));
 }
 
-/// CFG-5.
+/// CFG-5, TRC-2.
 #[test]
 fn headers_for_the_collector_are_sent_and_never_shown() {
     let collector = Collector::start(Manner::Answers(401));
@@ -232,6 +240,7 @@ fn headers_for_the_collector_are_sent_and_never_shown() {
     std::fs::remove_file(file).unwrap();
 }
 
+/// TRC-6
 #[test]
 fn a_collector_behind_tls_is_verified() {
     let CertifiedKey { cert, signing_key } =

@@ -63,6 +63,7 @@ fn bounds(sample: &str) -> (f64, f64) {
     (BOUNDS[index - 1], upper)
 }
 
+/// TRC-8
 #[test]
 fn the_last_recorded_request_of_a_bucket_is_its_exemplar_in_open_metrics_only() {
     let collector = Collector::start(Manner::Takes);
@@ -105,6 +106,7 @@ fn the_last_recorded_request_of_a_bucket_is_its_exemplar_in_open_metrics_only() 
     service.terminate();
 }
 
+/// TRC-8
 #[test]
 fn requests_that_are_not_recorded_leave_no_exemplar() {
     let collector = Collector::start(Manner::Takes);
@@ -114,6 +116,7 @@ fn requests_that_are_not_recorded_leave_no_exemplar() {
     service.terminate();
 }
 
+/// TRC-8
 #[test]
 fn more_requests_bring_no_more_exemplars_than_there_are_buckets() {
     let collector = Collector::start(Manner::Takes);
@@ -133,6 +136,7 @@ fn more_requests_bring_no_more_exemplars_than_there_are_buckets() {
     service.terminate();
 }
 
+/// TRC-8
 #[test]
 fn a_real_prometheus_takes_the_exemplars() {
     if !require_or_skip("prometheus") {

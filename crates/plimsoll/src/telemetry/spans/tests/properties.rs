@@ -72,6 +72,7 @@ fn is_or_begins(logged: &Value, recorded: &Value) -> bool {
 }
 
 proptest! {
+    /// LOG-3
     #[test]
     fn record_has_each_field_once_from_the_innermost(
         spans in proptest::collection::vec(any_fields(), 0..6),

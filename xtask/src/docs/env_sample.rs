@@ -1,39 +1,38 @@
-//! A profile to start from: every setting, with what it is for.
+//! A sample profile: every setting at its default, with its meaning.
 //!
 //! | setting                          | line                                          |
 //! |----------------------------------|-----------------------------------------------|
 //! | fixed default                    | `NAME=default`                                |
 //! | no default, or one that varies   | `# NAME=example`                              |
-//! | required                         | `NAME=`, so that the start fails and says why |
+//! | required                         | `NAME=`, so that the start reports it         |
 //! | secret                           | `# NAME=` and `# NAME_FILE=/run/secrets/name` |
 //!
-//! Loaded as it is, the sample of a service without required settings changes nothing.
-//! There are no comments behind values: Docker's `--env-file` would take them for a part of it.
+//! For a service without required settings, the sample changes nothing.
+//! Comments stand on lines of their own: Docker's `--env-file` reads the rest of a line as the value.
 
-use super::{Definitions, accepted, profile_value, wrapped};
-use crate::config::definition::{DefaultValue, Definition, secret_file_name};
+use plimsoll::{
+    config::{DefaultValue, Definition, Definitions},
+    xtask_support::{accepted, profile_value, wrapped},
+};
 
 /// Width of the text, in characters.
 const WIDTH: usize = 100;
 
-impl Definitions {
-    /// Writes a commented profile with every setting at its default.
-    #[must_use]
-    pub fn env_sample(&self) -> String {
-        let mut sample = wrapped(
-            "Settings and their defaults. The real environment wins over this file; an empty \
-             value counts as unset.",
-            "# ",
-            WIDTH,
-        );
-        for setting in &self.settings {
-            sample.push('\n');
-            sample.push_str(&wrapped(setting.meaning, "# ", WIDTH));
-            sample.push_str(&wrapped(&facts(setting), "# ", WIDTH));
-            sample.push_str(&line(setting));
-        }
-        sample
+/// Returns a commented profile with every setting at its default.
+pub(super) fn text(definitions: &Definitions) -> String {
+    let mut sample = wrapped(
+        "Settings and their defaults. The real environment wins over this file; an empty value \
+         counts as unset.",
+        "# ",
+        WIDTH,
+    );
+    for setting in definitions.settings() {
+        sample.push('\n');
+        sample.push_str(&wrapped(setting.meaning, "# ", WIDTH));
+        sample.push_str(&wrapped(&facts(setting), "# ", WIDTH));
+        sample.push_str(&line(setting));
     }
+    sample
 }
 
 fn facts(definition: &Definition) -> String {
@@ -55,12 +54,11 @@ fn line(definition: &Definition) -> String {
     match definition.fallback {
         DefaultValue::Fixed(value) => format!("{name}={}\n", profile_value(value)),
         DefaultValue::Required => format!("{name}=\n"),
-        DefaultValue::Unset | DefaultValue::Varies(_) if definition.secret => {
-            let file = secret_file_name(name);
+        _ if definition.secret => {
             let path = name.to_ascii_lowercase();
-            format!("# {name}=\n# {file}=/run/secrets/{path}\n")
+            format!("# {name}=\n# {name}_FILE=/run/secrets/{path}\n")
         }
-        DefaultValue::Unset | DefaultValue::Varies(_) => {
+        _ => {
             let example = profile_value(definition.example.unwrap_or_default());
             format!("# {name}={example}\n")
         }

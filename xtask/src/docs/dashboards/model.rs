@@ -1,22 +1,19 @@
-//! A dashboard as rows of panels. How Grafana wants it is in `json.rs`.
+//! A dashboard as rows of panels. `json.rs` writes it in the format of Grafana.
 //!
-//! Expressions are written with short forms for what is the same everywhere:
+//! Expressions contain abbreviations for common parts:
 //!
 //! | written | becomes |
 //! |---|---|
 //! | `@all` | the matchers of the chosen job and instances |
 //! | `@users` | the same, without probes and scrapes |
-//! | `@job` | the matcher of the job, for what has no instance |
+//! | `@job` | the matcher of the job, for series without an instance |
 //! | `@rate` | the window of a rate, `$__rate_interval` |
 
-#[path = "json.rs"]
-mod json;
-
-/// The paths of the chassis, which no user asks for.
+/// The paths of the chassis, which no user requests.
 const PROBES: &str = "/(health|healthz|livez|ready|readyz|startupz|metrics)";
 
 pub(super) struct Dashboard {
-    /// Its file is called so, and links lead to it.
+    /// The name of its file, and the target of links.
     pub(super) uid: &'static str,
     pub(super) title: &'static str,
     pub(super) about: &'static str,
@@ -33,7 +30,7 @@ pub(super) fn row(title: &'static str, panels: Vec<Panel>) -> Row {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Series,
     Stacked,
     Stat,
@@ -43,20 +40,20 @@ enum Kind {
 }
 
 pub(super) struct Panel {
-    kind: Kind,
+    pub(super) kind: Kind,
     pub(super) title: &'static str,
     pub(super) about: &'static str,
-    unit: &'static str,
-    width: u32,
+    pub(super) unit: &'static str,
+    pub(super) width: u32,
     /// The colour below all thresholds.
-    base: &'static str,
-    /// From which value on which colour.
-    thresholds: Vec<(f64, &'static str)>,
-    /// The colours of series that always mean the same, by their legend.
-    colours: Vec<(&'static str, &'static str)>,
-    /// Texts for values.
-    mappings: Vec<(u32, &'static str, &'static str)>,
-    max: Option<f64>,
+    pub(super) base: &'static str,
+    /// Values, and the colour from each value up.
+    pub(super) thresholds: Vec<(f64, &'static str)>,
+    /// Fixed colours of series, by legend.
+    pub(super) colours: Vec<(&'static str, &'static str)>,
+    /// Values that are shown as text, with their colour.
+    pub(super) mappings: Vec<(u32, &'static str, &'static str)>,
+    pub(super) max: Option<f64>,
     /// Expression and legend.
     pub(super) queries: Vec<(String, &'static str)>,
 }
@@ -71,22 +68,22 @@ pub(super) fn stacked(title: &'static str, unit: &'static str, about: &'static s
     Panel::new(Kind::Stacked, title, unit, about)
 }
 
-/// One number, as it is now; as high as what stands beside it.
+/// One current number, as high as the panels beside it.
 pub(super) fn stat(title: &'static str, unit: &'static str, about: &'static str) -> Panel {
     Panel::new(Kind::Stat, title, unit, about).wide(4)
 }
 
-/// How a histogram's buckets fill over time.
+/// The buckets of a histogram over time.
 pub(super) fn heatmap(title: &'static str, unit: &'static str, about: &'static str) -> Panel {
     Panel::new(Kind::Heatmap, title, unit, about)
 }
 
-/// Which state each thing was in over time.
+/// The state of each instance over time.
 pub(super) fn states(title: &'static str, about: &'static str) -> Panel {
     Panel::new(Kind::States, title, "none", about)
 }
 
-/// The labels of series, as they are now.
+/// The current labels of series.
 pub(super) fn table(title: &'static str, about: &'static str) -> Panel {
     Panel::new(Kind::Table, title, "none", about)
 }
@@ -110,49 +107,49 @@ impl Panel {
 
     /// Adds a query. The legend is a text with labels in double braces.
     pub(super) fn query(mut self, expression: &str, legend: &'static str) -> Self {
-        self.queries.push((in_full(expression), legend));
+        self.queries.push((expanded(expression), legend));
         self
     }
 
-    /// Its width in columns, of 24; 8 unless told.
+    /// Sets its width in columns, of 24. The default is 8.
     pub(super) fn wide(mut self, columns: u32) -> Self {
         self.width = columns;
         self
     }
 
-    /// A value from which on it is coloured.
+    /// Adds a threshold: the colour from that value up.
     pub(super) fn from(mut self, value: f64, colour: &'static str) -> Self {
         self.thresholds.push((value, colour));
         self
     }
 
-    /// What is coloured like this below all thresholds; green unless told.
+    /// Sets the colour below all thresholds. The default is green.
     pub(super) fn below(mut self, colour: &'static str) -> Self {
         self.base = colour;
         self
     }
 
-    /// The colour of the series with this legend.
+    /// Sets the colour of the series with this legend.
     pub(super) fn colour(mut self, legend: &'static str, colour: &'static str) -> Self {
         self.colours.push((legend, colour));
         self
     }
 
-    /// The text and the colour of a value.
+    /// Sets the text and the colour of a value.
     pub(super) fn means(mut self, value: u32, text: &'static str, colour: &'static str) -> Self {
         self.mappings.push((value, text, colour));
         self
     }
 
-    /// The top of its axis.
+    /// Sets the top of its axis.
     pub(super) fn up_to(mut self, max: f64) -> Self {
         self.max = Some(max);
         self
     }
 }
 
-/// The short forms in full.
-fn in_full(expression: &str) -> String {
+/// Expands the abbreviations.
+pub(super) fn expanded(expression: &str) -> String {
     let all = r#"job="$job", instance=~"$instance""#;
     let full = expression
         .replace("@users", &format!(r#"{all}, path!~"{PROBES}""#))

@@ -1,4 +1,4 @@
-//! What users get: traffic, errors, latency, and how much of the objectives is left.
+//! The service as its users see it: traffic, errors, latency, and the remaining error budget.
 
 use super::model::{Dashboard, Panel, heatmap, row, series, stacked, stat, table};
 
@@ -6,8 +6,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "plimsoll-overview",
         title: "Service overview",
-        about: "What users get of a service: traffic, errors, latency, objectives. Probes \
-                 and scrapes are left out.",
+        about: "A service as its users see it: traffic, errors, latency, objectives. Probes and scrapes are left out.",
         rows: vec![
             row("Now", now()),
             row("Objectives", objectives()),
@@ -24,7 +23,7 @@ fn now() -> Vec<Panel> {
         stat(
             "Instances ready",
             "none",
-            "Instances that say on /ready that they want traffic.",
+            "Instances that are ready for traffic.",
         )
         .query(r#"sum(service_state{@all, state="ready"})"#, "ready")
         .below("red")
@@ -178,8 +177,7 @@ fn traffic() -> Vec<Panel> {
         stacked(
             "Requests by status",
             "reqps",
-            "By class of status. 499 is a client that went away before it had an \
-                 answer.",
+            "By class of status. 499 is a client that disconnected before the response.",
         )
         .query(
             r#"sum by (class) (label_replace(rate(http_requests_total{@users}[@rate]),

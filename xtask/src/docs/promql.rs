@@ -1,18 +1,17 @@
-//! Which metrics and labels an expression of PromQL names, and whether there are such.
+//! Checks that the metrics and labels in a PromQL expression exist.
 //!
-//! No parser: whether an expression is well formed is for Prometheus to say. This tells names from
-//! everything else, and holds them against those that the code has, so that a panel or an alert
-//! cannot ask for what nobody measures.
+//! This is no parser: `promtool` checks whether an expression is well formed.
+//! It finds the names in an expression and compares them with those of the code.
+//! So a panel or an alert cannot use a metric that does not exist.
 //!
-//! It is used by the generator of dashboards, and by the test of the reference service that looks at
-//! rules and dashboards.
+//! The generator of dashboards uses it, and `tests/monitoring.rs` of the reference service.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The labels that Prometheus gives to every series of a target.
+/// The labels that Prometheus adds to every series of a target.
 const OF_TARGETS: [&str; 2] = ["job", "instance"];
 
-/// What Prometheus, and nobody's code here, measures; any label goes.
+/// Metrics of Prometheus itself. Any label is accepted.
 const OF_PROMETHEUS: [&str; 8] = [
     "ALERTS",
     "up",
@@ -34,17 +33,17 @@ const LISTS: [&str; 6] = [
     "group_right",
 ];
 
-/// Words that are no names, whatever follows them.
+/// Words that are never names.
 const WORDS: [&str; 8] = [
     "and", "or", "unless", "bool", "offset", "atan2", "inf", "nan",
 ];
 
-/// The metrics that there are, and the labels that each has; nothing if any label goes.
+/// The existing metrics with their labels, or `None` if any label is accepted.
 #[derive(Debug)]
 pub(crate) struct Known(BTreeMap<String, Option<BTreeSet<String>>>);
 
 impl Known {
-    /// Those of the code, from [`plimsoll::metrics_table`], and those of Prometheus itself.
+    /// Reads the metrics of the code from the table of `docs/metrics.md`, and adds those of Prometheus.
     pub(crate) fn of_code(table: &str) -> Self {
         let mut known: BTreeMap<_, _> = OF_PROMETHEUS.map(|name| (name.to_owned(), None)).into();
         for row in table.lines().filter(|line| line.starts_with("| `")) {
@@ -73,19 +72,19 @@ impl Known {
         Self(known)
     }
 
-    /// Adds what a file of rules records.
+    /// Adds the recording rules of a file.
     pub(crate) fn add_recorded(&mut self, rules: &str) {
         for rule in rules_of(rules).iter().filter(|rule| !rule.is_alert) {
             self.0.insert(rule.name.clone(), None);
         }
     }
 
-    /// What is wrong with the names in an expression, and with those in the legend of its series.
+    /// Returns the unknown names in an expression and in the legend of its series.
     pub(crate) fn complaints(&self, expression: &str, legend: &str) -> Vec<String> {
         let reading = Reading::of(expression);
         let mut complaints = Vec::new();
         let mut there: BTreeSet<&str> = OF_TARGETS.into();
-        // What `label_replace` makes is a text of the expression.
+        // Labels that `label_replace` creates are texts of the expression.
         there.extend(reading.texts.iter().map(String::as_str));
         let mut any = false;
         for (name, labels) in &reading.selectors {
@@ -103,9 +102,9 @@ impl Known {
         if reading.selectors.is_empty() && !expression.starts_with("vector(") {
             complaints.push("no metric is named".to_owned());
         }
-        let strangers = reading.groupings.iter();
-        let strangers = strangers.filter(|label| !any && !there.contains(label.as_str()));
-        complaints.extend(strangers.map(|label| format!("nothing here has a label {label:?}")));
+        let unknown = reading.groupings.iter();
+        let unknown = unknown.filter(|label| !any && !there.contains(label.as_str()));
+        complaints.extend(unknown.map(|label| format!("nothing here has a label {label:?}")));
         for label in legend_labels(legend) {
             let is_there = if reading.groupings.is_empty() {
                 any || there.contains(label)
@@ -136,7 +135,7 @@ struct Reading {
     selectors: Vec<(String, Vec<String>)>,
     /// Labels in `by (…)` and its like.
     groupings: BTreeSet<String>,
-    /// Texts outside selectors: the arguments of functions.
+    /// Texts outside selectors: arguments of functions.
     texts: BTreeSet<String>,
 }
 
@@ -170,7 +169,7 @@ impl Reading {
         reading
     }
 
-    /// Takes a word and what belongs to it. Returns what is behind that.
+    /// Reads a word with its labels. Returns the rest of the expression.
     fn word<'a>(&mut self, word: &str, after: &'a str) -> &'a str {
         let next = after.trim_start();
         if LISTS.contains(&word) {
@@ -195,7 +194,7 @@ impl Reading {
     }
 }
 
-/// The labels of matchers up to a closing brace, and what is behind it.
+/// Returns the labels of matchers up to a closing brace, and the rest.
 fn matchers(mut rest: &str) -> (Vec<String>, &str) {
     let mut labels = Vec::new();
     while let Some(first) = rest.chars().next() {
@@ -221,23 +220,23 @@ fn split_word(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c| !is_of_name(c)).unwrap_or(text.len()))
 }
 
-/// What is before a character, and what is behind it.
+/// Splits a text at a character.
 fn split_at_char(text: &str, end: char) -> (&str, &str) {
     text.split_once(end).unwrap_or((text, ""))
 }
 
-/// A rule of Prometheus's.
+/// A rule of Prometheus.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     pub(crate) is_alert: bool,
     pub(crate) name: String,
     pub(crate) expression: String,
-    /// Its other lines, as they are.
+    /// Its other lines, unchanged.
     pub(crate) rest: Vec<String>,
 }
 
-/// The rules in a file. It is read by lines, in the one form that the files here have; `promtool`
-/// says whether they are YAML.
+/// Returns the rules in a file. It is read line by line, in the one form that the files here have.
+/// `promtool` checks whether they are YAML.
 pub(crate) fn rules_of(file: &str) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     let mut block: Option<usize> = None;
@@ -300,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_exist_are_accepted_wherever_they_stand() {
+    fn existing_names_are_accepted_in_every_position() {
         for expression in [
             "open",
             "sum by (job, path) (rate(hits_total{path!~\"/(a|b)\", job=\"$job\"}[5m])) > 0",
@@ -316,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_exist_are_found() {
+    fn unknown_names_are_found() {
         check("sum(rate(hit_total[5m]))", "", &["no metric \"hit_total\""]);
         check("took_seconds", "", &["no metric \"took_seconds\""]);
         check("open{path=\"/\"}", "", &["open has no label \"path\""]);
@@ -327,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_legend_names_what_the_result_has() {
+    fn legend_names_labels_of_the_result() {
         check("hits_total", "{{instance}} {{path}}", &[]);
         check("sum by (path) (hits_total)", "{{path}}", &[]);
         check("sum by (path) (hits_total)", "{{method}}", &["\"method\""]);

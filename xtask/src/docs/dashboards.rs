@@ -1,15 +1,13 @@
-//! The dashboards of Grafana: which there are, that every name in them exists, and their JSON.
+//! The dashboards of Grafana: their list, a check of the names in them, and their JSON.
 //!
-//! A panel is one statement in one of the modules below. An expression that names a metric or a label
-//! which the code does not have, and a panel that says nothing about itself, end the generator.
+//! A panel is one statement in `overview.rs`, `server.rs` or `telemetry.rs`.
+//! The generator fails if an expression names a metric or a label that the code does not have.
+//! It also fails if a panel has no description.
 
-#[path = "model.rs"]
+mod json;
 mod model;
-#[path = "overview.rs"]
 mod overview;
-#[path = "server.rs"]
 mod server;
-#[path = "telemetry.rs"]
 mod telemetry;
 
 use std::collections::BTreeSet;
@@ -17,12 +15,12 @@ use std::collections::BTreeSet;
 use self::model::Dashboard;
 use super::promql::Known;
 
-/// The files of all dashboards, below the root, and what they hold.
+/// Returns path and text of all dashboards.
 ///
 /// # Errors
 ///
-/// What is wrong with them, one fault a line.
-pub(crate) fn files(known: &Known) -> Result<Vec<(String, String)>, String> {
+/// Names that do not exist, and panels without title, description or query.
+pub(super) fn files(known: &Known) -> Result<Vec<(String, String)>, Vec<String>> {
     let dashboards = [
         overview::dashboard(),
         server::dashboard(),
@@ -30,7 +28,7 @@ pub(crate) fn files(known: &Known) -> Result<Vec<(String, String)>, String> {
     ];
     let faults: Vec<String> = dashboards.iter().flat_map(|it| faults(it, known)).collect();
     if !faults.is_empty() {
-        return Err(faults.join("\n"));
+        return Err(faults);
     }
     let file = |it: &Dashboard| {
         let path = format!("deploy/grafana/dashboards/{}.json", it.uid);
@@ -45,10 +43,10 @@ fn faults(dashboard: &Dashboard, known: &Known) -> Vec<String> {
     for panel in dashboard.rows.iter().flat_map(|row| &row.panels) {
         let place = format!("{}: {}", dashboard.title, panel.title);
         if !titles.insert(panel.title) {
-            faults.push(format!("{place}: there are two of that title"));
+            faults.push(format!("{place}: the title is used twice"));
         }
         if panel.about.is_empty() || panel.queries.is_empty() {
-            faults.push(format!("{place}: it says or asks nothing"));
+            faults.push(format!("{place}: no description or no query"));
         }
         for (expression, legend) in &panel.queries {
             let complaints = known.complaints(expression, legend);

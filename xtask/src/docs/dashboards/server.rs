@@ -1,4 +1,4 @@
-//! How the server does: life, requests in hand, connections, workers, process, TLS.
+//! The state of the server: life cycle, requests, connections, workers, process, TLS.
 
 use super::model::{Dashboard, Panel, row, series, stacked, states};
 
@@ -6,8 +6,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "plimsoll-server",
         title: "Server and connections",
-        about: "How the server of a service does: state, limits, connections, workers, \
-                 process, TLS.",
+        about: "The server of a service: state, limits, connections, workers, process, TLS.",
         rows: vec![
             row("State", state()),
             row("Requests", requests()),
@@ -79,7 +78,7 @@ fn requests() -> Vec<Panel> {
         series(
             "Shed",
             "reqps",
-            "Requests answered with 503 at once, for want of a slot or a connection.",
+            "Requests rejected with 503 because no slot or no connection was free.",
         )
         .query(
             "sum by (instance) (rate(http_requests_shed_total{@all}[@rate]))",
@@ -109,8 +108,7 @@ fn connections() -> Vec<Panel> {
         series(
             "Requests a connection",
             "none",
-            "How often a connection is used, scrapes and probes among it. Near 1 nobody \
-                 keeps connections.",
+            "Requests of each connection, with scrapes and probes. Near 1, clients do not keep connections.",
         )
         .query(
             "sum by (instance) (rate(http_requests_total{@all}[@rate])) / sum by \
@@ -120,8 +118,7 @@ fn connections() -> Vec<Panel> {
         stacked(
             "Connections rejected",
             "cps",
-            "At MAX_CONNECTIONS: no_request had no complete head, idle waited for its \
-                 next request, full found no place.",
+            "At MAX_CONNECTIONS: no_request had no complete head, idle waited for its next request, full was rejected.",
         )
         .query(
             "sum by (reason) (rate(http_connections_rejected_total{@all}[@rate]))",
@@ -205,7 +202,7 @@ fn workers() -> Vec<Panel> {
         series(
             "Rests",
             "ops",
-            "How often workers went to sleep for want of work. None under load is a \
+            "How often idle workers went to sleep. None under load is a \
                  worker at its limit; very many are wakes for next to nothing.",
         )
         .query(

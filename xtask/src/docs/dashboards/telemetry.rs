@@ -1,4 +1,4 @@
-//! Whether what is told of a service can be trusted: its log, its scrapes, its rules.
+//! Whether the telemetry of a service is complete: its log, its scrapes, its rules.
 
 use super::model::{Dashboard, Panel, row, series, stacked, stat};
 
@@ -6,8 +6,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "plimsoll-telemetry",
         title: "Logs and telemetry",
-        about: "Whether what is told of a service can be trusted: its log, its scrapes, \
-                 its rules.",
+        about: "Whether the telemetry of a service is complete: its log, its scrapes, its rules.",
         rows: vec![
             row("Logs", logs()),
             row("Traces", traces()),
@@ -145,7 +144,7 @@ fn scrapes() -> Vec<Panel> {
         series(
             "Time of a scrape",
             "s",
-            "How long an instance takes to tell its metrics. Prometheus waits 5 s.",
+            "Time that an instance takes for a scrape. Prometheus waits 5 s.",
         )
         .query("scrape_duration_seconds{@all}", "{{instance}}")
         .wide(6)
@@ -153,8 +152,7 @@ fn scrapes() -> Vec<Panel> {
         series(
             "Series",
             "none",
-            "Series that an instance tells. Routes, methods and statuses are known \
-                 sets, so this line becomes flat.",
+            "Series of an instance. Routes, methods and statuses are bounded sets, so this line becomes flat.",
         )
         .query("scrape_samples_scraped{@all}", "{{instance}}")
         .wide(6),
@@ -197,7 +195,7 @@ fn rules() -> Vec<Panel> {
         series(
             "Alerts not delivered",
             "ops",
-            "Alerts that Prometheus could not hand to Alertmanager.",
+            "Alerts that Prometheus could not deliver to Alertmanager.",
         )
         .query(
             "sum(rate(prometheus_notifications_dropped_total[@rate]))",

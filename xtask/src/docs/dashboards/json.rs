@@ -1,15 +1,15 @@
-//! The JSON that Grafana reads dashboards from: schema 39, of Grafana 10.4, 11 and later.
+//! Dashboards as JSON for Grafana: schema 39, of Grafana 10.4, 11 and later.
 
 use serde_json::{Value, json};
 
-use super::{Dashboard, Kind, Panel, Row, in_full};
+use super::model::{Dashboard, Kind, Panel, Row, expanded};
 
 /// The columns that Grafana divides a dashboard into.
 const COLUMNS: u32 = 24;
 
 impl Dashboard {
-    /// All of it, laid out from left to right and from top to bottom.
-    pub(in super::super) fn json(&self) -> Value {
+    /// Returns the dashboard, with panels laid out from left to right and from top to bottom.
+    pub(super) fn json(&self) -> Value {
         let mut panels = Vec::new();
         let mut id = 1;
         let mut y = 0;
@@ -64,7 +64,7 @@ impl Dashboard {
 }
 
 impl Row {
-    /// Its panels as they fit beside each other.
+    /// Splits its panels into lines that fit the width.
     fn lines(&self) -> Vec<Vec<&Panel>> {
         let mut lines: Vec<Vec<&Panel>> = Vec::new();
         let mut free = 0;
@@ -172,7 +172,7 @@ impl Panel {
             "unit": self.unit,
         });
         if matches!(self.kind, Kind::Series | Kind::Stacked) {
-            // An axis that begins at the lowest value makes noise look like a mountain.
+            // An axis that starts at the lowest value exaggerates noise.
             defaults["min"] = json!(0);
         }
         if let Some(max) = self.max {
@@ -257,7 +257,7 @@ fn variables() -> Value {
             "datasource": datasource(),
             "definition": query,
             "query": { "qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor" },
-            // When the range changes: instances come and go.
+            // Refresh when the range changes, since instances start and stop.
             "refresh": 2,
             "sort": 1,
         })
@@ -281,7 +281,7 @@ fn variables() -> Value {
     json!([source, job, instance])
 }
 
-/// Marks in all panels: what is the most frequent cause of a change.
+/// Marks in all panels: starts and new versions, the most frequent causes of a change.
 fn annotations() -> Value {
     let mark = |name: &str, color: &str, expression: &str, title: &str| {
         json!({
@@ -289,7 +289,7 @@ fn annotations() -> Value {
             "enable": true,
             "iconColor": color,
             "datasource": datasource(),
-            "target": { "expr": in_full(expression), "refId": "Anno" },
+            "target": { "expr": expanded(expression), "refId": "Anno" },
             "titleFormat": title,
         })
     };
