@@ -35,7 +35,7 @@ pub(crate) struct OnceLock<T> {
 }
 
 impl<T> OnceLock<T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             is_set: AtomicBool::new(false),
             init: Mutex::new(()),
