@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::IpAddr};
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-use super::EdgeState;
+use super::{outside_request::OutsideRequest, state::EdgeState};
 use crate::{
     request::{self, RequestId},
     shutdown::ShutdownToken,
@@ -30,21 +30,6 @@ use crate::{
 /// it, the address is as reliable as the listed proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientIp(pub Option<IpAddr>);
-
-/// The error of an extractor of the chassis in a request that the chassis does not handle.
-///
-/// As a response it is 500. To test a router by itself, use `plimsoll::testing::TestService` (feature
-/// `testing`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this extractor works only in requests that a plimsoll service or layer handles")]
-#[non_exhaustive]
-pub struct OutsideRequest;
-
-impl axum::response::IntoResponse for OutsideRequest {
-    fn into_response(self) -> axum::response::Response {
-        (http::StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
-    }
-}
 
 impl<S: Sync> FromRequestParts<S> for ClientIp {
     type Rejection = OutsideRequest;

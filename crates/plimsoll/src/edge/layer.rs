@@ -15,12 +15,18 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    EdgeState, EndpointSet, Peer, ResponseBody, ResponseFuture, Routes, Scheme, ServerPaths,
-    ServerRequest, StalledResponses,
+    admit::{ServerPaths, ServerRequest, admit},
+    probes::EndpointSet,
+    response::ResponseFuture,
+    response_body::ResponseBody,
+    route::Routes,
+    stalled_responses::StalledResponses,
+    state::EdgeState,
 };
 use crate::{
     connection::ConnectionState,
     metrics::{ProtocolError, Registry},
+    request::{Peer, Scheme},
     shutdown::ShutdownToken,
 };
 
@@ -119,11 +125,17 @@ impl Edge<Routes> {
                 routes: &self.inner,
             },
         };
-        self.state
-            .admit(request, peer, scheme, Some(server), |request| {
+        admit(
+            &self.state,
+            request,
+            peer,
+            scheme,
+            Some(server),
+            |request| {
                 // A router is always ready.
                 self.inner.clone().call(request)
-            })
+            },
+        )
     }
 }
 
@@ -150,7 +162,7 @@ where
             .map_or(Peer::Unknown, |info| Peer::Ip(info.0.ip()));
         // The request does not show whether that server speaks TLS.
         let scheme = Scheme::Http;
-        self.state.admit(request, peer, scheme, None, |request| {
+        admit(&self.state, request, peer, scheme, None, |request| {
             self.inner.call(request)
         })
     }

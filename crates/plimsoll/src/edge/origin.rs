@@ -52,8 +52,8 @@ use axum::{
 use http::{HeaderMap, HeaderName, StatusCode, Uri, header::HOST, request::Parts, uri::Authority};
 
 use super::{
-    OutsideRequest,
     client_ip::{self, ForwardedClaims, ForwardedHop},
+    outside_request::OutsideRequest,
     problem::Problem,
 };
 use crate::request::{self, RequestSource, Scheme};

@@ -9,8 +9,8 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::{
-    EdgeState, admission::RequestSlot, problem::Problem, request_body::SizeLimit,
-    request_id::AssignedId, strict,
+    admission::RequestSlot, problem::Problem, request_body::SizeLimit, request_id::AssignedId,
+    state::EdgeState, strict,
 };
 use crate::{
     connection::ConnectionState,

@@ -10,7 +10,7 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::EdgeState;
+use super::state::EdgeState;
 use crate::{
     metrics::{Registry, RouteId},
     request::set_route,

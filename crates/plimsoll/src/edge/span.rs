@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Request;
 
-use super::{RequestOrigin, request_guard::RequestGuard};
+use super::{origin::RequestOrigin, request_guard::RequestGuard};
 use crate::{
     metrics::Registry,
     otlp::{AttributeValue, Span, SpanKind, Tracer, method_name, protocol_version, push_method},

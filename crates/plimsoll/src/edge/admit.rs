@@ -1,0 +1,118 @@
+//! The admission of a request: every check and every decision before its handler runs.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use axum::{body::Body, extract::MatchedPath};
+use bytes::Bytes;
+use http::Request;
+use tokio::time::Instant;
+
+use super::{
+    client_ip::ResolvedClient, probes::EndpointSet, problem::Problem, request_guard::RequestGuard,
+    request_id, response::ResponseFuture, route::Routes, state::EdgeState,
+    strict::asks_for_websocket,
+};
+use crate::{
+    connection::ConnectionState,
+    request::{Peer, RequestSource, Scheme},
+};
+
+/// What the chassis's own server passes with a request. A request behind an [`EdgeLayer`](super::EdgeLayer) has none.
+pub(super) struct ServerRequest<'a> {
+    pub(super) connection: Arc<ConnectionState>,
+    pub(super) paths: ServerPaths<'a>,
+}
+
+/// The paths that a listener of the chassis's own server answers.
+#[derive(Clone, Copy)]
+pub(super) struct ServerPaths<'a> {
+    /// The probes and metrics of the listener.
+    pub(super) endpoints: &'a EndpointSet,
+    /// The application's routes, which answer all other paths.
+    pub(super) routes: &'a Routes,
+}
+
+/// Admits or rejects a request. From the guard on, the request is counted and logged.
+///
+/// `server` is present if the request came over a connection of the chassis's own server. Only
+/// then does the edge check the head and answer probes; behind an [`EdgeLayer`](super::EdgeLayer) the other server
+/// does.
+pub(super) fn admit<S, B>(
+    state: &Arc<EdgeState>,
+    mut request: Request<B>,
+    peer: Peer,
+    scheme: Scheme,
+    server: Option<ServerRequest<'_>>,
+    call: impl FnOnce(Request<Body>) -> S,
+) -> ResponseFuture<S>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    let started = Instant::now();
+    let assigned = request_id::assign(request.headers_mut());
+    let ResolvedClient {
+        client_ip,
+        source: forwarded,
+    } = state.client_ip.resolve(peer, request.headers());
+    let source = RequestSource { scheme, forwarded };
+
+    let (connection, paths) = server.map(|it| (it.connection, it.paths)).unzip();
+    // Read before the guard begins, which resets the count.
+    let head_bytes = connection.as_ref().map_or(0, |it| it.head_bytes());
+    let mut guard = RequestGuard::begin(
+        Arc::clone(state),
+        connection,
+        started,
+        assigned,
+        client_ip,
+        &request,
+    );
+    guard.trace = state.spans.begin(&request, source);
+
+    if let Some(ServerPaths { endpoints, routes }) = paths {
+        if let Err(problem) = guard.check_head(&request, head_bytes) {
+            return ResponseFuture::answered(guard, Err(problem));
+        }
+        if let Some(probe) = state.probes.find(request.uri().path(), endpoints) {
+            guard.mark_probe(probe.route);
+            let answer = state.probes.answer(probe, &request);
+            return ResponseFuture::answered(guard, answer);
+        }
+        if guard.is_on_reserve() {
+            return shed(state, guard, Some(routes));
+        }
+    }
+    if state.lifecycle.is_ending() && asks_for_websocket(&request) {
+        // The drain would close the WebSocket at once.
+        return ResponseFuture::answered(guard, Err(Problem::overloaded()));
+    }
+    // A layer runs after the match of the router around it; the chassis's server runs before.
+    if paths.is_none()
+        && let Some(matched) = request.extensions().get::<MatchedPath>()
+    {
+        guard.route = state.registry.http.route(matched.as_str());
+    }
+    let Some(slot) = state.admission.acquire() else {
+        return shed(state, guard, paths.map(|paths| paths.routes));
+    };
+    guard.mark_in_flight(slot);
+
+    let limits = state.body_limits(request.body());
+    let context = state.context(&guard, source, limits.clone());
+    let request = state.limit_body(request, limits);
+    ResponseFuture::handling(guard, context, state.request_timeout, || call(request))
+}
+
+/// Rejects a request with 503 because the service is overloaded, and counts it as shed.
+fn shed<F>(
+    state: &EdgeState,
+    mut guard: Box<RequestGuard>,
+    routes: Option<&Routes>,
+) -> ResponseFuture<F> {
+    if let Some(routes) = routes {
+        guard.route = routes.find(&guard.method, &guard.uri);
+    }
+    state.registry.shed.fetch_add(1, Ordering::Relaxed);
+    ResponseFuture::answered(guard, Err(Problem::overloaded()))
+}
