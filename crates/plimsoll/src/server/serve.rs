@@ -55,7 +55,7 @@ const LAST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 /// An accepted connection, with everything that its task needs.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// `Some` until [`open`] takes it.
+    /// `Some` until [`open()`] takes it.
     pub(super) socket: Option<Socket>,
     pub(super) state: Arc<ConnectionState>,
     pub(super) peer: Peer,
