@@ -3,10 +3,10 @@
 //! By default the figures are small enough for every run of CI. `PLIMSOLL_FULL=1` gives those that
 //! the contract is judged by; run them with `--release`, one after another (`--test-threads=1`).
 
-#[path = "contract/support.rs"]
+#[path = "it/support.rs"]
 #[expect(
     dead_code,
-    reason = "what the contract's tests share, of which only a part is used here"
+    reason = "shared with the tests in `it`; only a part is used here"
 )]
 mod support;
 

@@ -11,10 +11,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-#[path = "contract/support.rs"]
+#[path = "it/support.rs"]
 #[expect(
     dead_code,
-    reason = "what the contract's tests share, of which only a part is used here"
+    reason = "shared with the tests in `it`; only a part is used here"
 )]
 mod support;
 

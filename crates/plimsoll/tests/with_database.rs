@@ -1,9 +1,9 @@
 //! The example `with_database` with a real Postgres, which each test starts for itself.
 
-#[path = "contract/support.rs"]
+#[path = "it/support.rs"]
 #[expect(
     dead_code,
-    reason = "what the contract's tests share, of which only a part is used here"
+    reason = "shared with the tests in `it`; only a part is used here"
 )]
 mod support;
 

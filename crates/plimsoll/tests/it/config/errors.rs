@@ -1,0 +1,157 @@
+//! Configuration errors: reported together, before anything is bound.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use super::{EX_CONFIG, problems};
+use crate::support::{fixture, ms, run, shortest, start};
+
+/// Four mistakes at once: three of the chassis's settings, one of the service's own.
+pub(super) const MISTAKES: [(&str, &str); 4] = [
+    ("PORT", "70000"),
+    ("READ_TIMEOUT", "soon"),
+    ("DEBUG", "perhaps"),
+    ("POOL_SIZE", "1000"),
+];
+
+/// CFG-3
+#[test]
+fn all_mistakes_are_reported_together_to_a_person() {
+    let ended = run(&[], &MISTAKES);
+    assert_eq!(ended.code, Some(EX_CONFIG));
+    for (name, value) in MISTAKES {
+        let line = ended.stderr.lines().find(|line| line.contains(name));
+        let line = line.unwrap_or_else(|| panic!("{name} is missing: {}", ended.stderr));
+        assert!(line.contains(value), "{line}");
+    }
+    // What was expected, and an example.
+    assert!(ended.stderr.contains("65535"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("8080"), "{}", ended.stderr);
+}
+
+/// CFG-3
+#[test]
+fn all_mistakes_are_reported_together_in_one_record() {
+    let ended = run(&[], &MISTAKES);
+    let mut variables = problems(&ended);
+    variables.sort();
+    assert_eq!(variables, ["DEBUG", "POOL_SIZE", "PORT", "READ_TIMEOUT"]);
+    let record = &ended.records()[0];
+    assert_eq!(record["levelname"], "ERROR");
+    assert_eq!(record["name"], "infra");
+    for problem in record["problems"].as_array().unwrap() {
+        assert!(
+            problem["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty()),
+            "{problem}"
+        );
+    }
+}
+
+/// CFG-3
+#[test]
+fn nothing_is_bound_before_the_configuration_is_right() {
+    // Were the port tried, the message would be that it is taken.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let ended = run(&[], &[("PORT", &port), ("DEBUG", "perhaps")]);
+    assert_eq!(problems(&ended), ["DEBUG"]);
+}
+
+/// CFG-3
+#[test]
+fn a_mistake_is_reported_within_200_ms() {
+    let took = shortest(|| {
+        let ended = run(&[], &MISTAKES);
+        assert_eq!(ended.code, Some(EX_CONFIG));
+        ended.took
+    });
+    assert!(took < ms(200), "{took:?}");
+}
+
+/// CFG-3
+#[test]
+fn a_bad_list_of_proxies_is_reported_with_its_bad_items() {
+    let ended = run(
+        &[],
+        &[("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/99,proxy.example")],
+    );
+    assert_eq!(problems(&ended), ["TRUSTED_PROXIES"]);
+    for item in ["10.0.0.0/99", "proxy.example"] {
+        assert!(ended.stderr.contains(item), "{}", ended.stderr);
+    }
+}
+
+/// CFG-3
+#[test]
+fn a_value_that_is_no_text_is_a_mistake() {
+    // The shell makes the byte that a Rust string cannot hold.
+    let script = format!("GREETING=$(printf '\\377') exec {}", fixture().display());
+    let process = harness::Process::spawn_with("/bin/sh", &["-c", &script], &[]);
+    let ended = process.wait(Duration::from_secs(10));
+    assert_eq!(problems(&ended), ["GREETING"]);
+}
+
+/// The warnings about unknown settings.
+fn typos(env: &[(&str, &str)]) -> Vec<(String, String)> {
+    let ended = start(env).terminate();
+    ended
+        .records_with("setting_unknown")
+        .iter()
+        .map(|record| {
+            assert_eq!(record["levelname"], "WARNING");
+            let text = |name: &str| record[name].as_str().expect("names are text").to_owned();
+            (text("variable"), text("nearest"))
+        })
+        .collect()
+}
+
+/// CFG-4
+#[test]
+fn a_name_that_is_nearly_known_gets_a_warning() {
+    for (unknown, nearest) in [
+        ("READ_TIMEUOT", "READ_TIMEOUT"),
+        ("READTIMEOUT", "READ_TIMEOUT"),
+        ("LOG_LEVLE", "LOG_LEVEL"),
+        ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
+        // A setting of the service's own.
+        ("GREETNG", "GREETING"),
+        ("POOLSIZE", "POOL_SIZE"),
+    ] {
+        let expected = [(unknown.to_owned(), nearest.to_owned())];
+        assert_eq!(typos(&[(unknown, "x")]), expected);
+    }
+}
+
+/// CFG-4
+#[test]
+fn other_names_get_no_warning() {
+    let none: [(String, String); 0] = [];
+    // Known, too short, and more than two edits away.
+    assert_eq!(typos(&[("READ_TIMEOUT", "4s"), ("SECRET_KEY", "k")]), none);
+    assert_eq!(typos(&[("POTR", "1"), ("HSOT", "1"), ("DEBGU", "1")]), none);
+    assert_eq!(
+        typos(&[("REED_TIMEOUTS_", "1"), ("HOSTNAME", "h"), ("HOME", "/")]),
+        none
+    );
+}
+
+/// CFG-4
+#[test]
+fn standard_variables_are_no_misspellings() {
+    let ended = start(&[
+        ("OTEL_BLRP_SCHEDULE_DELAY", "1000"),
+        ("SSL_CERT_DIR", "/etc/ssl/certs"),
+        ("RUST_BACKTRACE", "1"),
+        ("ADMIN_PORT", "tcp://10.0.0.1:80"),
+        ("OTEL_EXPORTER_OTLP_ENDPONT", "http://127.0.0.1:1"),
+    ])
+    .terminate();
+    let typos = ended.records_with("setting_unknown");
+    assert_eq!(typos.len(), 1, "{typos:?}");
+    assert_eq!(typos[0]["variable"], "OTEL_EXPORTER_OTLP_ENDPONT");
+    let notes = ended.records_with("settings_aliases");
+    let text = notes[0]["aliases"].as_str().unwrap();
+    assert_eq!(text, "OTEL_BLRP_SCHEDULE_DELAY: it has no effect here");
+}

@@ -1,0 +1,117 @@
+//! Pipelined requests, and half-closed clients.
+
+use harness::{Process, Response};
+
+use super::canary::{CANARY, patient};
+use crate::support::start;
+
+/// One of many requests, and what must come back.
+fn mixed(number: usize) -> (String, u16, Option<&'static str>) {
+    let canary = std::str::from_utf8(CANARY).expect("it is plain text");
+    let length = format!("Content-Length: {}\r\n", CANARY.len());
+    let chunks = format!("{:x}\r\n{canary}\r\n0\r\n\r\n", CANARY.len());
+    let coding = "Transfer-Encoding: chunked\r\n";
+    let (line, fields, body, status, answer) = match number % 12 {
+        0 => ("GET /hello", "", "", 200, Some("hello\n")),
+        1 => ("HEAD /hello", "", "", 200, None),
+        2 => ("GET /status/204", "", "", 204, Some("")),
+        3 => ("GET /status/304", "", "", 304, Some("")),
+        4 => ("HEAD /status/204", "", "", 204, None),
+        5 => ("GET /items/one", &*length, canary, 200, Some("one")),
+        6 => ("GET /items/two", coding, &*chunks, 200, Some("two")),
+        7 => ("HEAD /hello", &*length, canary, 200, None),
+        8 => ("POST /upload", coding, &*chunks, 200, Some("47\n")),
+        9 => ("GET /status/204", &*length, canary, 204, Some("")),
+        10 => ("HEAD /nowhere", "", "", 404, None),
+        _ => ("OPTIONS /hello", coding, "0\r\n\r\n", 405, None),
+    };
+    let raw =
+        format!("{line} HTTP/1.1\r\nHost: a\r\nX-Request-ID: mixed-{number}\r\n{fields}\r\n{body}");
+    (raw, status, answer)
+}
+
+/// SRV-3, HTTP-6
+#[test]
+fn a_thousand_answers_with_and_without_bodies_stay_in_step() {
+    let service = patient();
+    let mut connection = service.connect();
+    for number in 0..1000 {
+        let (raw, status, expected) = mixed(number);
+        connection.send(&raw);
+        let is_head = raw.starts_with("HEAD ");
+        let answer: Response = if is_head {
+            connection.read_head()
+        } else {
+            connection.read()
+        };
+        assert_eq!(answer.status, status, "{raw}");
+        let id = format!("mixed-{number}");
+        assert_eq!(answer.header("x-request-id"), Some(&*id), "{raw}");
+        if let Some(expected) = expected {
+            assert_eq!(answer.text(), expected, "{raw}");
+        }
+        if matches!(status, 204 | 304) {
+            assert_eq!(answer.header("transfer-encoding"), None, "{raw}");
+        }
+        if status == 204 {
+            assert_eq!(answer.header("content-length"), None, "{raw}");
+        }
+    }
+    drop(connection);
+    let records = service.terminate().records_with("http_request");
+    assert_eq!(records.len(), 1000);
+    for record in &records {
+        assert_ne!(record["query"], "canary", "{record}");
+        assert_eq!(record.get("aborted"), None, "{record}");
+    }
+}
+
+/// SRV-3
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let service = start(&[]);
+    let mut connection = service.connect();
+    let requests: String = (0..100)
+        .map(|number| format!("GET /items/{number} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
+    connection.send(requests);
+    for number in 0..100 {
+        assert_eq!(connection.read().text().trim_end(), number.to_string());
+    }
+}
+
+/// The CPU time that a process has taken, in the kernel's ticks of 10 ms.
+fn ticks(service: &Process) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid()));
+    let stat = stat.expect("a child that runs has a file there");
+    // The second field is a name in parentheses, which may hold anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split(' ');
+    let user_and_system = fields.skip(12).take(2);
+    user_and_system
+        .map(|field| field.parse::<u64>().expect("times are numbers"))
+        .sum()
+}
+
+/// SRV-3
+#[test]
+fn waiting_for_a_handler_costs_no_time_when_the_client_has_half_closed() {
+    let service = patient();
+    // With a request behind it that nobody has read yet, the end is not seen meanwhile.
+    let requests = "GET /slow?ms=1500 HTTP/1.1\r\nHost: a\r\n\r\n\
+                    GET /items/last HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let mut connection = service.connect();
+            connection.send(requests);
+            connection.finish_sending();
+            connection
+        })
+        .collect();
+    let before = ticks(&service);
+    for connection in &mut waiting {
+        assert_eq!(connection.read().text(), "slow\n");
+    }
+    let spent = ticks(&service) - before;
+    // One that spins takes a whole core for as long as it waits, which is 150.
+    assert!(spent < 50, "{spent} ticks");
+}

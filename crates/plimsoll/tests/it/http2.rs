@@ -1,0 +1,24 @@
+//! HTTP/2: the contract over streams, with prior knowledge and without TLS.
+
+mod attacks;
+pub(crate) mod client;
+mod detection;
+mod drain;
+mod flow_control;
+mod raw;
+mod rejections;
+mod requests;
+mod tunnel;
+
+use harness::Process;
+
+const ON: (&str, &str) = ("HTTP2_CLEARTEXT", "true");
+
+fn gauge(service: &Process, name: &str) -> f64 {
+    service.metrics().value(name, &[]).unwrap_or(-1.0)
+}
+
+/// The numbers of a client's streams.
+fn streams(count: u32) -> impl Iterator<Item = u32> {
+    (0..count).map(|index| 2 * index + 1)
+}

@@ -1,0 +1,243 @@
+//! Attacks over HTTP/2: their cost is bounded, and other clients are served meanwhile.
+
+use std::thread::JoinHandle;
+use std::{fs, thread};
+
+use harness::{Process, eventually};
+use http::StatusCode;
+
+use super::client::{Client, block_on, frame};
+use super::raw::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Flooded, HEADERS, PING, RawClient, SETTINGS,
+    WINDOW_UPDATE, block, field, get, head, request, reset, window_update,
+};
+use super::{ON, gauge, streams};
+use crate::support::{ms, start};
+
+/// What an attack may leave behind in memory.
+pub(super) const MEMORY_BOUND: u64 = 20 << 20;
+
+pub(super) const REFUSED_STREAM: [u8; 4] = 7_u32.to_be_bytes();
+
+/// The memory of a process, in bytes.
+pub(super) fn memory(service: &Process) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", service.pid()))
+        .expect("the service is alive");
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = resident.and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kilobytes.expect("Linux tells a size") * 1024
+}
+
+/// A service that has allocated what it needs anyway.
+pub(super) fn warm(env: &[(&str, &str)]) -> Process {
+    let service = start(env);
+    block_on(async {
+        let mut streams = Vec::new();
+        for _ in 0..4 {
+            let mut client = Client::connect(service.addr()).await;
+            for _ in 0..100 {
+                let stream = client.begin("/stream?chunks=16").await;
+                streams.push(tokio::spawn(stream.finish()));
+            }
+        }
+        for stream in streams {
+            stream.await.expect("it is answered");
+        }
+    });
+    service
+}
+
+/// Somebody else, who comes anew.
+fn is_served(service: &Process) -> bool {
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        client.get("/hello").await.status == StatusCode::OK
+    })
+}
+
+/// Lets attacks go on until they end, and checks that everybody else is served all the time.
+fn endure(service: &Process, attacks: Vec<JoinHandle<Flooded>>) -> Vec<Flooded> {
+    let before = memory(service);
+    loop {
+        assert!(is_served(service));
+        if attacks.iter().all(JoinHandle::is_finished) {
+            break;
+        }
+        thread::sleep(ms(20));
+    }
+    let floods = attacks.into_iter().map(JoinHandle::join);
+    let floods = floods
+        .map(|flood| flood.expect("the attack ends"))
+        .collect();
+    assert!(is_served(service));
+    let grown = memory(service).saturating_sub(before);
+    assert!(grown <= MEMORY_BOUND, "{grown} bytes more");
+    floods
+}
+
+/// An attack over a connection of its own.
+fn attack<I>(service: &Process, pieces: I) -> JoinHandle<Flooded>
+where
+    I: IntoIterator<Item = Vec<u8>> + Send + 'static,
+{
+    let addr = service.addr();
+    thread::spawn(move || RawClient::connect(addr).flood(pieces))
+}
+
+pub(super) fn nothing_is_in_flight(service: &Process) {
+    eventually("nothing is in flight", || {
+        (gauge(service, "http_requests_in_flight") == 0.0).then_some(())
+    });
+}
+
+/// SRV-6, H2-3: CVE-2023-44487.
+#[test]
+fn whoever_resets_as_fast_as_it_asks_is_sent_away() {
+    let service = warm(&[ON]);
+    let attacks = (0..4).map(|_| {
+        let pairs = streams(20_000).map(|stream| [get(stream, "/hang"), reset(stream)].concat());
+        let pairs: Vec<_> = pairs.collect();
+        attack(
+            &service,
+            pairs.chunks(200).map(<[_]>::concat).collect::<Vec<_>>(),
+        )
+    });
+    for flood in endure(&service, attacks.collect()) {
+        assert!(flood.is_stopped(), "{flood:?}");
+    }
+    nothing_is_in_flight(&service);
+}
+
+/// SRV-6, H2-3: CVE-2025-8671.
+#[test]
+fn whoever_makes_the_service_reset_is_sent_away() {
+    let service = warm(&[ON]);
+    let attacks = [0, 0x7fff_ffff].map(|by| {
+        let pairs =
+            streams(5000).map(move |stream| [get(stream, "/hang"), window_update(stream, by)]);
+        attack(&service, pairs.map(|pair| pair.concat()))
+    });
+    for flood in endure(&service, attacks.into()) {
+        assert!(flood.is_stopped(), "{flood:?}");
+        assert!(flood.resets <= 1024, "{flood:?}");
+    }
+    nothing_is_in_flight(&service);
+}
+
+/// SRV-6, H2-3
+#[test]
+fn a_head_without_end_is_cut() {
+    let service = warm(&[ON]);
+    let large = [field("x", &"y".repeat(120)).as_slice(); 120].concat();
+    let attacks = [vec![], large].map(|piece| {
+        let begin = frame(HEADERS, END_STREAM, 1, &block(&request("GET", "/hello")));
+        let more = frame(CONTINUATION, 0, 1, &piece);
+        attack(&service, [begin].into_iter().chain(vec![more; 5000]))
+    });
+    for flood in endure(&service, attacks.into()) {
+        assert!(flood.is_stopped(), "{flood:?}");
+    }
+}
+
+/// SRV-6, H2-3: many frames that carry nothing, or next to nothing that anybody reads.
+#[test]
+fn bodies_in_crumbs_that_nobody_reads_are_bounded() {
+    let service = warm(&[ON]);
+    let empty = head(1, &request("POST", "/upload-stream"), false);
+    let empty = [empty]
+        .into_iter()
+        .chain(vec![frame(DATA, 0, 1, b""); 20_000]);
+    let crumb = |stream| frame(DATA, 0, stream, b"x").repeat(60_000);
+    let unread = (0..15)
+        .map(|index| 2 * index + 1)
+        .flat_map(move |stream| [head(stream, &request("GET", "/hang"), false), crumb(stream)]);
+    let floods = endure(
+        &service,
+        vec![attack(&service, empty), attack(&service, unread)],
+    );
+    for flood in floods {
+        assert!(flood.is_stopped(), "{flood:?}");
+    }
+    nothing_is_in_flight(&service);
+}
+
+/// SRV-6, H2-3: who means no harm may look like it.
+#[test]
+fn a_body_in_ten_thousand_crumbs_is_taken() {
+    let service = start(&[ON]);
+    let mut client = RawClient::connect(service.addr());
+    client.send(head(1, &request("POST", "/upload-stream"), false));
+    for _ in 0..20 {
+        // Faster than they are read, up to a bound; hence the pings.
+        client.send(frame(DATA, 0, 1, b"x").repeat(500));
+        client.send(frame(PING, 0, 0, b"12345678"));
+        client.until(|frame| frame.kind == PING);
+    }
+    client.send(frame(DATA, END_STREAM, 1, b""));
+    let answer = client.until(|frame| frame.kind == DATA);
+    assert!(answer.is_some_and(|answer| answer.payload == b"10000\n"));
+}
+
+/// SRV-6, H2-3
+#[test]
+fn frames_that_ask_for_nothing_take_next_to_no_memory() {
+    let service = warm(&[ON]);
+    let ping = frame(PING, 0, 0, b"12345678");
+    let settings = frame(SETTINGS, 0, 0, &[]);
+    let priority = frame(2, 0, 1, &[0, 0, 0, 3, 7]);
+    let window = frame(WINDOW_UPDATE, 0, 0, &1_u32.to_be_bytes());
+    let attacks = [ping, settings, priority, window]
+        .map(|piece| attack(&service, vec![piece.repeat(1000); 100]));
+    endure(&service, attacks.into());
+}
+
+/// SRV-1: what it is to be told for each of them is not hoarded.
+#[test]
+fn whoever_asks_for_answers_and_reads_none_is_given_up() {
+    let service = warm(&[ON, ("WRITE_TIMEOUT", "1s")]);
+    let before = memory(&service);
+    for kind in [PING, SETTINGS] {
+        let payload: &[u8] = if kind == PING { b"12345678" } else { b"" };
+        let piece = frame(kind, 0, 0, payload).repeat(10_000);
+        let mut client = RawClient::connect(service.addr());
+        let hung_up = (0..5000).any(|_| !client.send(&piece));
+        assert!(hung_up, "kind {kind}");
+    }
+    assert!(is_served(&service));
+    let grown = memory(&service).saturating_sub(before);
+    assert!(grown <= MEMORY_BOUND, "{grown} bytes more");
+}
+
+/// SRV-3
+#[test]
+fn a_large_header_list_is_a_431_and_the_connection_goes_on() {
+    let service = start(&[ON]);
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        let request = client
+            .request("GET", "/hello")
+            .header("x", "y".repeat(20_000));
+        let answer = client.send(request).await;
+        assert_eq!(answer.status, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        assert_eq!(client.get("/hello").await.status, StatusCode::OK);
+    });
+}
+
+/// SRV-6, H2-3: a large header is said once and then meant a thousand times, by a byte each.
+#[test]
+fn a_header_that_is_meant_a_thousand_times_is_too_large() {
+    let service = warm(&[ON]);
+    let large = "y".repeat(120);
+    let mut first = block(&request("GET", "/hello"));
+    // Indexed from now on, as the first of the dynamic table: 62.
+    let kept = field("x", &large);
+    first.extend([0x40].iter().chain(&kept[1..]));
+    let mut bomb = block(&request("GET", "/count"));
+    bomb.extend([0x80 | 62].repeat(10_000));
+    let flags = END_HEADERS | END_STREAM;
+    let first = frame(HEADERS, flags, 1, &first);
+    let bombs = streams(200).map(move |stream| frame(HEADERS, flags, stream + 2, &bomb));
+    let bombs = [first].into_iter().chain(bombs);
+    endure(&service, vec![attack(&service, bombs)]);
+    assert_eq!(gauge(&service, "fixture_hits_total"), 0.0);
+}

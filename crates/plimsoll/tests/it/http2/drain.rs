@@ -1,0 +1,203 @@
+//! The shutdown of HTTP/2 connections.
+
+use std::thread;
+
+use harness::{Process, Signal, eventually};
+use http::StatusCode;
+
+use super::client::{Client, PREFACE_AND_SETTINGS, block_on, get_hello};
+use super::raw::{DATA, GOAWAY, HEADERS, RawClient, SETTINGS, get, head, request, window_update};
+use super::{ON, gauge};
+use crate::support::{END, ms, start};
+
+/// LIFE-1, LIFE-2, H2-5
+#[test]
+fn a_drain_says_goaway_and_every_stream_is_finished() {
+    let service = start(&[ON, ("DRAIN_DELAY", "500ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        let idle = Client::connect(service.addr()).await;
+        let mut streams = Vec::new();
+        for _ in 0..50 {
+            let stream = client.begin("/stream?chunks=40&ms=25").await;
+            streams.push(tokio::spawn(stream.finish()));
+        }
+        eventually("all are in flight", || {
+            (gauge(&service, "http_requests_in_flight") == 50.0).then_some(())
+        });
+        service.signal(Signal::Term);
+        idle.ended().await;
+        for stream in streams {
+            assert_eq!(stream.await.unwrap().body.len(), 40 * 1024);
+        }
+        client.ended().await;
+    });
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    let complete = ended.records_with("http_request");
+    assert_eq!(complete.len(), 50);
+    assert!(complete.iter().all(|record| record["aborted"].is_null()));
+}
+
+/// LIFE-2, H2-5: also those that do not answer.
+#[test]
+fn idle_connections_of_http2_do_not_delay_the_end() {
+    let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut deaf = service.connect();
+    deaf.send(PREFACE_AND_SETTINGS);
+    deaf.send(get_hello());
+    service.wait_for_record(|record| record["rawPath"] == "/hello");
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(0));
+    let drain = ended.records_with("shutdown_complete")[0]["drainMs"]
+        .as_f64()
+        .unwrap();
+    assert!(drain < 5000.0, "{drain}");
+    drop(deaf);
+}
+
+fn stop(service: &Process) {
+    service.signal(Signal::Term);
+    service.wait_for_record(|record| record["message"] == "shutdown_started");
+}
+
+/// LIFE-1, H2-5, LIFE-2: what a client has begun to say ends nothing that it has asked for before.
+#[test]
+fn half_a_head_during_the_drain_ends_no_other_stream() {
+    let service = start(&[ON]);
+    let mut client = RawClient::connect(service.addr());
+    client.send(get(1, "/slow?ms=3500"));
+    client.send(get(3, "/hello"));
+    client.until(|frame| frame.stream == 3 && frame.ends_stream());
+    stop(&service);
+    // Longer than a half head alone would be waited for.
+    thread::sleep(ms(2500));
+    let late = head(5, &request("GET", "/hello"), true);
+    client.send(&late[..12]);
+    thread::sleep(ms(300));
+    client.send(&late[12..]);
+    let answer = client.until(|frame| frame.stream == 1 && frame.kind == DATA);
+    assert!(answer.is_some_and(|answer| answer.payload == b"slow\n"));
+    drop(client);
+    assert_eq!(service.wait(END).code, Some(0));
+}
+
+/// LIFE-1, H2-5, LIFE-2:
+/// what was handed to the system may still be on its way, and a client that reads
+/// says so again and again. Closing then would take the rest from it.
+#[test]
+fn a_slow_reader_gets_all_of_its_answers_though_the_service_ends() {
+    const STREAMS: u32 = 24;
+    let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "30s")]);
+    let mut client = RawClient::connect(service.addr());
+    for stream in 0..STREAMS {
+        client.send(get(2 * stream + 1, "/stream?chunks=60"));
+    }
+    client.send(window_update(0, 10 << 20));
+    // All of them fit into windows and buffers, so that for the service they are done.
+    service.wait_for_record(|record| {
+        record["message"] == "http_request" && record["rawPath"] == "/stream"
+    });
+    stop(&service);
+    let mut whole = 0;
+    let mut length = 0;
+    while whole < STREAMS {
+        let frame = client.next().expect("no answer is cut short");
+        if frame.kind == DATA {
+            length += frame.payload.len();
+            thread::sleep(ms(frame.payload.len() as u64 / 1024));
+        }
+        whole += u32::from(frame.ends_stream());
+    }
+    assert_eq!(length, STREAMS as usize * 60 * 1024);
+    drop(client);
+    assert_eq!(service.wait(END).code, Some(0));
+}
+
+/// LIFE-1, LIFE-2, H2-5
+#[test]
+fn two_hundred_streams_in_a_drain_are_whole() {
+    let service = start(&[ON, ("DRAIN_DELAY", "300ms"), ("SHUTDOWN_TIMEOUT", "60s")]);
+    block_on(async {
+        let mut streams = Vec::new();
+        for _ in 0..4 {
+            let mut client = Client::connect(service.addr()).await;
+            for _ in 0..50 {
+                let stream = client.begin("/stream?chunks=1024").await;
+                streams.push(tokio::spawn(stream.finish_slowly(ms(2))));
+            }
+        }
+        stop(&service);
+        for stream in streams {
+            let answer = stream.await.expect("the answer is whole");
+            assert_eq!(answer.body.len(), 1 << 20);
+        }
+    });
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    let records = ended.records_with("http_request");
+    assert_eq!(records.len(), 200);
+    assert!(records.iter().all(|record| record["aborted"].is_null()));
+}
+
+/// LIFE-2, H2-5
+#[test]
+fn a_stream_after_goaway_is_handled_whole_or_not_at_all() {
+    let service = start(&[ON]);
+    let mut client = RawClient::connect(service.addr());
+    client.send(get(1, "/slow?ms=1500"));
+    client.until(|frame| frame.kind == SETTINGS);
+    stop(&service);
+    client.until(|frame| frame.kind == GOAWAY);
+    let mut last = None;
+    let mut whole = Vec::new();
+    client.send(get(3, "/id"));
+    while let Some(frame) = client.next() {
+        if frame.kind == GOAWAY {
+            last = frame.payload.get(..4).map(<[u8]>::to_vec);
+            client.send(get(5, "/id"));
+        } else if frame.ends_stream() {
+            whole.push(frame.stream);
+        }
+    }
+    drop(client);
+    whole.sort_unstable();
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    let records = ended.records_with("http_request");
+    assert_eq!(records.len(), whole.len(), "{whole:?}, {last:?}");
+    assert!(whole.starts_with(&[1]) && !whole.contains(&5), "{whole:?}");
+    assert!(records.iter().all(|record| record["aborted"].is_null()));
+}
+
+/// LIFE-1, H2-5, LIFE-2:
+/// until the delay is over everybody is served, also those who wait for our settings.
+#[test]
+fn whoever_connects_during_the_drain_delay_is_served_once() {
+    let service = start(&[ON, ("DRAIN_DELAY", "3s")]);
+    stop(&service);
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        client.ping().await;
+        assert_eq!(client.get("/hello").await.status, StatusCode::OK);
+        client.ended().await;
+    });
+    assert_eq!(service.wait(END).code, Some(0));
+}
+
+/// LIFE-2, H2-5: also those that have had an answer a moment ago.
+#[test]
+fn a_client_that_answers_and_does_not_hang_up_delays_the_end_by_seconds_at_most() {
+    let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "25s")]);
+    let mut client = RawClient::connect(service.addr());
+    client.send(get(1, "/hello"));
+    client.until(|frame| frame.stream == 1 && frame.ends_stream());
+    let began = tokio::time::Instant::now();
+    stop(&service);
+    let said = client.rest();
+    assert!(said.iter().any(|frame| frame.kind == GOAWAY), "{said:?}");
+    assert!(said.iter().all(|frame| frame.kind != HEADERS));
+    let ended = service.wait(END);
+    assert!(began.elapsed() < ms(12_000), "{:?}", began.elapsed());
+    assert_eq!(ended.code, Some(0));
+}

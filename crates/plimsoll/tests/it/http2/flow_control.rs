@@ -1,0 +1,229 @@
+//! Limits over HTTP/2: idle connections, bodies, and windows that stay closed.
+
+use harness::{Process, eventually};
+use http::StatusCode;
+
+use super::attacks::{MEMORY_BOUND, REFUSED_STREAM, memory, nothing_is_in_flight, warm};
+use super::client::{Client, block_on, frame};
+use super::raw::{
+    DATA, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawClient, SETTINGS, block, get, request, reset,
+};
+use super::{ON, gauge, streams};
+use crate::support::{access_record, ms, start};
+
+/// A client that asks on each of the streams and opens no window.
+fn stall(service: &Process, streams: &[u32]) -> RawClient {
+    let mut client = RawClient::connect(service.addr());
+    client.polite = false;
+    for stream in streams {
+        client.send(get(*stream, "/large"));
+        let head = client.until(|next| next.stream == *stream && next.status() == Some(200));
+        assert!(head.is_some());
+    }
+    client
+}
+
+/// SRV-1
+#[test]
+fn an_idle_connection_of_http2_has_the_time_between_two_requests() {
+    let service = start(&[ON, ("READ_TIMEOUT", "300ms"), ("IDLE_TIMEOUT", "1500ms")]);
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        for _ in 0..3 {
+            assert_eq!(client.get("/hello").await.status, StatusCode::OK);
+            // Frames that are no requests are no beginning of one.
+            client.ping().await;
+            tokio::time::sleep(ms(500)).await;
+        }
+        client.ended().await;
+    });
+}
+
+/// SRV-2, SRV-3, H2-2
+#[test]
+fn bodies_have_their_limits_over_http2_and_the_connection_goes_on() {
+    let service = start(&[ON, ("READ_TIMEOUT", "500ms"), ("MAX_BODY_BYTES", "1KiB")]);
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        assert_eq!(client.post("/upload", &[b'x'; 1024]).await.text(), "1024\n");
+        let large = client.post("/upload", &[b'x'; 40_000]).await;
+        assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+        let stalled = client.post_half("/upload", b"half").await;
+        assert_eq!(stalled.status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(client.get("/hello").await.status, StatusCode::OK);
+    });
+}
+
+/// SRV-1, SRV-4, H2-4: a request lasts until its client has taken the answer, and a client that
+/// takes nothing is given up.
+#[test]
+fn closed_window_holds_no_slot_and_ends_at_write_timeout() {
+    let service = start(&[ON, ("WRITE_TIMEOUT", "1500ms"), ("MAX_IN_FLIGHT", "1")]);
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        let stalled = client.begin("/big").await;
+        eventually("it is in flight", || {
+            (gauge(&service, "http_requests_in_flight") == 1.0).then_some(())
+        });
+        eventually("its slot is free", || {
+            (service.get("/hello").status == 200).then_some(())
+        });
+        let record = access_record(&service, "/big");
+        assert_eq!(
+            (&record["status"], &record["aborted"]),
+            (&200.into(), &true.into())
+        );
+        assert!(record["latencyMs"].as_f64().unwrap() >= 1500.0, "{record}");
+        // What it has not taken fills the window that all its streams share.
+        drop(stalled);
+        assert_eq!(client.get("/hello").await.status, StatusCode::OK);
+    });
+}
+
+/// SRV-4
+#[test]
+fn unread_http2_responses_hold_no_slot() {
+    let service = start(&[ON, ("MAX_IN_FLIGHT", "4")]);
+    let _client = stall(&service, &[1, 3, 5, 7, 9, 11, 13]);
+    for _ in 0..50 {
+        assert_eq!(service.get("/hello").status, 200);
+    }
+    assert_eq!(gauge(&service, "http_requests_in_flight"), 7.0);
+}
+
+/// SRV-4: no more responses may stall than there are slots.
+#[test]
+fn stalled_http2_responses_are_reset_above_the_limit() {
+    let service = start(&[ON, ("MAX_IN_FLIGHT", "2")]);
+    let mut client = stall(&service, &[1, 3, 5, 7]);
+    let mut resets = Vec::new();
+    while resets.len() < 2 {
+        let reset = client.until(|next| next.kind == RST_STREAM);
+        resets.push(reset.expect("the connection goes on").stream);
+    }
+    eventually("the others are in flight", || {
+        (gauge(&service, "http_requests_in_flight") == 2.0).then_some(())
+    });
+    assert_eq!(service.get("/hello").status, 200);
+}
+
+/// SRV-1, LOG-13, H2-4
+#[test]
+fn half_a_head_beside_a_busy_stream_has_the_time_of_a_head() {
+    let service = start(&[ON, ("READ_TIMEOUT", "500ms")]);
+    let mut client = RawClient::connect(service.addr());
+    client.send(get(1, "/hang"));
+    let half = block(&request("GET", "/hello"));
+    client.send(frame(HEADERS, END_STREAM, 3, &half));
+    client.rest();
+    // It is closed first and counted then, maybe behind the scrape of a quick observer.
+    eventually("it is counted", || {
+        let metrics = service.metrics();
+        let late = metrics.value("http_protocol_errors_total", &[("kind", "head_timeout")]);
+        (late == Some(1.0)).then_some(())
+    });
+    nothing_is_in_flight(&service);
+}
+
+/// SRV-1, LOG-9, H2-4
+#[test]
+fn a_hundred_streams_behind_shut_windows_are_given_up() {
+    let service = warm(&[ON, ("WRITE_TIMEOUT", "1500ms")]);
+    let before = memory(&service);
+    let mut client = RawClient::connect(service.addr());
+    client.send(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]));
+    for stream in streams(100) {
+        client.send(get(stream, "/stream?chunks=1024&shut"));
+    }
+    let mut reset = 0;
+    while reset < 100 {
+        let next = client.next().expect("the connection goes on");
+        reset += usize::from(next.kind == RST_STREAM);
+        assert!(next.kind != DATA || next.payload.is_empty(), "{next:?}");
+    }
+    let grown = memory(&service).saturating_sub(before);
+    assert!(grown <= MEMORY_BOUND, "{grown} bytes more");
+    let given_up = eventually("all have their records", || {
+        let records = service.records_with("http_request");
+        let shut = records
+            .into_iter()
+            .filter(|r| r["query"] == "chunks=1024&shut");
+        let shut: Vec<_> = shut.collect();
+        (shut.len() == 100).then_some(shut)
+    });
+    assert!(given_up.iter().all(|record| record["aborted"] == true));
+    nothing_is_in_flight(&service);
+}
+
+/// SRV-6, H2-3
+#[test]
+fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
+    let service = start(&[ON]);
+    let mut client = RawClient::connect(service.addr());
+    for stream in streams(100) {
+        client.send(get(stream, "/hang"));
+    }
+    client.send(get(201, "/hello"));
+    let refused = client.until(|frame| frame.stream > 0).expect("it is told");
+    assert_eq!((refused.kind, refused.stream), (RST_STREAM, 201));
+    assert_eq!(refused.payload, REFUSED_STREAM);
+    eventually("the others are in flight", || {
+        (gauge(&service, "http_requests_in_flight") == 100.0).then_some(())
+    });
+    client.send([reset(1), get(203, "/hello")].concat());
+    let answer = client
+        .until(|frame| frame.stream > 0)
+        .expect("it is answered");
+    assert_eq!((answer.status(), answer.stream), (Some(200), 203));
+    drop(client);
+    nothing_is_in_flight(&service);
+}
+
+/// SRV-4
+#[test]
+fn idle_and_silent_connections_make_room_for_others() {
+    let service = start(&[ON, ("MAX_CONNECTIONS", "2")]);
+    let mut idle = RawClient::connect(service.addr());
+    idle.send(get(1, "/hello"));
+    assert!(idle.until(|frame| frame.ends_stream()).is_some());
+    let mut silent = RawClient::connect(service.addr());
+    silent.until(|frame| frame.kind == SETTINGS);
+    let mut first = RawClient::connect(service.addr());
+    first.send(get(1, "/hang"));
+    silent.rest();
+    let mut second = RawClient::connect(service.addr());
+    second.send(get(1, "/hello"));
+    idle.rest();
+    let answer = second.until(|frame| frame.kind == HEADERS);
+    assert_eq!(answer.and_then(|answer| answer.status()), Some(200));
+}
+
+/// SRV-4
+#[test]
+fn the_reserve_answers_one_probe_over_http2_and_says_goodbye() {
+    let service = start(&[ON, ("MAX_CONNECTIONS", "2")]);
+    let busy = [(); 2].map(|()| {
+        let mut client = RawClient::connect(service.addr());
+        client.send(get(1, "/stream?chunks=100000&ms=50"));
+        assert!(client.until(|frame| frame.kind == HEADERS).is_some());
+        client
+    });
+    for polite in [true, false] {
+        let mut client = RawClient::connect(service.addr());
+        client.polite = polite;
+        client.send(get(1, "/health"));
+        let said = client.rest();
+        assert!(
+            said.iter().any(|frame| frame.status() == Some(200)),
+            "{said:?}"
+        );
+        assert!(said.iter().any(|frame| frame.kind == GOAWAY), "{said:?}");
+    }
+    block_on(async {
+        let mut client = Client::connect(service.addr()).await;
+        let other = client.get("/hello").await;
+        assert_eq!(other.status, StatusCode::SERVICE_UNAVAILABLE);
+        client.ended().await;
+    });
+    drop(busy);
+}

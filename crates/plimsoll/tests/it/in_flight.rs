@@ -1,0 +1,40 @@
+//! Requests in flight and metrics of a service under test.
+
+use harness::{Connection, Process, eventually};
+
+/// A request over a connection that is kept.
+pub(crate) fn ask(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+/// A connection with a request that has been sent.
+#[track_caller]
+pub(crate) fn occupy(service: &Process, path: &str) -> Connection {
+    let mut connection = service.connect();
+    connection.send(ask(path));
+    connection
+}
+
+/// The value of a metric that has no labels.
+#[track_caller]
+pub(crate) fn value(service: &Process, name: &str) -> f64 {
+    let value = service.metrics().value(name, &[]);
+    value.unwrap_or_else(|| panic!("{name} is missing"))
+}
+
+/// Waits until this many requests are in flight.
+#[track_caller]
+pub(crate) fn wait_for_in_flight(service: &Process, requests: f64) {
+    eventually("as many are in flight", || {
+        (value(service, "http_requests_in_flight") == requests).then_some(())
+    });
+}
+
+/// Waits until nothing is in flight and only the scrape's connection is open.
+#[track_caller]
+pub(crate) fn wait_for_rest(service: &Process) {
+    wait_for_in_flight(service, 0.0);
+    eventually("only the scrape's connection is open", || {
+        (value(service, "http_connections_open") == 1.0).then_some(())
+    });
+}

@@ -1,0 +1,108 @@
+//! Timeouts of a request: handler and body.
+
+use harness::{eventually, timed};
+
+use super::LATE;
+use crate::support::{access_record, assert_problem, ms, start};
+
+/// SRV-1
+#[test]
+fn a_handler_may_take_longer_than_a_head() {
+    let service = start(&[("READ_TIMEOUT", "200ms"), ("IDLE_TIMEOUT", "200ms")]);
+    let mut connection = service.connect();
+    assert_eq!(connection.get("/slow?ms=900").text(), "slow\n");
+    assert_eq!(service.get("/stream?chunks=9&ms=100").body.len(), 9 * 1024);
+}
+
+/// SRV-1, SRV-2
+#[test]
+fn a_body_that_stalls_while_it_is_read_is_a_408() {
+    let service = start(&[("READ_TIMEOUT", "300ms")]);
+    for path in ["/upload", "/upload-stream"] {
+        let mut connection = service.connect();
+        connection.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nten bytes!"
+        ));
+        let (answer, took) = timed(|| connection.read());
+        assert_problem(&answer, 408);
+        assert!((ms(250)..LATE).contains(&took), "{path}: {took:?}");
+        // What would follow on this connection is the body's rest.
+        assert_eq!(connection.read_to_end(), b"", "{path}");
+    }
+}
+
+/// SRV-1
+#[test]
+fn a_body_that_is_slow_but_steady_is_read() {
+    let service = start(&[("READ_TIMEOUT", "1s")]);
+    for path in ["/upload", "/upload-stream"] {
+        let mut connection = service.connect();
+        connection.send(format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n"
+        ));
+        for _ in 0..12 {
+            // In all, longer than the limit.
+            assert!(!connection.ends_within(ms(150)));
+            connection.send("x");
+        }
+        let answer = connection.read();
+        assert_eq!((answer.status, answer.text()), (200, "12\n"), "{path}");
+    }
+}
+
+/// SRV-2
+#[test]
+fn a_handler_that_takes_too_long_is_a_503_and_cancelled() {
+    let service = start(&[("REQUEST_TIMEOUT", "300ms")]);
+    let mut connection = service.connect();
+    let (answer, took) = timed(|| connection.get("/hang"));
+    assert_problem(&answer, 503);
+    assert!((ms(250)..LATE).contains(&took), "{took:?}");
+    let record = access_record(&service, "/hang");
+    assert_eq!(record["status"], 503);
+    assert_eq!(record["levelname"], "ERROR");
+    // Nothing of it is left: neither in the gauge nor in the way of the end.
+    eventually("no request is in flight", || {
+        let in_flight = service.metrics().value("http_requests_in_flight", &[]);
+        (in_flight == Some(0.0)).then_some(())
+    });
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(
+        ended.records_with("shutdown_complete")[0]["requestsCutOff"],
+        0
+    );
+}
+
+/// SRV-2
+#[test]
+fn the_deadline_of_a_handler_ends_with_its_head() {
+    let service = start(&[("REQUEST_TIMEOUT", "300ms")]);
+    let answer = service.get("/stream?chunks=8&ms=100");
+    assert_eq!((answer.status, answer.body.len()), (200, 8 * 1024));
+}
+
+/// SRV-2
+#[test]
+fn a_route_can_have_a_deadline_of_its_own() {
+    let service = start(&[("REQUEST_TIMEOUT", "30s")]);
+    let (answer, took) = timed(|| service.get("/quick?ms=8000"));
+    assert_problem(&answer, 503);
+    assert!(took < LATE, "{took:?}");
+    assert_eq!(service.get("/quick?ms=1").status, 200);
+}
+
+/// SRV-2, CFG-2
+#[test]
+fn a_deadline_of_zero_is_none() {
+    let service = start(&[("REQUEST_TIMEOUT", "0")]);
+    assert_eq!(service.get("/slow?ms=500").text(), "slow\n");
+}
+
+/// SRV-2: the limit of a route counts behind a layer that waits, too.
+#[test]
+fn a_routes_own_deadline_counts_behind_a_layer_that_waits() {
+    let service = start(&[("REQUEST_TIMEOUT", "200ms")]);
+    assert_eq!(service.get("/patient?ms=500").status, 200);
+    assert_eq!(service.get("/slow?ms=500").status, 503);
+}

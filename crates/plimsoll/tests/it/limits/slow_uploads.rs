@@ -1,0 +1,85 @@
+//! Requests whose bodies do not arrive: they are evicted from their slots.
+
+use harness::eventually;
+
+use crate::support::{assert_problem, ms, start};
+
+/// SRV-4, SRV-6: clients that send nothing of their bodies take no slot from those who ask.
+#[test]
+fn whoever_sends_nothing_of_a_body_makes_room_when_there_is_no_slot_left() {
+    let service = start(&[("MAX_IN_FLIGHT", "4"), ("READ_TIMEOUT", "60s")]);
+    let mut silent = Vec::new();
+    for taken in 1..=4 {
+        let mut connection = service.connect();
+        connection.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
+        silent.push(connection);
+        eventually("the slot is taken", || {
+            let in_flight = service.metrics().value("http_requests_in_flight", &[]);
+            (in_flight == Some(f64::from(taken))).then_some(())
+        });
+    }
+    eventually("whoever has waited for longest makes room", || {
+        (service.get("/hello").status == 200).then_some(())
+    });
+    let answer = silent[0].read();
+    assert_problem(&answer, 408);
+    assert_eq!(answer.header("connection"), Some("close"));
+    // The others are not needed, and go on.
+    for connection in &mut silent[1..] {
+        connection.send("-whole");
+        assert_eq!(connection.read().text(), "10\n");
+    }
+}
+
+/// SRV-4, SRV-6: a byte now and then is next to nothing.
+#[test]
+fn whoever_sends_a_byte_now_and_then_makes_room_too() {
+    let service = start(&[("MAX_IN_FLIGHT", "2"), ("READ_TIMEOUT", "60s")]);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            let mut connection = service.connect();
+            connection.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+            let stop = &stop;
+            scope.spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    if connection.try_send("x").is_err() {
+                        return;
+                    }
+                    // The pace of the attack.
+                    std::thread::sleep(ms(20));
+                }
+            });
+        }
+        eventually("both slots are taken", || {
+            (service.metrics().value("http_requests_in_flight", &[]) == Some(2.0)).then_some(())
+        });
+        eventually("one of them makes room", || {
+            (service.get("/hello").status == 200).then_some(())
+        });
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// SRV-2, SRV-4: a handler that has looked at its body and works is at work.
+#[test]
+fn whoever_works_with_its_body_in_hand_is_left_alone() {
+    let service = start(&[("MAX_IN_FLIGHT", "1"), ("READ_TIMEOUT", "60s")]);
+    let mut at_work = service.connect();
+    at_work.send("POST /look-and-work?ms=1500 HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
+    eventually("the slot is taken", || {
+        (service.metrics().value("http_requests_in_flight", &[]) == Some(1.0)).then_some(())
+    });
+    // It gets the slot of one that seemed to wait, or none.
+    eventually("another has asked", || {
+        let answer = service.get("/hello");
+        assert!([200, 503].contains(&answer.status));
+        (service
+            .metrics()
+            .sum("http_requests_total", &[("path", "/hello")])
+            >= 1.0
+            || service.metrics().value("http_requests_in_flight", &[]) == Some(0.0))
+        .then_some(())
+    });
+    assert_eq!(at_work.read().text(), "worked\n");
+}

@@ -1,0 +1,115 @@
+//! Logging: records, access log, request ids, and a log that is not read.
+
+mod access_log;
+mod events;
+mod format;
+mod request_end;
+mod request_id;
+mod subscriber;
+mod texts;
+mod unread_log;
+
+use harness::{Process, eventually, field_names};
+use serde_json::Value;
+
+/// What every record begins with.
+const LEADING: [&str; 7] = [
+    "asctime",
+    "levelname",
+    "name",
+    "process",
+    "threadName",
+    "message",
+    "request_id",
+];
+
+/// What an access record goes on with.
+const ACCESS: [&str; 11] = [
+    "service",
+    "version",
+    "buildTime",
+    "status",
+    "method",
+    "path",
+    "rawPath",
+    "query",
+    "ip",
+    "latencyMs",
+    "userAgent",
+];
+
+/// What a record can hold at most, with its line end.
+const LONGEST_LINE: usize = 16 * 1024;
+
+/// Checks what holds for every line of every log.
+#[track_caller]
+fn assert_well_formed(line: &str, pid: u32) {
+    let record: Value = serde_json::from_str(line).expect("every line is JSON");
+    let names = field_names(line);
+    assert_eq!(names[..LEADING.len()], LEADING, "{line}");
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), names.len(), "a field comes twice: {line}");
+    let levels = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
+    assert!(
+        levels.iter().any(|level| record["levelname"] == *level),
+        "{line}"
+    );
+    assert_eq!(record["process"], pid, "{line}");
+    for name in ["asctime", "name", "threadName", "message", "request_id"] {
+        assert!(
+            record[name].as_str().is_some_and(|text| !text.is_empty()),
+            "{name}: {line}"
+        );
+    }
+    assert!(
+        !line.bytes().any(|byte| byte < 0x20 || byte == 0x7f),
+        "{line:?}"
+    );
+    assert!(line.len() < LONGEST_LINE, "{} bytes", line.len());
+}
+
+/// One request with a raw target and a raw `User-Agent`; whatever the answer is, it is read to the
+/// end.
+fn raw_request(service: &Process, target: &[u8], user_agent: &[u8]) {
+    let mut raw = b"GET ".to_vec();
+    raw.extend_from_slice(target);
+    raw.extend_from_slice(b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: ");
+    raw.extend_from_slice(user_agent);
+    raw.extend_from_slice(b"\r\n\r\n");
+    let mut connection = service.connect();
+    connection.send(raw);
+    drop(connection.read_to_end());
+}
+
+/// The instant that `2025-12-19 09:19:45,026` names in UTC.
+fn milliseconds_since_epoch(text: &str) -> u64 {
+    let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().expect("digits");
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    let is_leap = |year: u64| {
+        (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400)
+    };
+    let mut days = day - 1;
+    for year in 1970..year {
+        days += if is_leap(year) { 366 } else { 365 };
+    }
+    for month in 1..month {
+        days += match month {
+            2 if is_leap(year) => 29,
+            2 => 28,
+            4 | 6 | 9 | 11 => 30,
+            _ => 31,
+        };
+    }
+    let seconds = ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60 + number(17..19);
+    seconds * 1000 + number(20..23)
+}
+
+#[track_caller]
+fn wait_until_in_flight(service: &Process, requests: f64) {
+    eventually("the requests are in flight", || {
+        let in_flight = service.metrics().value("http_requests_in_flight", &[]);
+        (in_flight == Some(requests)).then_some(())
+    });
+}

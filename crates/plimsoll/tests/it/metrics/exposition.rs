@@ -1,0 +1,195 @@
+//! The exposition: formats, size, and metrics of the service.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use harness::{MetricType, Process, eventually};
+use serde_json::Value;
+
+use crate::in_flight::ask;
+use crate::responses::panics::wait_for_panics;
+use crate::support::{ms, pipeline, request, require_or_skip, scratch_file, start};
+
+/// MET-7
+#[test]
+fn metrics_of_the_user_stand_beside_those_of_the_chassis() {
+    let service = start(&[]);
+    for _ in 0..2 {
+        assert_eq!(service.get("/count").status, 200);
+    }
+    let metrics = service.metrics();
+    assert_eq!(metrics.value("fixture_hits_total", &[]), Some(2.0));
+    assert_eq!(metrics.value("fixture_work_seconds_count", &[]), Some(2.0));
+    assert_eq!(
+        metrics.family("fixture_hits_total").unwrap().kind,
+        MetricType::Counter
+    );
+    assert_eq!(
+        metrics.family("fixture_work_seconds").unwrap().kind,
+        MetricType::Histogram
+    );
+}
+
+/// MET-7
+#[test]
+fn promtool_finds_nothing_to_complain_about() {
+    if !require_or_skip("promtool") {
+        return;
+    }
+    let service = start(&[]);
+    for path in [
+        "/hello",
+        "/nowhere",
+        "/panic",
+        "/count",
+        "/tenants/a%22b%5C%0A",
+        "/items/a%22b",
+    ] {
+        drop(service.get(path));
+    }
+    drop(service.request(request("BREW", "/hello", "")));
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let scrape = service.get("/metrics").body;
+    promtool.stdin.take().unwrap().write_all(&scrape).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.trim().is_empty(), "{said}");
+}
+
+/// MET-8
+#[test]
+fn a_scrape_is_no_longer_after_more_traffic() {
+    let service = start(&[("LOG_LEVEL", "ERROR")]);
+    let mut connection = service.connect();
+    let mut send = |requests| {
+        pipeline(
+            &mut connection,
+            requests,
+            |_| "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+            |answer| assert_eq!(answer.status, 200),
+        );
+        service.get("/metrics").text().lines().count()
+    };
+    send(100);
+    let before = send(100);
+    assert_eq!(send(3000), before);
+}
+
+/// MET-7
+#[test]
+fn a_real_prometheus_scrapes_it() {
+    if !require_or_skip("prometheus") {
+        return;
+    }
+    let service = start(&[]);
+    for path in ["/hello", "/count", "/nowhere", "/panic"] {
+        drop(service.get(path));
+    }
+    let config = format!(
+        "scrape_configs:\n- job_name: fixture\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\n  \
+         static_configs:\n  - targets: ['{}']\n",
+        service.addr()
+    );
+    let config = scratch_file("prometheus.yml", &config);
+    let data = format!("--storage.tsdb.path={config}.data");
+    // Its own port is reserved by the harness, which needs no record to know that it is up.
+    let script = format!(
+        "exec prometheus --config.file={config} {data} --web.listen-address=127.0.0.1:$PORT"
+    );
+    let prometheus = Process::spawn_with("/bin/sh", &["-c", &script], &[]);
+    let ask = |query: &str| -> Option<Value> {
+        let mut connection = prometheus.try_connect().ok()?;
+        let answer = connection.get(&format!("/api/v1/{query}"));
+        (answer.status == 200).then(|| answer.json())
+    };
+    let sum = "query?query=sum(http_requests_total%7Bjob%3D%22fixture%22%7D)";
+    let answer = eventually("Prometheus has scraped it", || {
+        let answer = ask(sum)?;
+        (answer["data"]["result"][0]["value"][1]
+            .as_str()?
+            .parse::<f64>()
+            .ok()?
+            >= 4.0)
+            .then_some(answer)
+    });
+    assert_eq!(answer["status"], "success");
+    let targets = ask("targets").unwrap();
+    let target = &targets["data"]["activeTargets"][0];
+    assert_eq!(
+        (&target["health"], &target["lastError"]),
+        (&"up".into(), &"".into()),
+        "{target}"
+    );
+    std::fs::remove_dir_all(format!("{config}.data")).unwrap_or_default();
+}
+
+/// A metric of the service's own that panics must not take those of the chassis with it.
+#[test]
+fn a_metric_that_panics_leaves_the_others_there() {
+    let service = start(&[]);
+    let mut kept = service.connect();
+    assert_eq!(kept.get("/count").status, 200);
+    for _ in 0..3 {
+        let set = service.request(request("POST", "/panic-metric/1", "Content-Length: 0\r\n"));
+        assert_eq!(set.text(), "set\n");
+        kept.send(ask("/metrics"));
+        let scrape = kept.read();
+        assert_eq!(scrape.status, 200);
+        assert!(scrape.text().contains("\nhttp_requests_total{"));
+        assert!(!scrape.text().contains("fixture_hits_total"));
+        assert_eq!(kept.get("/hello").status, 200, "the connection goes on");
+    }
+    let scrape = service.metrics();
+    assert_eq!(scrape.value("fixture_hits_total", &[]), Some(1.0));
+    wait_for_panics(&service, 3);
+    assert_eq!(service.records_with("panic").len(), 3);
+    assert!(!kept.ends_within(ms(100)));
+}
+
+/// HTTP-5
+#[test]
+fn metrics_are_in_the_plain_text_format_by_default() {
+    let service = start(&[]);
+    let answer = service.get("/metrics");
+    assert_eq!(answer.status, 200);
+    let content_type = answer.header("content-type").unwrap();
+    assert!(
+        content_type.starts_with("text/plain; version=0.0.4"),
+        "{content_type}"
+    );
+    assert!(!answer.text().contains("# EOF"));
+    // The strict parser takes it.
+    assert!(!service.metrics().families().is_empty());
+}
+
+/// HTTP-5
+#[test]
+fn metrics_are_in_openmetrics_when_asked_for() {
+    let service = start(&[]);
+    // What Prometheus sends.
+    let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1\r\n";
+    let answer = service.request(request("GET", "/metrics", accept));
+    assert_eq!(answer.status, 200);
+    let content_type = answer.header("content-type").unwrap();
+    assert!(
+        content_type.starts_with("application/openmetrics-text"),
+        "{content_type}"
+    );
+    assert!(answer.text().ends_with("# EOF\n"));
+    assert!(answer.text().contains("# TYPE http_requests counter\n"));
+}
+
+/// HTTP-5
+#[test]
+fn metrics_stay_in_the_plain_text_format_for_a_browser() {
+    let accept = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    let answer = start(&[]).request(request("GET", "/metrics", accept));
+    let content_type = answer.header("content-type").unwrap();
+    assert!(content_type.starts_with("text/plain"), "{content_type}");
+}

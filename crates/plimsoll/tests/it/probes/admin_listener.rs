@@ -1,0 +1,213 @@
+//! The admin listener.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use harness::{Connection, Process, Response, Scrape, Signal, eventually, eventually_within};
+
+use crate::support::{END, assert_problem, fixture, ms, request, run, spawn, start};
+
+/// A path for the socket of an admin listener.
+fn socket() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("plimsoll-admin-{}-{count}.sock", std::process::id());
+    std::env::temp_dir().join(name)
+}
+
+/// A fixture with an admin listener.
+struct WithAdmin {
+    service: Process,
+    path: PathBuf,
+}
+
+impl WithAdmin {
+    fn with(start: fn(&[(&str, &str)]) -> Process, env: &[(&str, &str)]) -> Self {
+        let path = socket();
+        let addr = format!("unix:{}", path.display());
+        let mut env = env.to_vec();
+        env.push(("ADMIN_ADDR", &addr));
+        let service = start(&env);
+        Self { service, path }
+    }
+
+    fn connect(&self) -> Connection {
+        eventually("the admin listener takes a connection", || {
+            Connection::unix(&self.path).ok()
+        })
+    }
+
+    fn get(&self, path: &str) -> Response {
+        self.connect().get(path)
+    }
+
+    fn metrics(&self) -> Scrape {
+        Scrape::parse(self.get("/metrics").text()).expect("metrics are well-formed")
+    }
+}
+
+impl Drop for WithAdmin {
+    fn drop(&mut self) {
+        let mut lock = self.path.clone().into_os_string();
+        lock.push(".lock");
+        drop(std::fs::remove_file(lock));
+    }
+}
+
+/// HTTP-4, HTTP-10, ADM-2, ADM-3
+#[test]
+fn an_admin_listener_answers_503_until_the_service_is_ready() {
+    let it = WithAdmin::with(spawn, &[("SETUP_MS", "1500")]);
+    let mut admin = it.connect();
+    assert_eq!(admin.get("/health").status, 200);
+    for path in ["/ready", "/readyz", "/startupz"] {
+        assert_problem(&admin.get(path), 503);
+    }
+    assert!(it.service.try_connect().is_err(), "nobody is let in yet");
+    it.service.wait_until_ready();
+    for path in ["/health", "/ready", "/readyz", "/startupz"] {
+        assert_eq!(admin.get(path).status, 200, "{path}");
+    }
+    assert_eq!(
+        it.service.get("/ready").status,
+        200,
+        "the main one still does"
+    );
+}
+
+/// HTTP-3, ADM-1: what is asked is not the thread that answers.
+#[test]
+fn an_admin_listener_answers_while_every_worker_is_blocked() {
+    let it = WithAdmin::with(start, &[("WORKERS", "1")]);
+    let mut blocked = it.service.connect();
+    blocked.send(request("GET", "/blocking?ms=3000", ""));
+    it.service
+        .wait_for_record(|record| record["message"] == "worker_stuck");
+    let mut admin = it.connect();
+    for path in ["/health", "/ready", "/metrics"] {
+        assert_eq!(admin.get(path).status, 200, "{path}");
+    }
+    assert_eq!(blocked.read().status, 200);
+}
+
+/// HTTP-3, ADM-1: the limit is 30 s, and no setting makes it shorter.
+#[test]
+fn health_is_503_when_every_worker_has_been_silent_for_30_s() {
+    let env = [("WORKERS", "1"), ("REQUEST_TIMEOUT", "1s")];
+    let it = WithAdmin::with(start, &env);
+    let mut blocked = it.service.connect();
+    blocked.send(request("GET", "/blocking?ms=33000", ""));
+    it.service
+        .wait_for_record(|record| record["message"] == "worker_stuck");
+    let mut admin = it.connect();
+    assert_eq!(admin.get("/health").status, 200, "it may take its time");
+    let dead = eventually_within(ms(40_000), || {
+        (admin.get("/health").status == 503).then_some(())
+    });
+    assert!(dead.is_some(), "it counts as dead in the end");
+    let stuck = it.metrics();
+    let silent = stuck.value("runtime_worker_silence_seconds", &[("worker", "0")]);
+    assert!(silent.is_some_and(|seconds| seconds >= 30.0), "{silent:?}");
+    let alive = eventually_within(ms(20_000), || {
+        (admin.get("/health").status == 200).then_some(())
+    });
+    assert!(alive.is_some(), "and lives again");
+}
+
+/// HTTP-3, HTTP-7, CLI-2, ADM-1, ADM-3
+#[test]
+fn probes_move_to_the_admin_listener_if_told() {
+    let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", "admin")]);
+    for path in ["/health", "/ready", "/metrics", "/startupz"] {
+        assert_eq!(it.get(path).status, 200, "{path}");
+        assert_problem(&it.service.get(path), 404);
+    }
+    assert_problem(&it.get("/hello"), 404);
+    let logged = it.service.records_with("http_request");
+    assert!(logged.iter().all(|record| record["status"] == 404));
+    let health = Command::new(fixture())
+        .arg("healthcheck")
+        .env("ADMIN_ADDR", format!("unix:{}", it.path.display()))
+        .env("INFRA_ENDPOINTS", "admin")
+        .status()
+        .unwrap();
+    assert_eq!(health.code(), Some(0));
+}
+
+/// ADM-3, HTTP-3
+#[test]
+fn probes_stay_on_the_main_listener_if_told() {
+    let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", "main")]);
+    assert_eq!(it.service.get("/health").status, 200);
+    assert_problem(&it.get("/health"), 404);
+}
+
+/// LIFE-1, MET-6, ADM-2: the last scrape.
+#[test]
+fn an_admin_listener_answers_until_the_hooks_are_done() {
+    let it = WithAdmin::with(start, &[("HOOK_MS", "1500"), ("HOOK_LIMIT_MS", "2000")]);
+    let mut admin = it.connect();
+    it.service.signal(Signal::Term);
+    eventually("the service flushes", || {
+        let flushing = it.metrics();
+        (flushing.value("service_state", &[("state", "flushing")]) == Some(1.0)).then_some(())
+    });
+    assert!(it.service.try_connect().is_err());
+    let answer = admin.get("/health");
+    assert_eq!(answer.status, 200);
+    assert_problem(&it.get("/ready"), 503);
+    let ended = it.service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert!(!it.path.exists(), "its socket goes with it");
+}
+
+/// SRV-4, SRV-6, ADM-4
+#[test]
+fn a_crowd_on_the_admin_listener_keeps_no_probe_out() {
+    let it = WithAdmin::with(start, &[]);
+    let crowd: Vec<_> = (0..200).map(|_| it.connect()).collect();
+    for _ in 0..20 {
+        assert_eq!(it.get("/health").status, 200);
+        assert_eq!(it.service.get("/hello").status, 200);
+    }
+    drop(crowd);
+}
+
+/// IP-4, ADM-4: whoever reaches it may ask, and says nothing of anybody else.
+#[test]
+fn an_admin_listener_takes_no_proxy_header() {
+    let env = [
+        ("PROXY_PROTOCOL", "on"),
+        ("TRUSTED_PROXIES", "127.0.0.1,unix"),
+    ];
+    let it = WithAdmin::with(start, &env);
+    assert_eq!(it.get("/health").status, 200);
+    let mut admin = it.connect();
+    admin.send("PROXY UNKNOWN\r\nGET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    let said = admin.read_to_end();
+    assert!(said.starts_with(b"HTTP/1.1 400 "), "{said:?}");
+}
+
+/// CFG-3, ADM-5
+#[test]
+fn an_admin_listener_needs_an_address_of_its_own() {
+    let cases: [&[(&str, &str)]; 3] = [
+        &[
+            ("HOST", "0.0.0.0"),
+            ("PORT", "8080"),
+            ("ADMIN_ADDR", "127.0.0.1:8080"),
+        ],
+        &[("ADMIN_ADDR", "localhost:9090")],
+        &[("INFRA_ENDPOINTS", "admin")],
+    ];
+    for env in cases {
+        let ended = run(&[], env);
+        assert_eq!(ended.code, Some(78), "{env:?}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let ended = run(&[], &[("ADMIN_ADDR", &addr)]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains(&addr), "{}", ended.stderr);
+}

@@ -1,0 +1,46 @@
+//! Responses: problems, headers and panics.
+
+mod headers;
+pub(crate) mod panics;
+mod problems;
+
+use harness::{Process, Response};
+
+use crate::support::{post, request, start};
+
+/// Every path that the chassis answers itself.
+pub(crate) const PROBES: [&str; 7] = [
+    "/health",
+    "/ready",
+    "/metrics",
+    "/livez",
+    "/readyz",
+    "/healthz",
+    "/startupz",
+];
+
+/// An answer of each kind that the chassis makes itself.
+fn chassis_errors(service: &Process) -> Vec<(u16, Response)> {
+    let mut stalled = service.connect();
+    stalled.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
+    vec![
+        (404, service.get("/no/such/path")),
+        (405, service.request(request("DELETE", "/hello", ""))),
+        (408, stalled.read()),
+        (
+            413,
+            service.request(post("/limited/upload", &"x".repeat(2000))),
+        ),
+        (500, service.get("/panic")),
+        (503, service.get("/hang")),
+    ]
+}
+
+/// A service on which every kind of error can be had in a moment.
+fn with_short_limits(debug: &str) -> Process {
+    start(&[
+        ("READ_TIMEOUT", "300ms"),
+        ("REQUEST_TIMEOUT", "1s"),
+        ("DEBUG", debug),
+    ])
+}

@@ -1,0 +1,203 @@
+//! Panics in handlers, bodies and tasks.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use harness::{Process, eventually};
+
+use crate::in_flight::{occupy, value, wait_for_rest};
+use crate::support::{access_record, assert_problem, is_generated_id, start};
+
+/// SRV-5, RID-4, DIF-4
+#[test]
+fn a_panic_is_a_500_with_the_request_id() {
+    let answer = start(&[]).get("/panic");
+    assert_problem(&answer, 500);
+    assert!(is_generated_id(answer.header("x-request-id").unwrap()));
+}
+
+/// SRV-5
+#[test]
+fn a_panic_is_one_record_with_its_place() {
+    let service = start(&[]);
+    assert_eq!(service.get("/panic").status, 500);
+    let ended = service.terminate();
+    let panics = ended.records_with("panic");
+    assert_eq!(panics.len(), 1);
+    assert_eq!(panics[0]["levelname"], "ERROR");
+    assert_eq!(panics[0]["name"], "panic");
+    assert_eq!(panics[0]["panicMessage"], "fixture panic");
+    let location = panics[0]["location"].as_str().unwrap();
+    let mut parts = location.rsplitn(3, ':');
+    let column: u32 = parts.next().unwrap().parse().unwrap();
+    let line: u32 = parts.next().unwrap().parse().unwrap();
+    assert!(parts.next().unwrap().ends_with(".rs"), "{location}");
+    assert!(line > 0 && column > 0, "{location}");
+    // And the request's own record, as ever.
+    let access = ended.records_with("http_request");
+    assert_eq!(access.len(), 1);
+    assert_eq!(access[0]["status"], 500);
+}
+
+/// SRV-5
+#[test]
+fn a_panic_touches_nothing_else() {
+    let service = start(&[("WORKERS", "1")]);
+    let mut slow = service.connect();
+    slow.send("GET /slow?ms=500 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut connection = service.connect();
+    for _ in 0..20 {
+        assert_eq!(service.get("/panic").status, 500);
+        assert_eq!(connection.get("/hello").text(), "hello\n");
+    }
+    assert_eq!(slow.read().text(), "slow\n");
+    assert_eq!(service.terminate().code, Some(0));
+}
+
+/// SRV-5
+#[test]
+fn a_panic_in_a_body_never_looks_like_its_end() {
+    let service = start(&[]);
+    let mut connection = service.connect();
+    connection.send("GET /panic-body HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let said = connection.read_to_end();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        said.is_empty() || said.starts_with("HTTP/1.1 200 "),
+        "{said:?}"
+    );
+    assert!(!said.ends_with("0\r\n\r\n"), "{said:?}");
+    let record = access_record(&service, "/panic-body");
+    assert_eq!(record["aborted"], true);
+    let ended = service.terminate();
+    assert_eq!(ended.records_with("panic").len(), 1);
+}
+
+/// SRV-5
+#[test]
+fn a_panic_of_a_spawned_task_is_recorded_and_counted() {
+    let service = start(&[]);
+    drop(service.get("/spawn-panic"));
+    eventually("the panic is counted", || {
+        (service.metrics().value("panics_total", &[]) == Some(1.0)).then_some(())
+    });
+    let ended = service.terminate();
+    let panics = ended.records_with("panic");
+    assert_eq!(panics.len(), 1);
+    assert_eq!(panics[0]["panicMessage"], "task panic");
+}
+
+/// SRV-5: panics that the service catches itself are recorded once, and never taken for others.
+#[test]
+fn a_panic_that_the_service_catches_itself_is_still_recorded_once() {
+    let service = start(&[]);
+    assert_eq!(service.get("/swallowed-panic").status, 200);
+    assert_eq!(service.get("/panic").status, 500);
+    let ended = service.terminate();
+    let mut texts: Vec<_> = ended
+        .records_with("panic")
+        .iter()
+        .map(|record| record["panicMessage"].as_str().unwrap().to_owned())
+        .collect();
+    // Records of different workers have no order among them.
+    texts.sort();
+    assert_eq!(texts, ["fixture panic", "swallowed"]);
+}
+
+/// SRV-5, RID-3: a body that panics while it is dropped touches nothing else.
+#[test]
+fn a_panic_in_the_drop_of_a_body_belongs_to_its_request() {
+    let service = start(&[]);
+    let mut connection = service.connect();
+    let request = |id| format!("GET /evil-drop HTTP/1.1\r\nHost: a\r\nX-Request-ID: {id}\r\n\r\n");
+    for id in ["evil-1", "evil-2"] {
+        connection.send(request(id));
+        let answer = connection.read();
+        assert_eq!((answer.status, answer.text()), (200, "evil\n"));
+        service.wait_for_record(|r| r["message"] == "panic" && r["request_id"] == id);
+    }
+}
+
+/// How often each kind of panic happens.
+const TIMES: usize = 40;
+
+#[track_caller]
+pub(crate) fn wait_for_panics(service: &Process, panics: usize) {
+    let panics = f64::from(u32::try_from(panics).unwrap());
+    eventually("each panic is counted", || {
+        (value(service, "panics_total") >= panics).then_some(())
+    });
+    assert_eq!(value(service, "panics_total"), panics);
+}
+
+#[test]
+fn panics_of_every_kind_are_counted_and_touch_nobody_else() {
+    let service = start(&[("WORKERS", "2")]);
+    let over = AtomicBool::new(false);
+    let good = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                // One connection for all: it is never closed.
+                let mut connection = service.connect();
+                while !over.load(Ordering::Relaxed) {
+                    let answer = connection.get("/hello");
+                    assert_eq!((answer.status, answer.text()), (200, "hello\n"));
+                    good.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let bad = scope.spawn(|| {
+            for _ in 0..TIMES {
+                for path in ["/panic", "/panic-layer"] {
+                    assert_problem(&service.get(path), 500);
+                }
+                assert_eq!(service.get("/evil-drop").status, 200);
+                assert_eq!(service.get("/spawn-panic").text(), "ended\n");
+                let mut torn = occupy(&service, "/panic-body");
+                let said = torn.read_to_end();
+                assert!(!said.ends_with(b"0\r\n\r\n"), "it looks complete");
+            }
+        });
+        let outcome = bad.join();
+        over.store(true, Ordering::Relaxed);
+        outcome.unwrap();
+    });
+    assert!(good.load(Ordering::Relaxed) > TIMES);
+    wait_for_panics(&service, 5 * TIMES);
+    wait_for_rest(&service);
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.records_with("panic").len(), 5 * TIMES);
+}
+
+/// A handler that panics while it is dropped: for its deadline, and for want of a client.
+#[test]
+fn a_handler_that_panics_when_it_is_given_up_takes_nothing_with_it() {
+    let service = start(&[("MAX_IN_FLIGHT", "2"), ("WORKERS", "1")]);
+    let mut good = service.connect();
+    for _ in 0..5 {
+        let answer = service.get("/quick-evil");
+        assert!([500, 503].contains(&answer.status), "{}", answer.status);
+        assert_eq!(good.get("/hello").status, 200);
+    }
+    for gone in 1..=5 {
+        let evil = occupy(&service, "/hang-evil");
+        eventually("the handler has begun", || {
+            (service.records_with("handler_began").len() == 5 + gone).then_some(())
+        });
+        drop(evil);
+        wait_for_panics(&service, 5 + gone);
+        assert_eq!(good.get("/hello").status, 200);
+    }
+    drop(good);
+    wait_for_rest(&service);
+    // Each request has left its record, and given its slot back.
+    let paths = ["/quick-evil", "/hang-evil"];
+    eventually("every request is recorded", || {
+        let records = service.records_with("http_request");
+        let of = |path: &&str| records.iter().filter(|r| r["path"] == *path).count();
+        paths.iter().all(|path| of(path) == 5).then_some(())
+    });
+    assert_eq!(service.get("/hello").status, 200);
+}

@@ -1,0 +1,57 @@
+//! Shutdown: signals, drain, hooks, report, restarts and connections without an end.
+
+mod drain;
+mod hooks;
+mod idle_connections;
+mod in_flight;
+mod losses;
+mod process;
+mod report;
+mod service_manager;
+mod signals;
+mod socket_activation;
+mod websockets;
+
+use std::time::Duration;
+
+use harness::{Connection, ExitedProcess, Process, eventually};
+use serde_json::Value;
+
+use crate::support::request;
+
+/// Hooks and the flush of telemetry share this much.
+const FLUSH: Duration = Duration::from_secs(3);
+
+/// What a limit of the contract is exceeded by on a busy machine.
+const MARGIN: Duration = Duration::from_millis(1500);
+
+/// The last record of a service that has ended.
+#[track_caller]
+fn report(ended: &ExitedProcess) -> Value {
+    let records = ended.records();
+    let last = records
+        .last()
+        .expect("a service that has ended has said so")
+        .clone();
+    assert_eq!(last["message"], "shutdown_complete", "{last}");
+    last
+}
+
+/// A connection with a request that is being handled.
+#[track_caller]
+pub(crate) fn in_flight(service: &Process, path: &str) -> Connection {
+    let before = gauge(service);
+    let mut connection = service.connect();
+    connection.send(request("GET", path, ""));
+    eventually("the request is in flight", || {
+        (gauge(service) == before + 1.0).then_some(())
+    });
+    connection
+}
+
+fn gauge(service: &Process) -> f64 {
+    service
+        .metrics()
+        .value("http_requests_in_flight", &[])
+        .expect("the gauge is there")
+}

@@ -1,0 +1,77 @@
+//! Idle connections at the shutdown: they do not delay the exit.
+
+use harness::Connection;
+
+use super::MARGIN;
+use crate::support::{ms, scratch_file, start};
+
+/// LIFE-2
+#[test]
+fn idle_connections_do_not_delay_the_end() {
+    let service = start(&[
+        ("IDLE_TIMEOUT", "120s"),
+        ("READ_TIMEOUT", "60s"),
+        ("SHUTDOWN_TIMEOUT", "20s"),
+    ]);
+    let mut idle: Vec<Connection> = (0..30).map(|_| service.connect()).collect();
+    for (number, connection) in idle.iter_mut().enumerate() {
+        match number % 3 {
+            // Served once, silent from the start, in the midst of a head.
+            0 => assert_eq!(connection.get("/hello").status, 200),
+            1 => {}
+            _ => connection.send("GET /hello HTTP/1.1\r\nHo"),
+        }
+    }
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < MARGIN, "{:?}", ended.took);
+}
+
+/// LIFE-2: a body that nobody read, and that is here, delays no exit.
+#[test]
+fn an_idle_connection_whose_body_nobody_read_does_not_delay_the_end() {
+    let service = start(&[]);
+    let mut connection = service.connect();
+    connection.send("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(connection.read().status, 405);
+    // Right after its answer a connection may still be one that is about to be closed.
+    std::thread::sleep(ms(100));
+    let ended = service.terminate();
+    assert!(ended.took < ms(1800), "{:?}", ended.took);
+    drop(connection);
+}
+
+/// LIFE-2: whoever has connected and does not ask is not waited for.
+#[test]
+fn a_connection_that_stays_silent_delays_the_end_by_a_moment_only() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let silent = service.connect();
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < ms(5000), "{:?}", ended.took);
+    drop(silent);
+}
+
+/// LIFE-1: an ordinary end complains of nothing.
+#[test]
+fn an_end_without_traffic_is_quick_and_complains_of_nothing() {
+    for _ in 0..10 {
+        let ended = start(&[("WORKERS", "4")]).terminate();
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.records_with("accept_failed").is_empty());
+    }
+}
+
+/// LIFE-1: workers that share a unix socket let go of it, whichever is first.
+#[test]
+fn an_end_on_a_unix_socket_is_quick_with_any_number_of_workers() {
+    let path = scratch_file("shared-socket", "");
+    std::fs::remove_file(&path).unwrap();
+    let host = format!("unix:{path}");
+    for _ in 0..20 {
+        let ended = start(&[("HOST", &host), ("WORKERS", "8")]).terminate();
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.took < ms(2000), "{:?}", ended.took);
+    }
+    std::fs::remove_file(format!("{path}.lock")).unwrap();
+}

@@ -1,0 +1,169 @@
+//! Requests in flight at the shutdown: complete, or cut off and reported.
+
+use std::time::Duration;
+
+use harness::{Signal, eventually};
+
+use super::{FLUSH, MARGIN, gauge, in_flight, report};
+use crate::in_flight::{occupy, wait_for_in_flight};
+use crate::support::{END, ms, request, start};
+
+/// LIFE-1
+#[test]
+fn requests_in_flight_finish_and_nobody_waits_longer() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut slow = in_flight(&service, "/slow?ms=1000");
+    let mut stream = in_flight(&service, "/stream?chunks=10&ms=100");
+    service.signal(Signal::Term);
+    assert_eq!(slow.read().text(), "slow\n");
+    assert_eq!(stream.read().body.len(), 10 * 1024);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.took < ms(1000) + MARGIN, "{:?}", ended.took);
+    assert_eq!(ended.records_with("http_request").len(), 2);
+}
+
+/// LIFE-1, LIFE-6
+#[test]
+fn what_does_not_finish_is_cut_off_and_the_status_says_so() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
+    let mut hanging = in_flight(&service, "/hang");
+    service.signal(Signal::Term);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(3));
+    assert!(
+        (ms(250)..ms(300) + FLUSH + MARGIN).contains(&ended.took),
+        "{:?}",
+        ended.took
+    );
+    let report = report(&ended);
+    assert_eq!(report["exitStatus"], 3);
+    assert_eq!(report["requestsCutOff"], 1);
+    // A request that was cut off has its one record all the same.
+    let access = ended.records_with("http_request");
+    assert_eq!(access.len(), 1);
+    assert_eq!(access[0]["aborted"], true);
+    drop(hanging.read_to_end());
+}
+
+/// LIFE-1
+#[test]
+fn a_client_that_does_not_read_cannot_hold_the_service() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
+    let mut connection = service.connect();
+    connection.set_receive_buffer(4096);
+    connection.send(request("GET", "/stream?chunks=100000&ms=0", ""));
+    eventually("the answer has begun", || {
+        (gauge(&service) == 1.0).then_some(())
+    });
+    service.signal(Signal::Term);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.took < ms(300) + FLUSH + MARGIN, "{:?}", ended.took);
+}
+
+/// LIFE-1
+#[test]
+fn a_handler_that_blocks_its_worker_cannot_hold_the_service() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "300ms"), ("WORKERS", "2")]);
+    let mut connection = service.connect();
+    connection.send(request("GET", "/blocking?ms=60000", ""));
+    // The scrape of a gauge might be sent to the blocked worker: let the handler begin instead.
+    assert!(!connection.ends_within(ms(200)));
+    service.signal(Signal::Term);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.took < ms(300) + FLUSH + MARGIN, "{:?}", ended.took);
+    assert_eq!(report(&ended)["exitStatus"], 3);
+}
+
+/// LIFE-1
+#[test]
+fn all_workers_blocked_cannot_hold_the_service() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "300ms"), ("WORKERS", "1")]);
+    let mut connection = service.connect();
+    connection.send(request("GET", "/blocking?ms=60000", ""));
+    assert!(!connection.ends_within(ms(200)));
+    service.signal(Signal::Term);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.took < ms(300) + FLUSH + MARGIN, "{:?}", ended.took);
+}
+
+/// LIFE-1: an answer that hyper holds already is in flight until its client has taken it.
+#[test]
+fn an_answer_that_is_being_taken_slowly_survives_drain_and_idle_limit() {
+    let service = start(&[("IDLE_TIMEOUT", "300ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
+    let mut slow = service.connect();
+    slow.set_receive_buffer(64 * 1024);
+    slow.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let head = slow.read_head();
+    assert_eq!(head.status, 200);
+    service.signal(Signal::Term);
+    // Longer than the idle limit, and than a connection with half a head has while draining.
+    std::thread::sleep(ms(800));
+    let rest = slow.read_to_end();
+    assert_eq!(rest.len(), 32 << 20);
+    let ended = service.wait(Duration::from_secs(30));
+    assert_eq!(ended.code, Some(0));
+}
+
+/// LIFE-1: what is cut off while it is being taken is told.
+#[test]
+fn an_answer_that_is_cut_off_while_it_is_taken_is_reported() {
+    let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
+    let mut never = service.connect();
+    never.set_receive_buffer(4096);
+    never.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    never.read_head();
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(3));
+    assert_eq!(ended.records().last().unwrap()["requestsCutOff"], 1);
+}
+
+/// T-LIFE-07
+#[test]
+fn nothing_that_hangs_blocks_or_does_not_read_holds_the_end_up() {
+    const HANGING: usize = 10;
+    let service = start(&[
+        ("DRAIN_DELAY", "200ms"),
+        ("SHUTDOWN_TIMEOUT", "500ms"),
+        ("WORKERS", "4"),
+    ]);
+    let mut open: Vec<_> = (0..HANGING)
+        .map(|number| occupy(&service, &format!("/hang?n={number}")))
+        .collect();
+    open.push(occupy(&service, "/sleep-blocking?ms=300000"));
+    let mut unread = service.connect();
+    unread.set_receive_buffer(4096);
+    unread.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    unread.read_head();
+    open.push(unread);
+    // All of the large answer has been handed on by then, and nothing of it was taken.
+    wait_for_in_flight(&service, 11.0);
+    // One holds the lock, the other waits for it: two of four workers are blocked.
+    for _ in 0..2 {
+        open.push(occupy(&service, "/held?ms=300000"));
+    }
+    service.wait_for_record(|record| record["message"] == "worker_stuck");
+    service.signal(Signal::Term);
+    let ended = service.wait(END);
+    assert_eq!((ended.code, ended.signal), (Some(3), None));
+    // Delay, limit and flush, and what a busy machine adds.
+    let budget = ms(200) + ms(500) + Duration::from_secs(3) + ms(1500);
+    assert!(ended.took < budget, "{:?}", ended.took);
+    let records = ended.records();
+    let report = records.last().unwrap();
+    assert_eq!(report["message"], "shutdown_complete");
+    assert_eq!(report["exitStatus"], 3);
+    // The answer that nobody takes is told by its worker, which may be one that is blocked.
+    let cut_off = report["requestsCutOff"].as_u64().unwrap();
+    assert!((13..=14).contains(&cut_off), "{report}");
+    // Whoever was cut off on a worker that runs has its record, with its id.
+    let cut: Vec<_> = records
+        .iter()
+        .filter(|record| record["message"] == "http_request" && record["aborted"] == true)
+        .collect();
+    assert!(!cut.is_empty());
+    assert!(cut.iter().all(|record| record["request_id"] != "-"));
+}

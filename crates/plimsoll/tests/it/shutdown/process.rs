@@ -1,0 +1,183 @@
+//! Processes under an init system: PID 1, inherited children, SIGSTOP and SIGKILL.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{fs, thread};
+
+use harness::{Process, Signal, eventually, timed};
+
+use super::report;
+use crate::in_flight::ask;
+use crate::support::{
+    END, PROCESSES, access_record, fixture, ms, namespaces_or_skip, request, shortest, spawn, start,
+};
+
+/// The children of a process.
+fn children(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = fs::read_to_string(path).unwrap_or_default();
+    children
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}
+
+/// LIFE-4
+#[test]
+fn it_works_as_pid_1() {
+    if !namespaces_or_skip(&PROCESSES) {
+        return;
+    }
+    let program = fixture();
+    let mut args = PROCESSES.to_vec();
+    args.push(program.to_str().unwrap());
+    let outside = Process::spawn_with("unshare", &args, &[]);
+    outside.wait_until_ready();
+    assert_eq!(outside.get("/hello").status, 200);
+    assert_eq!(access_record(&outside, "/hello")["process"], 1);
+    let inside = children(outside.pid());
+    assert_eq!(inside.len(), 1, "{inside:?}");
+    Signal::Term.send(inside[0]);
+    let ended = outside.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(report(&ended)["reason"], "SIGTERM");
+}
+
+fn child_processes(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = fs::read_to_string(path).unwrap_or_default();
+    let children = children.split_whitespace();
+    children.filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Whether a process is in the state of this letter (proc(5)).
+fn is_in_state(pid: u32, state: char) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.contains(&format!("State:\t{state}"))
+}
+
+/// T-SIG-02, SIG-5
+#[test]
+fn children_that_it_inherits_as_pid_1_and_that_end_disturb_nothing() {
+    if !namespaces_or_skip(&PROCESSES) {
+        return;
+    }
+    // Each sleeper's parent ends at once, so that PID 1 becomes its parent.
+    let script = "for i in 1 2 3 4 5; do (sleep 0.3 &) done; exec \"$0\"";
+    let program = fixture();
+    let mut args = PROCESSES.to_vec();
+    args.extend(["/bin/sh", "-c", script, program.to_str().unwrap()]);
+    let outside = Process::spawn_with("unshare", &args, &[]);
+    outside.wait_until_ready();
+    let inside = child_processes(outside.pid())[0];
+    eventually("they have ended, and nobody has asked how", || {
+        let children = child_processes(inside);
+        let ended = children
+            .iter()
+            .filter(|pid| is_in_state(**pid, 'Z'))
+            .count();
+        (ended == 5).then_some(())
+    });
+    for path in ["/hello", "/health", "/ready"] {
+        assert_eq!(outside.get(path).status, 200, "{path}");
+    }
+    Signal::Term.send(inside);
+    let ended = outside.wait(END);
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(ended.records_with("shutdown_complete").len(), 1);
+}
+
+/// T-SIG-03, SIG-4
+#[test]
+fn after_a_pause_of_the_process_nobody_is_turned_away_who_comes_then() {
+    let service = start(&[("READ_TIMEOUT", "500ms"), ("REQUEST_TIMEOUT", "500ms")]);
+    let mut kept = service.connect();
+    assert_eq!(kept.get("/hello").status, 200);
+    service.signal(Signal::Stop);
+    eventually("it stands still", || {
+        is_in_state(service.pid(), 'T').then_some(())
+    });
+    // The system completes these, and the service finds them when it goes on.
+    let mut during: Vec<_> = (0..50).map(|_| service.connect()).collect();
+    for connection in &mut during[..25] {
+        connection.send(request("GET", "/slow?ms=10", ""));
+    }
+    // Longer than every limit: the pause itself is what is tested.
+    thread::sleep(ms(2000));
+    service.signal(Signal::Cont);
+    let ((), took) = timed(|| assert_eq!(service.get("/slow?ms=10").status, 200));
+    assert!(took < ms(1000), "{took:?}");
+    for connection in &mut during[25..] {
+        connection.send(request("GET", "/slow?ms=10", ""));
+    }
+    for connection in &mut during {
+        assert_eq!(connection.read().text(), "slow\n");
+    }
+    for _ in 0..50 {
+        assert_eq!(service.get("/hello").status, 200);
+    }
+    kept.send(ask("/hello"));
+    assert_eq!(kept.read().status, 200);
+    let ended = service.terminate();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.records_with("worker_stuck").is_empty());
+}
+
+/// Asks without end, whoever answers.
+fn load(over: &AtomicBool, service: &Process) {
+    while !over.load(Ordering::Relaxed) {
+        let Ok(mut connection) = service.try_connect() else {
+            return;
+        };
+        if connection.try_send(request("GET", "/hello", "")).is_err() {
+            return;
+        }
+        drop(connection.read_or_end());
+    }
+}
+
+/// T-SIG-04, SIG-4
+#[test]
+fn after_a_kill_under_load_the_next_one_is_ready_within_a_second() {
+    let took = shortest(|| {
+        let first = start(&[]);
+        let port = first.addr().port().to_string();
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| load(&over, &first));
+            }
+            eventually("there is load", || {
+                (first.records_with("http_request").len() > 100).then_some(())
+            });
+            first.signal(Signal::Kill);
+            assert_eq!(first.wait(END).signal, Some(9));
+            over.store(true, Ordering::Relaxed);
+            let (next, took) = timed(|| start(&[("PORT", &port)]));
+            assert_eq!(next.get("/hello").status, 200);
+            took
+        })
+    });
+    assert!(took < ms(1000), "{took:?}");
+}
+
+/// T-SIG-04, SIG-4
+#[test]
+fn a_unix_socket_whose_owner_was_killed_is_taken_over() {
+    let name = format!("catalogue-{}-killed.sock", std::process::id());
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let host = format!("unix:{}", path.display());
+    let env = [("HOST", host.as_str())];
+    for _ in 0..3 {
+        let service = start(&env);
+        assert_eq!(service.get("/hello").status, 200);
+        service.signal(Signal::Kill);
+        assert_eq!(service.wait(END).signal, Some(9));
+        assert!(path.exists());
+    }
+    let last = spawn(&env);
+    last.wait_until_ready();
+    assert_eq!(last.terminate().code, Some(0));
+    assert!(!path.exists());
+    fs::remove_file(path.with_extension("sock.lock")).unwrap();
+}

@@ -1,0 +1,228 @@
+//! Shared support of the tests: the fixture as a child process, requests and checks.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use harness::{Connection, ExitedProcess, Process, Response, example, timed};
+use serde_json::Value;
+
+/// A program of the example `programs`, which is expected to end by itself.
+#[track_caller]
+pub(crate) fn run_program(arguments: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
+    Process::spawn_with(example("programs"), arguments, env).wait(END)
+}
+
+/// What the fixture is called in records and labels.
+pub(crate) const SERVICE: &str = "fixture-service";
+
+pub(crate) const VERSION: &str = "1.2.3";
+
+pub(crate) const BUILD_TIME: &str = "2025-12-19T09:18:13Z";
+
+/// Above every limit that a child under test has when nothing hangs.
+pub(crate) const END: Duration = Duration::from_secs(30);
+
+/// Returns the path of the fixture binary.
+#[track_caller]
+pub(crate) fn fixture() -> PathBuf {
+    example("fixture")
+}
+
+/// The environment of every fixture, and more.
+fn environment<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let mut env = vec![
+        ("SERVICE_NAME", SERVICE),
+        ("VERSION", VERSION),
+        ("BUILD_TIME", BUILD_TIME),
+    ];
+    env.extend_from_slice(more);
+    env
+}
+
+/// A fixture that accepts traffic.
+#[track_caller]
+pub(crate) fn start(env: &[(&str, &str)]) -> Process {
+    Process::start(fixture(), &environment(env))
+}
+
+/// A fixture that may never accept traffic.
+#[track_caller]
+pub(crate) fn spawn(env: &[(&str, &str)]) -> Process {
+    Process::spawn(fixture(), &environment(env))
+}
+
+/// A fixture that is expected to end by itself.
+#[track_caller]
+pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
+    Process::spawn_with(fixture(), args, &environment(env)).wait(END)
+}
+
+/// A request with `Connection: close` and more header lines, each with its line end.
+pub(crate) fn request(method: &str, target: &str, headers: &str) -> String {
+    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
+}
+
+/// A request whose body has a known length.
+pub(crate) fn post(target: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// The access record of the one request for this raw path, past or coming.
+#[track_caller]
+pub(crate) fn access_record(process: &Process, raw_path: &str) -> Value {
+    process.wait_for_record(|record| {
+        record["message"] == "http_request" && record["rawPath"] == raw_path
+    })
+}
+
+/// The line of the access record of the one request for this raw path, as it was written.
+#[track_caller]
+pub(crate) fn access_line(process: &Process, raw_path: &str) -> String {
+    let raw_path = format!("\"rawPath\":\"{raw_path}\"");
+    process.wait_for_line(|line| {
+        let line = line.replace("\": ", "\":");
+        line.contains("\"http_request\"") && line.contains(&raw_path)
+    })
+}
+
+/// Checks that an answer is a problem that the chassis made.
+#[track_caller]
+pub(crate) fn assert_problem(answer: &Response, status: u16) {
+    assert_eq!(answer.status, status);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    let problem = answer.json();
+    assert!(
+        problem["title"]
+            .as_str()
+            .is_some_and(|title| !title.is_empty()),
+        "{problem}"
+    );
+    assert_eq!(problem["status"], status, "{problem}");
+    let id = answer
+        .header("x-request-id")
+        .expect("every answer has a request id");
+    assert_eq!(problem["request_id"], id, "{problem}");
+}
+
+/// Whether a text is what a generated request id looks like.
+pub(crate) fn is_generated_id(id: &str) -> bool {
+    id.len() == 32
+        && id
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// Sends the same request `count` times over one connection, a few at a time, and gives the answers
+/// to `each`.
+#[track_caller]
+pub(crate) fn pipeline(
+    connection: &mut Connection,
+    count: usize,
+    mut request: impl FnMut(usize) -> String,
+    mut each: impl FnMut(Response),
+) {
+    const AT_ONCE: usize = 32;
+    let mut sent = 0;
+    while sent < count {
+        let batch = AT_ONCE.min(count - sent);
+        let requests: String = (sent..sent + batch).map(&mut request).collect();
+        connection.send(requests);
+        for _ in 0..batch {
+            each(connection.read());
+        }
+        sent += batch;
+    }
+}
+
+/// Whether a program that a test needs is here; if not, the test is skipped aloud, but never in CI.
+#[track_caller]
+pub(crate) fn require_or_skip(program: &str) -> bool {
+    let found = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok();
+    if !found {
+        skip(&format!("{program} is not installed"));
+    }
+    found
+}
+
+/// Arguments of `unshare` for a namespace of processes that goes with the first of them.
+pub(crate) const PROCESSES: [&str; 5] = [
+    "--user",
+    "--map-root-user",
+    "--pid",
+    "--fork",
+    "--kill-child",
+];
+
+/// Whether `unshare` can make such namespaces; if not, the test is skipped aloud, but never in CI.
+#[track_caller]
+pub(crate) fn namespaces_or_skip(args: &[&str]) -> bool {
+    let allowed = Command::new("unshare")
+        .args(args)
+        .arg("true")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !allowed {
+        skip(&format!("unshare {} is not allowed", args.join(" ")));
+    }
+    allowed
+}
+
+/// Says that a test proves nothing on this machine; fails it in CI.
+#[track_caller]
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like a passed one"
+)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the setting of the test run, not of a service"
+)]
+pub(crate) fn skip(why: &str) {
+    assert!(
+        std::env::var_os("CI").is_none_or(|value| value != "true"),
+        "CI must not skip this test: {why}"
+    );
+    eprintln!("SKIPPED: {why}");
+}
+
+/// Writes a file for one test and gives its path.
+#[track_caller]
+pub(crate) fn scratch_file(name: &str, contents: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, contents).expect("the scratch directory can be written");
+    path.to_str()
+        .expect("the scratch directory has a plain name")
+        .to_owned()
+}
+
+/// The shortest of three runs: what a limit of the contract is compared with, so that another
+/// process's burst of work does not decide the test. A service that breaks the limit breaks it
+/// three times.
+pub(crate) fn shortest(mut run: impl FnMut() -> Duration) -> Duration {
+    run().min(run()).min(run())
+}
+
+/// How long it takes until the service ends a connection, and what it said before.
+#[track_caller]
+pub(crate) fn time_to_end(connection: &mut Connection) -> (Vec<u8>, Duration) {
+    timed(|| connection.read_to_end())
+}
+
+/// Milliseconds, as most limits are given here.
+pub(crate) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
