@@ -39,7 +39,7 @@ fn asked() -> Option<String> {
 }
 
 #[test]
-fn a_request_costs_what_is_recorded() {
+fn request_cost_equals_the_record() {
     let Some(asked) = asked() else {
         println!("LEFT OUT: the cost of a request (PLIMSOLL_COST=1, see tests/cost.rs)");
         return;
@@ -136,13 +136,13 @@ fn compared(seen: &Figures, recorded: &Figures) -> String {
 }
 
 #[test]
-fn a_record_is_read_as_it_was_written() {
+fn written_record_reads_back_unchanged() {
     let figures = Figures::from([("a, b".to_owned(), 1.5), ("c::d<e f>".to_owned(), 70.0)]);
     assert_eq!(parse(&text(&figures)), figures);
 }
 
 #[test]
-fn a_function_that_is_dearer_is_named() {
+fn more_expensive_function_is_reported() {
     let recorded = Figures::from([("a::b".to_owned(), 100.0)]);
     let seen = Figures::from([("a::b".to_owned(), 200.0)]);
     assert!(compared(&seen, &recorded).contains("a::b: 200.0, recorded 100.0"));

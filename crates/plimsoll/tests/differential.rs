@@ -160,7 +160,7 @@ fn check_fault(name: &str, fault: Fault, calls: usize, what: &str) {
 }
 
 #[test]
-fn a_dropped_header_is_found_and_reduced() {
+fn dropped_header_is_found_and_reduced() {
     let fault: Fault = |router| {
         router.layer(map_response(|mut answer: Response| async {
             answer.headers_mut().remove(header::VARY);
@@ -171,7 +171,7 @@ fn a_dropped_header_is_found_and_reduced() {
 }
 
 #[test]
-fn a_fallback_outside_of_the_layers_is_found_and_reduced() {
+fn fallback_outside_the_layers_is_found_and_reduced() {
     let fault: Fault =
         |router| router.method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED });
     check_fault("fallback", fault, 2, "405");

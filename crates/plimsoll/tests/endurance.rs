@@ -76,7 +76,7 @@ fn load(service: &Process, requests: usize) {
 
 /// MET-5, LOG-12
 #[test]
-fn every_request_of_a_long_run_is_counted_and_logged_once() {
+fn every_request_under_load_is_counted_and_logged_once() {
     let requests = scaled(20_000, 1_000_000);
     let service = start(&[]);
     load(&service, requests);
@@ -124,7 +124,7 @@ fn memory_and_descriptors_do_not_grow_with_traffic() {
 
 /// MET-8
 #[test]
-fn scrapes_and_traffic_do_not_hold_each_other_up() {
+fn scrapes_and_traffic_do_not_delay_each_other() {
     let requests = scaled(10_000, 500_000);
     let service = start(&[("LOG_LEVEL", "CRITICAL")]);
     let finished = AtomicBool::new(false);
@@ -150,7 +150,7 @@ fn scrapes_and_traffic_do_not_hold_each_other_up() {
 
 /// MET-4
 #[test]
-fn a_long_scan_adds_five_label_sets_at_most() {
+fn long_scan_adds_five_label_sets_at_most() {
     let requests: usize = scaled(10_000, 100_000);
     let service = start(&[("LOG_LEVEL", "CRITICAL")]);
     assert_eq!(service.get("/hello").status, 200);
@@ -189,7 +189,7 @@ fn a_long_scan_adds_five_label_sets_at_most() {
 
 /// LOG-11, LOG-12
 #[test]
-fn a_log_reader_that_stops_under_load_costs_no_request() {
+fn stopped_log_reader_fails_no_request() {
     let pause = scaled(Duration::from_secs(2), Duration::from_secs(10));
     let service = start(&[]);
     let stop = AtomicBool::new(false);
@@ -252,7 +252,7 @@ fn a_log_reader_that_stops_under_load_costs_no_request() {
 
 /// LIFE-1, LIFE-2
 #[test]
-fn a_stop_with_much_in_flight_and_idle_loses_nothing() {
+fn shutdown_under_load_loses_no_request() {
     const IN_FLIGHT: usize = 100;
     const IDLE: usize = 200;
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
@@ -284,7 +284,7 @@ fn a_stop_with_much_in_flight_and_idle_loses_nothing() {
 
 /// SRV-5
 #[test]
-fn many_panics_among_many_requests_touch_only_themselves() {
+fn panics_under_load_affect_no_other_request() {
     let panics: usize = scaled(500, 10_000);
     let service = start(&[("LOG_LEVEL", "CRITICAL")]);
     thread::scope(|scope| {
@@ -309,7 +309,7 @@ fn many_panics_among_many_requests_touch_only_themselves() {
 
 /// LIFE-1, LIFE-4
 #[test]
-fn starts_and_stops_leave_no_process_hanging() {
+fn repeated_starts_and_stops_leave_no_process() {
     for _ in 0..scaled(10, 500) {
         let service = Process::start(fixture(), &[]);
         assert_eq!(service.get("/hello").status, 200);
@@ -321,7 +321,7 @@ fn starts_and_stops_leave_no_process_hanging() {
 
 /// RID-5
 #[test]
-fn ids_of_eight_threads_in_two_processes_never_repeat() {
+fn ids_of_threads_and_processes_are_unique() {
     const PROCESSES: usize = 2;
     let requests = scaled(20_000, 10_000_000) / PROCESSES / CLIENTS;
     let mut ids: Vec<u128> = Vec::new();

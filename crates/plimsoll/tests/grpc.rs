@@ -173,7 +173,7 @@ async fn calls_without_a_grpc_status_have_none_in_the_record() {
 
 /// LOG-9
 #[tokio::test]
-async fn trailers_end_a_request_and_do_not_abort_it() {
+async fn trailers_complete_a_request() {
     let (service, mut sender) = start().await;
     for path in ["/streamed", "/other", "/sized"] {
         let response = sender.send_request(call(path)).await.unwrap();

@@ -143,7 +143,7 @@ async fn headers_of_layers_stay_on_404_and_405() {
 
 /// HTTP-7
 #[tokio::test]
-async fn a_layer_redirects_paths_that_no_route_matches() {
+async fn layer_redirects_paths_without_a_route() {
     let router = posts().layer(from_fn(async |request: Request, next: Next| match request
         .uri()
         .path()
@@ -186,7 +186,7 @@ async fn head_of_404_and_405_has_the_length_and_no_body() {
 
 /// HTTP-7
 #[tokio::test]
-async fn bare_answers_of_the_application_stay_as_they_are() {
+async fn bare_responses_of_the_application_are_kept() {
     let not_allowed = async || (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "PUT")]);
     let api = Router::new()
         .route("/x", get(async || StatusCode::NOT_FOUND))
@@ -236,7 +236,7 @@ async fn retry_not_found(request: Request, next: Next) -> axum::response::Respon
 }
 
 #[tokio::test]
-async fn bare_404_behind_a_default_answer_is_kept() {
+async fn bare_404_after_a_default_response_is_kept() {
     let router = Router::new().route("/missing", get(async || StatusCode::NOT_FOUND));
     let service = App::new(build_info!())
         .router(router)
@@ -252,7 +252,7 @@ async fn bare_404_behind_a_default_answer_is_kept() {
 
 /// HTTP-7
 #[tokio::test]
-async fn a_fallback_service_answers_with_a_bare_404() {
+async fn fallback_service_sends_a_bare_404() {
     let fallback = any(async || StatusCode::NOT_FOUND);
     let router = posts().layer(from_fn(session)).fallback_service(fallback);
     let service = start(router.clone()).await;
@@ -265,7 +265,7 @@ async fn a_fallback_service_answers_with_a_bare_404() {
 
 /// HTTP-7
 #[tokio::test]
-async fn a_method_fallback_of_the_router_is_kept() {
+async fn method_fallback_of_the_router_is_kept() {
     let router = posts().method_not_allowed_fallback(async || StatusCode::METHOD_NOT_ALLOWED);
     let service = start(router.clone()).await;
     let inside = service.get("/post").await;
@@ -274,7 +274,7 @@ async fn a_method_fallback_of_the_router_is_kept() {
 
 /// HTTP-7
 #[tokio::test]
-async fn nested_routers_without_a_fallback_have_the_default_answer() {
+async fn nested_routers_without_fallback_send_the_default_response() {
     let inner = Router::new().route("/x", get(async || "x"));
     let router = Router::new().nest("/api", inner).layer(from_fn(session));
     let service = start(router.clone()).await;
@@ -286,7 +286,7 @@ async fn nested_routers_without_a_fallback_have_the_default_answer() {
 
 /// RID-1
 #[tokio::test]
-async fn the_request_has_the_effective_id_in_its_headers() {
+async fn request_headers_contain_the_effective_id() {
     let ids = async |headers: HeaderMap| {
         let ids = headers.get_all("x-request-id").iter();
         ids.map(|id| id.to_str().unwrap())
@@ -329,7 +329,7 @@ fn trim(mut request: Request) -> Request {
 
 /// MET-4
 #[tokio::test]
-async fn a_layer_around_routing_changes_the_path_and_keeps_labels() {
+async fn layer_that_rewrites_the_path_keeps_labels() {
     let count = async |request: Request, next: Next| {
         let mut answer = next.run(request).await;
         answer.headers_mut().insert("x-outer", "1".parse().unwrap());
@@ -437,7 +437,7 @@ fn labelled() -> Router {
 
 /// MET-4
 #[tokio::test]
-async fn a_label_of_the_application_replaces_the_pattern() {
+async fn application_label_replaces_the_pattern() {
     // The same router in two services, with other routes in the first.
     let other = Router::new().route("/other", get(async || "other"));
     let first = start(other.merge(labelled())).await;
@@ -487,7 +487,7 @@ async fn one_label_layer_serves_several_services() {
 
 /// MET-4
 #[tokio::test]
-async fn paths_of_clients_add_no_label_of_the_application() {
+async fn client_paths_add_no_application_label() {
     let service = start(labelled()).await;
     for number in 0..200 {
         service.get(&format!("/shop.Orders/{number}")).await;
@@ -557,7 +557,7 @@ fn at(path: &str) -> App {
 
 /// HTTP-10
 #[tokio::test]
-async fn a_route_at_a_reserved_path_fails_before_set_up_runs() {
+async fn route_at_a_reserved_path_fails_before_setup() {
     let set_up = |_: plimsoll::Handle| async {
         panic!("set-up must not run");
         #[expect(unreachable_code, reason = "it gives the type")]
@@ -580,7 +580,7 @@ async fn a_route_at_a_reserved_path_fails_before_set_up_runs() {
 
 /// HTTP-10
 #[tokio::test]
-async fn with_probes_on_the_admin_listener_no_path_is_reserved() {
+async fn no_path_is_reserved_with_probes_on_the_admin_listener() {
     let admin = std::env::temp_dir().join(format!("plimsoll-routing-{}", std::process::id()));
     let admin = format!("unix:{}", admin.display());
     let settings = [("INFRA_ENDPOINTS", "admin"), ("ADMIN_ADDR", admin.as_str())];
@@ -601,7 +601,7 @@ async fn with_probes_on_the_admin_listener_no_path_is_reserved() {
 
 /// HTTP-10
 #[tokio::test]
-async fn an_alias_that_is_released_belongs_to_the_application() {
+async fn released_alias_is_free_for_the_application() {
     let service = at("/healthz").release_alias(plimsoll::ProbeAlias::Healthz);
     let service = TestService::start(service, &[]).await;
     assert_eq!(service.get("/healthz").await.body(), "mine");
@@ -613,7 +613,7 @@ async fn an_alias_that_is_released_belongs_to_the_application() {
 
 /// HTTP-10
 #[tokio::test]
-async fn a_wildcard_over_reserved_paths_is_reported_once() {
+async fn wildcard_over_reserved_paths_is_reported_once() {
     let service = TestService::start(at("/{key}"), &[]).await;
     let records = service.records_with("route_shadowed");
     assert_eq!(records.len(), 1);
@@ -634,7 +634,7 @@ fn upload(path: &str, length: usize) -> Request<Bytes> {
 
 /// SRV-3
 #[tokio::test]
-async fn a_body_limit_that_the_application_sets_wins() {
+async fn application_body_limit_overrides_the_setting() {
     let length = async |body: Bytes| body.len().to_string();
     let stream = async |body: Body| body.collect().await.unwrap().to_bytes().len().to_string();
     let limit = |limit| DefaultBodyLimit::max(limit);

@@ -100,7 +100,7 @@ fn named<'a>(names: &mut HashMap<&'a str, &'a str>, text: &'a str) -> &'a str {
 }
 
 #[test]
-fn costs_are_those_of_a_function_itself_and_calls_are_counted() {
+fn costs_exclude_callees_and_calls_are_counted() {
     let text =
         "fn=(1) a::b\n10 5\n+2 7\ncfn=(2) malloc\ncalls=3 0\n* 100\n\nfn=(2)\n0 100\nfn=(1)\n* 1\n";
     let counted = parse(text);

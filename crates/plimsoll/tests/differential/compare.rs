@@ -196,7 +196,7 @@ mod tests {
 
     /// DIF-3
     #[test]
-    fn problems_stand_only_for_answers_of_axum() {
+    fn problems_replace_only_responses_of_axum() {
         let empty = Answer {
             status: 404,
             ..Answer::default()

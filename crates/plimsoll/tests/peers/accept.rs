@@ -26,7 +26,7 @@ const ERRORS: [(&str, &str, bool); 9] = [
 
 /// T-CONN-09, MET-6
 #[test]
-fn whatever_accept_fails_with_is_counted_and_over_when_it_ends() {
+fn every_accept_error_is_counted_and_recovered() {
     if plain() || !require_or_skip("strace") {
         return;
     }

@@ -26,7 +26,7 @@ fn overflows() -> Option<u64> {
 
 /// T-CONN-15, SIG-4
 #[test]
-fn a_burst_that_comes_while_the_process_stands_still_is_served() {
+fn burst_during_a_stop_of_the_process_is_served() {
     let clients = scaled(400, 4_000);
     let service = serve(&[("MAX_CONNECTIONS", "12000")]);
     let mut figures = Figures::of("burst");

@@ -21,7 +21,7 @@ fn has_ended(stream: &mut TcpStream) -> bool {
 
 /// T-CONN-02, SRV-6
 #[test]
-fn clients_that_never_say_a_word_are_closed_in_time_and_not_noticed() {
+fn silent_clients_time_out_without_affecting_others() {
     let clients = scaled(200, 10_000);
     let limit = scaled(Duration::from_secs(1), Duration::from_secs(12));
     let limit_text = format!("{}s", limit.as_secs());
@@ -74,7 +74,7 @@ fn silent(addr: SocketAddr, clients: usize, limit: Duration) -> Vec<Duration> {
 
 /// T-CONN-05, SRV-6
 #[test]
-fn clients_that_never_read_their_answer_are_closed_in_time_and_not_noticed() {
+fn clients_that_never_read_time_out_without_affecting_others() {
     let clients = scaled(50, 2_000);
     let limit = scaled(Duration::from_secs(1), Duration::from_secs(30));
     let limit_text = format!("{}s", limit.as_secs());

@@ -44,7 +44,7 @@ fn goes_on(go: &mut PipeWriter) {
 
 /// T-CONN-13
 #[test]
-fn clients_that_vanish_with_their_network_are_let_go() {
+fn clients_of_a_lost_network_are_closed() {
     if plain() || !require_or_skip("ip") || !require_or_skip("bash") {
         return;
     }

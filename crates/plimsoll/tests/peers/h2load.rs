@@ -21,7 +21,7 @@ fn requests(output: &str) -> Vec<(u64, &str)> {
 
 /// T-H2-10, LOG-12, H2-2
 #[test]
-fn h2load_has_every_request_answered() {
+fn h2load_completes_every_request() {
     if plain() || !require_or_skip("h2load") {
         return;
     }

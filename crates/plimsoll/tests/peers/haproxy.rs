@@ -82,7 +82,7 @@ backend instances
 
 /// T-LIFE-01, LIFE-5
 #[test]
-fn a_rolling_restart_behind_haproxy_loses_no_request() {
+fn rolling_restart_behind_haproxy_loses_no_request() {
     if !require_or_skip("haproxy") {
         return;
     }
@@ -95,7 +95,7 @@ fn a_rolling_restart_behind_haproxy_loses_no_request() {
 
 /// T-IP-02, IP-2
 #[test]
-fn nobody_can_lie_about_the_address_behind_haproxy() {
+fn address_cannot_be_forged_behind_haproxy() {
     if plain() || !require_or_skip("haproxy") {
         return;
     }
@@ -108,7 +108,7 @@ fn nobody_can_lie_about_the_address_behind_haproxy() {
 
 /// SRV-3
 #[test]
-fn unread_uploads_behind_haproxy_cost_no_request() {
+fn unread_uploads_behind_haproxy_fail_no_request() {
     if !require_or_skip("haproxy") {
         return;
     }

@@ -47,7 +47,7 @@ fn cost<S>(service: &Process, connections: u64, open: impl Fn() -> S) -> u64 {
 
 /// T-CONN-10
 #[test]
-fn a_connection_that_is_idle_costs_little_memory() {
+fn idle_connection_uses_little_memory() {
     let connections = scaled(300, 8_000);
     let mut figures = Figures::of("idle connections");
     let room = ("MAX_CONNECTIONS", "12000");
@@ -90,7 +90,7 @@ fn a_connection_that_is_idle_costs_little_memory() {
 
 /// T-CONN-03
 #[test]
-fn half_a_head_costs_no_more_memory_than_a_head_may() {
+fn partial_head_uses_at_most_the_memory_of_a_head() {
     let connections = scaled(100, 2_000);
     let mut figures = Figures::of("large half heads");
     let service = serve(&[("MAX_CONNECTIONS", "12000"), ("READ_TIMEOUT", "60s")]);

@@ -96,7 +96,7 @@ http {{
 
 /// T-LIFE-01, LIFE-5
 #[test]
-fn a_rolling_restart_behind_nginx_loses_no_request() {
+fn rolling_restart_behind_nginx_loses_no_request() {
     if !require_or_skip("nginx") {
         return;
     }
@@ -109,7 +109,7 @@ fn a_rolling_restart_behind_nginx_loses_no_request() {
 
 /// T-IP-02, IP-2
 #[test]
-fn nobody_can_lie_about_the_address_behind_nginx() {
+fn address_cannot_be_forged_behind_nginx() {
     if plain() || !require_or_skip("nginx") {
         return;
     }
@@ -122,7 +122,7 @@ fn nobody_can_lie_about_the_address_behind_nginx() {
 
 /// SRV-3
 #[test]
-fn unread_uploads_behind_nginx_cost_no_request() {
+fn unread_uploads_behind_nginx_fail_no_request() {
     if !require_or_skip("nginx") {
         return;
     }

@@ -207,13 +207,13 @@ fn overload(test: &'static str, path: &str, judged: bool) {
 
 /// T-LOAD-01, SRV-4
 #[test]
-fn five_times_the_possible_load_leaves_the_useful_work_as_it_is() {
+fn goodput_stays_at_capacity_at_five_times_the_load() {
     overload("overload", "/work", true);
 }
 
 /// A handler that computes on its worker's thread is what the README warns of: no limit can see
 /// those who wait for that thread. What happens then is told, and not judged but for its answers.
 #[test]
-fn five_times_the_load_on_handlers_that_hold_their_worker_is_answered_too() {
+fn five_times_the_load_on_blocking_handlers_is_answered() {
     overload("overload of workers", "/burn", false);
 }

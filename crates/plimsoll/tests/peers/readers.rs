@@ -38,7 +38,7 @@ fn attack(test: &'static str, clients: usize, client: impl Fn(SocketAddr) -> Tcp
 
 /// SRV-4
 #[test]
-fn unread_http2_responses_are_not_noticed_by_others() {
+fn unread_http2_responses_do_not_affect_others() {
     let streams = scaled(8, 100);
     attack("no reading, HTTP/2", 12, |addr| {
         let mut requests = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -60,7 +60,7 @@ fn unread_http2_responses_are_not_noticed_by_others() {
 
 /// SRV-4
 #[test]
-fn unread_http1_responses_are_not_noticed_by_others() {
+fn unread_http1_responses_do_not_affect_others() {
     attack("no reading, HTTP/1", scaled(80, 1_100), |addr| {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();

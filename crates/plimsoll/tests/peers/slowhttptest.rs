@@ -85,7 +85,7 @@ fn long_read_timeout() -> (&'static str, &'static str) {
 
 /// T-CONN-01, SRV-6
 #[test]
-fn heads_that_come_in_drops_are_not_noticed_by_others() {
+fn slow_heads_do_not_affect_others() {
     attack(
         "slow heads",
         "/hello",
@@ -98,14 +98,14 @@ const SLOW_BODY: [&str; 7] = ["-B", "-i", "10", "-s", "8192", "-p", "2"];
 
 /// T-CONN-04, SRV-6
 #[test]
-fn bodies_that_come_in_drops_are_not_noticed_by_others() {
+fn slow_bodies_do_not_affect_others() {
     let env = [PLACES, SLOTS, long_read_timeout()];
     attack("slow bodies", "/upload", &SLOW_BODY, &env);
 }
 
 /// T-CONN-04, SRV-4, SRV-6: a request that waits for its body has a slot.
 #[test]
-fn bodies_that_come_in_drops_are_not_noticed_by_others_whatever_the_limit_of_requests() {
+fn slow_bodies_do_not_affect_others_at_a_low_request_limit() {
     attack(
         "slow bodies, default MAX_IN_FLIGHT",
         "/upload",
@@ -116,7 +116,7 @@ fn bodies_that_come_in_drops_are_not_noticed_by_others_whatever_the_limit_of_req
 
 /// T-CONN-05, SRV-6
 #[test]
-fn answers_that_are_taken_in_drops_are_not_noticed_by_others() {
+fn slowly_read_responses_do_not_affect_others() {
     attack(
         "slow reading",
         "/large",

@@ -66,7 +66,7 @@ fn program() -> std::path::PathBuf {
 
 /// T-LIFE-10, LIFE-4
 #[test]
-fn an_early_sigterm_always_ends_the_process() {
+fn early_sigterm_always_ends_the_process() {
     let mut ends = Ends::default();
     for delay in delays() {
         let process = Process::spawn(program(), &[]);
@@ -83,7 +83,7 @@ fn an_early_sigterm_always_ends_the_process() {
 
 /// T-LIFE-10, LIFE-4
 #[test]
-fn an_early_sigterm_always_ends_the_first_process_of_a_namespace() {
+fn early_sigterm_always_ends_pid_1_of_a_namespace() {
     if !namespaces_or_skip(&PROCESSES) {
         return;
     }

@@ -32,7 +32,7 @@ fn program() -> Option<&'static str> {
 
 /// T-TLS-02, TLS-1
 #[test]
-fn testssl_finds_nothing_of_medium_severity_but_the_signature() {
+fn testssl_finds_only_the_signature_at_medium_severity() {
     if plain() {
         return;
     }

@@ -96,7 +96,7 @@ fn counted(service: &Process) -> Counted {
 
 /// LOG-11, LOG-12
 #[test]
-fn written_and_dropped_are_what_was_produced_under_every_pressure() {
+fn written_plus_dropped_records_equal_the_produced() {
     let heading = [
         "answers",
         "produced",

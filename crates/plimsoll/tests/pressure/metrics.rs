@@ -52,7 +52,7 @@ fn counted(metrics: &Scrape) -> Counted {
 
 /// MET-5
 #[test]
-fn one_series_stays_exact_while_all_workers_count_into_it_and_it_is_scraped() {
+fn concurrent_counts_into_one_series_are_exact() {
     const CONNECTIONS: usize = 8;
     let requests = scaled(2_000, 500_000);
     let service = start(&[("WORKERS", "4"), ("LOG_LEVEL", "CRITICAL")]);
@@ -116,7 +116,7 @@ const fn asked(route: usize, status: usize) -> usize {
 
 /// MET-1, MET-2, MET-5
 #[tokio::test]
-async fn ten_thousand_series_are_each_told_exactly() {
+async fn ten_thousand_series_are_each_exact() {
     let chassis = App::new(build_info!())
         .environment(Environment::from_pairs([("LOG_LEVEL", "CRITICAL")]))
         .output(Output::to(io::sink()))
@@ -178,7 +178,7 @@ fn resident(service: &Process) -> u64 {
 
 /// MET-8
 #[test]
-fn memory_is_flat_for_a_long_time_without_a_scrape() {
+fn memory_is_flat_without_a_scrape() {
     const PARTS: u32 = 20;
     let (warm_up, time) = scaled(
         (Duration::from_secs(1), Duration::from_secs(3)),

@@ -12,7 +12,7 @@ use crate::support::{SERVICE, run, scratch_file, start};
 
 /// CFG-6
 #[test]
-fn the_report_names_the_origin_of_each_setting() {
+fn report_contains_the_origin_of_each_setting() {
     let path = scratch_file("origins.env", "IDLE_TIMEOUT=9s\nGREETING='from the file'\n");
     let settings = check_config(
         &["--env-file", &path],
@@ -42,7 +42,7 @@ fn the_report_names_the_origin_of_each_setting() {
 
 /// CFG-6
 #[test]
-fn checking_the_configuration_starts_nothing() {
+fn check_config_starts_nothing() {
     let ended = run(&["--check-config"], &[("SETUP_FAIL", "true")]);
     assert_eq!(ended.code, Some(0));
     assert_eq!(ended.stderr, "");
@@ -51,7 +51,7 @@ fn checking_the_configuration_starts_nothing() {
 
 /// CFG-6
 #[test]
-fn checking_a_wrong_configuration_fails() {
+fn check_config_fails_with_an_invalid_configuration() {
     let ended = run(&["--check-config"], &MISTAKES);
     assert_eq!(ended.code, Some(EX_CONFIG));
     assert!(ended.stderr.contains("POOL_SIZE"), "{}", ended.stderr);
@@ -117,7 +117,7 @@ fn file_settings_reject_pipes_and_devices() {
 
 /// CFG-10
 #[test]
-fn authorities_without_certificates_are_named() {
+fn authorities_without_certificates_are_reported() {
     let empty = scratch_file("authorities.pem", "no certificate\n");
     let ended = run(
         &[],
@@ -153,7 +153,7 @@ fn check_config_rejects_what_a_start_rejects() {
 
 /// CFG-6
 #[test]
-fn check_config_names_warnings_and_notes_of_a_start() {
+fn check_config_prints_warnings_and_notes_of_a_start() {
     let ended = run(
         &["--check-config"],
         &[
@@ -180,7 +180,7 @@ fn check_config_names_warnings_and_notes_of_a_start() {
 
 /// CFG-11
 #[test]
-fn bodies_beyond_the_memory_are_reported_and_warned_about() {
+fn body_limits_above_the_memory_are_a_warning() {
     let small = [("MAX_IN_FLIGHT", "16"), ("MAX_BODY_BYTES", "64KiB")];
     let report = run(&["--check-config"], &small).stdout;
     let line = "# request bodies: at most 1 MiB (MAX_IN_FLIGHT × MAX_BODY_BYTES); memory limit: ";

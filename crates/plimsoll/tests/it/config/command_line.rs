@@ -27,7 +27,7 @@ fn help_lists_every_variable() {
 
 /// CLI-1: what the environment calls it is another matter.
 #[test]
-fn the_version_is_what_was_built_in() {
+fn version_is_that_of_the_build() {
     // The fixture is an example of the package `harness`, from the same build.
     let build = harness::build_info();
     let (service, version, time) = (build.service(), build.version(), build.build_time());
@@ -41,7 +41,7 @@ fn the_version_is_what_was_built_in() {
 
 /// CLI-1
 #[test]
-fn an_argument_that_is_not_understood_is_named() {
+fn unknown_argument_is_reported() {
     let ended = run(&["--prot"], &[]);
     assert_eq!(ended.code, Some(64));
     assert!(ended.stderr.contains("--prot"), "{}", ended.stderr);
@@ -50,7 +50,7 @@ fn an_argument_that_is_not_understood_is_named() {
 
 /// CLI-2
 #[test]
-fn a_service_that_is_not_there_is_unhealthy() {
+fn healthcheck_of_a_stopped_service_fails() {
     // At the port that is kept for this child nobody listens.
     let ended = run(&["healthcheck"], &[]);
     assert_eq!(ended.code, Some(1));

@@ -34,7 +34,7 @@ GUNICORN_GRACEFUL_TIMEOUT=5
 
 /// CFG-1, CFG-6, CFG-7
 #[test]
-fn an_env_file_of_the_django_service_starts_this_one() {
+fn django_env_file_starts_the_service() {
     let path = scratch_file("django.env", DJANGO_ENV);
     // The test's own HOST and PORT win over the file's.
     let service = start(&[("ENV_FILE", &path)]);
@@ -45,7 +45,7 @@ fn an_env_file_of_the_django_service_starts_this_one() {
 
 /// CFG-1, CFG-6
 #[test]
-fn an_env_file_of_the_django_service_means_what_it_did() {
+fn django_env_file_keeps_its_meaning() {
     let path = scratch_file("django-meaning.env", DJANGO_ENV);
     let settings = check_config(&["--env-file", &path], &[("HOST", ""), ("PORT", "")]);
     for (name, value) in [
@@ -74,7 +74,7 @@ fn an_env_file_of_the_django_service_means_what_it_did() {
 
 /// CFG-1
 #[test]
-fn the_defaults_are_those_of_the_django_service() {
+fn defaults_are_those_of_the_django_service() {
     let settings = check_config(&[], &[("HOST", ""), ("PORT", "")]);
     for (name, value) in [
         ("HOST", "0.0.0.0"),
@@ -102,7 +102,7 @@ fn the_defaults_are_those_of_the_django_service() {
 
 /// CFG-1, LIFE-1
 #[test]
-fn in_kubernetes_the_drain_delay_is_five_seconds() {
+fn drain_delay_in_kubernetes_is_five_seconds() {
     let settings = check_config(&[], &[("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
     assert_eq!(duration(&settings["DRAIN_DELAY"].0), Duration::from_secs(5));
 }
@@ -121,7 +121,7 @@ fn alias_record(env: &[(&str, &str)]) -> Option<String> {
 
 /// CFG-7
 #[test]
-fn an_alias_sets_its_setting() {
+fn alias_sets_its_setting() {
     let settings = check_config(
         &[],
         &[
@@ -145,7 +145,7 @@ fn an_alias_sets_its_setting() {
 
 /// CFG-7
 #[test]
-fn the_native_name_wins_over_its_alias() {
+fn native_name_overrides_its_alias() {
     let env = [
         ("REQUEST_TIMEOUT", "8s"),
         ("GUNICORN_TIMEOUT", "this need not be valid"),
@@ -157,7 +157,7 @@ fn the_native_name_wins_over_its_alias() {
 
 /// CFG-7
 #[test]
-fn meaningless_aliases_are_told_in_one_record() {
+fn aliases_without_effect_are_logged_in_one_record() {
     let env = [
         ("GUNICORN_THREADS", "4"),
         ("GUNICORN_WORKER_CLASS", "gthread"),
@@ -170,7 +170,7 @@ fn meaningless_aliases_are_told_in_one_record() {
 
 /// CFG-7
 #[test]
-fn aliases_that_do_their_work_are_not_told() {
+fn effective_aliases_are_not_logged() {
     assert_eq!(alias_record(&[]), None);
     assert_eq!(
         alias_record(&[("GUNICORN_TIMEOUT", "8"), ("GUNICORN_WORKERS", "1")]),
@@ -180,7 +180,7 @@ fn aliases_that_do_their_work_are_not_told() {
 
 /// CFG-7
 #[test]
-fn zero_that_is_legal_for_gunicorn_is_taken_for_the_least() {
+fn zero_of_gunicorn_becomes_the_minimum() {
     let env = [
         ("GUNICORN_KEEPALIVE", "0"),
         ("GUNICORN_GRACEFUL_TIMEOUT", "0"),

@@ -16,7 +16,7 @@ pub(super) const MISTAKES: [(&str, &str); 4] = [
 
 /// CFG-3
 #[test]
-fn all_mistakes_are_reported_together_to_a_person() {
+fn all_errors_are_printed_together() {
     let ended = run(&[], &MISTAKES);
     assert_eq!(ended.code, Some(EX_CONFIG));
     for (name, value) in MISTAKES {
@@ -31,7 +31,7 @@ fn all_mistakes_are_reported_together_to_a_person() {
 
 /// CFG-3
 #[test]
-fn all_mistakes_are_reported_together_in_one_record() {
+fn all_errors_are_logged_in_one_record() {
     let ended = run(&[], &MISTAKES);
     let mut variables = problems(&ended);
     variables.sort();
@@ -51,7 +51,7 @@ fn all_mistakes_are_reported_together_in_one_record() {
 
 /// CFG-3
 #[test]
-fn nothing_is_bound_before_the_configuration_is_right() {
+fn nothing_is_bound_with_an_invalid_configuration() {
     // Were the port tried, the message would be that it is taken.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -61,7 +61,7 @@ fn nothing_is_bound_before_the_configuration_is_right() {
 
 /// CFG-3
 #[test]
-fn a_mistake_is_reported_within_200_ms() {
+fn error_is_reported_within_200_ms() {
     let took = shortest(|| {
         let ended = run(&[], &MISTAKES);
         assert_eq!(ended.code, Some(EX_CONFIG));
@@ -72,7 +72,7 @@ fn a_mistake_is_reported_within_200_ms() {
 
 /// CFG-3
 #[test]
-fn a_bad_list_of_proxies_is_reported_with_its_bad_items() {
+fn invalid_proxy_list_is_reported_with_its_invalid_items() {
     let ended = run(
         &[],
         &[("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.0/99,proxy.example")],
@@ -85,7 +85,7 @@ fn a_bad_list_of_proxies_is_reported_with_its_bad_items() {
 
 /// CFG-3
 #[test]
-fn a_value_that_is_no_text_is_a_mistake() {
+fn value_that_is_not_utf_8_is_an_error() {
     // The shell makes the byte that a Rust string cannot hold.
     let script = format!("GREETING=$(printf '\\377') exec {}", fixture().display());
     let process = harness::Process::spawn_with("/bin/sh", &["-c", &script], &[]);
@@ -109,7 +109,7 @@ fn typos(env: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// CFG-4
 #[test]
-fn a_name_that_is_nearly_known_gets_a_warning() {
+fn misspelled_name_is_a_warning() {
     for (unknown, nearest) in [
         ("READ_TIMEUOT", "READ_TIMEOUT"),
         ("READTIMEOUT", "READ_TIMEOUT"),

@@ -5,7 +5,7 @@ use crate::support::{run, run_program, scratch_file, start};
 
 /// CFG-6
 #[test]
-fn the_real_environment_wins_over_a_profile() {
+fn environment_overrides_a_profile() {
     let path = scratch_file("wins.env", "GREETING=profile\n");
     let profile = start(&[("ENV_FILE", &path)]);
     assert_eq!(profile.get("/hello").text(), "profile\n");
@@ -15,7 +15,7 @@ fn the_real_environment_wins_over_a_profile() {
 
 /// CFG-6
 #[test]
-fn the_argument_wins_over_the_variable_that_names_a_profile() {
+fn profile_argument_overrides_its_variable() {
     let argument = scratch_file("argument.env", "GREETING=argument\n");
     let variable = scratch_file("variable.env", "GREETING=variable\n");
     let settings = check_config(&["--env-file", &argument], &[("ENV_FILE", &variable)]);
@@ -24,7 +24,7 @@ fn the_argument_wins_over_the_variable_that_names_a_profile() {
 
 /// CFG-6
 #[test]
-fn a_profile_that_cannot_be_read_is_a_mistake() {
+fn unreadable_profile_is_an_error() {
     let ended = run(&[], &[("ENV_FILE", "/no/such/profile.env")]);
     assert_eq!(ended.code, Some(EX_CONFIG));
     assert!(
@@ -36,7 +36,7 @@ fn a_profile_that_cannot_be_read_is_a_mistake() {
 
 /// LIFE-4, CFG-3: a profile that is a pipe is a mistake, and holds nobody up.
 #[test]
-fn a_profile_that_is_no_regular_file_is_a_mistake() {
+fn profile_that_is_no_regular_file_is_an_error() {
     let path = scratch_file("fifo", "");
     std::fs::remove_file(&path).unwrap();
     let made = std::process::Command::new("mkfifo")
@@ -89,7 +89,7 @@ fn default_of_the_program_is_below_environment_and_profile() {
 
 /// CFG-9
 #[test]
-fn bad_default_of_the_program_fails_the_start() {
+fn invalid_default_of_the_program_fails_the_start() {
     let ended = run_program(&["bad_defaults"], &[]);
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     let line = |start: &str| ended.stderr.lines().any(|it| it.trim().starts_with(start));

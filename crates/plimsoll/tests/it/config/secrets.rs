@@ -5,7 +5,7 @@ use crate::support::{run, scratch_file, start};
 
 /// CFG-5
 #[test]
-fn a_secret_is_never_seen() {
+fn secret_is_never_shown() {
     let env = [
         ("SECRET_KEY", SECRET),
         ("API_TOKEN", SECRET),
@@ -33,7 +33,7 @@ fn a_secret_is_never_seen() {
 
 /// CFG-5, CFG-6
 #[test]
-fn a_secret_is_masked_in_the_report() {
+fn secret_is_masked_in_the_report() {
     let settings = check_config(&[], &[("SECRET_KEY", SECRET)]);
     assert_eq!(settings["SECRET_KEY"].0, "***");
     assert!(
@@ -45,7 +45,7 @@ fn a_secret_is_masked_in_the_report() {
 
 /// CFG-5, CFG-6
 #[test]
-fn a_secret_is_read_from_a_file() {
+fn secret_is_read_from_a_file() {
     let path = scratch_file("secret-key", &format!("{SECRET}\n"));
     let service = start(&[("SECRET_KEY_FILE", &path)]);
     assert_eq!(service.get("/secret-key").text(), "set\n");
@@ -60,7 +60,7 @@ fn a_secret_is_read_from_a_file() {
 
 /// CFG-5
 #[test]
-fn a_secret_that_cannot_be_read_is_a_mistake() {
+fn unreadable_secret_file_is_an_error() {
     let empty = scratch_file("empty-secret", "");
     for path in ["/no/such/file", empty.as_str()] {
         let ended = run(&[], &[("API_TOKEN_FILE", path)]);
@@ -72,7 +72,7 @@ fn a_secret_that_cannot_be_read_is_a_mistake() {
 
 /// CFG-5
 #[test]
-fn a_secret_given_twice_is_a_mistake_that_shows_neither() {
+fn secret_set_twice_is_an_error_that_shows_neither() {
     let path = scratch_file("second-token", SECRET);
     let ended = run(&[], &[("API_TOKEN", SECRET), ("API_TOKEN_FILE", &path)]);
     let variables = problems(&ended);
@@ -83,7 +83,7 @@ fn a_secret_given_twice_is_a_mistake_that_shows_neither() {
 
 /// CFG-5
 #[test]
-fn a_secret_that_is_needed_and_unset_is_an_error_unless_debugging() {
+fn unset_required_secret_is_an_error_outside_debug_mode() {
     assert_eq!(start(&[]).get("/secret-key").status, 500);
     assert_eq!(start(&[("DEBUG", "true")]).get("/secret-key").status, 200);
 }

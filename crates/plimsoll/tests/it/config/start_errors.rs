@@ -9,7 +9,7 @@ use crate::support::{fixture, ms, run, scratch_file, start};
 
 /// CFG-3, CLI-3
 #[test]
-fn a_port_that_is_taken_is_a_failure_but_no_mistake_of_configuration() {
+fn port_in_use_is_no_configuration_error() {
     let first = start(&[]);
     let port = first.addr().port().to_string();
     let ended = run(&[], &[("PORT", &port)]);
@@ -28,7 +28,7 @@ type Environment<'a> = &'a [(&'a str, &'a str)];
 
 /// T-LIFE-11, CLI-3
 #[test]
-fn a_start_that_fails_says_why_in_one_record_and_leaves_nothing_bound() {
+fn failed_start_logs_one_record_and_leaves_nothing_bound() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = listener.local_addr().unwrap().port().to_string();
     let broken = scratch_file("catalogue-broken.pem", "no certificate");
@@ -74,7 +74,7 @@ fn a_start_that_fails_says_why_in_one_record_and_leaves_nothing_bound() {
 
 /// Two services cannot have one unix socket, at whatever moment the second comes.
 #[test]
-fn a_second_service_cannot_take_a_unix_socket_whose_owner_is_in_set_up() {
+fn unix_socket_of_a_starting_service_is_not_replaced() {
     let path = scratch_file("socket", "");
     std::fs::remove_file(&path).unwrap();
     let host = format!("unix:{path}");

@@ -7,7 +7,7 @@ use crate::support::{ms, post, spawn, start};
 
 /// CFG-2, CFG-6
 #[test]
-fn durations_are_taken_in_all_their_forms() {
+fn durations_are_accepted_in_all_forms() {
     for (text, expected) in [
         ("5s", ms(5000)),
         ("120s", ms(120_000)),
@@ -32,7 +32,7 @@ fn durations_are_taken_in_all_their_forms() {
 
 /// CFG-2
 #[test]
-fn other_texts_are_no_durations() {
+fn other_texts_are_rejected_as_durations() {
     for text in [
         "0", "0s", "0ms", "-1s", "+1s", "soon", "5 s", "1e3", "s", "5x", "1s2", "inf", ".",
     ] {
@@ -42,7 +42,7 @@ fn other_texts_are_no_durations() {
 
 /// CFG-2
 #[test]
-fn zero_is_taken_where_it_means_off() {
+fn zero_is_accepted_where_it_means_off() {
     for name in ["REQUEST_TIMEOUT", "DRAIN_DELAY"] {
         assert!(check_config(&[], &[(name, "0")]).contains_key(name));
     }
@@ -64,7 +64,7 @@ fn ports_are_from_1_to_65535() {
 
 /// CFG-2
 #[test]
-fn booleans_are_taken_in_all_their_forms() {
+fn booleans_are_accepted_in_all_forms() {
     for (texts, expected) in [
         (["true", "1", "yes", "on", "TRUE", "Yes"], "true"),
         (["false", "0", "no", "off", "False", "OFF"], "false"),
@@ -84,7 +84,7 @@ fn booleans_are_taken_in_all_their_forms() {
 
 /// CFG-2
 #[test]
-fn sizes_are_taken_in_all_their_forms() {
+fn sizes_are_accepted_in_all_forms() {
     // Compared by what the service does: one byte over the limit is too much.
     for (text, bytes) in [("1500", 1500), ("1KiB", 1024), ("1MiB", 1024 * 1024)] {
         let service = start(&[("MAX_BODY_BYTES", text)]);
@@ -110,7 +110,7 @@ fn sizes_are_taken_in_all_their_forms() {
 
 /// CFG-2
 #[test]
-fn an_empty_value_is_an_unset_one() {
+fn empty_value_is_unset() {
     let settings = check_config(
         &[],
         &[("READ_TIMEOUT", ""), ("DEBUG", ""), ("GREETING", "")],
@@ -131,7 +131,7 @@ fn settings_of_the_service_are_read_like_those_of_the_chassis() {
 
 /// CFG-2
 #[test]
-fn debugging_is_warned_about_at_start() {
+fn debug_mode_is_a_warning_at_start() {
     let ended = start(&[("DEBUG", "true")]).terminate();
     let warnings = ended.records_with("debug_enabled");
     assert_eq!(warnings.len(), 1);
@@ -142,7 +142,7 @@ fn debugging_is_warned_about_at_start() {
 
 /// CFG-2
 #[test]
-fn addresses_are_taken_in_all_their_forms() {
+fn addresses_are_accepted_in_all_forms() {
     for host in ["127.0.0.1", "0.0.0.0", "::", "::1", "[::1]"] {
         let process = spawn(&[("HOST", host)]);
         process.wait_until_ready();

@@ -26,7 +26,7 @@ use super::{router, unix_socket};
 use crate::support::request;
 
 #[tokio::test]
-async fn the_layer_gives_ids_records_metrics_limits_and_panic_answers_to_any_server() {
+async fn layer_works_around_any_server() {
     let captured = LogBuffer::default();
     let chassis = App::new(build_info!())
         .environment(Environment::from_pairs([
@@ -107,7 +107,7 @@ async fn the_layer_gives_ids_records_metrics_limits_and_panic_answers_to_any_ser
 }
 
 #[tokio::test]
-async fn serve_runs_on_the_callers_runtime_and_ends_when_it_is_told() {
+async fn serve_runs_on_the_callers_runtime_until_shutdown() {
     struct Own {
         pause: Duration,
     }
@@ -195,7 +195,7 @@ async fn serve_works_after_layer() {
 }
 
 #[tokio::test]
-async fn a_layer_that_inflates_bodies_does_not_escape_the_limit() {
+async fn decompressed_bodies_are_limited() {
     // What a decompression layer does: few bytes come, many are read.
     let layer = tower::util::MapRequestLayer::new(|request: Request<Body>| {
         request.map(|_| Body::from(vec![0; 4096]))
@@ -226,7 +226,7 @@ async fn a_layer_that_inflates_bodies_does_not_escape_the_limit() {
 
 /// SRV-3
 #[tokio::test]
-async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
+async fn bytes_in_a_connect_tunnel_are_not_parsed_as_http() {
     let echo = |request: Request<Body>| async move {
         tokio::spawn(async move {
             let tunnel = hyper::upgrade::on(request).await.unwrap();
@@ -252,7 +252,7 @@ async fn bytes_in_a_connect_tunnel_are_not_read_as_http() {
 }
 
 #[test]
-fn the_example_of_embedding_serves_with_the_layer() {
+fn embedding_example_serves_with_the_layer() {
     let program = Process::spawn(example("embedded"), &[]);
     eventually("a connection", || program.try_connect().ok());
     let answer = program.request(request("GET", "/hello", "X-Request-ID: one-id\r\n"));

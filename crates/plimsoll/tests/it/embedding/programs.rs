@@ -6,7 +6,7 @@ use crate::support::run_program;
 
 /// CLI-1, CLI-2
 #[test]
-fn program_with_its_own_command_line_serves_and_ends() {
+fn program_with_its_own_command_line_serves_and_exits() {
     let program = "own_command_line";
     let service = Process::spawn_with(example("programs"), &[program, "start", "--fast"], &[]);
     service.wait_until_ready();
@@ -23,7 +23,7 @@ fn program_with_its_own_command_line_serves_and_ends() {
 
 /// CLI-3
 #[test]
-fn run_inside_a_runtime_fails_and_says_what_to_remove() {
+fn run_inside_a_runtime_fails_with_the_remedy() {
     let ended = run_program(&["inside_runtime"], &[]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert!(

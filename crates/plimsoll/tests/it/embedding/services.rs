@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 use super::{router, unix_socket};
 
 #[tokio::test]
-async fn several_services_live_in_one_process_each_with_its_own_log_and_metrics() {
+async fn services_in_one_process_have_separate_logs_and_metrics() {
     let one = TestService::start(App::new(build_info!()).router(router()), &[]).await;
     let two = TestService::start(App::new(build_info!()).router(router()), &[]).await;
     assert_eq!(one.get("/hello").await.body(), "hello\n");
@@ -49,7 +49,7 @@ async fn several_services_live_in_one_process_each_with_its_own_log_and_metrics(
 
 /// LIFE-7
 #[tokio::test]
-async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
+async fn embedded_service_sends_no_notifications() {
     let path = std::env::temp_dir().join(format!("plimsoll-embedded-{}", std::process::id()));
     let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
     manager.set_nonblocking(true).unwrap();
@@ -66,7 +66,7 @@ async fn a_service_inside_a_program_tells_the_service_manager_nothing() {
 }
 
 #[tokio::test]
-async fn routes_of_builder_and_set_up_are_served_together() {
+async fn routes_of_builder_and_setup_are_served() {
     let service = App::new(build_info!())
         .router(router())
         .setup(|_: Handle| async {
@@ -79,7 +79,7 @@ async fn routes_of_builder_and_set_up_are_served_together() {
 }
 
 #[tokio::test]
-async fn a_fallback_of_the_services_own_is_kept_and_counted_as_unmatched() {
+async fn own_fallback_is_kept_and_counted_as_unmatched() {
     let router = router().fallback(|| async { (StatusCode::IM_A_TEAPOT, "mine\n") });
     let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
     let answer = test.get("/nowhere").await;
@@ -94,7 +94,7 @@ async fn a_fallback_of_the_services_own_is_kept_and_counted_as_unmatched() {
 }
 
 #[tokio::test]
-async fn answers_of_the_services_own_method_fallback_are_kept() {
+async fn own_method_fallback_is_kept() {
     let own = get(|| async { "hi\n" }).fallback(|| async { (StatusCode::CONFLICT, "own\n") });
     let router = Router::new().route("/own", own);
     let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
@@ -103,7 +103,7 @@ async fn answers_of_the_services_own_method_fallback_are_kept() {
 }
 
 #[tokio::test]
-async fn handlers_still_find_the_peers_address_where_axum_puts_it() {
+async fn handlers_can_extract_the_peer_address() {
     let peer = |ConnectInfo(addr): ConnectInfo<SocketAddr>| async move { addr.ip().to_string() };
     let router = Router::new().route("/peer", get(peer));
     let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
@@ -111,7 +111,7 @@ async fn handlers_still_find_the_peers_address_where_axum_puts_it() {
 }
 
 #[tokio::test]
-async fn nested_routes_have_their_whole_pattern() {
+async fn nested_routes_have_their_full_pattern() {
     let router = Router::new().nest("/api", router());
     let test = TestService::start(App::new(build_info!()).router(router), &[]).await;
     test.get("/api/items/7").await;
@@ -122,7 +122,7 @@ async fn nested_routes_have_their_whole_pattern() {
 }
 
 #[tokio::test]
-async fn an_extractor_outside_a_service_says_so() {
+async fn extractor_outside_a_service_is_an_error() {
     let request = Request::get("/id").body(Body::empty()).unwrap();
     let answer = router().oneshot(request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
@@ -132,7 +132,7 @@ async fn an_extractor_outside_a_service_says_so() {
 
 /// LOG-15
 #[tokio::test]
-async fn layers_of_the_program_work_in_tests_and_not_with_prepare() {
+async fn program_layers_apply_in_tests_but_not_with_prepare() {
     struct Count(Arc<Mutex<u32>>);
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
         fn on_event(
@@ -184,7 +184,7 @@ async fn second_setup_is_rejected_by_prepare() {
 }
 
 #[tokio::test]
-async fn setup_takes_any_error_that_converts() {
+async fn setup_accepts_any_error_that_converts() {
     /// Like `anyhow::Error`: no error itself, and convertible into a boxed one.
     struct Opaque(String);
     impl From<Opaque> for SetupError {
@@ -210,7 +210,7 @@ async fn setup_takes_any_error_that_converts() {
 }
 
 #[tokio::test]
-async fn wrong_settings_are_told_to_the_caller_all_at_once() {
+async fn all_setting_errors_are_returned_to_the_caller() {
     let error = App::new(build_info!())
         .environment(Environment::from_pairs([
             ("PORT", "0"),

@@ -5,7 +5,7 @@ use crate::support::ms;
 
 /// SRV-3
 #[test]
-fn an_upgrade_that_nobody_offers_is_an_ordinary_request() {
+fn unsupported_upgrade_is_an_ordinary_request() {
     let service = patient();
     let h2c =
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__";
@@ -32,7 +32,7 @@ fn an_upgrade_that_nobody_offers_is_an_ordinary_request() {
 
 /// SRV-3
 #[test]
-fn bytes_behind_an_upgrade_are_never_http() {
+fn bytes_after_an_upgrade_are_not_parsed_as_http() {
     let service = patient();
     let mut connection = service.connect();
     let upgrade =
@@ -46,7 +46,7 @@ fn bytes_behind_an_upgrade_are_never_http() {
 
 /// SRV-3
 #[test]
-fn nobody_is_asked_for_a_body_that_is_not_read() {
+fn unread_body_sends_no_100_continue() {
     let service = patient();
     let expecting = "Host: a\r\nExpect: 100-continue\r\n";
     for (line, status) in [
@@ -78,7 +78,7 @@ fn nobody_is_asked_for_a_body_that_is_not_read() {
 
 /// SRV-3
 #[test]
-fn whoever_sends_a_body_is_asked_for_it_once_and_in_http_1_1_only() {
+fn one_100_continue_is_sent_and_only_in_http_1_1() {
     let service = patient();
     let expecting = "Host: a\r\nExpect: 100-Continue\r\n";
     let mut connection = service.connect();

@@ -11,7 +11,7 @@ use crate::support::{access_record, ms, start};
 
 /// SRV-3
 #[test]
-fn what_follows_a_trailer_that_ends_in_line_feeds_is_not_handled() {
+fn nothing_after_an_lf_trailer_is_handled() {
     let service = start(&[("READ_TIMEOUT", "300ms"), ("IDLE_TIMEOUT", "300ms")]);
     // A peer that takes LF for the end of a line finds the end of the message in each, and the
     // canary behind it.
@@ -37,7 +37,7 @@ fn what_follows_a_trailer_that_ends_in_line_feeds_is_not_handled() {
 
 /// SRV-3, LOG-13
 #[test]
-fn fragment_in_a_request_target_is_refused() {
+fn fragment_in_a_request_target_is_rejected() {
     let service = patient();
     let targets = [
         "GET /metrics#x",
@@ -62,7 +62,7 @@ fn fragment_in_a_request_target_is_refused() {
 
 /// SRV-3
 #[test]
-fn hash_outside_of_a_target_is_no_fragment() {
+fn hash_outside_the_target_is_no_fragment() {
     let service = start(&[]);
     let long = "X-Long: 0123456789#\r\n".repeat(60);
     for (line, fields, status) in [
@@ -79,7 +79,7 @@ fn hash_outside_of_a_target_is_no_fragment() {
 
 /// SRV-3, LOG-13: found from outside; the request in the body was handled.
 #[test]
-fn request_behind_an_lf_trailer_is_not_handled() {
+fn request_after_an_lf_trailer_is_not_handled() {
     let service = patient();
     let second = "POST /second HTTP/1.1\r\nHost: a\r\nContent-Length: 46\r\n\r\n";
     let trailers = ["X: y\n\r\n", "X: y\n\n", "X: y\r\n\n", "\n"];
@@ -137,7 +137,7 @@ fn malformed_chunk_is_a_400_and_counted_once() {
 
 /// SRV-3: wherever the bytes are cut, each request behind a body is found.
 #[test]
-fn valid_framing_is_accepted_wherever_it_is_cut() {
+fn valid_framing_is_accepted_when_split_anywhere() {
     let service = start(&[]);
     let chunks = b"2;a\r\nhe\r\n3 ; b = \"c\\\"\xff\" ;d=e\r\nllo\r\n000\r\nX: y\r\nY:\r\n\r\n";
     let raw = [
@@ -163,7 +163,7 @@ fn valid_framing_is_accepted_wherever_it_is_cut() {
 
 /// SRV-3: requests and bodies that arrive in one read are handled in order.
 #[test]
-fn pipelined_bodies_of_every_framing_stay_in_step() {
+fn pipelined_bodies_of_every_framing_stay_in_order() {
     let service = start(&[]);
     let one = [
         &chunked("/upload", b"5\r\nhello\r\n0\r\n\r\n")[..],
@@ -181,7 +181,7 @@ fn pipelined_bodies_of_every_framing_stay_in_step() {
 
 /// LOG-3: an authority has no path.
 #[test]
-fn connect_is_recorded_with_its_authority() {
+fn connect_is_logged_with_its_authority() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n");

@@ -8,7 +8,7 @@ use crate::support::{assert_problem, ms, request, start};
 
 /// SRV-3
 #[test]
-fn a_head_over_64_kib_is_a_431() {
+fn head_over_64_kib_is_a_431() {
     let service = with_short_timeouts();
     let filler = "f".repeat(1000);
     let headers: String = (0..80)
@@ -26,7 +26,7 @@ fn a_head_over_64_kib_is_a_431() {
 
 /// SRV-3
 #[test]
-fn a_head_below_64_kib_is_answered() {
+fn head_below_64_kib_is_answered() {
     let service = start(&[]);
     let filler = "f".repeat(1000);
     let headers: String = (0..60)
@@ -61,7 +61,7 @@ fn head_of(size: usize, in_query: bool) -> Vec<u8> {
 
 /// SRV-3, LOG-13
 #[test]
-fn a_head_may_have_64_kib_to_the_byte() {
+fn head_limit_is_exactly_64_kib() {
     const LIMIT: usize = 64 * 1024;
     let service = patient();
     let mut refused = 0;
@@ -98,7 +98,7 @@ fn a_head_may_have_64_kib_to_the_byte() {
 
 /// SRV-3, LOG-13
 #[test]
-fn a_target_that_no_head_can_hold_is_refused_as_what_it_is() {
+fn target_over_the_head_limit_is_rejected_as_too_large() {
     let service = patient();
     let target = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "u".repeat(65_600));
     let name = format!(
@@ -115,7 +115,7 @@ fn a_target_that_no_head_can_hold_is_refused_as_what_it_is() {
 
 /// SRV-3, LOG-13
 #[test]
-fn a_head_may_have_a_hundred_fields() {
+fn head_may_have_100_fields() {
     let service = patient();
     let head = |count: usize| {
         let more: String = (1..count).map(|n| format!("X-{n}: y\r\n")).collect();
@@ -134,7 +134,7 @@ fn a_head_may_have_a_hundred_fields() {
 
 /// HTTP-6, SRV-3
 #[test]
-fn strange_methods_are_refused_and_leave_the_connection_in_step() {
+fn unknown_methods_are_rejected_on_a_kept_connection() {
     let service = patient();
     let long = "M".repeat(200);
     let mut connection = service.connect();

@@ -11,7 +11,7 @@ use crate::support::{is_generated_id, start};
 
 /// SRV-3, DIF-5
 #[test]
-fn invalid_requests_are_refused_and_nothing_behind_them_is_handled() {
+fn nothing_after_a_rejected_request_is_handled() {
     let service = patient();
     let invalid = invalid();
     let wrong = complaints(&invalid, 8, |bad| {
@@ -30,7 +30,7 @@ fn invalid_requests_are_refused_and_nothing_behind_them_is_handled() {
 
 /// SRV-3
 #[test]
-fn a_broken_body_that_nobody_reads_ends_the_connection() {
+fn malformed_unread_body_closes_the_connection() {
     let service = patient();
     let unread = unread();
     let wrong = complaints(&unread, 8, |raw| {
@@ -47,7 +47,7 @@ fn a_broken_body_that_nobody_reads_ends_the_connection() {
 
 /// LOG-13, MET-6
 #[test]
-fn each_of_a_thousand_refusals_is_recorded_and_counted_once() {
+fn each_rejection_is_logged_and_counted_once() {
     let service = patient();
     let many = format!(
         "GET /hello HTTP/1.1\r\nHost: a\r\n{}\r\n",
@@ -115,7 +115,7 @@ fn statuses_with_follow_up(service: &Process, raw: &[u8]) -> Vec<u16> {
 
 /// SRV-3
 #[test]
-fn a_bad_host_is_a_400() {
+fn invalid_host_is_a_400() {
     let service = with_short_timeouts();
     let mut wrong = Vec::new();
     for raw in [
@@ -141,7 +141,7 @@ fn a_bad_host_is_a_400() {
 
 /// SRV-3
 #[test]
-fn a_good_host_is_no_400() {
+fn valid_host_is_accepted() {
     let service = start(&[]);
     for host in [
         "localhost",
@@ -167,7 +167,7 @@ fn http_1_0_needs_no_host() {
 
 /// SRV-3
 #[test]
-fn a_request_with_two_framings_gets_one_answer_at_most() {
+fn request_with_two_framings_gets_one_response_at_most() {
     let service = with_short_timeouts();
     let post = "POST /upload HTTP/1.1\r\nHost: localhost\r\n";
     for headers in [
@@ -185,7 +185,7 @@ fn a_request_with_two_framings_gets_one_answer_at_most() {
 
 /// SRV-3
 #[test]
-fn nothing_that_follows_an_invalid_request_is_handled() {
+fn nothing_after_an_invalid_request_is_handled() {
     let service = with_short_timeouts();
     let post = |headers: &str| format!("POST /upload HTTP/1.1\r\nHost: localhost\r\n{headers}");
     let get = |headers: &str| format!("GET /hello HTTP/1.1\r\nHost: localhost\r\n{headers}");

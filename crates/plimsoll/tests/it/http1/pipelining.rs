@@ -32,7 +32,7 @@ fn mixed(number: usize) -> (String, u16, Option<&'static str>) {
 
 /// SRV-3, HTTP-6
 #[test]
-fn a_thousand_answers_with_and_without_bodies_stay_in_step() {
+fn thousand_pipelined_responses_stay_in_order() {
     let service = patient();
     let mut connection = service.connect();
     for number in 0..1000 {
@@ -94,7 +94,7 @@ fn ticks(service: &Process) -> u64 {
 
 /// SRV-3
 #[test]
-fn waiting_for_a_handler_costs_no_time_when_the_client_has_half_closed() {
+fn half_closed_client_uses_no_cpu_during_a_handler() {
     let service = patient();
     // With a request behind it that nobody has read yet, the end is not seen meanwhile.
     let requests = "GET /slow?ms=1500 HTTP/1.1\r\nHost: a\r\n\r\n\

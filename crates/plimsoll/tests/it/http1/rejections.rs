@@ -4,7 +4,7 @@ use crate::support::{assert_problem, is_generated_id, ms, start};
 
 /// LOG-13
 #[test]
-fn what_the_parser_refuses_is_logged_and_counted() {
+fn requests_rejected_by_the_parser_are_logged_and_counted() {
     let service = start(&[]);
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "u".repeat(70_000));
     let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(200_000));
@@ -49,7 +49,7 @@ fn what_the_parser_refuses_is_logged_and_counted() {
 
 /// LOG-13
 #[test]
-fn what_is_refused_behind_a_good_request_is_logged_and_counted() {
+fn rejection_after_a_valid_request_is_logged_and_counted() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("GET /hello HTTP/1.1\r\nHost: a\r\n\r\nNONSENSE\r\n\r\n");
@@ -70,7 +70,7 @@ fn what_is_refused_behind_a_good_request_is_logged_and_counted() {
 
 /// LOG-13
 #[test]
-fn what_is_refused_after_it_was_parsed_is_counted_by_kind_too() {
+fn rejection_after_parsing_is_counted_by_kind() {
     let service = start(&[]);
     let answer = service.request("GET /items/1 HTTP/1.1\r\nHost: a b\r\n\r\n");
     assert_problem(&answer, 400);
@@ -92,7 +92,7 @@ fn what_is_refused_after_it_was_parsed_is_counted_by_kind_too() {
 
 /// LOG-13
 #[test]
-fn a_connection_that_ends_before_its_first_byte_is_no_request() {
+fn connection_closed_before_its_first_byte_is_no_request() {
     let service = start(&[("READ_TIMEOUT", "200ms")]);
     drop(service.connect());
     let mut silent = service.connect();

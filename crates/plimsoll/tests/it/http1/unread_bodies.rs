@@ -229,7 +229,7 @@ fn unread_body_is_no_reason_to_keep_a_connection() {
 
 /// SRV-3
 #[test]
-fn a_body_that_nobody_reads_does_not_put_the_connection_out_of_step() {
+fn unread_body_does_not_desynchronize_the_connection() {
     let service = start(&[]);
     let smuggled = "GET /items/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let body = smuggled.repeat(2000);

@@ -58,7 +58,7 @@ fn upload_and_read(service: &Process, number: usize, megabyte: &[u8]) -> Option<
 
 /// SRV-3
 #[test]
-fn all_of_five_hundred_clients_that_send_everything_first_read_their_413() {
+fn many_clients_that_send_everything_first_read_their_413() {
     let service = start(&[]);
     let numbers: Vec<usize> = (0..500).collect();
     let megabyte = vec![b'x'; MEGABYTE];
@@ -75,7 +75,7 @@ fn all_of_five_hundred_clients_that_send_everything_first_read_their_413() {
 
 /// LOG-9
 #[test]
-fn a_thousand_uploads_that_are_cut_off_leave_nothing_but_their_records() {
+fn interrupted_uploads_leave_only_their_records() {
     const SIZE: usize = 200_000;
     let service = start(&[]);
     let body = vec![b'x'; SIZE];

@@ -92,7 +92,7 @@ pub(super) fn nothing_is_in_flight(service: &Process) {
 
 /// SRV-6, H2-3: CVE-2023-44487.
 #[test]
-fn whoever_resets_as_fast_as_it_asks_is_sent_away() {
+fn rapid_reset_closes_the_connection() {
     let service = warm(&[ON]);
     let attacks = (0..4).map(|_| {
         let pairs = streams(20_000).map(|stream| [get(stream, "/hang"), reset(stream)].concat());
@@ -110,7 +110,7 @@ fn whoever_resets_as_fast_as_it_asks_is_sent_away() {
 
 /// SRV-6, H2-3: CVE-2025-8671.
 #[test]
-fn whoever_makes_the_service_reset_is_sent_away() {
+fn provoked_resets_close_the_connection() {
     let service = warm(&[ON]);
     let attacks = [0, 0x7fff_ffff].map(|by| {
         let pairs =
@@ -126,7 +126,7 @@ fn whoever_makes_the_service_reset_is_sent_away() {
 
 /// SRV-6, H2-3
 #[test]
-fn a_head_without_end_is_cut() {
+fn endless_head_is_rejected() {
     let service = warm(&[ON]);
     let large = [field("x", &"y".repeat(120)).as_slice(); 120].concat();
     let attacks = [vec![], large].map(|piece| {
@@ -141,7 +141,7 @@ fn a_head_without_end_is_cut() {
 
 /// SRV-6, H2-3: many frames that carry nothing, or next to nothing that anybody reads.
 #[test]
-fn bodies_in_crumbs_that_nobody_reads_are_bounded() {
+fn tiny_unread_data_frames_are_bounded() {
     let service = warm(&[ON]);
     let empty = head(1, &request("POST", "/upload-stream"), false);
     let empty = [empty]
@@ -163,7 +163,7 @@ fn bodies_in_crumbs_that_nobody_reads_are_bounded() {
 
 /// SRV-6, H2-3: who means no harm may look like it.
 #[test]
-fn a_body_in_ten_thousand_crumbs_is_taken() {
+fn body_in_ten_thousand_frames_is_accepted() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     client.send(head(1, &request("POST", "/upload-stream"), false));
@@ -180,7 +180,7 @@ fn a_body_in_ten_thousand_crumbs_is_taken() {
 
 /// SRV-6, H2-3
 #[test]
-fn frames_that_ask_for_nothing_take_next_to_no_memory() {
+fn control_frames_use_little_memory() {
     let service = warm(&[ON]);
     let ping = frame(PING, 0, 0, b"12345678");
     let settings = frame(SETTINGS, 0, 0, &[]);
@@ -193,7 +193,7 @@ fn frames_that_ask_for_nothing_take_next_to_no_memory() {
 
 /// SRV-1: what it is to be told for each of them is not hoarded.
 #[test]
-fn whoever_asks_for_answers_and_reads_none_is_given_up() {
+fn client_that_reads_no_acknowledgements_is_closed() {
     let service = warm(&[ON, ("WRITE_TIMEOUT", "1s")]);
     let before = memory(&service);
     for kind in [PING, SETTINGS] {
@@ -210,7 +210,7 @@ fn whoever_asks_for_answers_and_reads_none_is_given_up() {
 
 /// SRV-3
 #[test]
-fn a_large_header_list_is_a_431_and_the_connection_goes_on() {
+fn large_header_list_is_a_431_on_a_kept_connection() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -225,7 +225,7 @@ fn a_large_header_list_is_a_431_and_the_connection_goes_on() {
 
 /// SRV-6, H2-3: a large header is said once and then meant a thousand times, by a byte each.
 #[test]
-fn a_header_that_is_meant_a_thousand_times_is_too_large() {
+fn repeated_indexed_header_is_too_large() {
     let service = warm(&[ON]);
     let large = "y".repeat(120);
     let mut first = block(&request("GET", "/hello"));

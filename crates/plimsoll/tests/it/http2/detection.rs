@@ -7,7 +7,7 @@ use crate::support::{ms, start};
 
 /// H2-1: HTTP/1 is understood on the same port, even if it begins alike.
 #[test]
-fn http1_goes_on_where_http2_is_spoken_too() {
+fn http1_is_served_beside_http2() {
     let service = start(&[ON]);
     assert_eq!(service.get("/hello").status, 200);
     let mut connection = service.connect();
@@ -19,7 +19,7 @@ fn http1_goes_on_where_http2_is_spoken_too() {
 
 /// LOG-13, H2-1
 #[test]
-fn http2_without_tls_is_refused_unless_it_is_switched_on() {
+fn cleartext_http2_is_rejected_unless_enabled() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -37,7 +37,7 @@ fn http2_without_tls_is_refused_unless_it_is_switched_on() {
 
 /// LOG-13: the setting changes nothing for a preface that does not become complete.
 #[test]
-fn half_a_preface_is_counted_with_and_without_http2() {
+fn partial_preface_is_counted_with_and_without_http2() {
     for env in [
         &[ON, ("READ_TIMEOUT", "300ms")][..],
         &[("READ_TIMEOUT", "300ms")],
@@ -68,7 +68,7 @@ fn half_a_preface_is_counted_with_and_without_http2() {
 
 /// SRV-1: from the first moment, also while it is unknown what is spoken.
 #[test]
-fn whoever_does_not_say_what_it_speaks_has_the_time_of_a_head() {
+fn head_timeout_applies_to_an_undetected_protocol() {
     let service = start(&[ON, ("READ_TIMEOUT", "300ms")]);
     for said in ["", "PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
         let mut connection = service.connect();

@@ -12,7 +12,7 @@ use crate::support::{END, ms, start};
 
 /// LIFE-1, LIFE-2, H2-5
 #[test]
-fn a_drain_says_goaway_and_every_stream_is_finished() {
+fn drain_sends_goaway_and_completes_every_stream() {
     let service = start(&[ON, ("DRAIN_DELAY", "500ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -41,7 +41,7 @@ fn a_drain_says_goaway_and_every_stream_is_finished() {
 
 /// LIFE-2, H2-5: also those that do not answer.
 #[test]
-fn idle_connections_of_http2_do_not_delay_the_end() {
+fn idle_http2_connections_do_not_delay_the_exit() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
     let mut deaf = service.connect();
     deaf.send(PREFACE_AND_SETTINGS);
@@ -63,7 +63,7 @@ fn stop(service: &Process) {
 
 /// LIFE-1, H2-5, LIFE-2: what a client has begun to say ends nothing that it has asked for before.
 #[test]
-fn half_a_head_during_the_drain_ends_no_other_stream() {
+fn partial_head_during_the_drain_ends_no_other_stream() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     client.send(get(1, "/slow?ms=3500"));
@@ -86,7 +86,7 @@ fn half_a_head_during_the_drain_ends_no_other_stream() {
 /// what was handed to the system may still be on its way, and a client that reads
 /// says so again and again. Closing then would take the rest from it.
 #[test]
-fn a_slow_reader_gets_all_of_its_answers_though_the_service_ends() {
+fn slow_reader_gets_all_responses_during_the_drain() {
     const STREAMS: u32 = 24;
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "30s")]);
     let mut client = RawClient::connect(service.addr());
@@ -116,7 +116,7 @@ fn a_slow_reader_gets_all_of_its_answers_though_the_service_ends() {
 
 /// LIFE-1, LIFE-2, H2-5
 #[test]
-fn two_hundred_streams_in_a_drain_are_whole() {
+fn two_hundred_streams_complete_during_the_drain() {
     let service = start(&[ON, ("DRAIN_DELAY", "300ms"), ("SHUTDOWN_TIMEOUT", "60s")]);
     block_on(async {
         let mut streams = Vec::new();
@@ -142,7 +142,7 @@ fn two_hundred_streams_in_a_drain_are_whole() {
 
 /// LIFE-2, H2-5
 #[test]
-fn a_stream_after_goaway_is_handled_whole_or_not_at_all() {
+fn stream_after_goaway_is_handled_fully_or_not_at_all() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     client.send(get(1, "/slow?ms=1500"));
@@ -173,7 +173,7 @@ fn a_stream_after_goaway_is_handled_whole_or_not_at_all() {
 /// LIFE-1, H2-5, LIFE-2:
 /// until the delay is over everybody is served, also those who wait for our settings.
 #[test]
-fn whoever_connects_during_the_drain_delay_is_served_once() {
+fn connection_during_the_drain_delay_is_served_once() {
     let service = start(&[ON, ("DRAIN_DELAY", "3s")]);
     stop(&service);
     block_on(async {
@@ -187,7 +187,7 @@ fn whoever_connects_during_the_drain_delay_is_served_once() {
 
 /// LIFE-2, H2-5: also those that have had an answer a moment ago.
 #[test]
-fn a_client_that_answers_and_does_not_hang_up_delays_the_end_by_seconds_at_most() {
+fn client_that_stays_connected_delays_the_exit_by_seconds() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "25s")]);
     let mut client = RawClient::connect(service.addr());
     client.send(get(1, "/hello"));

@@ -25,7 +25,7 @@ fn stall(service: &Process, streams: &[u32]) -> RawClient {
 
 /// SRV-1
 #[test]
-fn an_idle_connection_of_http2_has_the_time_between_two_requests() {
+fn idle_http2_connection_is_closed_at_idle_timeout() {
     let service = start(&[ON, ("READ_TIMEOUT", "300ms"), ("IDLE_TIMEOUT", "1500ms")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -41,7 +41,7 @@ fn an_idle_connection_of_http2_has_the_time_between_two_requests() {
 
 /// SRV-2, SRV-3, H2-2
 #[test]
-fn bodies_have_their_limits_over_http2_and_the_connection_goes_on() {
+fn body_limits_over_http2_keep_the_connection() {
     let service = start(&[ON, ("READ_TIMEOUT", "500ms"), ("MAX_BODY_BYTES", "1KiB")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -109,7 +109,7 @@ fn stalled_http2_responses_are_reset_above_the_limit() {
 
 /// SRV-1, LOG-13, H2-4
 #[test]
-fn half_a_head_beside_a_busy_stream_has_the_time_of_a_head() {
+fn head_timeout_applies_beside_a_busy_stream() {
     let service = start(&[ON, ("READ_TIMEOUT", "500ms")]);
     let mut client = RawClient::connect(service.addr());
     client.send(get(1, "/hang"));
@@ -127,7 +127,7 @@ fn half_a_head_beside_a_busy_stream_has_the_time_of_a_head() {
 
 /// SRV-1, LOG-9, H2-4
 #[test]
-fn a_hundred_streams_behind_shut_windows_are_given_up() {
+fn streams_with_closed_windows_time_out() {
     let service = warm(&[ON, ("WRITE_TIMEOUT", "1500ms")]);
     let before = memory(&service);
     let mut client = RawClient::connect(service.addr());
@@ -157,7 +157,7 @@ fn a_hundred_streams_behind_shut_windows_are_given_up() {
 
 /// SRV-6, H2-3
 #[test]
-fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
+fn stream_above_the_limit_is_refused() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     for stream in streams(100) {
@@ -181,7 +181,7 @@ fn a_stream_above_the_limit_is_refused_and_the_others_go_on() {
 
 /// SRV-4
 #[test]
-fn idle_and_silent_connections_make_room_for_others() {
+fn idle_http2_connections_are_evicted() {
     let service = start(&[ON, ("MAX_CONNECTIONS", "2")]);
     let mut idle = RawClient::connect(service.addr());
     idle.send(get(1, "/hello"));
@@ -200,7 +200,7 @@ fn idle_and_silent_connections_make_room_for_others() {
 
 /// SRV-4
 #[test]
-fn the_reserve_answers_one_probe_over_http2_and_says_goodbye() {
+fn reserve_answers_one_http2_probe_and_sends_goaway() {
     let service = start(&[ON, ("MAX_CONNECTIONS", "2")]);
     let busy = [(); 2].map(|()| {
         let mut client = RawClient::connect(service.addr());

@@ -10,7 +10,7 @@ use crate::support::start;
 
 /// SRV-3, LOG-13
 #[test]
-fn what_is_no_request_of_http2_is_not_handled() {
+fn malformed_http2_requests_are_not_handled() {
     let service = start(&[ON]);
     let valid = request("GET", "/count");
     let with = |more: &[(&'static str, &'static str)]| [valid.as_slice(), more].concat();
@@ -96,7 +96,7 @@ fn wait_for(service: &Process, kind: &str, count: f64) {
 
 /// LOG-13, H2-3
 #[test]
-fn refused_streams_are_counted_one_by_one() {
+fn refused_streams_are_counted_exactly() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     let last = 2 * 100 + 2 * 300;
@@ -114,7 +114,7 @@ fn refused_streams_are_counted_one_by_one() {
 
 /// LOG-13, H2-2
 #[test]
-fn stream_errors_are_counted_and_others_go_on() {
+fn stream_errors_are_counted_and_others_continue() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     for stream in (1..=9).step_by(2) {

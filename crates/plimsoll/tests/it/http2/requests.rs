@@ -9,7 +9,7 @@ use crate::support::{access_record, start};
 
 /// HTTP-1, HTTP-9, RID-1, LOG-3, H2-2
 #[test]
-fn a_request_over_http2_is_answered_and_recorded_like_any_other() {
+fn http2_request_is_answered_and_logged() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -36,7 +36,7 @@ fn a_request_over_http2_is_answered_and_recorded_like_any_other() {
 
 /// HTTP-2, HTTP-6, DIF-7: hyper would send the body, which is a breach that ends the stream.
 #[test]
-fn what_has_no_body_has_none_over_http2() {
+fn responses_without_body_have_none_over_http2() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -61,7 +61,7 @@ fn what_has_no_body_has_none_over_http2() {
 
 /// HTTP-7, H2-2, DIF-9
 #[test]
-fn the_crumbs_of_a_cookie_are_one_header_to_the_service() {
+fn split_cookie_fields_are_joined() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -76,7 +76,7 @@ fn the_crumbs_of_a_cookie_are_one_header_to_the_service() {
 
 /// SRV-3, H2-2
 #[test]
-fn a_host_that_is_not_the_authority_is_refused() {
+fn host_other_than_the_authority_is_rejected() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -88,7 +88,7 @@ fn a_host_that_is_not_the_authority_is_refused() {
 
 /// LOG-9, H2-2
 #[test]
-fn a_stream_that_its_client_resets_is_a_499_and_others_go_on() {
+fn reset_stream_is_a_499_and_others_continue() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -108,7 +108,7 @@ fn a_stream_that_its_client_resets_is_a_499_and_others_go_on() {
 
 /// LOG-9, H2-2
 #[test]
-fn a_large_answer_over_http2_comes_whole_and_is_one_record() {
+fn large_http2_response_is_complete_and_logged_once() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;

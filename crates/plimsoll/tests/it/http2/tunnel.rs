@@ -75,7 +75,7 @@ fn websocket_over_http2_ends_its_request_at_the_head() {
 
 /// H2-6: what a handler does not accept is a response like any other.
 #[test]
-fn tunnel_that_is_not_accepted_is_an_ordinary_response() {
+fn rejected_tunnel_is_an_ordinary_response() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -95,7 +95,7 @@ fn tunnel_that_is_not_accepted_is_an_ordinary_response() {
 
 /// H2-6, SRV-3
 #[test]
-fn extended_connect_without_all_of_its_parts_is_refused() {
+fn incomplete_extended_connect_is_rejected() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     let all = [
@@ -157,7 +157,7 @@ fn websocket_over_http2_without_wiring_is_closed_by_the_drain() {
 
 /// H2-6, LIFE-9
 #[test]
-fn websocket_over_http2_is_closed_with_a_farewell() {
+fn websocket_over_http2_is_closed_with_1001() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -179,7 +179,7 @@ fn websocket_over_http2_is_closed_with_a_farewell() {
 
 /// H2-6, LIFE-9
 #[test]
-fn websocket_over_http2_is_refused_when_the_end_has_begun() {
+fn websocket_over_http2_is_rejected_during_shutdown() {
     let service = start(&[ON, ("DRAIN_DELAY", "20s")]);
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
@@ -196,7 +196,7 @@ fn websocket_over_http2_is_refused_when_the_end_has_begun() {
 
 /// H2-6, LIFE-9: a WebSocket that says goodbye by itself has the time for that.
 #[test]
-fn websocket_over_http2_that_is_kept_open_is_waited_for() {
+fn websocket_over_http2_kept_open_is_awaited() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -209,7 +209,7 @@ fn websocket_over_http2_that_is_kept_open_is_waited_for() {
 
 /// H2-6, LIFE-9: each counts once, and no WebSocket beside it does.
 #[test]
-fn tunnels_that_do_not_end_are_cut_off_and_counted() {
+fn unfinished_tunnels_are_cut_off_and_counted() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "2s")]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -234,7 +234,7 @@ fn tunnels_that_do_not_end_are_cut_off_and_counted() {
 
 /// H2-6: by a reset, or by going away without a word.
 #[test]
-fn tunnel_ends_for_its_handler_when_its_client_goes() {
+fn tunnel_ends_for_its_handler_on_disconnect() {
     let service = start(&[ON]);
     block_on(async {
         let mut client = Client::connect(service.addr()).await;

@@ -9,7 +9,7 @@ use crate::support::{assert_problem, ms, post, request, start, time_to_end};
 
 /// SRV-3
 #[test]
-fn a_body_is_allowed_up_to_the_limit() {
+fn body_of_the_limit_is_accepted() {
     let service = start(&[]);
     for path in ["/limited/upload", "/limited/upload-stream"] {
         let fits = service.request(post(path, &"x".repeat(1000)));
@@ -20,7 +20,7 @@ fn a_body_is_allowed_up_to_the_limit() {
 
 /// SRV-3
 #[test]
-fn a_body_of_unknown_length_is_allowed_up_to_the_limit() {
+fn chunked_body_of_the_limit_is_accepted() {
     let service = start(&[]);
     for path in ["/limited/upload", "/limited/upload-stream"] {
         let chunked = |last: &str| {
@@ -36,7 +36,7 @@ fn a_body_of_unknown_length_is_allowed_up_to_the_limit() {
 
 /// SRV-3
 #[test]
-fn a_declared_length_over_the_limit_is_refused_before_the_body() {
+fn declared_length_over_the_limit_is_rejected_early() {
     let service = start(&[("READ_TIMEOUT", "60s")]);
     let mut connection = service.connect();
     connection.send(
@@ -48,7 +48,7 @@ fn a_declared_length_over_the_limit_is_refused_before_the_body() {
 
 /// SRV-3
 #[test]
-fn a_client_that_expects_to_be_asked_is_asked_when_the_body_is_read() {
+fn expect_continue_is_answered_when_the_body_is_read() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send(
@@ -61,7 +61,7 @@ fn a_client_that_expects_to_be_asked_is_asked_when_the_body_is_read() {
 
 /// SRV-3
 #[test]
-fn a_client_that_sends_everything_first_can_read_the_413() {
+fn client_that_sends_everything_first_reads_the_413() {
     let service = start(&[]);
     // More than all buffers on the way hold, so that closing with unread bytes would reset the
     // connection.
@@ -87,7 +87,7 @@ fn a_client_that_sends_everything_first_can_read_the_413() {
 
 /// SRV-3
 #[test]
-fn a_client_that_goes_on_sending_after_a_413_is_cut_off() {
+fn client_that_keeps_sending_after_a_413_is_closed() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send(
@@ -103,7 +103,7 @@ fn a_client_that_goes_on_sending_after_a_413_is_cut_off() {
 
 /// SRV-2, SRV-3
 #[test]
-fn a_route_can_have_a_body_limit_of_its_own() {
+fn route_has_its_own_body_limit() {
     let service = start(&[]);
     let three = "x".repeat(3 * 1024 * 1024);
     assert_eq!(service.request(post("/upload", &three)).status, 413);
@@ -127,7 +127,7 @@ fn a_route_can_have_a_body_limit_of_its_own() {
 
 /// SRV-3, SRV-4: whoever is refused before anything is read can read the refusal.
 #[test]
-fn early_refusals_can_be_read_by_clients_that_send_everything_first() {
+fn early_rejection_is_readable_after_a_whole_upload() {
     let service = start(&[("MAX_IN_FLIGHT", "1")]);
     let mut busy = service.connect();
     busy.send("GET /sse HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -147,7 +147,7 @@ fn early_refusals_can_be_read_by_clients_that_send_everything_first() {
 
 /// HTTP-7: a handler's own page for a body that is too large is its own.
 #[test]
-fn a_handlers_own_page_for_a_large_body_is_left_alone() {
+fn handlers_own_413_page_is_kept() {
     let service = start(&[]);
     let answer = service.request(post("/limited/own-413", &"x".repeat(2000)));
     assert_eq!((answer.status, answer.text()), (413, "own 413\n"));

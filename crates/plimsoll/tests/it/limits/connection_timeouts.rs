@@ -7,7 +7,7 @@ use crate::support::{ms, start, time_to_end};
 
 /// SRV-1
 #[test]
-fn a_silent_connection_is_closed_without_an_answer() {
+fn silent_connection_is_closed_without_response() {
     let service = start(&[("READ_TIMEOUT", "300ms")]);
     let (said, took) = time_to_end(&mut service.connect());
     assert_eq!(said, b"");
@@ -16,7 +16,7 @@ fn a_silent_connection_is_closed_without_an_answer() {
 
 /// SRV-1
 #[test]
-fn a_head_that_dribbles_is_closed_without_an_answer() {
+fn slow_head_is_closed_without_response() {
     let service = start(&[("READ_TIMEOUT", "500ms")]);
     let mut connection = service.connect();
     connection.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n");
@@ -34,7 +34,7 @@ fn a_head_that_dribbles_is_closed_without_an_answer() {
 
 /// SRV-1
 #[test]
-fn a_head_in_pieces_within_the_limit_is_answered() {
+fn head_in_pieces_within_the_timeout_is_answered() {
     let service = start(&[("READ_TIMEOUT", "5s")]);
     let mut connection = service.connect();
     for piece in [
@@ -53,7 +53,7 @@ fn a_head_in_pieces_within_the_limit_is_answered() {
 
 /// SRV-1
 #[test]
-fn the_head_of_a_later_request_has_the_same_limit() {
+fn head_timeout_applies_to_later_requests() {
     let service = start(&[("READ_TIMEOUT", "300ms"), ("IDLE_TIMEOUT", "60s")]);
     let mut connection = service.connect();
     assert_eq!(connection.get("/hello").status, 200);
@@ -65,7 +65,7 @@ fn the_head_of_a_later_request_has_the_same_limit() {
 
 /// SRV-1
 #[test]
-fn an_idle_connection_is_closed_after_its_own_limit() {
+fn idle_connection_is_closed_after_idle_timeout() {
     let service = start(&[("READ_TIMEOUT", "60s"), ("IDLE_TIMEOUT", "400ms")]);
     let mut connection = service.connect();
     assert_eq!(connection.get("/hello").status, 200);
@@ -76,7 +76,7 @@ fn an_idle_connection_is_closed_after_its_own_limit() {
 
 /// SRV-1
 #[test]
-fn a_connection_may_idle_longer_than_a_head_may_take() {
+fn idle_timeout_may_exceed_head_timeout() {
     let service = start(&[("READ_TIMEOUT", "200ms"), ("IDLE_TIMEOUT", "60s")]);
     let mut connection = service.connect();
     for _ in 0..2 {
@@ -91,7 +91,7 @@ fn a_connection_may_idle_longer_than_a_head_may_take() {
 
 /// SRV-1, LOG-13
 #[test]
-fn a_head_that_is_late_or_cut_short_is_counted_and_not_answered() {
+fn incomplete_head_is_counted_without_response() {
     let service = start(&[("READ_TIMEOUT", "200ms")]);
     let mut late = service.connect();
     late.send("GET / HTTP/1.1\r\nHo");
@@ -109,7 +109,7 @@ fn a_head_that_is_late_or_cut_short_is_counted_and_not_answered() {
 
 /// SRV-1
 #[test]
-fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
+fn client_that_reads_nothing_is_closed_at_write_timeout() {
     let service = start(&[("WRITE_TIMEOUT", "300ms")]);
     let mut connection = service.connect();
     connection.set_receive_buffer(4096);
@@ -124,7 +124,7 @@ fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
 
 /// SRV-1
 #[test]
-fn a_client_that_takes_its_answer_slowly_keeps_it() {
+fn slow_reader_gets_the_whole_response() {
     let service = start(&[("WRITE_TIMEOUT", "300ms")]);
     // Each pause is longer than the limit; the client takes every byte at once.
     let answer = service.get("/stream?chunks=3&ms=500");

@@ -42,7 +42,7 @@ impl Drop for Admin {
 }
 
 #[test]
-fn three_times_as_many_connections_as_there_is_room_for_are_counted_one_by_one() {
+fn connections_above_the_limit_are_counted_exactly() {
     let mut admin = Admin::new();
     let addr = format!("unix:{}", admin.path.display());
     let service = start(&[
@@ -95,7 +95,7 @@ fn three_times_as_many_connections_as_there_is_room_for_are_counted_one_by_one()
 
 /// SRV-4, SRV-6
 #[test]
-fn a_crowd_of_silent_clients_makes_room_for_those_who_ask() {
+fn silent_connections_are_evicted_for_requests() {
     // One worker accepts in the order of the queue, which makes the first one the oldest.
     let service = start(&[
         ("MAX_CONNECTIONS", "10"),
@@ -119,7 +119,7 @@ fn a_crowd_of_silent_clients_makes_room_for_those_who_ask() {
 
 /// SRV-4
 #[test]
-fn whoever_is_idle_makes_room_when_all_have_asked() {
+fn idle_connection_is_evicted_at_the_limit() {
     let service = start(&[("MAX_CONNECTIONS", "5"), ("WORKERS", "1")]);
     let mut idle: Vec<_> = (0..5).map(|_| service.connect()).collect();
     for connection in &mut idle {
@@ -134,7 +134,7 @@ fn whoever_is_idle_makes_room_when_all_have_asked() {
 
 /// SRV-4
 #[test]
-fn when_all_are_busy_a_reserve_answers_probes() {
+fn reserve_answers_probes_when_all_connections_are_busy() {
     let service = start(&[("MAX_CONNECTIONS", "4")]);
     let mut busy: Vec<_> = (0..4).map(|_| occupy(&service, "/sse")).collect();
     for connection in &mut busy {

@@ -6,7 +6,7 @@ use crate::support::{fixture, start};
 
 /// SRV-6
 #[test]
-fn the_soft_limit_of_files_is_raised_to_the_hard_one() {
+fn soft_limit_of_files_is_raised_to_the_hard_limit() {
     let script = format!("ulimit -Sn 100; exec '{}'", fixture().display());
     let service = Process::spawn_with("/bin/sh", &["-c", &script], &[]);
     service.wait_until_ready();
@@ -19,7 +19,7 @@ fn the_soft_limit_of_files_is_raised_to_the_hard_one() {
 
 /// SRV-6: whatever is left unread of an upgrade's body, the descriptor goes.
 #[test]
-fn an_upgrade_with_a_body_leaves_no_descriptor_behind() {
+fn upgrade_with_a_body_leaks_no_descriptor() {
     let service = start(&[]);
     let open = || {
         eventually("everything else is closed", || {
@@ -44,7 +44,7 @@ fn an_upgrade_with_a_body_leaves_no_descriptor_behind() {
 
 /// SRV-6, MET-6: a listener that fails rests, says so, and goes on.
 #[test]
-fn a_service_without_descriptors_recovers_as_soon_as_there_are_some() {
+fn accept_recovers_after_descriptor_exhaustion() {
     let fixture = fixture();
     let script = format!("ulimit -n 64; exec '{}'", fixture.display());
     let env = [("MAX_CONNECTIONS", "1000"), ("READ_TIMEOUT", "60s")];
@@ -66,7 +66,7 @@ fn a_service_without_descriptors_recovers_as_soon_as_there_are_some() {
 
 /// SRV-6: the default of `MAX_CONNECTIONS` follows the limit of files, however low that is.
 #[test]
-fn with_few_descriptors_there_are_few_connections_and_probes_are_answered() {
+fn few_descriptors_limit_connections_but_not_probes() {
     let fixture = fixture();
     let script = format!("ulimit -n 256; exec '{}'", fixture.display());
     let service = Process::spawn_with("/bin/sh", &["-c", &script], &[]);

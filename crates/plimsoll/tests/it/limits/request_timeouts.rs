@@ -7,7 +7,7 @@ use crate::support::{access_record, assert_problem, ms, start};
 
 /// SRV-1
 #[test]
-fn a_handler_may_take_longer_than_a_head() {
+fn handler_may_exceed_head_timeout() {
     let service = start(&[("READ_TIMEOUT", "200ms"), ("IDLE_TIMEOUT", "200ms")]);
     let mut connection = service.connect();
     assert_eq!(connection.get("/slow?ms=900").text(), "slow\n");
@@ -16,7 +16,7 @@ fn a_handler_may_take_longer_than_a_head() {
 
 /// SRV-1, SRV-2
 #[test]
-fn a_body_that_stalls_while_it_is_read_is_a_408() {
+fn stalled_body_is_a_408() {
     let service = start(&[("READ_TIMEOUT", "300ms")]);
     for path in ["/upload", "/upload-stream"] {
         let mut connection = service.connect();
@@ -33,7 +33,7 @@ fn a_body_that_stalls_while_it_is_read_is_a_408() {
 
 /// SRV-1
 #[test]
-fn a_body_that_is_slow_but_steady_is_read() {
+fn slow_steady_body_is_read() {
     let service = start(&[("READ_TIMEOUT", "1s")]);
     for path in ["/upload", "/upload-stream"] {
         let mut connection = service.connect();
@@ -52,7 +52,7 @@ fn a_body_that_is_slow_but_steady_is_read() {
 
 /// SRV-2
 #[test]
-fn a_handler_that_takes_too_long_is_a_503_and_cancelled() {
+fn handler_over_its_deadline_is_a_503_and_cancelled() {
     let service = start(&[("REQUEST_TIMEOUT", "300ms")]);
     let mut connection = service.connect();
     let (answer, took) = timed(|| connection.get("/hang"));
@@ -76,7 +76,7 @@ fn a_handler_that_takes_too_long_is_a_503_and_cancelled() {
 
 /// SRV-2
 #[test]
-fn the_deadline_of_a_handler_ends_with_its_head() {
+fn handler_deadline_does_not_cover_the_body() {
     let service = start(&[("REQUEST_TIMEOUT", "300ms")]);
     let answer = service.get("/stream?chunks=8&ms=100");
     assert_eq!((answer.status, answer.body.len()), (200, 8 * 1024));
@@ -84,7 +84,7 @@ fn the_deadline_of_a_handler_ends_with_its_head() {
 
 /// SRV-2
 #[test]
-fn a_route_can_have_a_deadline_of_its_own() {
+fn route_has_its_own_deadline() {
     let service = start(&[("REQUEST_TIMEOUT", "30s")]);
     let (answer, took) = timed(|| service.get("/quick?ms=8000"));
     assert_problem(&answer, 503);
@@ -94,14 +94,14 @@ fn a_route_can_have_a_deadline_of_its_own() {
 
 /// SRV-2, CFG-2
 #[test]
-fn a_deadline_of_zero_is_none() {
+fn zero_deadline_disables_the_limit() {
     let service = start(&[("REQUEST_TIMEOUT", "0")]);
     assert_eq!(service.get("/slow?ms=500").text(), "slow\n");
 }
 
 /// SRV-2: the limit of a route counts behind a layer that waits, too.
 #[test]
-fn a_routes_own_deadline_counts_behind_a_layer_that_waits() {
+fn route_deadline_applies_behind_a_slow_layer() {
     let service = start(&[("REQUEST_TIMEOUT", "200ms")]);
     assert_eq!(service.get("/patient?ms=500").status, 200);
     assert_eq!(service.get("/slow?ms=500").status, 503);

@@ -11,7 +11,7 @@ const SLOTS: usize = 100;
 
 /// T-LOAD-03
 #[test]
-fn a_hundred_answers_under_way_leave_no_slot_for_another() {
+fn responses_in_progress_hold_all_slots() {
     let service = start(&[("MAX_IN_FLIGHT", "100")]);
     let mut streams: Vec<_> = (0..SLOTS)
         .map(|_| occupy(&service, "/stream?chunks=100000&ms=50"))
@@ -31,7 +31,7 @@ fn a_hundred_answers_under_way_leave_no_slot_for_another() {
 
 /// T-LOAD-04, T-RT-09
 #[test]
-fn slots_come_back_from_panics_deadlines_and_clients_that_leave() {
+fn slots_are_released_after_panics_deadlines_disconnects() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 40;
     let service = start(&[("MAX_IN_FLIGHT", "100"), ("LOG_LEVEL", "CRITICAL")]);
@@ -89,7 +89,7 @@ fn slots_come_back_from_panics_deadlines_and_clients_that_leave() {
 
 /// SRV-4, RID-4
 #[test]
-fn above_the_limit_requests_are_shed_at_once_and_probes_still_answer() {
+fn requests_above_the_limit_are_shed_but_not_probes() {
     let service = start(&[("MAX_IN_FLIGHT", "3")]);
     let busy: Vec<_> = (0..3).map(|_| occupy(&service, "/hang")).collect();
     wait_for_in_flight(&service, 3.0);
@@ -114,7 +114,7 @@ fn above_the_limit_requests_are_shed_at_once_and_probes_still_answer() {
 
 /// SRV-4
 #[test]
-fn a_slot_is_held_to_the_last_byte_but_not_by_an_event_stream() {
+fn slot_is_held_to_the_last_byte_except_by_event_streams() {
     let service = start(&[("MAX_IN_FLIGHT", "1")]);
     let mut stream = occupy(&service, "/stream?chunks=100000&ms=20");
     stream.read_head();
@@ -133,7 +133,7 @@ fn a_slot_is_held_to_the_last_byte_but_not_by_an_event_stream() {
 
 /// SRV-4
 #[test]
-fn without_a_limit_nothing_is_shed() {
+fn nothing_is_shed_without_a_limit() {
     let service = start(&[("MAX_IN_FLIGHT", "0")]);
     let _busy: Vec<_> = (0..20).map(|_| occupy(&service, "/hang")).collect();
     wait_for_in_flight(&service, 20.0);

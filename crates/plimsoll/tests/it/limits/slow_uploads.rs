@@ -6,7 +6,7 @@ use crate::support::{assert_problem, ms, start};
 
 /// SRV-4, SRV-6: clients that send nothing of their bodies take no slot from those who ask.
 #[test]
-fn whoever_sends_nothing_of_a_body_makes_room_when_there_is_no_slot_left() {
+fn request_without_body_bytes_is_evicted_when_slots_run_out() {
     let service = start(&[("MAX_IN_FLIGHT", "4"), ("READ_TIMEOUT", "60s")]);
     let mut silent = Vec::new();
     for taken in 1..=4 {
@@ -33,7 +33,7 @@ fn whoever_sends_nothing_of_a_body_makes_room_when_there_is_no_slot_left() {
 
 /// SRV-4, SRV-6: a byte now and then is next to nothing.
 #[test]
-fn whoever_sends_a_byte_now_and_then_makes_room_too() {
+fn request_with_a_trickling_body_is_evicted() {
     let service = start(&[("MAX_IN_FLIGHT", "2"), ("READ_TIMEOUT", "60s")]);
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -63,7 +63,7 @@ fn whoever_sends_a_byte_now_and_then_makes_room_too() {
 
 /// SRV-2, SRV-4: a handler that has looked at its body and works is at work.
 #[test]
-fn whoever_works_with_its_body_in_hand_is_left_alone() {
+fn request_that_works_on_its_body_is_not_evicted() {
     let service = start(&[("MAX_IN_FLIGHT", "1"), ("READ_TIMEOUT", "60s")]);
     let mut at_work = service.connect();
     at_work.send("POST /look-and-work?ms=1500 HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");

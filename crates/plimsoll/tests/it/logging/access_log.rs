@@ -10,7 +10,7 @@ use crate::support::{
 
 /// LOG-3
 #[test]
-fn an_access_record_has_its_fields_in_order() {
+fn access_record_has_its_fields_in_order() {
     let service = start(&[]);
     let agent = "User-Agent: Mozilla/5.0 (X11)\r\nX-Request-ID: demo-123\r\n";
     assert_eq!(
@@ -46,7 +46,7 @@ fn an_access_record_has_its_fields_in_order() {
 
 /// LOG-3
 #[test]
-fn a_request_without_agent_and_query_has_empty_fields() {
+fn missing_agent_and_query_are_empty_fields() {
     let service = start(&[]);
     assert_eq!(service.get("/hello").status, 200);
     let record = access_record(&service, "/hello");
@@ -56,7 +56,7 @@ fn a_request_without_agent_and_query_has_empty_fields() {
 
 /// LOG-3
 #[test]
-fn an_unknown_path_is_logged_as_unmatched() {
+fn unknown_path_is_logged_as_unmatched() {
     let service = start(&[]);
     assert_eq!(service.get("/no/such/path").status, 404);
     assert_eq!(
@@ -67,7 +67,7 @@ fn an_unknown_path_is_logged_as_unmatched() {
 
 /// LOG-3
 #[test]
-fn latency_is_in_milliseconds_with_three_decimals_at_most() {
+fn latency_is_in_milliseconds_with_three_decimals() {
     let service = start(&[]);
     for _ in 0..20 {
         assert_eq!(service.get("/hello").status, 200);
@@ -100,7 +100,7 @@ fn latency_is_in_milliseconds_with_three_decimals_at_most() {
 
 /// LOG-3
 #[test]
-fn secrets_in_a_query_are_masked() {
+fn query_secrets_are_masked() {
     let service = start(&[("REDACT_QUERY", "code, state")]);
     for (index, (query, logged)) in [
         ("token=abc", "token=***"),
@@ -137,7 +137,7 @@ fn secrets_in_a_query_are_masked() {
 
 /// LOG-4
 #[test]
-fn the_status_decides_the_level_of_an_access_record() {
+fn status_decides_the_level_of_the_access_record() {
     let service = start(&[]);
     for (path, level) in [
         ("/hello", "INFO"),
@@ -179,7 +179,7 @@ fn probes_are_counted_but_not_logged() {
 
 /// LOG-6
 #[test]
-fn an_access_record_is_the_only_record_of_an_unknown_path() {
+fn unknown_path_has_only_an_access_record() {
     let service = start(&[]);
     let id = "X-Request-ID: lost\r\n";
     assert_eq!(
@@ -198,7 +198,7 @@ fn an_access_record_is_the_only_record_of_an_unknown_path() {
 
 /// LOG-6
 #[test]
-fn limits_that_end_a_request_give_no_second_record() {
+fn limits_that_end_a_request_log_no_second_record() {
     let service = start(&[("READ_TIMEOUT", "300ms"), ("REQUEST_TIMEOUT", "1s")]);
     for (status, raw) in [
         (
@@ -238,7 +238,7 @@ fn limits_that_end_a_request_give_no_second_record() {
 
 /// LOG-9: records say what was sent.
 #[test]
-fn an_interim_status_from_a_handler_is_a_500_in_wire_and_record() {
+fn interim_status_from_a_handler_is_a_500() {
     let service = start(&[]);
     assert_problem(&service.get("/interim"), 500);
     let record = service.wait_for_record(|record| record["path"] == "/interim");

@@ -27,7 +27,7 @@ fn events_below_the_level_are_not_written() {
 
 /// LOG-2
 #[test]
-fn fields_of_an_event_are_true_json_values() {
+fn event_fields_are_json_values() {
     let service = start(&[]);
     assert_eq!(service.get("/log").status, 200);
     let record = service.wait_for_record(|record| record["message"] == "fixture_event");
@@ -40,7 +40,7 @@ fn fields_of_an_event_are_true_json_values() {
 
 /// LOG-3
 #[test]
-fn an_event_field_with_the_name_of_a_leading_field_gets_an_underscore() {
+fn event_field_named_like_a_leading_field_is_renamed() {
     let service = start(&[]);
     assert_eq!(service.get("/log").status, 200);
     let record = service.wait_for_record(|record| record["message"] == "fixture_event");
@@ -52,7 +52,7 @@ fn an_event_field_with_the_name_of_a_leading_field_gets_an_underscore() {
 
 /// LOG-2, LOG-3
 #[test]
-fn an_event_has_the_fields_of_the_spans_it_is_in() {
+fn event_has_the_fields_of_its_spans() {
     let service = start(&[]);
     assert_eq!(service.get("/span/acme").status, 200);
     #[track_caller]
@@ -90,7 +90,7 @@ fn an_event_has_the_fields_of_the_spans_it_is_in() {
 
 /// LOG-2: the event is of INFO, its spans are of INFO, of DEBUG, and of another target.
 #[test]
-fn spans_below_the_level_add_nothing() {
+fn spans_below_the_level_add_no_fields() {
     #[track_caller]
     fn check(levels: &str, expected: &[&str]) {
         let service = start(&[("LOG_LEVEL", levels)]);

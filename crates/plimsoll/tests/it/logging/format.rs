@@ -10,7 +10,7 @@ use crate::support::{END, access_record, fixture, request, require_or_skip, run,
 
 /// LOG-1, LOG-8
 #[test]
-fn hostile_bytes_neither_break_a_line_nor_forge_a_field() {
+fn hostile_bytes_cannot_break_lines_or_forge_fields() {
     let service = start(&[]);
     let forged = br#"","levelname":"CRITICAL","x":""#;
     let hostile: [&[u8]; 14] = [
@@ -74,7 +74,7 @@ fn hostile_bytes_neither_break_a_line_nor_forge_a_field() {
 
 /// LOG-1
 #[test]
-fn standard_output_carries_nothing_but_records() {
+fn standard_output_contains_only_records() {
     let service = start(&[("LOG_LEVEL", "DEBUG"), ("REQUEST_TIMEOUT", "300ms")]);
     for path in [
         "/hello",
@@ -97,7 +97,7 @@ fn standard_output_carries_nothing_but_records() {
 
 /// LOG-2
 #[test]
-fn every_record_begins_with_the_same_fields() {
+fn records_begin_with_the_same_fields() {
     let service = start(&[]);
     assert_eq!(service.get("/log").text(), "logged\n");
     drop(service.get("/panic"));
@@ -166,7 +166,7 @@ fn levels_have_the_names_of_the_contract() {
 
 /// LOG-7
 #[test]
-fn readiness_is_announced_once_by_infra() {
+fn readiness_is_logged_once_by_infra() {
     let service = start(&[]);
     // Who reads the record can connect at once.
     assert_eq!(service.get("/ready").status, 200);
@@ -179,7 +179,7 @@ fn readiness_is_announced_once_by_infra() {
 
 /// LOG-7
 #[test]
-fn the_first_and_the_last_record_are_written_at_any_level() {
+fn first_and_last_record_are_written_at_any_level() {
     let service = start(&[("LOG_LEVEL", "CRITICAL")]);
     for path in ["/hello", "/log/error", "/panic", "/no/such/path"] {
         drop(service.get(path));
@@ -195,7 +195,7 @@ fn the_first_and_the_last_record_are_written_at_any_level() {
 
 /// LOG-10
 #[test]
-fn pretty_records_are_for_people() {
+fn pretty_format_is_readable_text() {
     let service = spawn(&[("LOG_FORMAT", "pretty")]);
     let ready = service.wait_for_line(|line| line.contains("infra_app_ready"));
     assert!(serde_json::from_str::<Value>(&ready).is_err(), "{ready}");
@@ -207,7 +207,7 @@ fn pretty_records_are_for_people() {
 
 /// LOG-10
 #[test]
-fn records_stay_json_when_debugging_into_a_pipe() {
+fn records_stay_json_in_debug_mode_on_a_pipe() {
     let service = start(&[("DEBUG", "true")]);
     assert_eq!(service.get("/hello").status, 200);
     let ended = service.terminate();
@@ -216,7 +216,7 @@ fn records_stay_json_when_debugging_into_a_pipe() {
 
 /// LOG-10
 #[test]
-fn the_format_is_pretty_by_default_only_when_debugging_on_a_terminal() {
+fn format_is_pretty_only_in_debug_mode_on_a_terminal() {
     if !require_or_skip("script") {
         return;
     }

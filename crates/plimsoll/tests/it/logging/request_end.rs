@@ -8,7 +8,7 @@ use crate::support::{access_record, ms, start};
 
 /// LOG-9
 #[test]
-fn a_request_ends_with_the_last_byte_of_its_answer() {
+fn request_ends_with_the_last_byte_of_its_response() {
     let service = start(&[]);
     let answer = service.get("/stream?chunks=5&ms=100");
     assert_eq!(answer.body.len(), 5 * 1024);
@@ -22,7 +22,7 @@ fn a_request_ends_with_the_last_byte_of_its_answer() {
 
 /// LOG-9, MET-1, MET-2
 #[test]
-fn a_client_that_goes_away_before_the_answer_is_a_499() {
+fn disconnect_before_the_response_is_a_499() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -43,7 +43,7 @@ fn a_client_that_goes_away_before_the_answer_is_a_499() {
 
 /// LOG-9
 #[test]
-fn a_client_that_goes_away_during_the_answer_leaves_the_status_that_was_sent() {
+fn disconnect_during_the_response_keeps_the_sent_status() {
     let service = start(&[]);
     for (path, query) in [("/stream", "?chunks=1000&ms=20"), ("/sse", "")] {
         let mut connection = service.connect();
@@ -62,7 +62,7 @@ fn a_client_that_goes_away_during_the_answer_leaves_the_status_that_was_sent() {
 
 /// LOG-9
 #[test]
-fn a_client_that_goes_away_during_its_upload_is_a_499() {
+fn disconnect_during_the_upload_is_a_499() {
     let service = start(&[]);
     for path in ["/upload", "/upload-stream"] {
         let mut connection = service.connect();
@@ -80,7 +80,7 @@ fn a_client_that_goes_away_during_its_upload_is_a_499() {
 
 /// LOG-9
 #[test]
-fn a_client_that_closes_its_half_is_taken_for_gone() {
+fn half_closed_client_counts_as_disconnected() {
     let service = patient();
     let mut connection = service.connect();
     assert_eq!(connection.get("/hello").status, 200);
@@ -99,7 +99,7 @@ fn a_client_that_closes_its_half_is_taken_for_gone() {
 
 /// LOG-9
 #[test]
-fn an_upgraded_connection_ends_its_request_at_the_head() {
+fn upgrade_ends_its_request_at_the_head() {
     let service = start(&[("MAX_IN_FLIGHT", "1"), ("IDLE_TIMEOUT", "200ms")]);
     let mut connection = service.connect();
     connection.send(

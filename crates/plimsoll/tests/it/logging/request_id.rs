@@ -31,7 +31,7 @@ fn id_of(service: &Process, target: &str, header: &[u8]) -> String {
 
 /// RID-1
 #[test]
-fn an_incoming_id_is_reused() {
+fn incoming_id_is_reused() {
     let service = start(&[]);
     assert_eq!(
         id_of(&service, "/id", b"X-Request-ID: demo-123\r\n"),
@@ -42,7 +42,7 @@ fn an_incoming_id_is_reused() {
 
 /// RID-1
 #[test]
-fn an_id_is_generated_where_none_is_sent() {
+fn missing_id_is_generated() {
     let service = start(&[]);
     let id = id_of(&service, "/id", b"");
     assert!(is_generated_id(&id), "{id}");
@@ -53,7 +53,7 @@ fn an_id_is_generated_where_none_is_sent() {
 
 /// RID-1, DIF-1
 #[test]
-fn a_handler_cannot_forge_the_id() {
+fn handler_cannot_replace_the_id() {
     let service = start(&[]);
     let answer = service.request(request(
         "GET",
@@ -65,7 +65,7 @@ fn a_handler_cannot_forge_the_id() {
 
 /// RID-2
 #[test]
-fn ids_of_the_allowed_characters_are_kept() {
+fn ids_of_allowed_characters_are_kept() {
     let service = start(&[]);
     let alphabet: String = ('A'..='Z')
         .chain('a'..='z')
@@ -89,7 +89,7 @@ fn ids_of_the_allowed_characters_are_kept() {
 
 /// RID-2
 #[test]
-fn any_other_id_is_replaced_and_the_record_says_so() {
+fn invalid_id_is_replaced_and_logged() {
     let service = start(&[]);
     let too_long = format!("X-Request-ID: {}\r\n", "x".repeat(129));
     let cases: [&[u8]; 14] = [
@@ -122,7 +122,7 @@ fn any_other_id_is_replaced_and_the_record_says_so() {
 
 /// RID-2
 #[test]
-fn look_alike_headers_are_no_ids() {
+fn similar_header_names_are_ignored() {
     let service = start(&[]);
     let id = id_of(
         &service,
@@ -135,7 +135,7 @@ fn look_alike_headers_are_no_ids() {
 
 /// RID-3
 #[test]
-fn events_of_a_handler_have_its_id() {
+fn handler_events_have_the_id() {
     let service = start(&[]);
     let answer = service.request(request("GET", "/log", "X-Request-ID: of-the-handler\r\n"));
     assert_eq!(answer.status, 200);
@@ -145,7 +145,7 @@ fn events_of_a_handler_have_its_id() {
 
 /// RID-3
 #[test]
-fn events_of_spawned_tasks_have_the_id_of_their_request() {
+fn events_of_spawned_tasks_have_the_id() {
     let service = start(&[]);
     let answer = service.request(request("GET", "/spawn", "X-Request-ID: of-the-parent\r\n"));
     assert_eq!(answer.text(), "spawned\n");
@@ -158,7 +158,7 @@ fn events_of_spawned_tasks_have_the_id_of_their_request() {
 
 /// RID-3, SRV-5
 #[test]
-fn the_record_of_a_panic_has_the_id_of_its_request() {
+fn panic_record_has_the_id() {
     let service = start(&[]);
     for path in ["/panic", "/panic-body", "/spawn-panic"] {
         let id = format!("id-of{}", path.replace('/', "-"));
@@ -173,7 +173,7 @@ fn the_record_of_a_panic_has_the_id_of_its_request() {
 
 /// RID-3
 #[test]
-fn ids_of_simultaneous_requests_are_not_mixed_up() {
+fn ids_of_concurrent_requests_are_not_mixed_up() {
     const CLIENTS: usize = 8;
     const REQUESTS: usize = 25;
     let service = start(&[("WORKERS", "2")]);
@@ -214,7 +214,7 @@ fn ids_of_simultaneous_requests_are_not_mixed_up() {
 
 /// RID-3
 #[test]
-fn outside_a_request_the_id_is_a_dash() {
+fn id_outside_a_request_is_a_dash() {
     let ended = start(&[]).terminate();
     let records = ended.records();
     assert!(records.len() >= 2, "{}", ended.stdout);
@@ -225,7 +225,7 @@ fn outside_a_request_the_id_is_a_dash() {
 
 /// RID-4
 #[test]
-fn answers_that_no_handler_made_carry_the_id() {
+fn responses_without_a_handler_have_the_id() {
     let service = start(&[("READ_TIMEOUT", "300ms"), ("REQUEST_TIMEOUT", "1s")]);
     #[track_caller]
     fn check(service: &Process, status: u16, raw: &str) {
@@ -251,7 +251,7 @@ fn answers_that_no_handler_made_carry_the_id() {
 
 /// RID-4
 #[test]
-fn probes_carry_the_id_too() {
+fn probe_responses_have_the_id() {
     let service = start(&[]);
     for path in ["/health", "/ready", "/metrics"] {
         let answer = service.request(request("GET", path, "X-Request-ID: probing\r\n"));
@@ -266,7 +266,7 @@ fn probes_carry_the_id_too() {
 
 /// RID-5
 #[test]
-fn generated_ids_do_not_repeat_across_workers_processes_and_restarts() {
+fn generated_ids_are_unique_across_processes() {
     const PROCESSES: usize = 2;
     const CLIENTS: usize = 4;
     const REQUESTS: usize = 1000;

@@ -6,7 +6,7 @@ use crate::support::run_program;
 
 /// LOG-15
 #[test]
-fn layers_of_the_program_stand_beside_the_log() {
+fn program_layers_run_beside_the_log() {
     for level in ["INFO", "OFF"] {
         let env = [("LOG_LEVEL", level)];
         let service = Process::spawn_with(example("programs"), &["layers"], &env);
@@ -43,7 +43,7 @@ fn subscriber_installed_before_run_fails_the_start() {
 
 /// LOG-15
 #[test]
-fn logger_installed_before_run_is_warned_about() {
+fn logger_installed_before_run_is_a_warning() {
     let service = Process::spawn_with(example("programs"), &["foreign_logger"], &[]);
     service.wait_until_ready();
     let ended = service.terminate();
@@ -54,7 +54,7 @@ fn logger_installed_before_run_is_warned_about() {
 
 /// LOG-15
 #[test]
-fn rust_log_is_named_as_having_no_effect() {
+fn rust_log_is_reported_as_ignored() {
     let service = Process::start(example("fixture"), &[("RUST_LOG", "debug")]);
     let ended = service.terminate();
     let notes = ended.records_with("settings_aliases");

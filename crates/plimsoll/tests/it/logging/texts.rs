@@ -18,7 +18,7 @@ fn invalid_utf_8_is_replaced() {
 
 /// LOG-8
 #[test]
-fn characters_beyond_ascii_are_written_as_they_are() {
+fn non_ascii_characters_are_not_escaped() {
     let service = start(&[]);
     raw_request(
         &service,
@@ -60,7 +60,7 @@ fn assert_cut(logged: &Value, sent: &str, limit: usize) {
 
 /// LOG-8
 #[test]
-fn long_texts_are_cut_at_their_limits() {
+fn long_texts_are_truncated_at_their_limits() {
     let service = start(&[]);
     let path = format!("/{}", "p".repeat(3000));
     let query = "q".repeat(3000);
@@ -78,7 +78,7 @@ fn long_texts_are_cut_at_their_limits() {
 
 /// LOG-8
 #[test]
-fn texts_at_their_limits_are_whole() {
+fn texts_at_their_limits_are_not_truncated() {
     let service = start(&[]);
     let path = format!("/{}", "p".repeat(1023));
     let query = "q".repeat(1024);
@@ -95,7 +95,7 @@ fn texts_at_their_limits_are_whole() {
 
 /// LOG-8
 #[test]
-fn a_text_is_cut_between_characters() {
+fn text_is_truncated_between_characters() {
     let service = start(&[]);
     for shift in 0..4 {
         let agent = format!("{}{}", "a".repeat(shift), "\u{1f6a2}".repeat(300));
@@ -107,7 +107,7 @@ fn a_text_is_cut_between_characters() {
 
 /// LOG-8
 #[test]
-fn a_long_method_is_cut() {
+fn long_method_is_truncated() {
     let service = start(&[]);
     let method = "M".repeat(40);
     assert_eq!(service.request(request(&method, "/hello", "")).status, 405);

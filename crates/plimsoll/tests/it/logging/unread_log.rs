@@ -40,7 +40,7 @@ fn fill_log(service: &Process, connection: &mut Connection, path: &str, status: 
 
 /// LOG-11
 #[test]
-fn requests_are_answered_while_nobody_reads_the_log() {
+fn requests_are_answered_while_the_log_is_not_read() {
     let service = start(&[]);
     service.pause_reading();
     let mut connection = service.connect();
@@ -57,7 +57,7 @@ fn requests_are_answered_while_nobody_reads_the_log() {
 
 /// LOG-11, LOG-12
 #[test]
-fn dropped_records_are_counted_exactly_and_announced() {
+fn dropped_records_are_counted_exactly_and_logged() {
     let service = start(&[]);
     service.pause_reading();
     let mut connection = service.connect();
@@ -85,7 +85,7 @@ fn dropped_records_are_counted_exactly_and_announced() {
 
 /// LOG-11
 #[test]
-fn warnings_outlive_access_records_of_any_level_when_room_is_short() {
+fn warnings_are_kept_longer_than_access_records() {
     const EVENTS: usize = 10;
     // One worker, so that all records compete for the same room.
     let service = start(&[("WORKERS", "1")]);
@@ -112,7 +112,7 @@ fn warnings_outlive_access_records_of_any_level_when_room_is_short() {
 
 /// LOG-11, LIFE-1
 #[test]
-fn the_end_does_not_wait_for_a_log_that_nobody_reads() {
+fn shutdown_does_not_wait_for_an_unread_log() {
     let service = start(&[("DRAIN_DELAY", "0"), ("SHUTDOWN_TIMEOUT", "1s")]);
     service.pause_reading();
     let mut connection = service.connect();
@@ -142,7 +142,7 @@ fn nothing_is_written_to_standard_error_after_start() {
 
 /// LOG-12
 #[test]
-fn with_a_reader_that_keeps_up_records_equal_answers() {
+fn every_response_has_a_record_with_a_fast_reader() {
     const REQUESTS: usize = 2000;
     let service = start(&[("WORKERS", "2")]);
     let mut answered = 0;
@@ -181,7 +181,7 @@ fn with_a_reader_that_keeps_up_records_equal_answers() {
 
 /// LOG-12
 #[test]
-fn records_in_the_last_moment_are_not_lost() {
+fn records_before_the_exit_are_not_lost() {
     let service = start(&[]);
     let mut connection = service.connect();
     pipeline(

@@ -12,7 +12,7 @@ use crate::support::{ms, pipeline, request, require_or_skip, scratch_file, start
 
 /// MET-7
 #[test]
-fn metrics_of_the_user_stand_beside_those_of_the_chassis() {
+fn service_metrics_are_exposed_beside_chassis_metrics() {
     let service = start(&[]);
     for _ in 0..2 {
         assert_eq!(service.get("/count").status, 200);
@@ -32,7 +32,7 @@ fn metrics_of_the_user_stand_beside_those_of_the_chassis() {
 
 /// MET-7
 #[test]
-fn promtool_finds_nothing_to_complain_about() {
+fn promtool_reports_no_problem() {
     if !require_or_skip("promtool") {
         return;
     }
@@ -64,7 +64,7 @@ fn promtool_finds_nothing_to_complain_about() {
 
 /// MET-8
 #[test]
-fn a_scrape_is_no_longer_after_more_traffic() {
+fn scrape_does_not_grow_with_traffic() {
     let service = start(&[("LOG_LEVEL", "ERROR")]);
     let mut connection = service.connect();
     let mut send = |requests| {
@@ -83,7 +83,7 @@ fn a_scrape_is_no_longer_after_more_traffic() {
 
 /// MET-7
 #[test]
-fn a_real_prometheus_scrapes_it() {
+fn prometheus_scrapes_the_service() {
     if !require_or_skip("prometheus") {
         return;
     }
@@ -131,7 +131,7 @@ fn a_real_prometheus_scrapes_it() {
 
 /// A metric of the service's own that panics must not take those of the chassis with it.
 #[test]
-fn a_metric_that_panics_leaves_the_others_there() {
+fn panicking_metric_does_not_remove_others() {
     let service = start(&[]);
     let mut kept = service.connect();
     assert_eq!(kept.get("/count").status, 200);
@@ -154,7 +154,7 @@ fn a_metric_that_panics_leaves_the_others_there() {
 
 /// HTTP-5
 #[test]
-fn metrics_are_in_the_plain_text_format_by_default() {
+fn metrics_are_in_the_text_format_by_default() {
     let service = start(&[]);
     let answer = service.get("/metrics");
     assert_eq!(answer.status, 200);
@@ -170,7 +170,7 @@ fn metrics_are_in_the_plain_text_format_by_default() {
 
 /// HTTP-5
 #[test]
-fn metrics_are_in_openmetrics_when_asked_for() {
+fn metrics_are_in_openmetrics_on_request() {
     let service = start(&[]);
     // What Prometheus sends.
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1\r\n";
@@ -187,7 +187,7 @@ fn metrics_are_in_openmetrics_when_asked_for() {
 
 /// HTTP-5
 #[test]
-fn metrics_stay_in_the_plain_text_format_for_a_browser() {
+fn metrics_are_in_the_text_format_for_a_browser() {
     let accept = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
     let answer = start(&[]).request(request("GET", "/metrics", accept));
     let content_type = answer.header("content-type").unwrap();

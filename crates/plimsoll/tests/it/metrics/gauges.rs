@@ -7,7 +7,7 @@ use crate::support::{post, start};
 
 /// MET-6
 #[test]
-fn metrics_without_labels_are_there_from_the_start() {
+fn metrics_without_labels_exist_from_the_start() {
     let metrics = start(&[]).metrics();
     for name in [
         "http_requests_in_flight",
@@ -24,7 +24,7 @@ fn metrics_without_labels_are_there_from_the_start() {
 
 /// MET-6
 #[test]
-fn slots_are_taken_by_requests_and_given_back_by_event_streams() {
+fn requests_take_slots_and_event_streams_release_them() {
     let service = start(&[("MAX_IN_FLIGHT", "7")]);
     assert_eq!(
         service.metrics().value("http_request_slots", &[]),
@@ -166,7 +166,7 @@ fn state(metrics: &Scrape) -> String {
 
 /// MET-6
 #[test]
-fn the_state_of_the_service_is_a_metric() {
+fn service_state_is_a_metric() {
     let service = start(&[("DRAIN_DELAY", "2s")]);
     assert_eq!(state(&service.metrics()), "ready");
     assert_eq!(service.request(post("/readiness/off", "")).status, 200);
@@ -181,7 +181,7 @@ fn the_state_of_the_service_is_a_metric() {
 
 /// MET-6
 #[test]
-fn sheds_faults_and_rejections_are_metrics_from_the_start() {
+fn shed_and_rejection_counters_exist_from_the_start() {
     let metrics = start(&[]).metrics();
     assert_eq!(metrics.value("http_requests_shed_total", &[]), Some(0.0));
     for kind in [

@@ -20,7 +20,7 @@ fn paths_are_labelled_by_their_pattern() {
 
 /// MET-4
 #[test]
-fn standard_methods_keep_their_names_and_others_share_one() {
+fn standard_methods_are_labels_and_others_share_one() {
     let service = start(&[]);
     let standard = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH",
@@ -47,7 +47,7 @@ fn standard_methods_keep_their_names_and_others_share_one() {
 
 /// MET-4
 #[test]
-fn a_scanner_adds_five_label_sets_at_most() {
+fn scan_adds_five_label_sets_at_most() {
     const REQUESTS: usize = 3000;
     let service = start(&[]);
     assert_eq!(service.get("/hello").status, 200);
@@ -84,7 +84,7 @@ fn a_scanner_adds_five_label_sets_at_most() {
 
 /// MET-4
 #[test]
-fn a_host_is_no_label() {
+fn host_is_no_label() {
     let service = start(&[]);
     let raw = "GET /hello HTTP/1.1\r\nHost: canary.example\r\nConnection: close\r\nUser-Agent: canary\r\n\r\n";
     assert_eq!(service.request(raw).status, 200);
@@ -93,7 +93,7 @@ fn a_host_is_no_label() {
 
 /// MET-4
 #[test]
-fn a_label_of_the_users_own_ends_where_it_says_and_the_rest_is_counted() {
+fn custom_label_is_bounded_and_the_rest_is_counted() {
     const VALUES: u32 = 200;
     let service = start(&[("LOG_LEVEL", "ERROR")]);
     let mut connection = service.connect();

@@ -9,7 +9,7 @@ use crate::support::{BUILD_TIME, SERVICE, VERSION, start};
 
 /// MET-3
 #[test]
-fn the_build_is_a_metric_of_value_one() {
+fn build_info_has_value_one() {
     let metrics = start(&[]).metrics();
     let labels = [
         ("service", SERVICE),
@@ -22,7 +22,7 @@ fn the_build_is_a_metric_of_value_one() {
 
 /// MET-6
 #[test]
-fn the_process_is_measured_under_the_usual_names() {
+fn process_metrics_have_the_usual_names() {
     let service = start(&[]);
     let metrics = service.metrics();
     for (name, kind, least) in [

@@ -42,7 +42,7 @@ fn requests_are_counted_by_service_method_path_and_status() {
 
 /// MET-2
 #[test]
-fn durations_are_in_a_histogram_with_the_buckets_of_the_contract() {
+fn durations_have_the_buckets_of_the_contract() {
     let service = start(&[]);
     assert_eq!(service.get("/slow?ms=120").status, 200);
     let labels = labels("GET", "/slow", "200");
@@ -96,7 +96,7 @@ fn counts(metrics: &Scrape, name: &str) -> BTreeMap<String, f64> {
 
 /// MET-5
 #[test]
-fn counts_are_exact_whatever_the_number_of_workers() {
+fn counts_are_exact_with_any_number_of_workers() {
     const CLIENTS: usize = 8;
     const REQUESTS: usize = 250;
     let service = start(&[("WORKERS", "4"), ("LOG_LEVEL", "ERROR")]);
@@ -126,7 +126,7 @@ fn counts_are_exact_whatever_the_number_of_workers() {
 
 /// MET-5
 #[test]
-fn counters_never_fall_and_equal_their_histograms_in_every_scrape() {
+fn counters_never_decrease_and_equal_their_histograms() {
     let service = start(&[("WORKERS", "4"), ("LOG_LEVEL", "CRITICAL")]);
     let finished = AtomicBool::new(false);
     thread::scope(|scope| {

@@ -57,7 +57,7 @@ impl Drop for WithAdmin {
 
 /// HTTP-4, HTTP-10, ADM-2, ADM-3
 #[test]
-fn an_admin_listener_answers_503_until_the_service_is_ready() {
+fn admin_listener_answers_503_until_ready() {
     let it = WithAdmin::with(spawn, &[("SETUP_MS", "1500")]);
     let mut admin = it.connect();
     assert_eq!(admin.get("/health").status, 200);
@@ -78,7 +78,7 @@ fn an_admin_listener_answers_503_until_the_service_is_ready() {
 
 /// HTTP-3, ADM-1: what is asked is not the thread that answers.
 #[test]
-fn an_admin_listener_answers_while_every_worker_is_blocked() {
+fn admin_listener_answers_while_every_worker_is_blocked() {
     let it = WithAdmin::with(start, &[("WORKERS", "1")]);
     let mut blocked = it.service.connect();
     blocked.send(request("GET", "/blocking?ms=3000", ""));
@@ -117,7 +117,7 @@ fn health_is_503_when_every_worker_has_been_silent_for_30_s() {
 
 /// HTTP-3, HTTP-7, CLI-2, ADM-1, ADM-3
 #[test]
-fn probes_move_to_the_admin_listener_if_told() {
+fn probes_move_to_the_admin_listener_if_configured() {
     let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", "admin")]);
     for path in ["/health", "/ready", "/metrics", "/startupz"] {
         assert_eq!(it.get(path).status, 200, "{path}");
@@ -137,7 +137,7 @@ fn probes_move_to_the_admin_listener_if_told() {
 
 /// ADM-3, HTTP-3
 #[test]
-fn probes_stay_on_the_main_listener_if_told() {
+fn probes_stay_on_the_main_listener_if_configured() {
     let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", "main")]);
     assert_eq!(it.service.get("/health").status, 200);
     assert_problem(&it.get("/health"), 404);
@@ -145,7 +145,7 @@ fn probes_stay_on_the_main_listener_if_told() {
 
 /// LIFE-1, MET-6, ADM-2: the last scrape.
 #[test]
-fn an_admin_listener_answers_until_the_hooks_are_done() {
+fn admin_listener_answers_until_the_hooks_are_done() {
     let it = WithAdmin::with(start, &[("HOOK_MS", "1500"), ("HOOK_LIMIT_MS", "2000")]);
     let mut admin = it.connect();
     it.service.signal(Signal::Term);
@@ -164,7 +164,7 @@ fn an_admin_listener_answers_until_the_hooks_are_done() {
 
 /// SRV-4, SRV-6, ADM-4
 #[test]
-fn a_crowd_on_the_admin_listener_keeps_no_probe_out() {
+fn many_admin_connections_do_not_block_probes() {
     let it = WithAdmin::with(start, &[]);
     let crowd: Vec<_> = (0..200).map(|_| it.connect()).collect();
     for _ in 0..20 {
@@ -176,7 +176,7 @@ fn a_crowd_on_the_admin_listener_keeps_no_probe_out() {
 
 /// IP-4, ADM-4: whoever reaches it may ask, and says nothing of anybody else.
 #[test]
-fn an_admin_listener_takes_no_proxy_header() {
+fn admin_listener_rejects_proxy_headers() {
     let env = [
         ("PROXY_PROTOCOL", "on"),
         ("TRUSTED_PROXIES", "127.0.0.1,unix"),
@@ -191,7 +191,7 @@ fn an_admin_listener_takes_no_proxy_header() {
 
 /// CFG-3, ADM-5
 #[test]
-fn an_admin_listener_needs_an_address_of_its_own() {
+fn admin_listener_needs_its_own_address() {
     let cases: [&[(&str, &str)]; 3] = [
         &[
             ("HOST", "0.0.0.0"),

@@ -9,7 +9,7 @@ use crate::support::{assert_problem, ms, post, request, run, spawn, start};
 
 /// HTTP-3
 #[test]
-fn health_answers_ok() {
+fn health_is_ok() {
     let answer = start(&[]).get("/health");
     assert_eq!((answer.status, answer.text()), (200, "ok\n"));
 }
@@ -26,7 +26,7 @@ fn health_does_not_depend_on_readiness() {
 
 /// HTTP-3
 #[test]
-fn health_stays_good_while_a_worker_is_blocked_for_a_moment() {
+fn health_stays_200_while_a_worker_is_briefly_blocked() {
     let service = start(&[("WORKERS", "2")]);
     let mut blocked = service.connect();
     blocked.send(request("GET", "/blocking?ms=1500", ""));
@@ -38,14 +38,14 @@ fn health_stays_good_while_a_worker_is_blocked_for_a_moment() {
 
 /// HTTP-4
 #[test]
-fn ready_answers_ok_while_traffic_is_accepted() {
+fn ready_is_ok_while_traffic_is_accepted() {
     let answer = start(&[]).get("/ready");
     assert_eq!((answer.status, answer.text()), (200, "ok\n"));
 }
 
 /// HTTP-4, HTTP-7
 #[test]
-fn ready_is_a_problem_while_switched_off_and_ok_again_after() {
+fn ready_is_a_problem_while_switched_off() {
     let service = start(&[]);
     assert_eq!(service.request(post("/readiness/off", "")).status, 200);
     assert_problem(&service.get("/ready"), 503);
@@ -57,7 +57,7 @@ fn ready_is_a_problem_while_switched_off_and_ok_again_after() {
 
 /// HTTP-4
 #[test]
-fn changes_of_readiness_are_logged() {
+fn readiness_changes_are_logged() {
     let service = start(&[]);
     for switch in ["off", "on"] {
         assert_eq!(
@@ -97,7 +97,7 @@ fn connections_are_refused_until_the_service_is_ready() {
 
 /// HTTP-4, CLI-3
 #[test]
-fn a_service_whose_set_up_fails_never_becomes_ready() {
+fn failed_setup_never_becomes_ready() {
     let ended = spawn(&[("SETUP_FAIL", "true")]).wait(Duration::from_secs(10));
     assert_eq!(ended.code, Some(1));
     let told = ended.records().iter().any(|record| {
@@ -124,7 +124,7 @@ fn head_works_on_metrics_and_aliases() {
 
 /// HTTP-8
 #[test]
-fn probes_and_metrics_are_not_stored_by_caches() {
+fn probes_and_metrics_are_not_cached() {
     let service = start(&[]);
     for path in PROBES {
         let answer = service.get(path);
@@ -158,7 +158,7 @@ fn aliases_answer_like_their_originals() {
 
 /// HTTP-10, CLI-3
 #[test]
-fn a_route_in_the_place_of_a_probe_is_an_error_at_start_that_names_it() {
+fn route_at_a_probe_path_is_a_start_error() {
     for path in PROBES {
         let ended = run(&[], &[("ROUTE_CLASH", path)]);
         assert!(
@@ -174,7 +174,7 @@ fn a_route_in_the_place_of_a_probe_is_an_error_at_start_that_names_it() {
 
 /// HTTP-10
 #[test]
-fn a_route_of_another_path_is_none() {
+fn route_at_another_path_is_no_error() {
     let service = start(&[("ROUTE_CLASH", "/healthy")]);
     assert_eq!(service.get("/healthy").status, 200);
 }

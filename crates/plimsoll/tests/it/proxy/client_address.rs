@@ -27,7 +27,7 @@ fn forwarded_headers_of_an_untrusted_peer_are_ignored() {
 
 /// IP-2
 #[test]
-fn the_last_untrusted_hop_before_a_trusted_peer_is_the_client() {
+fn last_untrusted_hop_is_the_client() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8, 2001:db8::/32")]);
     for (headers, expected) in [
         // Nothing to go by.
@@ -81,7 +81,7 @@ fn the_last_untrusted_hop_before_a_trusted_peer_is_the_client() {
 
 /// IP-2
 #[test]
-fn an_element_that_is_no_address_stops_the_walk_at_the_last_trusted_hop() {
+fn invalid_element_stops_at_the_last_trusted_hop() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8")]);
     for (headers, expected) in [
         ("X-Forwarded-For: unknown\r\n", "127.0.0.1"),
@@ -113,7 +113,7 @@ fn an_element_that_is_no_address_stops_the_walk_at_the_last_trusted_hop() {
 
 /// IP-2
 #[test]
-fn an_ipv4_peer_of_an_ipv6_socket_is_trusted_by_its_ipv4_address() {
+fn ipv4_peer_of_an_ipv6_socket_is_trusted_as_ipv4() {
     let service = start(&[("HOST", "::"), ("TRUSTED_PROXIES", "127.0.0.0/8")]);
     assert_eq!(
         client(&service, "X-Forwarded-For: 203.0.113.7\r\n"),
@@ -124,7 +124,7 @@ fn an_ipv4_peer_of_an_ipv6_socket_is_trusted_by_its_ipv4_address() {
 
 /// IP-2
 #[test]
-fn a_trusted_network_may_be_written_with_mapped_addresses() {
+fn trusted_network_may_use_mapped_addresses() {
     let service = start(&[("TRUSTED_PROXIES", "::ffff:127.0.0.1")]);
     assert_eq!(
         client(&service, "X-Forwarded-For: 203.0.113.7\r\n"),
@@ -134,7 +134,7 @@ fn a_trusted_network_may_be_written_with_mapped_addresses() {
 
 /// IP-2
 #[test]
-fn an_ipv6_peer_is_trusted_by_its_network() {
+fn ipv6_peer_is_trusted_by_its_network() {
     let service = start(&[("HOST", "::1"), ("TRUSTED_PROXIES", "::1/128")]);
     assert_eq!(
         client(&service, "X-Forwarded-For: 203.0.113.7\r\n"),
@@ -145,7 +145,7 @@ fn an_ipv6_peer_is_trusted_by_its_network() {
 
 /// IP-3
 #[test]
-fn the_standard_header_is_read_if_configured() {
+fn standard_header_is_read_if_configured() {
     let service = start(&[
         ("TRUSTED_PROXIES", "127.0.0.1,10.0.0.0/8"),
         ("FORWARDED_HEADER", "forwarded"),
@@ -208,7 +208,7 @@ fn only_the_configured_header_is_read() {
 
 /// IP-3
 #[test]
-fn look_alikes_of_the_header_are_not_read() {
+fn similar_header_names_are_not_read() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     for name in [
         "X_Forwarded_For",

@@ -18,7 +18,7 @@ const PROXIED: &str = "X-Forwarded-Proto: https\r\nX-Forwarded-Host: a.example\r
 
 /// IP-5
 #[test]
-fn scheme_and_host_of_an_untrusted_peer_are_those_of_the_request() {
+fn origin_from_an_untrusted_peer_is_that_of_the_request() {
     for trusted in [&[][..], &[("TRUSTED_PROXIES", "10.0.0.0/8")]] {
         let service = start(trusted);
         let own = "http://own.example:8080";
@@ -36,7 +36,7 @@ fn scheme_and_host_of_an_untrusted_peer_are_those_of_the_request() {
 
 /// IP-5
 #[test]
-fn scheme_and_host_are_what_a_trusted_proxy_says() {
+fn origin_is_that_of_a_trusted_proxy() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     assert_eq!(origin(&service, PROXIED), "https://a.example");
     assert_eq!(origin(&service, ""), "http://own.example:8080");
@@ -48,7 +48,7 @@ fn scheme_and_host_are_what_a_trusted_proxy_says() {
 
 /// IP-5
 #[test]
-fn scheme_and_host_in_the_standard_header_are_those_of_the_clients_hop() {
+fn origin_in_the_standard_header_is_that_of_the_clients_hop() {
     let service = start(&[
         ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8"),
         ("FORWARDED_HEADER", "forwarded"),
@@ -64,7 +64,7 @@ fn scheme_and_host_in_the_standard_header_are_those_of_the_clients_hop() {
 
 /// IP-5
 #[test]
-fn two_schemes_in_the_header_of_a_trusted_proxy_are_a_bad_request() {
+fn two_schemes_from_a_trusted_proxy_are_a_400() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.1")]);
     for schemes in ["https, http", "http\r\nX-Forwarded-Proto: https"] {
         let headers = format!("X-Forwarded-Proto: {schemes}\r\n");

@@ -23,7 +23,7 @@ fn ready(service: &Process) {
 
 /// IP-4, CLI-2
 #[test]
-fn the_address_in_a_proxy_header_is_the_clients() {
+fn proxy_header_contains_the_client_address() {
     let service = behind_a_proxy();
     ready(&service);
     let mut v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
@@ -70,7 +70,7 @@ fn the_address_in_a_proxy_header_is_the_clients() {
 
 /// IP-4
 #[test]
-fn a_trusted_peer_without_a_proxy_header_is_let_go_and_counted() {
+fn trusted_peer_without_proxy_header_is_closed_and_counted() {
     let service = behind_a_proxy();
     ready(&service);
     for bad in [
@@ -99,7 +99,7 @@ fn a_trusted_peer_without_a_proxy_header_is_let_go_and_counted() {
 
 /// IP-4
 #[test]
-fn whoever_is_not_trusted_speaks_http_and_nothing_else() {
+fn untrusted_peer_cannot_send_a_proxy_header() {
     let service = start(&[("PROXY_PROTOCOL", "on"), ("TRUSTED_PROXIES", "10.0.0.0/8")]);
     assert_eq!(service.get("/client").text(), "127.0.0.1");
     let mut forged = service.connect();
@@ -110,7 +110,7 @@ fn whoever_is_not_trusted_speaks_http_and_nothing_else() {
 
 /// IP-4, CFG-3
 #[test]
-fn a_proxy_header_from_nobody_is_a_mistake() {
+fn proxy_protocol_without_trusted_peers_is_a_start_error() {
     let ended = run(&[], &[("PROXY_PROTOCOL", "on")]);
     assert_eq!(ended.code, Some(78));
     assert!(ended.stderr.contains("PROXY_PROTOCOL"), "{}", ended.stderr);

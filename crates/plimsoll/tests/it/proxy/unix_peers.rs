@@ -22,7 +22,7 @@ fn socket_path(name: &str) -> PathBuf {
 
 /// IP-2
 #[test]
-fn a_peer_on_a_unix_socket_is_a_dash_and_not_trusted() {
+fn unix_peer_is_a_dash_and_untrusted() {
     let path = socket_path("untrusted");
     let host = format!("unix:{}", path.display());
     let service = start(&[("HOST", &host), ("TRUSTED_PROXIES", "0.0.0.0/0,::/0")]);
@@ -34,7 +34,7 @@ fn a_peer_on_a_unix_socket_is_a_dash_and_not_trusted() {
 
 /// IP-2
 #[test]
-fn a_peer_on_a_unix_socket_is_trusted_if_the_list_says_unix() {
+fn unix_peer_is_trusted_if_the_list_contains_unix() {
     let path = socket_path("trusted");
     let host = format!("unix:{}", path.display());
     let service = start(&[("HOST", &host), ("TRUSTED_PROXIES", "unix,10.0.0.0/8")]);

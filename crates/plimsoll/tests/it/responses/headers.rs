@@ -7,7 +7,7 @@ use crate::support::{request, start};
 
 /// HTTP-6
 #[test]
-fn head_answers_what_get_does_without_the_body() {
+fn head_is_get_without_the_body() {
     let service = start(&[]);
     let volatile = ["date", "x-request-id"];
     for path in [
@@ -40,7 +40,7 @@ fn head_answers_what_get_does_without_the_body() {
 
 /// HTTP-9
 #[test]
-fn every_answer_carries_the_security_headers() {
+fn every_response_has_the_security_headers() {
     let service = with_short_limits("false");
     let mut answers = chassis_errors(&service);
     answers.extend(PROBES.map(|path| (200, service.get(path))));
@@ -61,7 +61,7 @@ fn every_answer_carries_the_security_headers() {
 
 /// HTTP-9, DIF-2
 #[test]
-fn a_security_header_of_the_handler_stays() {
+fn security_header_of_the_handler_is_kept() {
     let answer = start(&[]).get("/own-headers");
     assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
@@ -69,7 +69,7 @@ fn a_security_header_of_the_handler_stays() {
 
 /// HTTP-9
 #[test]
-fn no_answer_names_the_server() {
+fn no_response_names_the_server() {
     let service = with_short_limits("false");
     let mut answers = chassis_errors(&service);
     answers.push((200, service.get("/hello")));
@@ -82,7 +82,7 @@ fn no_answer_names_the_server() {
 
 /// HTTP-7, DIF-8
 #[test]
-fn an_answer_that_has_no_body_by_its_status_has_no_length_either() {
+fn response_without_body_by_status_has_no_length() {
     let service = start(&[]);
     let answer = service.get("/status/204");
     assert_eq!(answer.status, 204);

@@ -10,7 +10,7 @@ use crate::support::{access_record, assert_problem, is_generated_id, start};
 
 /// SRV-5, RID-4, DIF-4
 #[test]
-fn a_panic_is_a_500_with_the_request_id() {
+fn panic_is_a_500_with_the_request_id() {
     let answer = start(&[]).get("/panic");
     assert_problem(&answer, 500);
     assert!(is_generated_id(answer.header("x-request-id").unwrap()));
@@ -18,7 +18,7 @@ fn a_panic_is_a_500_with_the_request_id() {
 
 /// SRV-5
 #[test]
-fn a_panic_is_one_record_with_its_place() {
+fn panic_is_one_record_with_its_location() {
     let service = start(&[]);
     assert_eq!(service.get("/panic").status, 500);
     let ended = service.terminate();
@@ -41,7 +41,7 @@ fn a_panic_is_one_record_with_its_place() {
 
 /// SRV-5
 #[test]
-fn a_panic_touches_nothing_else() {
+fn panic_affects_no_other_request() {
     let service = start(&[("WORKERS", "1")]);
     let mut slow = service.connect();
     slow.send("GET /slow?ms=500 HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -56,7 +56,7 @@ fn a_panic_touches_nothing_else() {
 
 /// SRV-5
 #[test]
-fn a_panic_in_a_body_never_looks_like_its_end() {
+fn panic_in_a_body_never_completes_the_response() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("GET /panic-body HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -75,7 +75,7 @@ fn a_panic_in_a_body_never_looks_like_its_end() {
 
 /// SRV-5
 #[test]
-fn a_panic_of_a_spawned_task_is_recorded_and_counted() {
+fn panic_of_a_spawned_task_is_logged_and_counted() {
     let service = start(&[]);
     drop(service.get("/spawn-panic"));
     eventually("the panic is counted", || {
@@ -89,7 +89,7 @@ fn a_panic_of_a_spawned_task_is_recorded_and_counted() {
 
 /// SRV-5: panics that the service catches itself are recorded once, and never taken for others.
 #[test]
-fn a_panic_that_the_service_catches_itself_is_still_recorded_once() {
+fn caught_panic_is_logged_once() {
     let service = start(&[]);
     assert_eq!(service.get("/swallowed-panic").status, 200);
     assert_eq!(service.get("/panic").status, 500);
@@ -106,7 +106,7 @@ fn a_panic_that_the_service_catches_itself_is_still_recorded_once() {
 
 /// SRV-5, RID-3: a body that panics while it is dropped touches nothing else.
 #[test]
-fn a_panic_in_the_drop_of_a_body_belongs_to_its_request() {
+fn panic_in_the_drop_of_a_body_has_the_request_id() {
     let service = start(&[]);
     let mut connection = service.connect();
     let request = |id| format!("GET /evil-drop HTTP/1.1\r\nHost: a\r\nX-Request-ID: {id}\r\n\r\n");
@@ -131,7 +131,7 @@ pub(crate) fn wait_for_panics(service: &Process, panics: usize) {
 }
 
 #[test]
-fn panics_of_every_kind_are_counted_and_touch_nobody_else() {
+fn panics_of_every_kind_are_counted_and_isolated() {
     let service = start(&[("WORKERS", "2")]);
     let over = AtomicBool::new(false);
     let good = AtomicUsize::new(0);
@@ -173,7 +173,7 @@ fn panics_of_every_kind_are_counted_and_touch_nobody_else() {
 
 /// A handler that panics while it is dropped: for its deadline, and for want of a client.
 #[test]
-fn a_handler_that_panics_when_it_is_given_up_takes_nothing_with_it() {
+fn panic_in_a_cancelled_handler_is_isolated() {
     let service = start(&[("MAX_IN_FLIGHT", "2"), ("WORKERS", "1")]);
     let mut good = service.connect();
     for _ in 0..5 {

@@ -7,7 +7,7 @@ use crate::support::{assert_problem, request, start};
 
 /// HTTP-6, HTTP-7
 #[test]
-fn another_method_is_refused_with_the_allowed_ones() {
+fn wrong_method_is_rejected_with_the_allowed_ones() {
     #[track_caller]
     fn check(service: &Process, method: &str, path: &str, allowed: &[&str]) {
         let answer = service.request(request(method, path, "Content-Length: 0\r\n"));
@@ -29,13 +29,13 @@ fn another_method_is_refused_with_the_allowed_ones() {
 
 /// HTTP-7, RID-4
 #[test]
-fn an_unknown_path_is_a_problem() {
+fn unknown_path_is_a_problem() {
     assert_problem(&start(&[]).get("/no/such/path"), 404);
 }
 
 /// HTTP-7
 #[test]
-fn every_error_of_the_chassis_is_a_problem() {
+fn every_chassis_error_is_a_problem() {
     let service = with_short_limits("false");
     for (status, answer) in chassis_errors(&service) {
         assert_problem(&answer, status);
@@ -44,7 +44,7 @@ fn every_error_of_the_chassis_is_a_problem() {
 
 /// HTTP-7
 #[test]
-fn errors_say_nothing_about_internals() {
+fn errors_contain_no_internals() {
     let service = with_short_limits("false");
     for (status, answer) in chassis_errors(&service) {
         let body = answer.text();
@@ -56,7 +56,7 @@ fn errors_say_nothing_about_internals() {
 
 /// HTTP-7
 #[test]
-fn errors_tell_the_panic_when_debugging() {
+fn errors_contain_the_panic_in_debug_mode() {
     let answer = with_short_limits("true").get("/panic");
     assert_problem(&answer, 500);
     assert!(answer.text().contains("fixture panic"), "{}", answer.text());
@@ -64,7 +64,7 @@ fn errors_tell_the_panic_when_debugging() {
 
 /// HTTP-7
 #[test]
-fn what_a_handler_answers_is_not_rewritten() {
+fn handler_responses_are_not_rewritten() {
     let service = start(&[]);
     for (path, status, body) in [
         ("/error", 500, "own error\n"),
@@ -84,7 +84,7 @@ fn what_a_handler_answers_is_not_rewritten() {
 
 /// HTTP-8
 #[test]
-fn errors_of_the_chassis_are_not_stored_by_caches() {
+fn chassis_errors_are_not_cached() {
     let service = with_short_limits("false");
     for (status, answer) in chassis_errors(&service) {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{status}");

@@ -9,7 +9,7 @@ use crate::support::{END, ms, request, shortest, start};
 
 /// LIFE-1
 #[test]
-fn readiness_falls_within_100_ms() {
+fn readiness_ends_within_100_ms() {
     let took = shortest(|| {
         let service = start(&[("DRAIN_DELAY", "5s")]);
         service.signal(Signal::Term);
@@ -25,7 +25,7 @@ fn readiness_falls_within_100_ms() {
 
 /// LIFE-1
 #[test]
-fn traffic_is_still_accepted_for_the_drain_delay() {
+fn requests_are_accepted_during_the_drain_delay() {
     let service = start(&[("DRAIN_DELAY", "1500ms")]);
     service.signal(Signal::Term);
     let ((), took) = timed(|| {
@@ -50,7 +50,7 @@ fn traffic_is_still_accepted_for_the_drain_delay() {
 
 /// LIFE-1, HTTP-3, HTTP-4
 #[test]
-fn while_draining_the_service_is_alive_but_not_ready() {
+fn health_is_200_and_ready_is_503_during_the_drain() {
     let service = start(&[("DRAIN_DELAY", "3s")]);
     service.signal(Signal::Term);
     eventually("the service is not ready", || {
@@ -68,7 +68,7 @@ fn while_draining_the_service_is_alive_but_not_ready() {
 
 /// LIFE-1
 #[test]
-fn without_a_drain_delay_the_listener_closes_at_once() {
+fn listener_closes_at_once_without_a_drain_delay() {
     let service = start(&[("DRAIN_DELAY", "0"), ("SHUTDOWN_TIMEOUT", "20s")]);
     let mut slow = in_flight(&service, "/slow?ms=2500");
     service.signal(Signal::Term);
@@ -79,7 +79,7 @@ fn without_a_drain_delay_the_listener_closes_at_once() {
 
 /// LIFE-2
 #[test]
-fn answers_while_draining_close_their_connections() {
+fn responses_during_the_drain_close_their_connections() {
     let service = start(&[("DRAIN_DELAY", "3s")]);
     let mut kept = service.connect();
     assert_eq!(kept.get("/hello").header("connection"), None);
@@ -99,7 +99,7 @@ fn answers_while_draining_close_their_connections() {
 
 /// LIFE-2
 #[test]
-fn an_answer_that_begins_after_the_signal_closes_its_connection() {
+fn response_begun_after_the_signal_closes_its_connection() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut connection = service.connect();
     connection.send("GET /slow?ms=800 HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -114,7 +114,7 @@ fn an_answer_that_begins_after_the_signal_closes_its_connection() {
 
 /// LIFE-2, LIFE-5
 #[test]
-fn whoever_has_just_connected_when_the_drain_begins_is_served() {
+fn connection_accepted_just_before_the_drain_is_served() {
     let service = start(&[("DRAIN_DELAY", "300ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
     let mut slow = in_flight(&service, "/slow?ms=2500");
     service.signal(Signal::Term);
@@ -193,26 +193,26 @@ const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// LIFE-1: a client that has just connected is about to send a request.
 #[test]
-fn a_request_that_is_on_its_way_when_the_drain_begins_is_answered() {
+fn request_in_transit_when_the_drain_begins_is_answered() {
     assert!(is_answered_in_the_drain(|_| {}, HELLO));
 }
 
 /// LIFE-1: a client may take longer than the drain gives it between connect and request.
 #[test]
-fn old_silent_connection_gets_an_answer_in_the_drain() {
+fn old_silent_connection_is_served_during_the_drain() {
     assert!(is_answered_in_the_drain(|_| thread::sleep(ms(300)), HELLO));
 }
 
 /// LIFE-1: no response has announced the close.
 #[test]
-fn idle_connection_gets_a_last_answer_in_the_drain() {
+fn idle_connection_gets_a_last_response_during_the_drain() {
     let before = |kept: &mut Connection| assert_eq!(kept.get("/hello").status, 200);
     assert!(is_answered_in_the_drain(before, HELLO));
 }
 
 /// LIFE-1
 #[test]
-fn half_a_head_before_the_drain_is_answered() {
+fn partial_head_before_the_drain_is_answered() {
     let (first, rest) = HELLO.split_at(20);
     let before = |kept: &mut Connection| {
         assert_eq!(kept.get("/hello").status, 200);
@@ -223,7 +223,7 @@ fn half_a_head_before_the_drain_is_answered() {
 
 /// LIFE-1: a worker that is stuck keeps the port open for nobody.
 #[test]
-fn a_stuck_worker_does_not_keep_the_port_open() {
+fn stuck_worker_does_not_keep_the_port_open() {
     let service = start(&[("WORKERS", "2"), ("SHUTDOWN_TIMEOUT", "3s")]);
     let mut stuck = service.connect();
     stuck.send("GET /blocking?ms=5000 HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -237,7 +237,7 @@ fn a_stuck_worker_does_not_keep_the_port_open() {
 
 /// LIFE-1
 #[test]
-fn the_port_can_be_bound_again_at_once() {
+fn port_can_be_bound_again_at_once() {
     let service = start(&[]);
     let port = service.addr().port().to_string();
     // A connection that the service closes first leaves its port in TIME_WAIT.

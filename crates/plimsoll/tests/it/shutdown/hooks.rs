@@ -16,7 +16,7 @@ use crate::support::{END, ms, run, start};
 
 /// LIFE-1
 #[test]
-fn hooks_run_in_reverse_order_of_their_registration() {
+fn hooks_run_in_reverse_order_of_registration() {
     // One worker: records of different threads have no order among them.
     let service = start(&[("HOOK_MS", "200"), ("WORKERS", "1")]);
     assert_eq!(service.get("/hello").status, 200);
@@ -60,7 +60,7 @@ fn hooks_run_after_the_last_request() {
 
 /// LIFE-1
 #[test]
-fn a_hook_that_hangs_is_cut_off() {
+fn hanging_hook_is_cut_off() {
     let service = start(&[("HOOK_MS", "60000"), ("SHUTDOWN_TIMEOUT", "300ms")]);
     assert_eq!(service.get("/hello").status, 200);
     let ended = service.terminate();

@@ -7,7 +7,7 @@ use crate::support::{ms, scratch_file, start};
 
 /// LIFE-2
 #[test]
-fn idle_connections_do_not_delay_the_end() {
+fn idle_connections_do_not_delay_the_exit() {
     let service = start(&[
         ("IDLE_TIMEOUT", "120s"),
         ("READ_TIMEOUT", "60s"),
@@ -29,7 +29,7 @@ fn idle_connections_do_not_delay_the_end() {
 
 /// LIFE-2: a body that nobody read, and that is here, delays no exit.
 #[test]
-fn an_idle_connection_whose_body_nobody_read_does_not_delay_the_end() {
+fn idle_connection_with_an_unread_body_does_not_delay_the_exit() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
@@ -43,7 +43,7 @@ fn an_idle_connection_whose_body_nobody_read_does_not_delay_the_end() {
 
 /// LIFE-2: whoever has connected and does not ask is not waited for.
 #[test]
-fn a_connection_that_stays_silent_delays_the_end_by_a_moment_only() {
+fn silent_connection_delays_the_exit_only_briefly() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let silent = service.connect();
     let ended = service.terminate();
@@ -54,7 +54,7 @@ fn a_connection_that_stays_silent_delays_the_end_by_a_moment_only() {
 
 /// LIFE-1: an ordinary end complains of nothing.
 #[test]
-fn an_end_without_traffic_is_quick_and_complains_of_nothing() {
+fn shutdown_without_traffic_is_quick_and_logs_no_warning() {
     for _ in 0..10 {
         let ended = start(&[("WORKERS", "4")]).terminate();
         assert_eq!(ended.code, Some(0));
@@ -64,7 +64,7 @@ fn an_end_without_traffic_is_quick_and_complains_of_nothing() {
 
 /// LIFE-1: workers that share a unix socket let go of it, whichever is first.
 #[test]
-fn an_end_on_a_unix_socket_is_quick_with_any_number_of_workers() {
+fn shutdown_on_a_unix_socket_is_quick_with_any_workers() {
     let path = scratch_file("shared-socket", "");
     std::fs::remove_file(&path).unwrap();
     let host = format!("unix:{path}");

@@ -10,7 +10,7 @@ use crate::support::{END, ms, request, start};
 
 /// LIFE-1
 #[test]
-fn requests_in_flight_finish_and_nobody_waits_longer() {
+fn requests_in_flight_complete_and_end_the_wait() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut slow = in_flight(&service, "/slow?ms=1000");
     let mut stream = in_flight(&service, "/stream?chunks=10&ms=100");
@@ -25,7 +25,7 @@ fn requests_in_flight_finish_and_nobody_waits_longer() {
 
 /// LIFE-1, LIFE-6
 #[test]
-fn what_does_not_finish_is_cut_off_and_the_status_says_so() {
+fn unfinished_requests_are_cut_off_with_exit_status_1() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
     let mut hanging = in_flight(&service, "/hang");
     service.signal(Signal::Term);
@@ -48,7 +48,7 @@ fn what_does_not_finish_is_cut_off_and_the_status_says_so() {
 
 /// LIFE-1
 #[test]
-fn a_client_that_does_not_read_cannot_hold_the_service() {
+fn client_that_reads_nothing_does_not_delay_the_exit() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
     let mut connection = service.connect();
     connection.set_receive_buffer(4096);
@@ -64,7 +64,7 @@ fn a_client_that_does_not_read_cannot_hold_the_service() {
 
 /// LIFE-1
 #[test]
-fn a_handler_that_blocks_its_worker_cannot_hold_the_service() {
+fn blocking_handler_does_not_delay_the_exit() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms"), ("WORKERS", "2")]);
     let mut connection = service.connect();
     connection.send(request("GET", "/blocking?ms=60000", ""));
@@ -79,7 +79,7 @@ fn a_handler_that_blocks_its_worker_cannot_hold_the_service() {
 
 /// LIFE-1
 #[test]
-fn all_workers_blocked_cannot_hold_the_service() {
+fn blocked_workers_do_not_delay_the_exit() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms"), ("WORKERS", "1")]);
     let mut connection = service.connect();
     connection.send(request("GET", "/blocking?ms=60000", ""));
@@ -92,7 +92,7 @@ fn all_workers_blocked_cannot_hold_the_service() {
 
 /// LIFE-1: an answer that hyper holds already is in flight until its client has taken it.
 #[test]
-fn an_answer_that_is_being_taken_slowly_survives_drain_and_idle_limit() {
+fn slowly_read_response_survives_drain_and_idle_timeout() {
     let service = start(&[("IDLE_TIMEOUT", "300ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
     let mut slow = service.connect();
     slow.set_receive_buffer(64 * 1024);
@@ -110,7 +110,7 @@ fn an_answer_that_is_being_taken_slowly_survives_drain_and_idle_limit() {
 
 /// LIFE-1: what is cut off while it is being taken is told.
 #[test]
-fn an_answer_that_is_cut_off_while_it_is_taken_is_reported() {
+fn response_cut_off_while_it_is_read_is_reported() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
     let mut never = service.connect();
     never.set_receive_buffer(4096);
@@ -123,7 +123,7 @@ fn an_answer_that_is_cut_off_while_it_is_taken_is_reported() {
 
 /// T-LIFE-07
 #[test]
-fn nothing_that_hangs_blocks_or_does_not_read_holds_the_end_up() {
+fn stalled_connections_and_handlers_do_not_delay_the_exit() {
     const HANGING: usize = 10;
     let service = start(&[
         ("DRAIN_DELAY", "200ms"),

@@ -38,7 +38,7 @@ impl Tally {
 
 /// T-LIFE-13
 #[test]
-fn an_end_without_delay_loses_next_to_none_of_those_who_have_connected() {
+fn shutdown_without_delay_loses_few_accepted_connections() {
     const ENDS: usize = 10;
     let tally = Tally::default();
     for _ in 0..ENDS {
@@ -83,7 +83,7 @@ fn post_until_close(mut connection: Connection, pause: Duration) -> bool {
 /// T-LIFE-04: nothing that is posted over connections in use is lost, if there is a delay in which
 /// all of them can be told.
 #[test]
-fn nothing_that_is_posted_over_connections_in_use_is_lost_at_the_end() {
+fn shutdown_loses_no_post_on_connections_in_use() {
     const CLIENTS: u64 = 40;
     for _ in 0..3 {
         let service = start(&[("DRAIN_DELAY", "1s"), ("LOG_LEVEL", "CRITICAL")]);

@@ -24,7 +24,7 @@ fn children(pid: u32) -> Vec<u32> {
 
 /// LIFE-4
 #[test]
-fn it_works_as_pid_1() {
+fn service_runs_as_pid_1() {
     if !namespaces_or_skip(&PROCESSES) {
         return;
     }
@@ -58,7 +58,7 @@ fn is_in_state(pid: u32, state: char) -> bool {
 
 /// T-SIG-02, SIG-5
 #[test]
-fn children_that_it_inherits_as_pid_1_and_that_end_disturb_nothing() {
+fn inherited_children_of_pid_1_do_not_disturb_requests() {
     if !namespaces_or_skip(&PROCESSES) {
         return;
     }
@@ -89,7 +89,7 @@ fn children_that_it_inherits_as_pid_1_and_that_end_disturb_nothing() {
 
 /// T-SIG-03, SIG-4
 #[test]
-fn after_a_pause_of_the_process_nobody_is_turned_away_who_comes_then() {
+fn connections_after_a_pause_are_accepted() {
     let service = start(&[("READ_TIMEOUT", "500ms"), ("REQUEST_TIMEOUT", "500ms")]);
     let mut kept = service.connect();
     assert_eq!(kept.get("/hello").status, 200);
@@ -138,7 +138,7 @@ fn load(over: &AtomicBool, service: &Process) {
 
 /// T-SIG-04, SIG-4
 #[test]
-fn after_a_kill_under_load_the_next_one_is_ready_within_a_second() {
+fn restart_after_sigkill_is_ready_within_a_second() {
     let took = shortest(|| {
         let first = start(&[]);
         let port = first.addr().port().to_string();
@@ -163,7 +163,7 @@ fn after_a_kill_under_load_the_next_one_is_ready_within_a_second() {
 
 /// T-SIG-04, SIG-4
 #[test]
-fn a_unix_socket_whose_owner_was_killed_is_taken_over() {
+fn unix_socket_of_a_killed_process_is_reused() {
     let name = format!("catalogue-{}-killed.sock", std::process::id());
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let host = format!("unix:{}", path.display());

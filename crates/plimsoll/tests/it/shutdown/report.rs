@@ -9,7 +9,7 @@ use crate::support::{END, post, start};
 
 /// LIFE-6
 #[test]
-fn the_report_tells_each_phase_and_the_requests() {
+fn report_contains_each_phase_and_request_counts() {
     let service = start(&[
         ("DRAIN_DELAY", "500ms"),
         ("HOOK_MS", "300"),
@@ -44,7 +44,7 @@ fn the_report_tells_each_phase_and_the_requests() {
 
 /// LIFE-6
 #[test]
-fn the_report_is_the_last_record_even_after_hooks_that_log() {
+fn report_is_the_last_record_after_hooks_that_log() {
     let service = start(&[("HOOK_MS", "10")]);
     assert_eq!(service.get("/hello").status, 200);
     let ended = service.terminate();
@@ -55,7 +55,7 @@ fn the_report_is_the_last_record_even_after_hooks_that_log() {
 
 /// LOG-12, LIFE-6
 #[test]
-fn the_last_record_says_how_the_stop_went() {
+fn last_record_contains_the_outcome_of_the_shutdown() {
     let service = start(&[]);
     assert_eq!(service.request(post("/upload", "abc")).text(), "3\n");
     let ended = service.terminate();

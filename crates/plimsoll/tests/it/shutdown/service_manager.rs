@@ -55,7 +55,7 @@ pub(super) fn connects(service: &Process) -> bool {
 
 /// LIFE-7
 #[test]
-fn the_manager_is_told_that_the_service_is_ready_and_that_it_ends() {
+fn manager_is_notified_of_ready_and_stopping() {
     for manager in [Manager::new("notify.sock"), Manager::hidden("notify")] {
         let service = spawn(&[
             ("NOTIFY_SOCKET", &manager.name),
@@ -79,7 +79,7 @@ fn the_manager_is_told_that_the_service_is_ready_and_that_it_ends() {
 
 /// LIFE-7
 #[test]
-fn a_start_that_is_cancelled_or_fails_is_never_told_to_be_ready() {
+fn failed_or_cancelled_start_sends_no_ready() {
     let manager = Manager::new("notify-early.sock");
     let ear = ("NOTIFY_SOCKET", manager.name.as_str());
     let service = spawn(&[ear, ("SETUP_MS", "60000"), ("LOG_LEVEL", "debug")]);
@@ -94,7 +94,7 @@ fn a_start_that_is_cancelled_or_fails_is_never_told_to_be_ready() {
 
 /// LIFE-7
 #[test]
-fn the_manager_hears_twice_in_its_interval_that_the_service_lives() {
+fn watchdog_is_notified_twice_per_interval() {
     let manager = Manager::new("notify-watchdog.sock");
     let service = start(&[
         ("NOTIFY_SOCKET", &manager.name),
@@ -125,7 +125,7 @@ fn the_manager_hears_twice_in_its_interval_that_the_service_lives() {
 
 /// LIFE-7
 #[test]
-fn a_watchdog_for_another_process_is_not_fed() {
+fn watchdog_of_another_process_is_not_notified() {
     let manager = Manager::new("notify-other.sock");
     let service = start(&[
         ("NOTIFY_SOCKET", &manager.name),
@@ -139,7 +139,7 @@ fn a_watchdog_for_another_process_is_not_fed() {
 
 /// LIFE-7
 #[test]
-fn a_manager_that_is_not_there_costs_one_record() {
+fn missing_manager_is_logged_once() {
     let service = start(&[
         ("NOTIFY_SOCKET", "/nowhere/at/all"),
         ("WATCHDOG_USEC", "20000"),

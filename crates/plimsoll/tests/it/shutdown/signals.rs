@@ -13,7 +13,7 @@ use crate::support::{END, ms, spawn, start};
 
 /// LIFE-1
 #[test]
-fn sigterm_and_sigint_end_the_service_with_status_0() {
+fn sigterm_and_sigint_exit_with_status_0() {
     for (signal, name) in [(Signal::Term, "SIGTERM"), (Signal::Int, "SIGINT")] {
         let service = start(&[]);
         assert_eq!(service.get("/hello").status, 200);
@@ -29,7 +29,7 @@ fn sigterm_and_sigint_end_the_service_with_status_0() {
 
 /// LIFE-3
 #[test]
-fn a_second_signal_skips_to_the_flush() {
+fn second_signal_skips_to_the_flush() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "25s")]);
     let _hanging = in_flight(&service, "/hang");
     service.signal(Signal::Term);
@@ -45,7 +45,7 @@ fn a_second_signal_skips_to_the_flush() {
 
 /// LIFE-3
 #[test]
-fn a_second_signal_ends_the_drain_delay_too() {
+fn second_signal_ends_the_drain_delay() {
     let service = start(&[("DRAIN_DELAY", "25s")]);
     service.signal(Signal::Int);
     thread::sleep(ms(1200));
@@ -57,7 +57,7 @@ fn a_second_signal_ends_the_drain_delay_too() {
 
 /// LIFE-3
 #[test]
-fn two_signals_at_once_are_one() {
+fn simultaneous_signals_count_as_one() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut slow = in_flight(&service, "/slow?ms=1500");
     for _ in 0..3 {
@@ -69,7 +69,7 @@ fn two_signals_at_once_are_one() {
 
 /// LIFE-3: a second signal hurries hooks that have begun.
 #[test]
-fn a_second_signal_while_a_hook_runs_ends_the_service() {
+fn second_signal_during_a_hook_ends_the_service() {
     let service = start(&[("HOOK_MS", "60000"), ("HOOK_LIMIT_MS", "2000")]);
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
@@ -93,7 +93,7 @@ fn catches_sigterm(pid: u32) -> bool {
 
 /// LIFE-4
 #[test]
-fn a_signal_during_start_up_ends_the_service() {
+fn signal_during_startup_ends_the_service() {
     let service = spawn(&[("SETUP_MS", "60000")]);
     eventually("the signal is caught", || {
         catches_sigterm(service.pid()).then_some(())
@@ -107,7 +107,7 @@ fn a_signal_during_start_up_ends_the_service() {
 
 /// LIFE-4
 #[test]
-fn a_signal_at_any_moment_of_the_start_ends_the_service() {
+fn signal_at_any_point_of_startup_ends_the_service() {
     for delay in (0..40).step_by(2) {
         let service = spawn(&[]);
         thread::sleep(ms(delay));
@@ -130,7 +130,7 @@ fn a_signal_at_any_moment_of_the_start_ends_the_service() {
 
 /// LIFE-1, LIFE-4
 #[test]
-fn a_signal_right_after_the_service_is_ready_ends_it_in_full() {
+fn signal_right_after_ready_runs_the_whole_shutdown() {
     for _ in 0..30 {
         let service = spawn(&[]);
         // A shell that has only to be woken signals within microseconds of the ready record.
@@ -221,7 +221,7 @@ fn sigquit_skips_to_the_flush() {
 
 /// T-SIG-01, SIG-2, SIG-3: those that have no meaning, while there is work.
 #[test]
-fn signals_without_a_meaning_cost_no_request() {
+fn ignored_signals_fail_no_request() {
     let service = start(&[]);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {

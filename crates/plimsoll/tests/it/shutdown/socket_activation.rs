@@ -63,7 +63,7 @@ fn ready_record(service: &Process) -> serde_json::Value {
 
 /// LIFE-8
 #[test]
-fn a_socket_that_is_handed_over_is_the_main_listener() {
+fn inherited_socket_is_the_main_listener() {
     let (socket, addr) = listener();
     // It is listened on before there is a service, and whoever comes early waits.
     let mut early = send_request(addr);
@@ -78,7 +78,7 @@ fn a_socket_that_is_handed_over_is_the_main_listener() {
 
 /// LIFE-8
 #[test]
-fn whoever_connects_while_the_service_ends_is_answered_by_the_next_one() {
+fn connection_during_shutdown_is_served_by_the_next_process() {
     let (socket, addr) = listener();
     // The port is told for this test only: the service does not look at it.
     let port = addr.port().to_string();
@@ -151,7 +151,7 @@ impl Load {
 
 /// LIFE-8
 #[test]
-fn twenty_restarts_under_load_refuse_and_reset_nobody() {
+fn restarts_under_load_refuse_and_reset_no_connection() {
     const RESTARTS: usize = 20;
     let (socket, addr) = listener();
     let load = Load {
@@ -201,7 +201,7 @@ impl Drop for End<'_> {
 
 /// LIFE-8
 #[test]
-fn the_file_of_a_unix_socket_that_is_handed_over_stays() {
+fn file_of_an_inherited_unix_socket_is_kept() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("handed-over.sock");
     let _ = std::fs::remove_file(&path);
     let socket = UnixListener::bind(&path).unwrap();
@@ -221,7 +221,7 @@ fn the_file_of_a_unix_socket_that_is_handed_over_stays() {
 
 /// LIFE-8
 #[test]
-fn sockets_of_another_process_are_left_alone() {
+fn sockets_for_another_process_are_ignored() {
     let service = start(&[("LISTEN_PID", "1"), ("LISTEN_FDS", "1")]);
     assert_eq!(service.get("/hello").status, 200);
     let record = service.wait_for_record(|record| record["message"] == "sockets_ignored");
@@ -232,7 +232,7 @@ fn sockets_of_another_process_are_left_alone() {
 
 /// LIFE-8
 #[test]
-fn what_is_no_listening_socket_is_a_mistake_that_is_named() {
+fn descriptor_that_is_no_listener_is_a_start_error() {
     #[track_caller]
     fn check(ended: &ExitedProcess, expect: &[&str]) {
         assert_eq!(ended.code, Some(78), "{}", ended.stderr);

@@ -45,7 +45,7 @@ fn websocket_at(service: &Process, path: &str) -> Connection {
 
 /// LIFE-9
 #[test]
-fn a_websocket_is_closed_with_a_farewell() {
+fn websocket_is_closed_with_1001_at_shutdown() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut sockets: Vec<_> = (0..50).map(|_| websocket(&service)).collect();
     for socket in &mut sockets {
@@ -75,7 +75,7 @@ fn a_websocket_is_closed_with_a_farewell() {
 
 /// LIFE-9
 #[test]
-fn an_event_stream_is_ended_and_not_cut_off() {
+fn event_stream_is_completed_at_shutdown() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut streams: Vec<_> = (0..20).map(|_| service.connect()).collect();
     for stream in &mut streams {
@@ -97,7 +97,7 @@ fn an_event_stream_is_ended_and_not_cut_off() {
 
 /// LIFE-9: a WebSocket that is begun now would be told to go as soon as it is there.
 #[test]
-fn a_websocket_is_refused_when_the_end_has_begun() {
+fn websocket_upgrade_is_rejected_during_shutdown() {
     let service = start(&[("DRAIN_DELAY", "20s")]);
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
@@ -110,7 +110,7 @@ fn a_websocket_is_refused_when_the_end_has_begun() {
 
 /// SRV-4, LIFE-9: it holds its place, and is waited for like a request.
 #[test]
-fn an_upgraded_connection_that_nobody_tells_is_cut_off_and_reported() {
+fn unaware_upgraded_connection_is_cut_off_and_reported() {
     let env = [("SHUTDOWN_TIMEOUT", "500ms"), ("MAX_CONNECTIONS", "1")];
     let service = start(&env);
     let mut socket = service.connect();
@@ -131,7 +131,7 @@ fn an_upgraded_connection_that_nobody_tells_is_cut_off_and_reported() {
 
 /// MET-6
 #[test]
-fn an_upgraded_connection_is_open_until_it_is_closed() {
+fn upgraded_connection_counts_as_open_until_closed() {
     let service = start(&[]);
     let mut socket = service.connect();
     socket.send(upgrade("/upgrade", "echo"));
@@ -155,7 +155,7 @@ const AWAY: &[u8] = b"\x88\x02\x03\xE9";
 
 /// LIFE-9: the usual halves of a socket.
 #[test]
-fn split_websocket_is_closed_with_a_farewell() {
+fn split_websocket_is_closed_with_1001_at_shutdown() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut socket = websocket_at(&service, "/websocket-split");
     socket.send(frame(OPCODE_TEXT, b"hello"));
@@ -212,7 +212,7 @@ fn websocket_without_wiring_is_closed_by_the_drain() {
 
 /// LIFE-9: its handler is in the middle of a write.
 #[test]
-fn websocket_of_a_client_that_reads_nothing_ends_in_time() {
+fn websocket_of_a_client_that_does_not_read_ends_in_time() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     for path in ["/websocket-plain", "/websocket-split"] {
         let mut socket = websocket_at(&service, path);
@@ -239,7 +239,7 @@ fn websocket_of_a_client_that_reads_nothing_ends_in_time() {
 
 /// LIFE-9
 #[tokio::test]
-async fn websocket_of_a_client_that_sends_on_ends_in_time() {
+async fn websocket_of_a_client_that_keeps_sending_ends_in_time() {
     let receive = async |token: ShutdownToken, upgrade: WebSocketUpgrade| {
         // Only the handler's own close ends it.
         keep_open(upgrade.on_upgrade(async move |socket| {
@@ -270,7 +270,7 @@ async fn websocket_of_a_client_that_sends_on_ends_in_time() {
 
 /// LIFE-9
 #[test]
-fn event_stream_without_wiring_ends_complete() {
+fn event_stream_without_wiring_is_completed() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut stream = service.connect();
     stream.send(request("GET", "/sse", ""));
@@ -287,7 +287,7 @@ fn event_stream_without_wiring_ends_complete() {
 
 /// LIFE-9
 #[test]
-fn response_that_is_kept_open_is_waited_for() {
+fn response_kept_open_is_awaited() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "2s")]);
     let mut socket = websocket_at(&service, "/websocket-kept");
     let mut stream = service.connect();

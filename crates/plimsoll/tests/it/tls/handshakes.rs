@@ -14,7 +14,7 @@ use crate::support::{END, ms, request, start};
 
 /// T-TLS-01, TLS-7
 #[test]
-fn handshakes_that_stall_keep_nobody_from_shaking_hands() {
+fn stalled_handshakes_do_not_block_others() {
     let pair = Pair::new();
     let secret = Secret::new("stall", &pair);
     let config = trust([&pair]);
@@ -42,7 +42,7 @@ fn handshakes_that_stall_keep_nobody_from_shaking_hands() {
 
 /// T-TLS-01, TLS-7: a place at the table is one whether or not a hand was shaken.
 #[test]
-fn handshakes_that_stall_make_room_when_there_is_none() {
+fn stalled_handshakes_are_evicted_at_the_limit() {
     let pair = Pair::new();
     let secret = Secret::new("room", &pair);
     let config = trust([&pair]);
@@ -61,7 +61,7 @@ fn handshakes_that_stall_make_room_when_there_is_none() {
 
 /// T-LIFE-05, TLS-7
 #[test]
-fn handshakes_that_stall_do_not_delay_the_end() {
+fn stalled_handshakes_do_not_delay_the_exit() {
     let pair = Pair::new();
     let secret = Secret::new("end", &pair);
     let config = trust([&pair]);
@@ -83,7 +83,7 @@ fn handshakes_that_stall_do_not_delay_the_end() {
 
 /// T-TLS-06, ADM-1, ADM-4
 #[test]
-fn a_flood_of_handshakes_keeps_no_probe_waiting() {
+fn handshake_flood_does_not_delay_probes() {
     let pair = Pair::new();
     let secret = Secret::new("flood", &pair);
     let config = trust([&pair]);
@@ -121,7 +121,7 @@ fn a_flood_of_handshakes_keeps_no_probe_waiting() {
 
 /// T-TLS-05, TLS-7
 #[test]
-fn a_hello_may_come_byte_by_byte() {
+fn client_hello_may_arrive_byte_by_byte() {
     /// Sends every byte by itself.
     struct Drops(TcpStream);
 
@@ -159,7 +159,7 @@ fn a_hello_may_come_byte_by_byte() {
 
 /// T-TLS-07, TLS-7
 #[test]
-fn http_where_tls_is_spoken_is_closed_and_counted_and_so_is_the_reverse() {
+fn wrong_protocol_is_closed_and_counted() {
     const CLIENTS: u32 = 20;
     let pair = Pair::new();
     let secret = Secret::new("mixed-up", &pair);

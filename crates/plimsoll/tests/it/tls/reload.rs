@@ -14,7 +14,7 @@ use crate::support::{fixture, start};
 
 /// SIG-2, TLS-4, TLS-5, MET-6
 #[test]
-fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {
+fn sighup_loads_a_renewed_certificate_but_no_broken_one() {
     let old = Identity::new("renewed");
     let new = Identity::new("renewal");
     let service = old.service(&[]);
@@ -39,7 +39,7 @@ fn a_renewed_certificate_is_served_after_sighup_and_a_broken_one_is_not() {
 
 /// SIG-2, TLS-4: a look at the files alone tells nobody of files that have not changed.
 #[test]
-fn a_hangup_has_files_read_again_that_have_not_changed() {
+fn sighup_reads_unchanged_files_again() {
     let identity = Identity::new("unchanged");
     let service = identity.service(&[]);
     service.signal(Signal::Hup);
@@ -50,7 +50,7 @@ fn a_hangup_has_files_read_again_that_have_not_changed() {
 
 /// SIG-2
 #[test]
-fn a_hangup_without_tls_ends_nothing() {
+fn sighup_without_tls_has_no_effect() {
     let service = start(&[]);
     service.signal(Signal::Hup);
     assert_eq!(service.get("/hello").status, 200);
@@ -128,7 +128,7 @@ struct Handshakes {
 
 /// T-TLS-03, TLS-4, TLS-5
 #[test]
-fn no_handshake_fails_while_certificates_are_swapped_written_over_and_broken() {
+fn no_handshake_fails_during_certificate_changes() {
     const SWAPS: usize = 20;
     const WRITES: usize = 5;
     let pairs: Vec<_> = (0..=SWAPS + WRITES).map(|_| Pair::new()).collect();

@@ -10,7 +10,7 @@ use crate::support::{ms, run, start};
 
 /// IP-5
 #[test]
-fn the_scheme_of_a_tls_connection_is_https() {
+fn scheme_of_a_tls_connection_is_https() {
     let identity = Identity::new("scheme");
     let service = identity.service(&[]);
     let answer = get(&service, &identity.der, "/origin").unwrap();
@@ -23,7 +23,7 @@ fn the_scheme_of_a_tls_connection_is_https() {
 
 /// CLI-2, TLS-1, TLS-6, MET-6
 #[test]
-fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
+fn requests_are_answered_and_the_expiry_is_a_metric() {
     let identity = Identity::new("answered");
     let service = identity.service(&[]);
     let answer = get(&service, &identity.der, "/hello").unwrap();
@@ -49,7 +49,7 @@ fn requests_are_answered_over_tls_and_its_end_is_a_metric() {
 
 /// TLS-7
 #[test]
-fn plain_and_silent_clients_are_let_go_and_counted() {
+fn plain_and_silent_clients_are_closed_and_counted() {
     let identity = Identity::new("plain");
     let service = identity.service(&[("READ_TIMEOUT", "300ms")]);
     let mut plain = service.connect();
@@ -94,7 +94,7 @@ fn connect_and_close_is_no_failed_handshake() {
 
 /// T-TLS-08, TLS-2, H2-1
 #[test]
-fn what_is_spoken_over_tls_is_what_was_agreed_on() {
+fn alpn_decides_the_protocol() {
     let identity = Identity::new("alpn");
     let service = identity.service(&[]);
     for (offered, agreed) in [
@@ -146,7 +146,7 @@ fn what_is_spoken_over_tls_is_what_was_agreed_on() {
 
 /// T-TLS-07, TLS-7
 #[test]
-fn tls_where_none_is_spoken_is_refused_and_counted() {
+fn tls_on_a_plain_listener_is_rejected_and_counted() {
     for cleartext in ["false", "true"] {
         let service = start(&[("HTTP2_CLEARTEXT", cleartext)]);
         let identity = Identity::new(&format!("reverse-{cleartext}"));
@@ -162,7 +162,7 @@ fn tls_where_none_is_spoken_is_refused_and_counted() {
 
 /// CLI-2, TLS-3
 #[test]
-fn a_healthcheck_needs_no_certificate_where_clients_must_show_one() {
+fn healthcheck_needs_no_client_certificate() {
     let identity = Identity::new("mutual");
     let authority = ("TLS_CLIENT_CA_FILE", identity.certificate.as_str());
     let service = identity.service(&[authority]);
@@ -178,7 +178,7 @@ fn a_healthcheck_needs_no_certificate_where_clients_must_show_one() {
 
 /// CLI-3, TLS-1
 #[test]
-fn files_that_are_no_certificate_end_the_start() {
+fn invalid_certificate_files_fail_the_start() {
     let identity = Identity::new("missing");
     let env = [
         ("TLS_CERT_FILE", identity.key.as_str()),

@@ -6,7 +6,7 @@ use crate::support::{access_record, start};
 
 /// TRC-1.
 #[test]
-fn a_service_that_takes_no_part_passes_a_trusted_trace_through() {
+fn service_without_tracing_forwards_a_trusted_context() {
     let service = start(&[TRUSTING]);
     let sent = traceparent("01") + "tracestate: rojo=1\r\n";
     let (parent, state) = propagated_context(&service, "/trace", &sent);
@@ -17,7 +17,7 @@ fn a_service_that_takes_no_part_passes_a_trusted_trace_through() {
 
 /// TRC-1.
 #[test]
-fn the_trace_of_a_trusted_caller_is_continued() {
+fn trace_of_a_trusted_caller_is_continued() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[TRUSTING]);
     let sent = traceparent("03") + "tracestate: rojo=1,congo=2\r\n";
@@ -35,7 +35,7 @@ fn the_trace_of_a_trusted_caller_is_continued() {
 
 /// TRC-1.
 #[test]
-fn the_trace_of_a_stranger_is_linked_and_a_new_one_begun() {
+fn trace_of_an_untrusted_caller_is_linked() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     let sent = traceparent("00") + "tracestate: rojo=1\r\n";
@@ -57,7 +57,7 @@ fn the_trace_of_a_stranger_is_linked_and_a_new_one_begun() {
 
 /// TRC-1.
 #[test]
-fn a_malformed_context_counts_as_none() {
+fn malformed_context_is_ignored() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[TRUSTING]);
     let good = traceparent("01");
@@ -85,7 +85,7 @@ fn a_malformed_context_counts_as_none() {
 
 /// TRC-3.
 #[test]
-fn whether_a_request_is_recorded_is_what_its_sampler_says() {
+fn sampler_decides_whether_a_request_is_recorded() {
     #[track_caller]
     fn check(env: &[(&str, &str)], headers: &str, is_recorded: bool) {
         let collector = Collector::start(Manner::Takes);

@@ -54,7 +54,7 @@ fn dropped(service: &Process, reason: &str) -> f64 {
 
 /// TRC-6
 #[test]
-fn spans_that_wait_at_the_end_are_sent() {
+fn queued_spans_are_sent_at_shutdown() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[("OTEL_BSP_SCHEDULE_DELAY", "3600000")]);
     ask(&service, 100);
@@ -66,7 +66,7 @@ fn spans_that_wait_at_the_end_are_sent() {
 
 /// TRC-6
 #[test]
-fn a_full_batch_is_sent_at_once_and_no_batch_is_larger() {
+fn full_batch_is_sent_at_once() {
     let collector = Collector::start(Manner::Takes);
     let env = [
         ("OTEL_BSP_SCHEDULE_DELAY", "3600000"),
@@ -88,7 +88,7 @@ fn a_full_batch_is_sent_at_once_and_no_batch_is_larger() {
 
 /// TRC-6
 #[test]
-fn no_collector_delays_a_request_or_the_end() {
+fn collector_delays_neither_requests_nor_the_exit() {
     // Nobody takes what is sent there, and nobody else gets the port.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let absent = silent.local_addr().unwrap();
@@ -118,7 +118,7 @@ fn no_collector_delays_a_request_or_the_end() {
 
 /// TRC-7
 #[test]
-fn a_queue_that_is_full_drops_and_counts() {
+fn full_queue_drops_and_counts_spans() {
     let collector = Collector::start(Manner::Hangs);
     let env = [
         ("OTEL_BSP_MAX_QUEUE_SIZE", "5"),
@@ -137,7 +137,7 @@ fn a_queue_that_is_full_drops_and_counts() {
 
 /// TRC-7
 #[test]
-fn failing_and_recovering_is_told_once_each() {
+fn failure_and_recovery_are_logged_once_each() {
     let collector = Collector::start(Manner::Answers(500));
     let service = traced(&collector, &[]);
     for round in 1..=3 {
@@ -169,7 +169,7 @@ fn failing_and_recovering_is_told_once_each() {
 
 /// TRC-7
 #[test]
-fn a_collector_that_cannot_take_it_now_is_asked_again() {
+fn overloaded_collector_is_retried() {
     let collector = Collector::start(Manner::Answers(503));
     let service = traced(&collector, &[]);
     ask(&service, 1);
@@ -187,7 +187,7 @@ fn a_collector_that_cannot_take_it_now_is_asked_again() {
 
 /// TRC-7
 #[test]
-fn what_a_collector_rejects_of_a_batch_is_counted() {
+fn rejected_spans_of_a_batch_are_counted() {
     let collector = Collector::start(Manner::RefusesOne);
     let service = traced(&collector, &[("OTEL_BSP_SCHEDULE_DELAY", "3600000")]);
     ask(&service, 10);
@@ -196,7 +196,7 @@ fn what_a_collector_rejects_of_a_batch_is_counted() {
 
 /// TRC-6
 #[test]
-fn a_collector_that_comes_back_on_a_kept_connection_is_used_again() {
+fn recovered_collector_is_used_again() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     for round in 1..=5 {
@@ -210,7 +210,7 @@ fn a_collector_that_comes_back_on_a_kept_connection_is_used_again() {
 
 /// CFG-5, TRC-2.
 #[test]
-fn headers_for_the_collector_are_sent_and_never_shown() {
+fn collector_headers_are_sent_and_never_shown() {
     let collector = Collector::start(Manner::Answers(401));
     let file = scratch_file("otlp-headers", "api-key=CANARY\n");
     let endpoint = collector.endpoint();
@@ -240,7 +240,7 @@ fn headers_for_the_collector_are_sent_and_never_shown() {
 
 /// TRC-6
 #[test]
-fn a_collector_behind_tls_is_verified() {
+fn collector_certificate_is_verified() {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));

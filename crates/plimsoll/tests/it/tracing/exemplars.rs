@@ -63,7 +63,7 @@ fn bounds(sample: &str) -> (f64, f64) {
 
 /// TRC-8
 #[test]
-fn the_last_recorded_request_of_a_bucket_is_its_exemplar_in_open_metrics_only() {
+fn last_sampled_request_of_a_bucket_is_its_exemplar() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     drop(service.get("/slow?ms=30"));
@@ -106,7 +106,7 @@ fn the_last_recorded_request_of_a_bucket_is_its_exemplar_in_open_metrics_only() 
 
 /// TRC-8
 #[test]
-fn requests_that_are_not_recorded_leave_no_exemplar() {
+fn unsampled_requests_leave_no_exemplar() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[("OTEL_TRACES_SAMPLER", "always_off")]);
     drop(service.get("/hello"));
@@ -116,7 +116,7 @@ fn requests_that_are_not_recorded_leave_no_exemplar() {
 
 /// TRC-8
 #[test]
-fn more_requests_bring_no_more_exemplars_than_there_are_buckets() {
+fn each_bucket_has_at_most_one_exemplar() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     let mut connection = service.connect();
@@ -136,7 +136,7 @@ fn more_requests_bring_no_more_exemplars_than_there_are_buckets() {
 
 /// TRC-8
 #[test]
-fn a_real_prometheus_takes_the_exemplars() {
+fn prometheus_accepts_the_exemplars() {
     if !require_or_skip("prometheus") {
         return;
     }

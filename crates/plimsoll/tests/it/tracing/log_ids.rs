@@ -9,7 +9,7 @@ use crate::support::{access_line, access_record, request};
 
 /// LOG-14.
 #[test]
-fn every_record_of_a_recorded_request_ends_in_the_ids_of_its_trace() {
+fn records_of_a_sampled_request_end_with_trace_ids() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     drop(service.get("/log"));
@@ -36,7 +36,7 @@ fn every_record_of_a_recorded_request_ends_in_the_ids_of_its_trace() {
 
 /// LOG-14.
 #[test]
-fn the_ids_of_a_trace_stand_behind_long_fields_and_have_their_names_to_themselves() {
+fn trace_ids_follow_long_fields_and_have_reserved_names() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     let long = format!("/{}", "%01".repeat(400));

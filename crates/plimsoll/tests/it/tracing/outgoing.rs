@@ -97,7 +97,7 @@ fn has_failed(span: &Span) -> bool {
 
 /// OUT-2, OUT-3
 #[tokio::test]
-async fn one_id_and_one_trace_go_through_two_services() {
+async fn id_and_trace_pass_through_two_services() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
     let settings = [
@@ -156,7 +156,7 @@ async fn propagated_ids_need_no_traces() {
 
 /// OUT-2, OUT-3
 #[tokio::test]
-async fn a_call_that_fails_is_an_error() {
+async fn failed_call_is_an_error() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
     // Bound, so that no other process gets the port, and not listening.
@@ -178,7 +178,7 @@ async fn a_call_that_fails_is_an_error() {
 
 /// OUT-2, OUT-3
 #[tokio::test]
-async fn a_call_has_the_deadline_of_its_request() {
+async fn call_has_the_deadline_of_its_request() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -224,7 +224,7 @@ async fn ask_at_once(settings: &[(&str, &str)], status: StatusCode) -> Prepared 
 
 /// OUT-3
 #[tokio::test]
-async fn a_call_outside_of_requests_begins_a_trace() {
+async fn call_outside_a_request_begins_a_trace() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
     let settings = [
@@ -245,7 +245,7 @@ async fn a_call_outside_of_requests_begins_a_trace() {
 
 /// OUT-3
 #[tokio::test]
-async fn a_call_that_is_not_recorded_is_no_span() {
+async fn unsampled_call_is_no_span() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
     let settings = [

@@ -69,7 +69,7 @@ async fn propagate_writes_the_id_and_the_span_of_the_request() {
 
 /// OUT-1
 #[tokio::test]
-async fn propagate_passes_a_trusted_trace_through() {
+async fn propagate_forwards_a_trusted_trace() {
     let (id, parent, state) = propagated(&[TRUSTING]).await;
     assert_eq!((id.as_str(), state.as_str()), ("one-id", STATE));
     assert_eq!(parent, format!("00-{TRACE}-{CALLER}-01"));
@@ -84,7 +84,7 @@ async fn propagate_drops_the_trace_of_an_untrusted_peer() {
 
 /// OUT-2
 #[test]
-fn the_example_of_outgoing_requests_carries_the_id() {
+fn outgoing_example_propagates_the_id() {
     let upstream = Process::start(example("minimal"), &[]);
     let url = format!("http://{}/hello", upstream.addr());
     let relay = Process::start(example("outgoing"), &[("UPSTREAM", &url)]);

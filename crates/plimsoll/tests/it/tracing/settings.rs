@@ -6,7 +6,7 @@ use crate::support::{access_record, run, start};
 
 /// TRC-2.
 #[test]
-fn without_an_endpoint_there_are_no_traces() {
+fn no_traces_without_an_endpoint() {
     let service = start(&[("OTEL_TRACES_SAMPLER", "always_on")]);
     let sent = traceparent("01");
     assert_eq!(
@@ -21,7 +21,7 @@ fn without_an_endpoint_there_are_no_traces() {
 
 /// TRC-2.
 #[test]
-fn traces_can_be_switched_off_by_either_switch() {
+fn either_switch_disables_traces() {
     let collector = Collector::start(Manner::Takes);
     for switch in [
         ("OTEL_SDK_DISABLED", "true"),
@@ -37,7 +37,7 @@ fn traces_can_be_switched_off_by_either_switch() {
 
 /// TRC-2, CFG-3.
 #[test]
-fn mistakes_in_the_settings_of_traces_come_with_all_others() {
+fn trace_setting_errors_are_reported_with_all_others() {
     let ended = run(
         &[],
         &[

@@ -9,7 +9,7 @@ use crate::support::{access_record, request};
 
 /// TRC-4.
 #[test]
-fn a_request_is_one_server_span_after_the_conventions() {
+fn request_is_one_server_span_with_conventional_attributes() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(
         &collector,
@@ -70,7 +70,7 @@ fn a_request_is_one_server_span_after_the_conventions() {
 
 /// MET-4.
 #[test]
-fn a_label_of_the_application_names_the_span() {
+fn application_label_names_the_span() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     drop(service.get("/labelled/7"));
@@ -81,7 +81,7 @@ fn a_label_of_the_application_names_the_span() {
 
 /// TRC-4.
 #[test]
-fn failures_of_the_service_are_errors_and_those_of_clients_are_not() {
+fn service_failures_are_errors_but_not_client_failures() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(
         &collector,
@@ -142,7 +142,7 @@ fn probes_and_scrapes_make_no_spans() {
 
 /// TRC-5, LOG-14: its `Debug` logs inside the very span that it is recorded for.
 #[test]
-fn a_value_that_logs_while_it_is_recorded_holds_nothing_up() {
+fn value_that_logs_while_recorded_does_not_deadlock() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     assert_eq!(service.get("/span/acme").status, 200);
@@ -152,7 +152,7 @@ fn a_value_that_logs_while_it_is_recorded_holds_nothing_up() {
 
 /// TRC-5, LOG-14.
 #[test]
-fn spans_in_a_handler_are_children_of_its_span() {
+fn handler_spans_are_children_of_the_request_span() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
     let (parent, _) = propagated_context(&service, "/trace/spans", "");
@@ -192,7 +192,7 @@ fn spans_in_a_handler_are_children_of_its_span() {
 
 /// TRC-5, LOG-14.
 #[test]
-fn a_panic_inside_a_span_leaves_nothing_behind() {
+fn panic_inside_a_span_leaves_no_state() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[("WORKERS", "1")]);
     assert_eq!(service.get("/trace/panic").status, 500);
@@ -210,7 +210,7 @@ fn a_panic_inside_a_span_leaves_nothing_behind() {
 
 /// TRC-2, TRC-3.
 #[test]
-fn spans_of_a_request_that_is_not_recorded_are_not_either() {
+fn spans_of_an_unsampled_request_are_not_recorded() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[("OTEL_TRACES_SAMPLER", "always_off")]);
     drop(service.get("/trace/spans"));

@@ -15,7 +15,7 @@ use crate::support::{END, ms};
 
 /// WRK-1
 #[tokio::test]
-async fn worker_starts_only_after_set_up_succeeds() {
+async fn worker_starts_only_after_setup_succeeds() {
     let runs = Arc::new(AtomicUsize::new(0));
     let failing = {
         let runs = Arc::clone(&runs);

@@ -12,7 +12,7 @@ use crate::support::{ms, spawn};
 
 /// LIFE-11
 #[tokio::test]
-async fn connect_retries_with_back_off_until_success() {
+async fn connect_retries_with_backoff_until_success() {
     let service = App::new(build_info!()).setup(|handle: Handle| async move {
         let mut attempts = 0;
         let connected = handle.connect("postgres", move || {

@@ -8,7 +8,7 @@ use crate::support::{ms, request, start};
 
 /// T-RT-03, SRV-7
 #[test]
-fn a_worker_that_is_blocked_leaves_new_connections_to_the_others() {
+fn blocked_worker_leaves_new_connections_to_others() {
     let service = start(&[("WORKERS", "2")]);
     let mut stuck = occupy(&service, "/blocking?ms=5000");
     service.wait_for_record(|record| record["message"] == "worker_stuck");
@@ -28,7 +28,7 @@ fn a_worker_that_is_blocked_leaves_new_connections_to_the_others() {
 
 /// T-RT-06
 #[test]
-fn a_handler_is_dropped_within_a_second_of_its_clients_departure() {
+fn handler_is_dropped_within_a_second_of_a_disconnect() {
     let service = start(&[("REQUEST_TIMEOUT", "60s")]);
     let clients: Vec<_> = (0..20).map(|_| occupy(&service, "/hang-told")).collect();
     let told = |message| service.records_with(message).len();
@@ -49,7 +49,7 @@ fn a_handler_is_dropped_within_a_second_of_its_clients_departure() {
 
 /// T-RT-07
 #[test]
-fn when_all_blocking_threads_are_taken_other_routes_do_not_notice() {
+fn exhausted_blocking_pool_does_not_delay_other_routes() {
     // 512 threads, however many workers there are.
     let service = start(&[("WORKERS", "1"), ("MAX_IN_FLIGHT", "1000")]);
     let before = value(&service, "process_threads");
@@ -75,7 +75,7 @@ fn when_all_blocking_threads_are_taken_other_routes_do_not_notice() {
 
 /// SRV-7: a worker that a handler blocks is seen within two seconds.
 #[test]
-fn a_stuck_worker_is_named_and_its_recovery_too() {
+fn stuck_worker_and_its_recovery_are_logged() {
     let service = start(&[("WORKERS", "2")]);
     let mut stuck = occupy(&service, "/blocking?ms=3500");
     let record = service.wait_for_record(|record| record["message"] == "worker_stuck");
@@ -122,7 +122,7 @@ fn stuck_worker_names_route_and_request() {
 
 /// SIG-4, SRV-7: a process that was stopped and goes on blames nobody.
 #[test]
-fn a_paused_process_finds_no_worker_stuck() {
+fn stopped_process_reports_no_stuck_worker() {
     let service = start(&[]);
     service.signal(harness::Signal::Stop);
     // Longer than a worker may be silent: the pause itself is what is tested.
@@ -136,7 +136,7 @@ fn a_paused_process_finds_no_worker_stuck() {
 
 /// SRV-1, SRV-2: what has arrived while the process was stopped is read before a deadline counts.
 #[test]
-fn pause_of_the_process_counts_against_no_client() {
+fn stop_of_the_process_times_out_no_client() {
     const EACH: usize = 20;
     let limits = ["READ_TIMEOUT", "IDLE_TIMEOUT", "REQUEST_TIMEOUT"];
     let service = start(&limits.map(|limit| (limit, "2s")));
