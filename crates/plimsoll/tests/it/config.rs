@@ -16,16 +16,16 @@ use harness::ExitedProcess;
 
 use crate::support::run;
 
-/// What tells a mistake in the configuration from every other failure.
+/// The exit status of configuration errors.
 const EX_CONFIG: i32 = 78;
 
-/// A value that must never be seen anywhere.
+/// A value that must not appear in any output.
 const SECRET: &str = "c4n4ry-0f-th3-s3cr3t";
 
 /// A line of `--check-config`: the value, and where it comes from.
 type Effective = BTreeMap<String, (String, String)>;
 
-/// The effective settings that `--check-config` prints.
+/// Returns the effective settings that `--check-config` prints.
 #[track_caller]
 fn check_config(args: &[&str], env: &[(&str, &str)]) -> Effective {
     let args: Vec<&str> = args.iter().copied().chain(["--check-config"]).collect();
@@ -52,7 +52,7 @@ fn effective(ended: &ExitedProcess) -> Effective {
         .collect()
 }
 
-/// A duration as the report prints it.
+/// Parses a duration in the form of the report.
 #[track_caller]
 fn duration(text: &str) -> Duration {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -68,7 +68,7 @@ fn duration(text: &str) -> Duration {
     })
 }
 
-/// The variables of the one `config_invalid` record of a start that failed.
+/// Returns the variables in the only `config_invalid` record of a failed start.
 #[track_caller]
 fn problems(ended: &ExitedProcess) -> Vec<String> {
     assert_eq!(
@@ -95,7 +95,7 @@ fn problems(ended: &ExitedProcess) -> Vec<String> {
         .collect()
 }
 
-/// Checks that one setting is refused, and only that one.
+/// Checks that this setting is rejected, and no other.
 #[track_caller]
 fn assert_rejected(name: &str, value: &str) {
     let ended = run(&[], &[(name, value)]);

@@ -25,7 +25,7 @@ fn router() -> Router {
         )
 }
 
-/// A `HOST` of this process's own.
+/// Returns a `HOST` that is unique to this process.
 fn unix_socket(name: &str) -> String {
     let name = format!("plimsoll-{name}-{}.sock", std::process::id());
     format!("unix:{}", std::env::temp_dir().join(name).display())

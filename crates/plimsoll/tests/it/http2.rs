@@ -18,7 +18,7 @@ fn gauge(service: &Process, name: &str) -> f64 {
     service.metrics().value(name, &[]).unwrap_or(-1.0)
 }
 
-/// The numbers of a client's streams.
+/// Returns the stream ids of a client.
 fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|index| 2 * index + 1)
 }

@@ -2,12 +2,12 @@
 
 use harness::{Connection, Process, eventually};
 
-/// A request over a connection that is kept.
+/// Returns a request for a connection that is kept open.
 pub(crate) fn ask(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
-/// A connection with a request that has been sent.
+/// Opens a connection and sends a request.
 #[track_caller]
 pub(crate) fn occupy(service: &Process, path: &str) -> Connection {
     let mut connection = service.connect();
@@ -15,7 +15,7 @@ pub(crate) fn occupy(service: &Process, path: &str) -> Connection {
     connection
 }
 
-/// The value of a metric that has no labels.
+/// Returns the value of a metric without labels.
 #[track_caller]
 pub(crate) fn value(service: &Process, name: &str) -> f64 {
     let value = service.metrics().value(name, &[]);

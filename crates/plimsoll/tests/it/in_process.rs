@@ -24,7 +24,7 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Begins to serve on the present runtime.
+    /// Starts to serve on the current runtime.
     pub(crate) fn serve<S: Settings>(service: App<S>, settings: &[(&str, &str)]) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl Embedded {
             .expect("the settings are right");
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(prepared.serve(async {
-            // A test that is over without a word ends the service too.
+            // If the test ends early, the service ends too.
             let _ = stopped.await;
         }));
         Self {
@@ -52,7 +52,7 @@ impl Embedded {
         }
     }
 
-    /// All records so far.
+    /// Returns all records so far.
     pub(crate) fn records(&self) -> Vec<Value> {
         self.captured.records()
     }
@@ -84,10 +84,10 @@ impl Embedded {
         self.wait_for("infra_app_ready", 1).await;
     }
 
-    /// The status and the body of the answer to a GET.
+    /// Sends a GET and returns the status and the body of the response.
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let (socket, path) = (self.path.clone(), path.to_owned());
-        // The client blocks its thread, on which the service may run.
+        // The client blocks its thread, which may be that of the service.
         let answer = tokio::task::spawn_blocking(move || {
             let mut connection = Connection::unix(socket).expect("the service accepts");
             connection.get(&path)
@@ -125,7 +125,7 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Waits for the end; gives the report and all records.
+    /// Waits for the end and returns the report and all records.
     pub(crate) async fn report(self) -> (ShutdownReport, Vec<Value>) {
         let ended = timeout(END, self.serving).await;
         let result = ended.expect("it ends").expect("it does not panic");

@@ -11,6 +11,5 @@ mod unread_responses;
 
 use std::time::Duration;
 
-/// No limit that a test sets to some hundred milliseconds may take this long, on the slowest
-/// machine.
+/// The upper bound for a timeout of a few hundred milliseconds on a slow machine.
 const LATE: Duration = Duration::from_secs(4);

@@ -12,7 +12,7 @@ mod unread_log;
 use harness::{Process, eventually, field_names};
 use serde_json::Value;
 
-/// What every record begins with.
+/// The leading fields of every record.
 const LEADING: [&str; 7] = [
     "asctime",
     "levelname",
@@ -23,7 +23,7 @@ const LEADING: [&str; 7] = [
     "request_id",
 ];
 
-/// What an access record goes on with.
+/// The fields of an access record after the leading fields.
 const ACCESS: [&str; 11] = [
     "service",
     "version",
@@ -38,10 +38,10 @@ const ACCESS: [&str; 11] = [
     "userAgent",
 ];
 
-/// What a record can hold at most, with its line end.
+/// The maximal length of a record with its line end.
 const LONGEST_LINE: usize = 16 * 1024;
 
-/// Checks what holds for every line of every log.
+/// Checks the format of a line of the log.
 #[track_caller]
 fn assert_well_formed(line: &str, pid: u32) {
     let record: Value = serde_json::from_str(line).expect("every line is JSON");
@@ -70,8 +70,7 @@ fn assert_well_formed(line: &str, pid: u32) {
     assert!(line.len() < LONGEST_LINE, "{} bytes", line.len());
 }
 
-/// One request with a raw target and a raw `User-Agent`; whatever the answer is, it is read to the
-/// end.
+/// Sends a request with a raw target and a raw `User-Agent`, and reads any response to its end.
 fn raw_request(service: &Process, target: &[u8], user_agent: &[u8]) {
     let mut raw = b"GET ".to_vec();
     raw.extend_from_slice(target);
@@ -83,7 +82,7 @@ fn raw_request(service: &Process, target: &[u8], user_agent: &[u8]) {
     drop(connection.read_to_end());
 }
 
-/// The instant that `2025-12-19 09:19:45,026` names in UTC.
+/// Parses a time such as `2025-12-19 09:19:45,026`, which is in UTC.
 fn milliseconds_since_epoch(text: &str) -> u64 {
     let number = |range: std::ops::Range<usize>| text[range].parse::<u64>().expect("digits");
     let (year, month, day) = (number(0..4), number(5..7), number(8..10));

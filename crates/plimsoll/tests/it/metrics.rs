@@ -10,7 +10,7 @@ use harness::Process;
 
 use crate::support::SERVICE;
 
-/// The labels of a request series.
+/// Returns the labels of a request series.
 fn labels<'a>(method: &'a str, path: &'a str, status: &'a str) -> [(&'a str, &'a str); 4] {
     [
         ("service", SERVICE),
@@ -20,8 +20,7 @@ fn labels<'a>(method: &'a str, path: &'a str, status: &'a str) -> [(&'a str, &'a
     ]
 }
 
-/// Waits until a value is what it should be: a count is made a moment after the client has the last
-/// byte.
+/// Waits until a metric has this value: a request is counted shortly after its last byte.
 #[track_caller]
 fn wait_for_value(service: &Process, name: &str, labels: &[(&str, &str)], expected: f64) {
     let mut last = None;
@@ -35,7 +34,7 @@ fn wait_for_value(service: &Process, name: &str, labels: &[(&str, &str)], expect
     );
 }
 
-/// How many label sets the request counter has.
+/// Returns the number of label sets of the request counter.
 fn label_sets(service: &Process) -> usize {
     service.metrics().series("http_requests_total")
 }

@@ -9,8 +9,8 @@ use harness::Process;
 
 use crate::support::request;
 
-/// Asks the service who the client is, over a connection from 127.0.0.1; the access record must say
-/// the same.
+/// Returns the client address that the service sees for a peer at 127.0.0.1. The access record must
+/// contain the same.
 #[track_caller]
 fn client(service: &Process, headers: &str) -> String {
     let marker = service.records_with("http_request").len().to_string();

@@ -8,7 +8,7 @@ use harness::{Process, Response};
 
 use crate::support::{post, request, start};
 
-/// Every path that the chassis answers itself.
+/// The paths that the chassis serves itself.
 pub(crate) const PROBES: [&str; 7] = [
     "/health",
     "/ready",
@@ -19,7 +19,7 @@ pub(crate) const PROBES: [&str; 7] = [
     "/startupz",
 ];
 
-/// An answer of each kind that the chassis makes itself.
+/// Returns a response of each kind that the chassis makes itself.
 fn chassis_errors(service: &Process) -> Vec<(u16, Response)> {
     let mut stalled = service.connect();
     stalled.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf");
@@ -36,7 +36,7 @@ fn chassis_errors(service: &Process) -> Vec<(u16, Response)> {
     ]
 }
 
-/// A service on which every kind of error can be had in a moment.
+/// Starts a service with limits so low that every kind of error is quick to cause.
 fn with_short_limits(debug: &str) -> Process {
     start(&[
         ("READ_TIMEOUT", "300ms"),

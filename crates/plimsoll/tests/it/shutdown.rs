@@ -22,10 +22,10 @@ use crate::support::request;
 /// Hooks and the flush of telemetry share this much.
 const FLUSH: Duration = Duration::from_secs(3);
 
-/// What a limit of the contract is exceeded by on a busy machine.
+/// Tolerance of time limits for a busy machine.
 const MARGIN: Duration = Duration::from_millis(1500);
 
-/// The last record of a service that has ended.
+/// Returns the last record of a service that has ended.
 #[track_caller]
 fn report(ended: &ExitedProcess) -> Value {
     let records = ended.records();
@@ -37,7 +37,7 @@ fn report(ended: &ExitedProcess) -> Value {
     last
 }
 
-/// A connection with a request that is being handled.
+/// Opens a connection with a request that is being handled.
 #[track_caller]
 pub(crate) fn in_flight(service: &Process, path: &str) -> Connection {
     let before = gauge(service);

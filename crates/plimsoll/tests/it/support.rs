@@ -7,20 +7,20 @@ use std::time::Duration;
 use harness::{Connection, ExitedProcess, Process, Response, example, timed};
 use serde_json::Value;
 
-/// A program of the example `programs`, which is expected to end by itself.
+/// Runs a program of the example `programs`, which ends by itself.
 #[track_caller]
 pub(crate) fn run_program(arguments: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(example("programs"), arguments, env).wait(END)
 }
 
-/// What the fixture is called in records and labels.
+/// The name of the fixture in records and labels.
 pub(crate) const SERVICE: &str = "fixture-service";
 
 pub(crate) const VERSION: &str = "1.2.3";
 
 pub(crate) const BUILD_TIME: &str = "2025-12-19T09:18:13Z";
 
-/// Above every limit that a child under test has when nothing hangs.
+/// Above every timeout of a child under test.
 pub(crate) const END: Duration = Duration::from_secs(30);
 
 /// Returns the path of the fixture binary.
@@ -29,7 +29,7 @@ pub(crate) fn fixture() -> PathBuf {
     example("fixture")
 }
 
-/// The environment of every fixture, and more.
+/// Returns the environment of every fixture, with additions.
 fn environment<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut env = vec![
         ("SERVICE_NAME", SERVICE),
@@ -40,30 +40,30 @@ fn environment<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     env
 }
 
-/// A fixture that accepts traffic.
+/// Starts a fixture and waits until it accepts traffic.
 #[track_caller]
 pub(crate) fn start(env: &[(&str, &str)]) -> Process {
     Process::start(fixture(), &environment(env))
 }
 
-/// A fixture that may never accept traffic.
+/// Starts a fixture that may never accept traffic.
 #[track_caller]
 pub(crate) fn spawn(env: &[(&str, &str)]) -> Process {
     Process::spawn(fixture(), &environment(env))
 }
 
-/// A fixture that is expected to end by itself.
+/// Runs a fixture that ends by itself.
 #[track_caller]
 pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(fixture(), args, &environment(env)).wait(END)
 }
 
-/// A request with `Connection: close` and more header lines, each with its line end.
+/// Returns a request with `Connection: close` and these header lines, each with its line end.
 pub(crate) fn request(method: &str, target: &str, headers: &str) -> String {
     format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
 }
 
-/// A request whose body has a known length.
+/// Returns a request whose body has a known length.
 pub(crate) fn post(target: &str, body: &str) -> String {
     let length = body.len();
     format!(
@@ -71,7 +71,7 @@ pub(crate) fn post(target: &str, body: &str) -> String {
     )
 }
 
-/// The access record of the one request for this raw path, past or coming.
+/// Waits for the access record of the only request for this raw path.
 #[track_caller]
 pub(crate) fn access_record(process: &Process, raw_path: &str) -> Value {
     process.wait_for_record(|record| {
@@ -79,7 +79,7 @@ pub(crate) fn access_record(process: &Process, raw_path: &str) -> Value {
     })
 }
 
-/// The line of the access record of the one request for this raw path, as it was written.
+/// Waits for the access record of the only request for this raw path, and returns its line.
 #[track_caller]
 pub(crate) fn access_line(process: &Process, raw_path: &str) -> String {
     let raw_path = format!("\"rawPath\":\"{raw_path}\"");
@@ -89,7 +89,7 @@ pub(crate) fn access_line(process: &Process, raw_path: &str) -> String {
     })
 }
 
-/// Checks that an answer is a problem that the chassis made.
+/// Checks that a response is a problem document of the chassis.
 #[track_caller]
 pub(crate) fn assert_problem(answer: &Response, status: u16) {
     assert_eq!(answer.status, status);
@@ -111,7 +111,7 @@ pub(crate) fn assert_problem(answer: &Response, status: u16) {
     assert_eq!(problem["request_id"], id, "{problem}");
 }
 
-/// Whether a text is what a generated request id looks like.
+/// Returns whether a text has the form of a generated request id.
 pub(crate) fn is_generated_id(id: &str) -> bool {
     id.len() == 32
         && id
@@ -119,8 +119,7 @@ pub(crate) fn is_generated_id(id: &str) -> bool {
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Sends the same request `count` times over one connection, a few at a time, and gives the answers
-/// to `each`.
+/// Sends `count` requests over one connection, in batches, and passes the responses to `each`.
 #[track_caller]
 pub(crate) fn pipeline(
     connection: &mut Connection,
@@ -141,7 +140,8 @@ pub(crate) fn pipeline(
     }
 }
 
-/// Whether a program that a test needs is here; if not, the test is skipped aloud, but never in CI.
+/// Returns whether a required program is installed. If not, prints that the test is skipped, or
+/// fails in CI.
 #[track_caller]
 pub(crate) fn require_or_skip(program: &str) -> bool {
     let found = Command::new(program)
@@ -156,7 +156,7 @@ pub(crate) fn require_or_skip(program: &str) -> bool {
     found
 }
 
-/// Arguments of `unshare` for a namespace of processes that goes with the first of them.
+/// Arguments of `unshare` for a PID namespace that ends with its first process.
 pub(crate) const PROCESSES: [&str; 5] = [
     "--user",
     "--map-root-user",
@@ -165,7 +165,8 @@ pub(crate) const PROCESSES: [&str; 5] = [
     "--kill-child",
 ];
 
-/// Whether `unshare` can make such namespaces; if not, the test is skipped aloud, but never in CI.
+/// Returns whether `unshare` can create such namespaces. If not, prints that the test is skipped,
+/// or fails in CI.
 #[track_caller]
 pub(crate) fn namespaces_or_skip(args: &[&str]) -> bool {
     let allowed = Command::new("unshare")
@@ -181,7 +182,7 @@ pub(crate) fn namespaces_or_skip(args: &[&str]) -> bool {
     allowed
 }
 
-/// Says that a test proves nothing on this machine; fails it in CI.
+/// Prints that the test is skipped on this machine. In CI, fails it.
 #[track_caller]
 #[expect(
     clippy::print_stderr,
@@ -199,7 +200,7 @@ pub(crate) fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
-/// Writes a file for one test and gives its path.
+/// Writes a file for one test and returns its path.
 #[track_caller]
 pub(crate) fn scratch_file(name: &str, contents: &str) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -209,20 +210,19 @@ pub(crate) fn scratch_file(name: &str, contents: &str) -> String {
         .to_owned()
 }
 
-/// The shortest of three runs: what a limit of the contract is compared with, so that another
-/// process's burst of work does not decide the test. A service that breaks the limit breaks it
-/// three times.
+/// Returns the shortest of three runs, so that load of another process does not fail the test. A
+/// service over its limit exceeds it in all three.
 pub(crate) fn shortest(mut run: impl FnMut() -> Duration) -> Duration {
     run().min(run()).min(run())
 }
 
-/// How long it takes until the service ends a connection, and what it said before.
+/// Reads until the service ends the connection. Returns the bytes and the duration.
 #[track_caller]
 pub(crate) fn time_to_end(connection: &mut Connection) -> (Vec<u8>, Duration) {
     timed(|| connection.read_to_end())
 }
 
-/// Milliseconds, as most limits are given here.
+/// Returns a duration in milliseconds.
 pub(crate) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }

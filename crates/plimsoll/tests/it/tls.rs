@@ -18,7 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::support::{fixture, scratch_file};
 
-/// A certificate for `localhost` in files of its own.
+/// A certificate for `localhost` in its own files.
 pub(crate) struct Identity {
     pub(crate) certificate: String,
     pub(crate) key: String,
@@ -30,7 +30,7 @@ impl Identity {
         Self::written_by(name, scratch_file)
     }
 
-    /// One in files that `write` makes from a name and the contents.
+    /// Creates a certificate in files that `write` makes from a name and the contents.
     pub(crate) fn written_by(name: &str, write: impl Fn(&str, &str) -> String) -> Self {
         let CertifiedKey { cert, signing_key } =
             generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -52,7 +52,7 @@ impl Identity {
         service
     }
 
-    /// What the binary says of the service at an address.
+    /// Runs the healthcheck of the binary against an address.
     pub(crate) fn healthcheck(&self, addr: SocketAddr, more: &[(&str, &str)]) -> Output {
         Command::new(fixture())
             .arg("healthcheck")
@@ -72,7 +72,7 @@ impl Identity {
     }
 }
 
-/// A TLS connection to the service that trusts this certificate alone and offers these protocols.
+/// Opens a TLS connection that trusts only this certificate and offers these protocols.
 fn handshake(
     service: &Process,
     trusted: &CertificateDer<'static>,
@@ -95,7 +95,7 @@ fn handshake(
     Ok(stream)
 }
 
-/// Asks for a path over TLS, trusting this certificate alone.
+/// Sends a GET over TLS, trusting only this certificate.
 pub(crate) fn get(
     service: &Process,
     trusted: &CertificateDer<'static>,

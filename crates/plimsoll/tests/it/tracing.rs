@@ -20,7 +20,7 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 const CALLER: &str = "b7ad6b7169203331";
 
-/// A fixture that sends its spans soon.
+/// Starts a fixture that exports its spans soon.
 #[track_caller]
 fn traced(collector: &Collector, more: &[(&str, &str)]) -> Process {
     let endpoint = collector.endpoint();
@@ -32,7 +32,7 @@ fn traced(collector: &Collector, more: &[(&str, &str)]) -> Process {
     start(&env)
 }
 
-/// What the route `/trace` would send on: `traceparent` and `tracestate`.
+/// Returns `traceparent` and `tracestate` that the route `/trace` would propagate.
 #[track_caller]
 fn propagated_context(service: &Process, target: &str, headers: &str) -> (String, String) {
     let answer = service.request(request("GET", target, headers));

@@ -9,7 +9,7 @@ mod threads;
 use axum::Router;
 use plimsoll::{App, Handle, SetupError, build_info};
 
-/// A service with what `register` adds in its set-up.
+/// Returns an app whose setup calls `register`.
 fn app(register: impl FnOnce(&Handle) + Send + 'static) -> App {
     App::new(build_info!()).setup(|handle: Handle| async move {
         register(&handle);

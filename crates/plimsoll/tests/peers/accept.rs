@@ -1,4 +1,4 @@
-//! What `accept` can give instead of a connection (T-CONN-09).
+//! What `accept` can give instead of a connection.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -24,7 +24,7 @@ const ERRORS: [(&str, &str, bool); 9] = [
     ("EINTR", "connection", false),
 ];
 
-/// T-CONN-09, MET-6
+/// MET-6
 #[test]
 fn every_accept_error_is_counted_and_recovered() {
     if plain() || !require_or_skip("strace") {

@@ -1,4 +1,4 @@
-//! More clients at one moment than the service can look at (T-CONN-15).
+//! More clients at one moment than the service can look at.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -24,7 +24,7 @@ fn overflows() -> Option<u64> {
         .ok()
 }
 
-/// T-CONN-15, SIG-4
+/// SIG-4
 #[test]
 fn burst_during_a_stop_of_the_process_is_served() {
     let clients = scaled(400, 4_000);

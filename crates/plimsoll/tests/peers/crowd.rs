@@ -19,7 +19,7 @@ fn has_ended(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// T-CONN-02, SRV-6
+/// SRV-6
 #[test]
 fn silent_clients_time_out_without_affecting_others() {
     let clients = scaled(200, 10_000);
@@ -72,7 +72,7 @@ fn silent(addr: SocketAddr, clients: usize, limit: Duration) -> Vec<Duration> {
     lives
 }
 
-/// T-CONN-05, SRV-6
+/// SRV-6
 #[test]
 fn clients_that_never_read_time_out_without_affecting_others() {
     let clients = scaled(50, 2_000);

@@ -1,5 +1,4 @@
-//! Clients that are gone without a word: no packet of theirs comes any more, not even a reset
-//! (T-CONN-13).
+//! Clients that are gone without a word: no packet of theirs comes any more, not even a reset.
 
 use std::io::{PipeWriter, Write as _};
 use std::time::Duration;
@@ -42,7 +41,6 @@ fn goes_on(go: &mut PipeWriter) {
     go.write_all(b"\n").unwrap();
 }
 
-/// T-CONN-13
 #[test]
 fn clients_of_a_lost_network_are_closed() {
     if plain() || !require_or_skip("ip") || !require_or_skip("bash") {

@@ -1,4 +1,4 @@
-//! `h2load`: many streams over few connections (T-H2-10).
+//! `h2load`: many streams over few connections.
 
 use std::process::{Command, Stdio};
 
@@ -19,7 +19,7 @@ fn requests(output: &str) -> Vec<(u64, &str)> {
         .collect()
 }
 
-/// T-H2-10, LOG-12, H2-2
+/// LOG-12, H2-2
 #[test]
 fn h2load_completes_every_request() {
     if plain() || !require_or_skip("h2load") {

@@ -80,7 +80,7 @@ backend instances
     )
 }
 
-/// T-LIFE-01, LIFE-5
+/// LIFE-5
 #[test]
 fn rolling_restart_behind_haproxy_loses_no_request() {
     if !require_or_skip("haproxy") {
@@ -93,7 +93,7 @@ fn rolling_restart_behind_haproxy_loses_no_request() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// T-IP-02, IP-2
+/// IP-2
 #[test]
 fn address_cannot_be_forged_behind_haproxy() {
     if plain() || !require_or_skip("haproxy") {

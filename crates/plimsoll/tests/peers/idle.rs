@@ -1,4 +1,4 @@
-//! What connections cost that are kept and not used (T-CONN-10), or that hold half a head (T-CONN-03).
+//! What connections cost that are kept and not used, or that hold half a head.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -45,7 +45,6 @@ fn cost<S>(service: &Process, connections: u64, open: impl Fn() -> S) -> u64 {
     after.saturating_sub(before).div_ceil(connections)
 }
 
-/// T-CONN-10
 #[test]
 fn idle_connection_uses_little_memory() {
     let connections = scaled(300, 8_000);
@@ -88,7 +87,6 @@ fn idle_connection_uses_little_memory() {
     figures.judge();
 }
 
-/// T-CONN-03
 #[test]
 fn partial_head_uses_at_most_the_memory_of_a_head() {
     let connections = scaled(100, 2_000);

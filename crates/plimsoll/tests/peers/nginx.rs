@@ -94,7 +94,7 @@ http {{
     )
 }
 
-/// T-LIFE-01, LIFE-5
+/// LIFE-5
 #[test]
 fn rolling_restart_behind_nginx_loses_no_request() {
     if !require_or_skip("nginx") {
@@ -107,7 +107,7 @@ fn rolling_restart_behind_nginx_loses_no_request() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// T-IP-02, IP-2
+/// IP-2
 #[test]
 fn address_cannot_be_forged_behind_nginx() {
     if plain() || !require_or_skip("nginx") {

@@ -205,7 +205,7 @@ fn overload(test: &'static str, path: &str, judged: bool) {
     figures.judge();
 }
 
-/// T-LOAD-01, SRV-4
+/// SRV-4
 #[test]
 fn goodput_stays_at_capacity_at_five_times_the_load() {
     overload("overload", "/work", true);

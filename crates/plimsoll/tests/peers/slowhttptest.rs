@@ -83,7 +83,7 @@ fn long_read_timeout() -> (&'static str, &'static str) {
     ("READ_TIMEOUT", scaled("5s", "25s"))
 }
 
-/// T-CONN-01, SRV-6
+/// SRV-6
 #[test]
 fn slow_heads_do_not_affect_others() {
     attack(
@@ -96,14 +96,14 @@ fn slow_heads_do_not_affect_others() {
 
 const SLOW_BODY: [&str; 7] = ["-B", "-i", "10", "-s", "8192", "-p", "2"];
 
-/// T-CONN-04, SRV-6
+/// SRV-6
 #[test]
 fn slow_bodies_do_not_affect_others() {
     let env = [PLACES, SLOTS, long_read_timeout()];
     attack("slow bodies", "/upload", &SLOW_BODY, &env);
 }
 
-/// T-CONN-04, SRV-4, SRV-6: a request that waits for its body has a slot.
+/// SRV-4, SRV-6: a request that waits for its body has a slot.
 #[test]
 fn slow_bodies_do_not_affect_others_at_a_low_request_limit() {
     attack(
@@ -114,7 +114,7 @@ fn slow_bodies_do_not_affect_others_at_a_low_request_limit() {
     );
 }
 
-/// T-CONN-05, SRV-6
+/// SRV-6
 #[test]
 fn slowly_read_responses_do_not_affect_others() {
     attack(

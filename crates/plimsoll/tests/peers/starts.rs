@@ -1,5 +1,5 @@
-//! SIGTERM in the first moments of a process (T-LIFE-10), also as the first process of a namespace,
-//! where the kernel throws away signals that nobody handles.
+//! SIGTERM in the first moments of a process, also as the first process of a namespace, where the
+//! kernel throws away signals that nobody handles.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ fn program() -> std::path::PathBuf {
     }
 }
 
-/// T-LIFE-10, LIFE-4
+/// LIFE-4
 #[test]
 fn early_sigterm_always_ends_the_process() {
     let mut ends = Ends::default();
@@ -81,7 +81,7 @@ fn early_sigterm_always_ends_the_process() {
     ends.judge(Figures::of("early SIGTERM"));
 }
 
-/// T-LIFE-10, LIFE-4
+/// LIFE-4
 #[test]
 fn early_sigterm_always_ends_pid_1_of_a_namespace() {
     if !namespaces_or_skip(&PROCESSES) {

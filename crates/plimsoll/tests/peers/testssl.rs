@@ -1,4 +1,4 @@
-//! What `testssl.sh` finds at the TLS port (T-TLS-02).
+//! What `testssl.sh` finds at the TLS port.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -30,7 +30,7 @@ fn program() -> Option<&'static str> {
     ["testssl", "testssl.sh"].into_iter().find(is_here)
 }
 
-/// T-TLS-02, TLS-1
+/// TLS-1
 #[test]
 fn testssl_finds_only_the_signature_at_medium_severity() {
     if plain() {

@@ -57,7 +57,7 @@ fn check_config_fails_with_an_invalid_configuration() {
     assert!(ended.stderr.contains("POOL_SIZE"), "{}", ended.stderr);
 }
 
-/// The setting of a setting's line in the report, without its origin.
+/// Returns the value of a setting in the report, without its origin.
 #[track_caller]
 pub(super) fn reported<'a>(ended: &'a ExitedProcess, name: &str) -> &'a str {
     let line = ended

@@ -25,7 +25,7 @@ fn help_lists_every_variable() {
     }
 }
 
-/// CLI-1: what the environment calls it is another matter.
+/// CLI-1: the environment does not change it.
 #[test]
 fn version_is_that_of_the_build() {
     // The fixture is an example of the package `harness`, from the same build.
@@ -51,7 +51,7 @@ fn unknown_argument_is_reported() {
 /// CLI-2
 #[test]
 fn healthcheck_of_a_stopped_service_fails() {
-    // At the port that is kept for this child nobody listens.
+    // Nothing listens at the port that is reserved for this child.
     let ended = run(&["healthcheck"], &[]);
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.starts_with("unhealthy: "), "{}", ended.stderr);

@@ -6,7 +6,7 @@ use super::check_config::reported;
 use super::{SECRET, check_config, duration};
 use crate::support::{run, scratch_file, start};
 
-/// What the Django service was configured with.
+/// The configuration of the Django service.
 const DJANGO_ENV: &str = "\
 DEBUG=false
 HOST=0.0.0.0
@@ -36,7 +36,7 @@ GUNICORN_GRACEFUL_TIMEOUT=5
 #[test]
 fn django_env_file_starts_the_service() {
     let path = scratch_file("django.env", DJANGO_ENV);
-    // The test's own HOST and PORT win over the file's.
+    // HOST and PORT of the test override those of the file.
     let service = start(&[("ENV_FILE", &path)]);
     assert_eq!(service.get("/health").status, 200);
     assert_eq!(service.get("/secret-key").text(), "set\n");
@@ -59,7 +59,7 @@ fn django_env_file_keeps_its_meaning() {
     }
     for (name, seconds) in [
         ("READ_TIMEOUT", 2),
-        // The native name wins over GUNICORN_KEEPALIVE.
+        // The native name overrides GUNICORN_KEEPALIVE.
         ("IDLE_TIMEOUT", 30),
         ("REQUEST_TIMEOUT", 30),
         ("SHUTDOWN_TIMEOUT", 5),
@@ -107,7 +107,7 @@ fn drain_delay_in_kubernetes_is_five_seconds() {
     assert_eq!(duration(&settings["DRAIN_DELAY"].0), Duration::from_secs(5));
 }
 
-/// The one record about aliases, as text; `None` if there is none.
+/// Returns the record about aliases as text, `None` if there is none.
 #[track_caller]
 fn alias_record(env: &[(&str, &str)]) -> Option<String> {
     let ended = start(env).terminate();

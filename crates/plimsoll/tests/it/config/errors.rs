@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{EX_CONFIG, problems};
 use crate::support::{fixture, ms, run, shortest, start};
 
-/// Four mistakes at once: three of the chassis's settings, one of the service's own.
+/// Four errors: three in settings of the chassis, one in a setting of the service.
 pub(super) const MISTAKES: [(&str, &str); 4] = [
     ("PORT", "70000"),
     ("READ_TIMEOUT", "soon"),
@@ -24,7 +24,7 @@ fn all_errors_are_printed_together() {
         let line = line.unwrap_or_else(|| panic!("{name} is missing: {}", ended.stderr));
         assert!(line.contains(value), "{line}");
     }
-    // What was expected, and an example.
+    // The message contains the expected form and an example.
     assert!(ended.stderr.contains("65535"), "{}", ended.stderr);
     assert!(ended.stderr.contains("8080"), "{}", ended.stderr);
 }
@@ -52,7 +52,7 @@ fn all_errors_are_logged_in_one_record() {
 /// CFG-3
 #[test]
 fn nothing_is_bound_with_an_invalid_configuration() {
-    // Were the port tried, the message would be that it is taken.
+    // If the service tried to bind the port, the message would be that it is in use.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let ended = run(&[], &[("PORT", &port), ("DEBUG", "perhaps")]);
@@ -86,14 +86,14 @@ fn invalid_proxy_list_is_reported_with_its_invalid_items() {
 /// CFG-3
 #[test]
 fn value_that_is_not_utf_8_is_an_error() {
-    // The shell makes the byte that a Rust string cannot hold.
+    // The shell writes a byte that a Rust string cannot contain.
     let script = format!("GREETING=$(printf '\\377') exec {}", fixture().display());
     let process = harness::Process::spawn_with("/bin/sh", &["-c", &script], &[]);
     let ended = process.wait(Duration::from_secs(10));
     assert_eq!(problems(&ended), ["GREETING"]);
 }
 
-/// The warnings about unknown settings.
+/// Returns the warnings about unknown settings.
 fn typos(env: &[(&str, &str)]) -> Vec<(String, String)> {
     let ended = start(env).terminate();
     ended
@@ -115,7 +115,7 @@ fn misspelled_name_is_a_warning() {
         ("READTIMEOUT", "READ_TIMEOUT"),
         ("LOG_LEVLE", "LOG_LEVEL"),
         ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
-        // A setting of the service's own.
+        // A setting of the service.
         ("GREETNG", "GREETING"),
         ("POOLSIZE", "POOL_SIZE"),
     ] {

@@ -34,7 +34,7 @@ fn unreadable_profile_is_an_error() {
     );
 }
 
-/// LIFE-4, CFG-3: a profile that is a pipe is a mistake, and holds nobody up.
+/// LIFE-4, CFG-3: a profile that is a pipe is an error and does not block the start.
 #[test]
 fn profile_that_is_no_regular_file_is_an_error() {
     let path = scratch_file("fifo", "");

@@ -26,7 +26,7 @@ fn port_in_use_is_no_configuration_error() {
 /// Settings of one start.
 type Environment<'a> = &'a [(&'a str, &'a str)];
 
-/// T-LIFE-11, CLI-3
+/// CLI-3
 #[test]
 fn failed_start_logs_one_record_and_leaves_nothing_bound() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -55,7 +55,7 @@ fn failed_start_logs_one_record_and_leaves_nothing_bound() {
         assert_eq!(errors.len(), 1, "{what}: {}", ended.stdout);
         assert!(ended.records_with("infra_app_ready").is_empty(), "{what}");
     }
-    // A port is given back by the system, the file of a unix socket only by its owner.
+    // The system releases a port; only its owner removes the file of a unix socket.
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("catalogue-failed");
     std::fs::create_dir_all(&folder).unwrap();
     let paths = ["main.sock", "admin.sock"].map(|name| folder.join(name));
@@ -72,7 +72,7 @@ fn failed_start_logs_one_record_and_leaves_nothing_bound() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
-/// Two services cannot have one unix socket, at whatever moment the second comes.
+/// The second service is rejected at any moment of the first one's start.
 #[test]
 fn unix_socket_of_a_starting_service_is_not_replaced() {
     let path = scratch_file("socket", "");

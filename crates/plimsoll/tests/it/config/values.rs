@@ -20,7 +20,7 @@ fn durations_are_accepted_in_all_forms() {
         let settings = check_config(&[], &[("READ_TIMEOUT", text)]);
         let printed = &settings["READ_TIMEOUT"].0;
         assert_eq!(duration(printed), expected, "{text} became {printed}");
-        // What is printed is accepted again.
+        // The printed form is accepted as input.
         let again = check_config(&[], &[("READ_TIMEOUT", printed)]);
         assert_eq!(&again["READ_TIMEOUT"].0, printed);
     }
@@ -85,7 +85,7 @@ fn booleans_are_accepted_in_all_forms() {
 /// CFG-2
 #[test]
 fn sizes_are_accepted_in_all_forms() {
-    // Compared by what the service does: one byte over the limit is too much.
+    // A body one byte over the limit shows the limit in effect.
     for (text, bytes) in [("1500", 1500), ("1KiB", 1024), ("1MiB", 1024 * 1024)] {
         let service = start(&[("MAX_BODY_BYTES", text)]);
         let post = |length: usize| post("/upload", &"x".repeat(length));

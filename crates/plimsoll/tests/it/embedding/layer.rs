@@ -122,7 +122,7 @@ async fn serve_runs_on_the_callers_runtime_until_shutdown() {
     }
     let (sender, receiver) = oneshot::channel();
     let captured = LogBuffer::default();
-    // The port is free as long as nobody else binds it: the test's own listener gives it back.
+    // The listener of the test has released the port, so it is free.
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -196,7 +196,7 @@ async fn serve_works_after_layer() {
 
 #[tokio::test]
 async fn decompressed_bodies_are_limited() {
-    // What a decompression layer does: few bytes come, many are read.
+    // Like a decompression layer: few bytes arrive, many are read.
     let layer = tower::util::MapRequestLayer::new(|request: Request<Body>| {
         request.map(|_| Body::from(vec![0; 4096]))
     });

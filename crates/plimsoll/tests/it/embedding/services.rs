@@ -185,7 +185,7 @@ async fn second_setup_is_rejected_by_prepare() {
 
 #[tokio::test]
 async fn setup_accepts_any_error_that_converts() {
-    /// Like `anyhow::Error`: no error itself, and convertible into a boxed one.
+    /// Like `anyhow::Error`: not an error itself, but convertible into a boxed error.
     struct Opaque(String);
     impl From<Opaque> for SetupError {
         fn from(error: Opaque) -> Self {

@@ -8,7 +8,7 @@ use harness::{Process, eventually};
 
 use crate::support::start;
 
-/// Follows each bad request on its connection; nobody may ever see it as a request.
+/// Follows each invalid request on its connection, and must never be handled as a request.
 pub(super) const CANARY: &[u8] = b"GET /hello?canary HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// The same as text.
@@ -16,17 +16,17 @@ pub(super) fn canary() -> &'static str {
     std::str::from_utf8(CANARY).expect("it is ASCII")
 }
 
-/// No limit of the service ends a connection before this time: whatever ends sooner, it ended for
-/// what was sent.
+/// No timeout of the service closes a connection earlier. An earlier close is a reaction to the
+/// request.
 pub(super) const SOON: Duration = Duration::from_secs(5);
 
-/// A service whose patience with clients is longer than any test's.
+/// Starts a service whose timeouts are longer than any test.
 #[track_caller]
 pub(crate) fn patient() -> Process {
     start(&[("READ_TIMEOUT", "60s"), ("IDLE_TIMEOUT", "60s")])
 }
 
-/// Runs `check` for every item, several at a time, and gives all complaints.
+/// Runs `check` for every item, several at a time, and returns all findings.
 pub(super) fn complaints<T: Sync>(
     items: &[T],
     at_once: usize,
@@ -53,10 +53,10 @@ pub(super) fn complaints<T: Sync>(
         .expect("no check panics while it complains")
 }
 
-/// Sends bytes, and gives the statuses of all answers, or nothing if the connection stays open.
+/// Sends bytes and returns the statuses of all responses, or `None` if the connection stays open.
 pub(super) fn statuses_of(service: &Process, raw: &[u8]) -> Option<Vec<u16>> {
     let mut connection = service.connect();
-    // It may be closed before all is sent.
+    // The service may close before everything is sent.
     drop(connection.try_send(raw));
     if !connection.ends_within(SOON) {
         return None;
@@ -71,13 +71,13 @@ pub(super) fn statuses_of(service: &Process, raw: &[u8]) -> Option<Vec<u16>> {
     )
 }
 
-/// What a request looks like in a complaint.
+/// Returns the form of a request in a finding.
 pub(super) fn shown(raw: &[u8]) -> String {
     let cut = &raw[..raw.len().min(150)];
     format!("{:?}", String::from_utf8_lossy(cut))
 }
 
-/// Nobody has handled the canary.
+/// Checks that the canary was not handled.
 #[track_caller]
 pub(super) fn assert_no_canary(service: &Process) {
     let handled = [("path", "/hello"), ("status", "200")];
@@ -87,8 +87,8 @@ pub(super) fn assert_no_canary(service: &Process) {
     assert!(records.iter().all(|record| record["query"] != "canary"));
 }
 
-/// Waits until as many heads have been refused, of one kind or in all: they are counted when their
-/// connections have ended.
+/// Waits until this many heads have been rejected, of one kind or in total. They are counted when
+/// their connections have ended.
 #[track_caller]
 pub(super) fn wait_for_rejections(service: &Process, kind: &[(&str, &str)], count: usize) {
     eventually("as many have been refused", || {

@@ -6,12 +6,12 @@ mod heads;
 use self::bodies::{CHUNKS, CODINGS, LENGTHS};
 use self::heads::{FIELDS, HOSTS, METHODS, REQUEST_LINES, TARGETS, VERSIONS};
 
-/// What a service owes whoever sent it.
+/// The required reaction to an invalid request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// A refusal and the end of the connection, or its end at once.
+    /// A rejection and a close, or an immediate close.
     Refusal,
-    /// One answer at most, and the end of the connection: the RFC lets a server process it.
+    /// At most one response and a close: the RFC allows a server to process it.
     OneAnswer,
 }
 
@@ -22,10 +22,10 @@ pub(super) struct Invalid {
     pub(crate) owed: Expected,
 }
 
-/// What ends the request lines below.
+/// The end of the request lines below.
 const HOST: &str = "\r\nHost: localhost\r\n\r\n";
 
-/// All of them.
+/// Returns all invalid requests.
 pub(super) fn invalid() -> Vec<Invalid> {
     let mut all = Vec::new();
     let mut add = |owed, raw: Vec<u8>| all.push(Invalid { raw, owed });
@@ -88,7 +88,7 @@ pub(super) fn invalid() -> Vec<Invalid> {
     all
 }
 
-/// Bodies whose chunks are broken, in front of handlers that answer without reading them.
+/// Returns malformed chunked bodies for handlers that respond without reading them.
 pub(super) fn unread() -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for body in chunked_bodies() {
@@ -129,7 +129,7 @@ const TWO_FRAMINGS: &[&str] = &[
     "Connection: Transfer-Encoding\r\nContent-Length: 3\r\nTransfer-Encoding: chunked",
 ];
 
-/// Requests that are like no other here.
+/// Requests of their own kind.
 const WHOLE: &[&[u8]] = &[
     b"POST /upload HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"POST /upload HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -157,7 +157,7 @@ const WHOLE: &[&[u8]] = &[
 fn chunked_bodies() -> Vec<Vec<u8>> {
     let mut bodies: Vec<Vec<u8>> = CHUNKS.iter().map(|body| body.to_vec()).collect();
     let long = |count: usize| vec![b'a'; count];
-    // Extensions, in one piece and in many, and trailers beyond any use.
+    // Extensions, in one piece and in many, and excessive trailers.
     bodies.push([b"3;", &long(20_000)[..], b"\r\nabc\r\n0\r\n\r\n"].concat());
     bodies.push([b"3;", &long(1_000_000)[..], b"\r\nabc\r\n0\r\n\r\n"].concat());
     bodies.push(b"1;aaaaaaaaaaaaaaaaaaaa\r\nx\r\n".repeat(1000));

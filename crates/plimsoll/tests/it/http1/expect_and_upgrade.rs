@@ -56,8 +56,8 @@ fn unread_body_sends_no_100_continue() {
         ("POST /health HTTP/1.1", 405),
     ] {
         for body in ["Content-Length: 500\r\n", "Transfer-Encoding: chunked\r\n"] {
-            // The client keeps its body to itself after the final answer, so what comes next
-            // can be either; the connection must end.
+            // The client does not send its body after the final response. What follows is
+            // ambiguous, so the connection must end.
             let raw = [
                 format!("{line}\r\n{expecting}{body}\r\n").as_bytes(),
                 CANARY,

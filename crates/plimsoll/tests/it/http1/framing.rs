@@ -13,8 +13,7 @@ use crate::support::{access_record, ms, start};
 #[test]
 fn nothing_after_an_lf_trailer_is_handled() {
     let service = start(&[("READ_TIMEOUT", "300ms"), ("IDLE_TIMEOUT", "300ms")]);
-    // A peer that takes LF for the end of a line finds the end of the message in each, and the
-    // canary behind it.
+    // For a peer that accepts LF as a line end, the message ends in each, and the canary follows.
     let mut raws = Vec::new();
     for trailer in ["\n", "X: y\n\n", "X: y\r\n\n", "X: y\n\r\n"] {
         for path in ["/upload", "/upload-stream", "/ignore-body", "/nowhere"] {
@@ -77,7 +76,7 @@ fn hash_outside_the_target_is_no_fragment() {
     }
 }
 
-/// SRV-3, LOG-13: found from outside; the request in the body was handled.
+/// SRV-3, LOG-13: the request in the body was handled before.
 #[test]
 fn request_after_an_lf_trailer_is_not_handled() {
     let service = patient();
@@ -135,7 +134,7 @@ fn malformed_chunk_is_a_400_and_counted_once() {
     }
 }
 
-/// SRV-3: wherever the bytes are cut, each request behind a body is found.
+/// SRV-3: each request after a body is found, wherever the bytes are split.
 #[test]
 fn valid_framing_is_accepted_when_split_anywhere() {
     let service = start(&[]);
@@ -152,7 +151,7 @@ fn valid_framing_is_accepted_when_split_anywhere() {
         let mut connection = service.connect();
         let (first, second) = raw.split_at(cut);
         connection.send(first);
-        // Without it both would arrive as one.
+        // Without the pause both would arrive in one read.
         std::thread::sleep(ms(2));
         connection.send(second);
         let statuses: Vec<u16> = (0..3).map(|_| connection.read().status).collect();

@@ -74,7 +74,7 @@ fn head_limit_is_exactly_64_kib() {
                 for piece in pieces {
                     connection.send(&head[sent..*piece]);
                     sent = *piece;
-                    // So that the next piece is read by itself.
+                    // The pause separates the next read.
                     assert!(!connection.ends_within(ms(20)));
                 }
                 connection.send(&head[sent..]);
@@ -145,7 +145,7 @@ fn unknown_methods_are_rejected_on_a_kept_connection() {
         assert_eq!(answer.header("allow"), Some("GET,HEAD"), "{method}");
         assert_eq!(connection.get("/items/next").text(), "next", "{method}");
     }
-    // No tunnel is opened, and what the client would send through one is not lost on anybody.
+    // No tunnel is opened, so bytes for a tunnel are not read as a request.
     connection.send("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n");
     let answer = connection.read();
     assert!(matches!(answer.status, 404 | 405), "{answer:?}");

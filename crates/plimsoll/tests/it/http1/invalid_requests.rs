@@ -60,7 +60,7 @@ fn each_rejection_is_logged_and_counted_once() {
         "GET /hello HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
         "GET /hello HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
         "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
-        // The parser takes the rest for granted.
+        // The parser does not check the other fields.
         "GET /hello HTTP/1.1\r\n\r\n",
         "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
         "POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
@@ -90,17 +90,17 @@ fn each_rejection_is_logged_and_counted_once() {
     }
 }
 
-/// What follows each bad request on its connection; it must never be handled.
+/// Follows each invalid request on its connection, and must never be handled.
 const FOLLOW_UP: &str = "GET /items/canary HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// A service that closes every connection soon.
+/// Starts a service that closes every connection soon.
 #[track_caller]
 pub(super) fn with_short_timeouts() -> Process {
     start(&[("READ_TIMEOUT", "500ms"), ("IDLE_TIMEOUT", "500ms")])
 }
 
-/// Sends a bad request and the canary, and gives the statuses of the answers until the connection
-/// ends.
+/// Sends an invalid request and [`FOLLOW_UP`], and returns the statuses of the responses until the
+/// connection ends.
 #[track_caller]
 fn statuses_with_follow_up(service: &Process, raw: &[u8]) -> Vec<u16> {
     let mut connection = service.connect();

@@ -5,7 +5,7 @@ use harness::{Process, Response};
 use super::canary::{CANARY, patient};
 use crate::support::start;
 
-/// One of many requests, and what must come back.
+/// One of many requests and its expected response.
 fn mixed(number: usize) -> (String, u16, Option<&'static str>) {
     let canary = std::str::from_utf8(CANARY).expect("it is plain text");
     let length = format!("Content-Length: {}\r\n", CANARY.len());
@@ -80,11 +80,11 @@ fn pipelined_requests_are_answered_in_order() {
     }
 }
 
-/// The CPU time that a process has taken, in the kernel's ticks of 10 ms.
+/// Returns the CPU time of a process, in kernel ticks of 10 ms.
 fn ticks(service: &Process) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid()));
     let stat = stat.expect("a child that runs has a file there");
-    // The second field is a name in parentheses, which may hold anything.
+    // The second field is a name in parentheses, which may contain any character.
     let fields = stat.rsplit(')').next().unwrap_or_default().split(' ');
     let user_and_system = fields.skip(12).take(2);
     user_and_system
@@ -96,7 +96,7 @@ fn ticks(service: &Process) -> u64 {
 #[test]
 fn half_closed_client_uses_no_cpu_during_a_handler() {
     let service = patient();
-    // With a request behind it that nobody has read yet, the end is not seen meanwhile.
+    // While a pipelined request is unread, the service does not see the end of the connection.
     let requests = "GET /slow?ms=1500 HTTP/1.1\r\nHost: a\r\n\r\n\
                     GET /items/last HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut waiting: Vec<_> = (0..20)
@@ -112,6 +112,6 @@ fn half_closed_client_uses_no_cpu_during_a_handler() {
         assert_eq!(connection.read().text(), "slow\n");
     }
     let spent = ticks(&service) - before;
-    // One that spins takes a whole core for as long as it waits, which is 150.
+    // A busy loop would use a whole core for the wait, 150 ticks.
     assert!(spent < 50, "{spent} ticks");
 }

@@ -15,7 +15,7 @@ fn requests_rejected_by_the_parser_are_logged_and_counted() {
     ];
     for (raw, status, kind) in cases {
         let mut connection = service.connect();
-        // It may be answered and closed before all is sent.
+        // The service may respond and close before everything is sent.
         drop(connection.try_send(raw));
         let said = connection.read_to_end();
         let line = format!("HTTP/1.1 {status} ");

@@ -10,10 +10,10 @@ const SMUGGLED: &str = "GET /items/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 const NEXT: &str = "GET /items/next HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// As much of a body as is not in the buffers of a connection yet when its head is read.
+/// A body too long to be in the connection's buffer when its head is read.
 const LENGTH: usize = 50_000;
 
-/// The head of a request with a body, and the body: requests that must not be handled.
+/// Returns the head of a request, and a body that consists of requests which must not be handled.
 fn request(line: &str, headers: &str, length: usize) -> (String, String) {
     let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
     let mut body = SMUGGLED.repeat(length / SMUGGLED.len() + 1);
@@ -29,7 +29,7 @@ fn announces_close(answer: &Response) -> bool {
     answer.header("connection") == Some("close")
 }
 
-/// Sends a head and a part of its body, reads the response, and sends the rest with another request.
+/// Sends a head and part of its body, reads the response, then sends the rest and another request.
 #[track_caller]
 fn goes_on_behind(connection: &mut Connection, (head, body): (String, String)) -> Response {
     let (first, rest) = body.split_at(body.len() / 5);
@@ -59,7 +59,7 @@ fn unread_body_keeps_the_connection_open() {
             let refused = goes_on_behind(&mut connection, with_length(line, LENGTH));
             assert_eq!(refused.status, status);
         }
-        // No code reads the body of a probe either.
+        // The body of a probe is not read either.
         let probe = goes_on_behind(&mut connection, with_length("GET /health", LENGTH));
         assert_eq!(probe.status, 200);
     }
@@ -107,7 +107,7 @@ fn large_unread_body_announces_the_close() {
         let answer = connection.read();
         assert_eq!(answer.text(), "ignored\n");
         assert!(announces_close(&answer), "{length}");
-        // The response survives what the client goes on sending.
+        // The response is not lost if the client continues to send.
         drop(connection.try_send(body + NEXT));
         assert_eq!(connection.read_to_end(), b"");
     }
@@ -121,20 +121,20 @@ fn unread_chunked_body_keeps_or_announces_the_close() {
     let (head, body) = request("POST /ignore-body", "Transfer-Encoding: chunked\r\n", 1000);
     let chunk = format!("{:x}\r\n{body}\r\n", body.len());
     let mut connection = service.connect();
-    // All of it is here.
+    // The whole body has arrived.
     connection.send(format!("{head}{}0\r\n\r\n{NEXT}", chunk.repeat(5)));
     let whole = connection.read();
     assert_eq!(whole.text(), "ignored\n");
     assert!(!announces_close(&whole));
     assert_eq!(connection.read().text(), "next");
-    // Its end is not.
+    // The end of the body has not arrived.
     connection.send(format!("{head}{}", chunk.repeat(2)));
     let open = connection.read();
     assert_eq!(open.text(), "ignored\n");
     assert!(announces_close(&open));
     connection.send(format!("0\r\n\r\n{NEXT}"));
     assert_eq!(connection.read_to_end(), b"");
-    // It is too long to be discarded.
+    // The body is too long to be discarded.
     let mut connection = service.connect();
     connection.send(format!("{head}{}0\r\n\r\n", chunk.repeat(100)));
     let long = connection.read();
@@ -143,7 +143,7 @@ fn unread_chunked_body_keeps_or_announces_the_close() {
     nothing_was_smuggled(service);
 }
 
-/// SRV-3: a client that is not asked for its body may keep it back or send it, and cannot say which.
+/// SRV-3: without a 100 Continue the client may send the body or not, and cannot indicate which.
 #[test]
 fn unanswered_100_continue_announces_the_close() {
     let service = start(&[]);
@@ -161,7 +161,7 @@ fn unanswered_100_continue_announces_the_close() {
     assert_eq!(connection.read_to_end(), b"");
 }
 
-/// SRV-3: a client that waits for the end of the connection gets it.
+/// SRV-3: the connection ends for a client that waits for its end.
 #[test]
 fn unread_body_does_not_keep_a_last_response_open() {
     let service = start(&[]);
@@ -185,7 +185,7 @@ fn unread_body_that_never_comes_closes_the_connection() {
     let (head, _) = with_length("POST /ignore-body", LENGTH);
     connection.send(head);
     assert_eq!(connection.read().text(), "ignored\n");
-    // A byte now and then wins no time.
+    // A trickle of bytes does not extend the time.
     let (rest, took) = timed(|| {
         while !connection.ends_within(ms(50)) {
             drop(connection.try_send("x"));
@@ -221,7 +221,7 @@ fn unread_body_is_no_reason_to_keep_a_connection() {
     let (head, _) = with_length("POST /ignore-body", LENGTH);
     discarding.send(head);
     assert_eq!(discarding.read().text(), "ignored\n");
-    // The body is not at its end, so this one is evicted before the one that is idle.
+    // The body is incomplete, so this connection is evicted before the idle one.
     assert_eq!(service.connect().get("/hello").status, 200);
     assert!(discarding.ends_within(END));
     assert_eq!(idle.get("/hello").status, 200);
@@ -239,7 +239,7 @@ fn unread_body_does_not_desynchronize_the_connection() {
         body.len()
     ));
     assert_eq!(connection.read().text(), "ignored\n");
-    // Either the connection goes on behind the body, or it ends.
+    // The connection continues after the body, or it ends.
     let sent = connection.try_send("GET /items/next HTTP/1.1\r\nHost: localhost\r\n\r\n");
     if let Some(answer) = sent.ok().and_then(|()| connection.read_or_end()) {
         assert_eq!(answer.text().trim_end(), "next");

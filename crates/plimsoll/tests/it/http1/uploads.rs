@@ -7,12 +7,12 @@ use harness::{Process, eventually, timed};
 use super::canary::complaints;
 use crate::support::{ms, start};
 
-/// What an upload consists of.
+/// The unit of an upload.
 const MEGABYTE: usize = 1024 * 1024;
 
-/// Sends all of a body that is far too large, reads then, and says what was wrong.
+/// Sends a whole body far over the limit, then reads. Returns what was wrong.
 fn upload_and_read(service: &Process, number: usize, megabyte: &[u8]) -> Option<String> {
-    // More than sockets hold, and little enough to be sent within the time for which it is listened to.
+    // More than socket buffers hold, but sent within the time for which the service reads it.
     let size = 3 + number * 7 % 4;
     let is_chunked = number.is_multiple_of(2);
     let mut connection = service.connect();
@@ -79,7 +79,7 @@ fn interrupted_uploads_leave_only_their_records() {
     const SIZE: usize = 200_000;
     let service = start(&[]);
     let body = vec![b'x'; SIZE];
-    // Some offset anywhere in the body, another one for each; the same in each run.
+    // A different offset in the body for each upload, the same in each run.
     let offsets: Vec<usize> = (0..1000).map(|n| n * 7_919_077 % SIZE).collect();
     let wrong = complaints(&offsets, 8, |offset| {
         let mut connection = service.connect();
@@ -87,7 +87,7 @@ fn interrupted_uploads_leave_only_their_records() {
         connection.send(format!(
             "POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {SIZE}\r\n\r\n"
         ));
-        // Asked for the body, the client knows that its request is being handled.
+        // After the 100 Continue the request is being handled.
         let asked = connection.read().status;
         connection.send(&body[..*offset]);
         connection.reset();

@@ -14,12 +14,12 @@ use super::raw::{
 use super::{ON, gauge, streams};
 use crate::support::{ms, start};
 
-/// What an attack may leave behind in memory.
+/// The memory that may remain in use after an attack, in bytes.
 pub(super) const MEMORY_BOUND: u64 = 20 << 20;
 
 pub(super) const REFUSED_STREAM: [u8; 4] = 7_u32.to_be_bytes();
 
-/// The memory of a process, in bytes.
+/// Returns the resident memory of a process, in bytes.
 pub(super) fn memory(service: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", service.pid()))
         .expect("the service is alive");
@@ -28,7 +28,7 @@ pub(super) fn memory(service: &Process) -> u64 {
     kilobytes.expect("Linux tells a size") * 1024
 }
 
-/// A service that has allocated what it needs anyway.
+/// Starts a service and lets it allocate its usual memory.
 pub(super) fn warm(env: &[(&str, &str)]) -> Process {
     let service = start(env);
     block_on(async {
@@ -47,7 +47,7 @@ pub(super) fn warm(env: &[(&str, &str)]) -> Process {
     service
 }
 
-/// Somebody else, who comes anew.
+/// Checks that a new client is served.
 fn is_served(service: &Process) -> bool {
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
@@ -55,7 +55,7 @@ fn is_served(service: &Process) -> bool {
     })
 }
 
-/// Lets attacks go on until they end, and checks that everybody else is served all the time.
+/// Runs attacks to their end, and checks that other clients are served meanwhile.
 fn endure(service: &Process, attacks: Vec<JoinHandle<Flooded>>) -> Vec<Flooded> {
     let before = memory(service);
     loop {
@@ -75,7 +75,7 @@ fn endure(service: &Process, attacks: Vec<JoinHandle<Flooded>>) -> Vec<Flooded> 
     floods
 }
 
-/// An attack over a connection of its own.
+/// Starts an attack over its own connection.
 fn attack<I>(service: &Process, pieces: I) -> JoinHandle<Flooded>
 where
     I: IntoIterator<Item = Vec<u8>> + Send + 'static,
@@ -139,7 +139,7 @@ fn endless_head_is_rejected() {
     }
 }
 
-/// SRV-6, H2-3: many frames that carry nothing, or next to nothing that anybody reads.
+/// SRV-6, H2-3: many frames without data, or with a few unread bytes.
 #[test]
 fn tiny_unread_data_frames_are_bounded() {
     let service = warm(&[ON]);
@@ -161,14 +161,14 @@ fn tiny_unread_data_frames_are_bounded() {
     nothing_is_in_flight(&service);
 }
 
-/// SRV-6, H2-3: who means no harm may look like it.
+/// SRV-6, H2-3: legitimate clients may send the same frames.
 #[test]
 fn body_in_ten_thousand_frames_is_accepted() {
     let service = start(&[ON]);
     let mut client = RawClient::connect(service.addr());
     client.send(head(1, &request("POST", "/upload-stream"), false));
     for _ in 0..20 {
-        // Faster than they are read, up to a bound; hence the pings.
+        // The frames arrive faster than they are read, up to a bound, which the pings enforce.
         client.send(frame(DATA, 0, 1, b"x").repeat(500));
         client.send(frame(PING, 0, 0, b"12345678"));
         client.until(|frame| frame.kind == PING);
@@ -191,7 +191,7 @@ fn control_frames_use_little_memory() {
     endure(&service, attacks.into());
 }
 
-/// SRV-1: what it is to be told for each of them is not hoarded.
+/// SRV-1: queued acknowledgements are bounded.
 #[test]
 fn client_that_reads_no_acknowledgements_is_closed() {
     let service = warm(&[ON, ("WRITE_TIMEOUT", "1s")]);
@@ -223,13 +223,13 @@ fn large_header_list_is_a_431_on_a_kept_connection() {
     });
 }
 
-/// SRV-6, H2-3: a large header is said once and then meant a thousand times, by a byte each.
+/// SRV-6, H2-3: a large header is sent once and then referenced a thousand times, by one byte each.
 #[test]
 fn repeated_indexed_header_is_too_large() {
     let service = warm(&[ON]);
     let large = "y".repeat(120);
     let mut first = block(&request("GET", "/hello"));
-    // Indexed from now on, as the first of the dynamic table: 62.
+    // The first entry of the dynamic table has index 62.
     let kept = field("x", &large);
     first.extend([0x40].iter().chain(&kept[1..]));
     let mut bomb = block(&request("GET", "/count"));

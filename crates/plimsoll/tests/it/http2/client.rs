@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// Above every limit that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What every connection begins with.
+/// The bytes that begin every connection.
 pub(crate) const PREFACE_AND_SETTINGS: &[u8] =
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
@@ -62,14 +62,14 @@ impl Client {
         Self::connect_with_window(addr, 65_535).await
     }
 
-    /// Connects, and takes so many bytes of each answer without having to.
+    /// Connects with an initial window of this many bytes for each response.
     pub(crate) async fn connect_with_window(addr: SocketAddr, window: u32) -> Self {
         let stream = TcpStream::connect(addr)
             .await
             .expect("connections are taken");
         stream.set_nodelay(true).expect("it can be set");
         let mut builder = h2::client::Builder::new();
-        // One slow stream must not hold up the others.
+        // One slow stream must not block the others.
         builder.initial_connection_window_size(8 << 20);
         builder.initial_window_size(window);
         let spoken = builder.handshake(stream).await;
@@ -77,7 +77,7 @@ impl Client {
         let ping = connection.ping_pong().expect("it is asked for once");
         let (ended, over) = watch::channel(false);
         tokio::spawn(async move {
-            // How it ends is seen by the requests.
+            // The requests report how the connection ends.
             let _ = connection.await;
             ended.send_replace(true);
         });
@@ -104,9 +104,9 @@ impl Client {
         Pending(answer).finish().await
     }
 
-    /// Asks for a stream of another protocol (RFC 8441, 4).
+    /// Requests a stream of another protocol (RFC 8441, 4).
     pub(crate) async fn open_tunnel(&mut self, path: &str, protocol: &'static str) -> Tunnel {
-        // It may be asked for once the service has said so.
+        // The service must have announced support in its SETTINGS.
         self.ping().await;
         let request = self
             .request("CONNECT", path)
@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    /// Sends a request, and takes nothing of its answer.
+    /// Sends a request and reads nothing of its response.
     pub(crate) async fn begin(&mut self, path: &str) -> Pending {
         let request = self
             .request("GET", path)
@@ -152,7 +152,7 @@ impl Client {
         self.upload(path, body, true).await
     }
 
-    /// Sends a body that does not end.
+    /// Sends a body without an end.
     pub(crate) async fn post_half(&mut self, path: &str, body: &[u8]) -> Answer {
         self.upload(path, body, false).await
     }
@@ -167,7 +167,7 @@ impl Client {
             .requests
             .send_request(request, false)
             .expect("it is sent");
-        // It may be refused before all of it is taken.
+        // The service may reject it before reading everything.
         let _ = stream.send_data(Bytes::copy_from_slice(body), ends);
         let answer = Pending(answer).finish().await;
         drop(stream);
@@ -199,12 +199,12 @@ impl Client {
 pub(super) struct Pending(ResponseFuture);
 
 impl Pending {
-    /// Takes the whole answer.
+    /// Reads the whole response.
     pub(crate) async fn finish(self) -> Answer {
         self.finish_slowly(Duration::ZERO).await
     }
 
-    /// Takes the whole answer, with pauses.
+    /// Reads the whole response, with pauses.
     pub(crate) async fn finish_slowly(self, pause: Duration) -> Answer {
         let answer = timeout(PATIENCE, self.0).await.expect("an answer comes");
         let (head, body) = answer.expect("it is no error").into_parts();
@@ -216,7 +216,7 @@ impl Pending {
     }
 }
 
-/// A whole answer.
+/// A whole response.
 pub(super) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -229,7 +229,7 @@ impl Answer {
     }
 }
 
-/// A stream of another protocol, if its status says so.
+/// A stream of another protocol, if its status is 200.
 pub(super) struct Tunnel {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -247,19 +247,19 @@ impl Tunnel {
         self.sender.send_reset(h2::Reason::CANCEL);
     }
 
-    /// The next bytes; nothing at the end. How the stream ended is the error, if it was reset.
+    /// Returns the next bytes, or `None` at the end. If the stream was reset, returns the error.
     pub(crate) async fn next(&mut self) -> Result<Bytes, h2::Error> {
         let next = timeout(PATIENCE, self.receiver.data()).await;
         let Some(bytes) = next.expect("bytes come, or the end") else {
             return Ok(Bytes::new());
         };
         let bytes = bytes?;
-        // A stream that has ended takes back no window.
+        // A stream that has ended releases no window.
         let _ = self.receiver.flow_control().release_capacity(bytes.len());
         Ok(bytes)
     }
 
-    /// Waits until the service resets the stream, and takes nothing of it.
+    /// Waits until the service resets the stream, and reads nothing.
     pub(crate) async fn is_reset(&mut self) {
         let reset = poll_fn(|cx| self.sender.poll_reset(cx));
         let reset = timeout(PATIENCE, reset).await.expect("it is reset");
@@ -278,7 +278,7 @@ impl Tunnel {
     }
 }
 
-/// What is taken between two pauses.
+/// Bytes that are read between two pauses.
 const PIECE: usize = 256 * 1024;
 
 async fn read(mut stream: RecvStream, pause: Duration) -> Vec<u8> {

@@ -5,7 +5,7 @@ use harness::eventually;
 use super::ON;
 use crate::support::{ms, start};
 
-/// H2-1: HTTP/1 is understood on the same port, even if it begins alike.
+/// H2-1: HTTP/1 is served on the same port, even if its first bytes match the preface.
 #[test]
 fn http1_is_served_beside_http2() {
     let service = start(&[ON]);
@@ -23,7 +23,7 @@ fn cleartext_http2_is_rejected_unless_enabled() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    // What is recorded has been sent.
+    // The recorded preface was sent.
     assert_eq!(connection.read().status, 400);
     assert_eq!(connection.read_to_end(), b"");
     eventually("it is counted", || {
@@ -35,7 +35,7 @@ fn cleartext_http2_is_rejected_unless_enabled() {
     assert_eq!(records[0]["protocolError"], "malformed");
 }
 
-/// LOG-13: the setting changes nothing for a preface that does not become complete.
+/// LOG-13: the setting has no effect on an incomplete preface.
 #[test]
 fn partial_preface_is_counted_with_and_without_http2() {
     for env in [
@@ -66,7 +66,7 @@ fn partial_preface_is_counted_with_and_without_http2() {
     }
 }
 
-/// SRV-1: from the first moment, also while it is unknown what is spoken.
+/// SRV-1: from the accept, also while the protocol is unknown.
 #[test]
 fn head_timeout_applies_to_an_undetected_protocol() {
     let service = start(&[ON, ("READ_TIMEOUT", "300ms")]);

@@ -39,7 +39,7 @@ fn drain_sends_goaway_and_completes_every_stream() {
     assert!(complete.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-2, H2-5: also those that do not answer.
+/// LIFE-2, H2-5: also clients that do not respond.
 #[test]
 fn idle_http2_connections_do_not_delay_the_exit() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -61,7 +61,7 @@ fn stop(service: &Process) {
     service.wait_for_record(|record| record["message"] == "shutdown_started");
 }
 
-/// LIFE-1, H2-5, LIFE-2: what a client has begun to say ends nothing that it has asked for before.
+/// LIFE-1, H2-5, LIFE-2: a partial head does not affect earlier requests.
 #[test]
 fn partial_head_during_the_drain_ends_no_other_stream() {
     let service = start(&[ON]);
@@ -70,7 +70,7 @@ fn partial_head_during_the_drain_ends_no_other_stream() {
     client.send(get(3, "/hello"));
     client.until(|frame| frame.stream == 3 && frame.ends_stream());
     stop(&service);
-    // Longer than a half head alone would be waited for.
+    // Longer than the wait for a partial head alone.
     thread::sleep(ms(2500));
     let late = head(5, &request("GET", "/hello"), true);
     client.send(&late[..12]);
@@ -82,9 +82,8 @@ fn partial_head_during_the_drain_ends_no_other_stream() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-1, H2-5, LIFE-2:
-/// what was handed to the system may still be on its way, and a client that reads
-/// says so again and again. Closing then would take the rest from it.
+/// LIFE-1, H2-5, LIFE-2: data in the kernel's send buffer may be unsent, and a slow reader sends
+/// more window updates. An early close would reset the connection and lose the rest.
 #[test]
 fn slow_reader_gets_all_responses_during_the_drain() {
     const STREAMS: u32 = 24;
@@ -94,7 +93,7 @@ fn slow_reader_gets_all_responses_during_the_drain() {
         client.send(get(2 * stream + 1, "/stream?chunks=60"));
     }
     client.send(window_update(0, 10 << 20));
-    // All of them fit into windows and buffers, so that for the service they are done.
+    // All responses fit into windows and buffers, so they are complete for the service.
     service.wait_for_record(|record| {
         record["message"] == "http_request" && record["rawPath"] == "/stream"
     });
@@ -170,8 +169,8 @@ fn stream_after_goaway_is_handled_fully_or_not_at_all() {
     assert!(records.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-1, H2-5, LIFE-2:
-/// until the delay is over everybody is served, also those who wait for our settings.
+/// LIFE-1, H2-5, LIFE-2: until the delay ends all clients are served, also those that wait for
+/// SETTINGS.
 #[test]
 fn connection_during_the_drain_delay_is_served_once() {
     let service = start(&[ON, ("DRAIN_DELAY", "3s")]);
@@ -185,7 +184,7 @@ fn connection_during_the_drain_delay_is_served_once() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-2, H2-5: also those that have had an answer a moment ago.
+/// LIFE-2, H2-5: also clients with a very recent response.
 #[test]
 fn client_that_stays_connected_delays_the_exit_by_seconds() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "25s")]);

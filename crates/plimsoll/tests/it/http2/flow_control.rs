@@ -11,7 +11,7 @@ use super::raw::{
 use super::{ON, gauge, streams};
 use crate::support::{access_record, ms, start};
 
-/// A client that asks on each of the streams and opens no window.
+/// Connects a client that sends a request on each stream and opens no window.
 fn stall(service: &Process, streams: &[u32]) -> RawClient {
     let mut client = RawClient::connect(service.addr());
     client.polite = false;
@@ -31,7 +31,7 @@ fn idle_http2_connection_is_closed_at_idle_timeout() {
         let mut client = Client::connect(service.addr()).await;
         for _ in 0..3 {
             assert_eq!(client.get("/hello").await.status, StatusCode::OK);
-            // Frames that are no requests are no beginning of one.
+            // Frames without a request do not start one.
             client.ping().await;
             tokio::time::sleep(ms(500)).await;
         }
@@ -54,8 +54,8 @@ fn body_limits_over_http2_keep_the_connection() {
     });
 }
 
-/// SRV-1, SRV-4, H2-4: a request lasts until its client has taken the answer, and a client that
-/// takes nothing is given up.
+/// SRV-1, SRV-4, H2-4: a request lasts until its client has read the response, and times out if the
+/// client reads nothing.
 #[test]
 fn closed_window_holds_no_slot_and_ends_at_write_timeout() {
     let service = start(&[ON, ("WRITE_TIMEOUT", "1500ms"), ("MAX_IN_FLIGHT", "1")]);
@@ -74,7 +74,7 @@ fn closed_window_holds_no_slot_and_ends_at_write_timeout() {
             (&200.into(), &true.into())
         );
         assert!(record["latencyMs"].as_f64().unwrap() >= 1500.0, "{record}");
-        // What it has not taken fills the window that all its streams share.
+        // Unread data fills the window of the connection.
         drop(stalled);
         assert_eq!(client.get("/hello").await.status, StatusCode::OK);
     });
@@ -91,7 +91,7 @@ fn unread_http2_responses_hold_no_slot() {
     assert_eq!(gauge(&service, "http_requests_in_flight"), 7.0);
 }
 
-/// SRV-4: no more responses may stall than there are slots.
+/// SRV-4: the number of stalled responses is limited by the slots.
 #[test]
 fn stalled_http2_responses_are_reset_above_the_limit() {
     let service = start(&[ON, ("MAX_IN_FLIGHT", "2")]);
@@ -116,7 +116,7 @@ fn head_timeout_applies_beside_a_busy_stream() {
     let half = block(&request("GET", "/hello"));
     client.send(frame(HEADERS, END_STREAM, 3, &half));
     client.rest();
-    // It is closed first and counted then, maybe behind the scrape of a quick observer.
+    // The close happens before the count, so a fast scrape may miss it.
     eventually("it is counted", || {
         let metrics = service.metrics();
         let late = metrics.value("http_protocol_errors_total", &[("kind", "head_timeout")]);

@@ -32,7 +32,7 @@ pub(super) const END_HEADERS: u8 = 4;
 /// Above every limit that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// What the service has sent.
+/// A frame from the service.
 #[derive(Debug)]
 pub(super) struct Frame {
     pub(super) kind: u8,
@@ -42,7 +42,7 @@ pub(super) struct Frame {
 }
 
 impl Frame {
-    /// The status, of those that HPACK has a number for.
+    /// Returns the status if it is in the static table of HPACK.
     pub(super) fn status(&self) -> Option<u16> {
         match self.payload.first()? {
             _ if self.kind != HEADERS => None,
@@ -62,12 +62,12 @@ impl Frame {
 /// A connection.
 pub(super) struct RawClient {
     pub(super) socket: TcpStream,
-    /// Whether it answers pings and gives windows back, as it should.
+    /// Whether the client acknowledges pings and opens windows, as required.
     pub(super) polite: bool,
 }
 
 impl RawClient {
-    /// A connection that has said its preface.
+    /// Opens a connection and sends the preface.
     pub(super) fn connect(addr: SocketAddr) -> Self {
         let socket = TcpStream::connect(addr).expect("connections are taken");
         socket
@@ -85,7 +85,7 @@ impl RawClient {
         bare
     }
 
-    /// Says whether the service still takes what is sent.
+    /// Returns whether the service still accepts data.
     pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         match self.socket.write_all(bytes.as_ref()) {
             Ok(()) => true,
@@ -94,7 +94,7 @@ impl RawClient {
         }
     }
 
-    /// The next frame, or nothing if the connection has ended.
+    /// Returns the next frame, or `None` if the connection has ended.
     pub(super) fn next(&mut self) -> Option<Frame> {
         let mut header = [0; 9];
         self.fill(&mut header)?;
@@ -115,7 +115,7 @@ impl RawClient {
     }
 
     pub(super) fn react(&mut self, next: &Frame) {
-        // Whether it is still heard shows at the next frame.
+        // A failed write shows at the next frame.
         if next.kind == PING && next.flags & ACK == 0 {
             self.send(frame(PING, ACK, 0, &next.payload));
         }
@@ -128,7 +128,7 @@ impl RawClient {
         }
     }
 
-    /// The next frame that is `wanted`, or nothing if the connection ends without one.
+    /// Returns the next frame that is `wanted`, or `None` if the connection ends before it.
     pub(super) fn until(&mut self, mut wanted: impl FnMut(&Frame) -> bool) -> Option<Frame> {
         loop {
             let next = self.next()?;
@@ -138,13 +138,12 @@ impl RawClient {
         }
     }
 
-    /// All frames until the connection ends.
+    /// Returns all frames until the connection ends.
     pub(super) fn rest(&mut self) -> Vec<Frame> {
         std::iter::from_fn(|| self.next()).collect()
     }
 
-    /// Sends pieces until there are no more or the service has had enough, while it reads what
-    /// comes.
+    /// Sends pieces until none is left or the service closes, and reads incoming frames meanwhile.
     pub(super) fn flood(mut self, pieces: impl IntoIterator<Item = Vec<u8>>) -> Flooded {
         let mut reader = Self {
             socket: self.socket.try_clone().expect("a socket can be shared"),
@@ -161,7 +160,7 @@ impl RawClient {
             flooded
         });
         let hung_up = pieces.into_iter().any(|piece| !self.send(piece));
-        // It may be closed already.
+        // The connection may be closed already.
         let _ = self.socket.shutdown(Shutdown::Write);
         let said = reading.join().expect("the reader ends");
         Flooded { hung_up, ..said }
@@ -179,11 +178,11 @@ impl RawClient {
 /// How a flood ended.
 #[derive(Debug, Default)]
 pub(super) struct Flooded {
-    /// The service took no more.
+    /// The service stopped reading.
     pub(super) hung_up: bool,
     /// The reason of its last GOAWAY.
     pub(super) goaway: Option<Vec<u8>>,
-    /// How many streams it has reset.
+    /// Number of streams that the service has reset.
     pub(super) resets: usize,
 }
 
@@ -200,7 +199,7 @@ fn is_end(kind: ErrorKind) -> bool {
     )
 }
 
-/// A header field, in full.
+/// Returns a header field as a literal.
 pub(super) fn field(name: &str, value: &str) -> Vec<u8> {
     let mut field = vec![0];
     for text in [name, value] {
@@ -210,7 +209,7 @@ pub(super) fn field(name: &str, value: &str) -> Vec<u8> {
     field
 }
 
-/// A head as fields.
+/// Returns a header block of these fields.
 pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     fields
         .iter()
@@ -218,7 +217,7 @@ pub(super) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
         .collect()
 }
 
-/// The four fields that every request has.
+/// Returns the four fields of every request.
 pub(super) fn request<'a>(method: &'a str, path: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![
         (":method", method),
@@ -228,13 +227,13 @@ pub(super) fn request<'a>(method: &'a str, path: &'a str) -> Vec<(&'a str, &'a s
     ]
 }
 
-/// A whole head.
+/// Returns a HEADERS frame with a whole head.
 pub(super) fn head(stream: u32, fields: &[(&str, &str)], ends: bool) -> Vec<u8> {
     let end = if ends { END_STREAM } else { 0 };
     frame(HEADERS, END_HEADERS | end, stream, &block(fields))
 }
 
-/// A GET, whole.
+/// Returns a whole GET request.
 pub(super) fn get(stream: u32, path: &str) -> Vec<u8> {
     head(stream, &request("GET", path), true)
 }

@@ -66,7 +66,7 @@ fn malformed_http2_requests_are_not_handled() {
     nothing_is_in_flight(&service);
 }
 
-/// Checks that stream 1 is refused, and that the connection ends or is as good as before.
+/// Checks that stream 1 is rejected, and that the connection ends or stays usable.
 #[track_caller]
 fn assert_rejected(mut client: RawClient, what: &str) {
     let refusal = client.until(|frame| frame.stream == 1 || frame.kind == GOAWAY);

@@ -34,7 +34,7 @@ fn http2_request_is_answered_and_logged() {
     });
 }
 
-/// HTTP-2, HTTP-6, DIF-7: hyper would send the body, which is a breach that ends the stream.
+/// HTTP-2, HTTP-6, DIF-7: hyper would send the body, a protocol error that ends the stream.
 #[test]
 fn responses_without_body_have_none_over_http2() {
     let service = start(&[ON]);

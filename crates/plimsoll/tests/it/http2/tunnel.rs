@@ -29,7 +29,7 @@ async fn websocket(client: &mut Client, path: &str) -> Tunnel {
     socket
 }
 
-/// Says hello, and hears it.
+/// Sends a message and reads its echo.
 async fn greet(socket: &mut Tunnel) {
     socket.send(frame(OPCODE_TEXT, b"hello"));
     let mut said = Vec::new();
@@ -62,7 +62,7 @@ fn websocket_over_http2_ends_its_request_at_the_head() {
         assert!(record["aborted"].is_null(), "{record}");
         assert_eq!(gauge(&service, "http_requests_in_flight"), 0.0);
         assert_eq!(gauge(&service, "http_request_slots_taken"), 0.0);
-        // The one slot is free, and the other streams of the connection go on.
+        // The only slot is free, and other streams of the connection continue.
         greet(&mut socket).await;
         assert_eq!(client.get("/hello").await.status, StatusCode::OK);
         greet(&mut socket).await;
@@ -73,7 +73,7 @@ fn websocket_over_http2_ends_its_request_at_the_head() {
     assert_eq!(service.terminate().code, Some(0));
 }
 
-/// H2-6: what a handler does not accept is a response like any other.
+/// H2-6: a rejection by the handler is an ordinary response.
 #[test]
 fn rejected_tunnel_is_an_ordinary_response() {
     let service = start(&[ON]);
@@ -194,7 +194,7 @@ fn websocket_over_http2_is_rejected_during_shutdown() {
     });
 }
 
-/// H2-6, LIFE-9: a WebSocket that says goodbye by itself has the time for that.
+/// H2-6, LIFE-9: a handler that closes its WebSocket itself has time to do so.
 #[test]
 fn websocket_over_http2_kept_open_is_awaited() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -207,7 +207,7 @@ fn websocket_over_http2_kept_open_is_awaited() {
     assert_eq!(cut_off(service, 0), 0);
 }
 
-/// H2-6, LIFE-9: each counts once, and no WebSocket beside it does.
+/// H2-6, LIFE-9: each counts once, and a WebSocket beside it does not.
 #[test]
 fn unfinished_tunnels_are_cut_off_and_counted() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "2s")]);
@@ -232,7 +232,7 @@ fn unfinished_tunnels_are_cut_off_and_counted() {
     assert_eq!(cut_off(service, 3), 3);
 }
 
-/// H2-6: by a reset, or by going away without a word.
+/// H2-6: after a reset, and after a connection loss.
 #[test]
 fn tunnel_ends_for_its_handler_on_disconnect() {
     let service = start(&[ON]);
@@ -258,7 +258,7 @@ fn tunnel_ends_for_its_handler_on_disconnect() {
     assert!(ended.took < ms(5000), "{:?}", ended.took);
 }
 
-/// H2-6, LIFE-9: the handler waits in a write, and what it wrote is never taken.
+/// H2-6, LIFE-9: the handler waits in a write whose data is never read.
 #[test]
 fn unread_websocket_over_http2_ends_in_time() {
     let service = start(&[ON, ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -279,7 +279,7 @@ fn unread_websocket_over_http2_ends_in_time() {
     assert_eq!(report["requestsCutOff"], 0, "{report}");
 }
 
-/// H2-4, H2-6: a client that takes nothing is not waited for once the handler has dropped the stream.
+/// H2-4, H2-6: after the handler has dropped the stream, a client that reads nothing times out.
 #[test]
 fn closed_window_ends_a_tunnel_at_write_timeout() {
     let service = start(&[ON, ("WRITE_TIMEOUT", "1s")]);

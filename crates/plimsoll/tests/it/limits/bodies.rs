@@ -42,7 +42,7 @@ fn declared_length_over_the_limit_is_rejected_early() {
     connection.send(
         "POST /limited/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n",
     );
-    // The first answer is the final one: nobody was asked to go on.
+    // The first response is the final one: no 100 Continue was sent.
     assert_problem(&connection.read(), 413);
 }
 
@@ -63,8 +63,7 @@ fn expect_continue_is_answered_when_the_body_is_read() {
 #[test]
 fn client_that_sends_everything_first_reads_the_413() {
     let service = start(&[]);
-    // More than all buffers on the way hold, so that closing with unread bytes would reset the
-    // connection.
+    // More than all buffers hold, so a close with unread bytes would reset the connection.
     let body = "x".repeat(8 * 1024 * 1024);
     let piece = format!("100000\r\n{}\r\n", "x".repeat(0x10_0000));
     let chunked = request("POST", "/limited/upload", "Transfer-Encoding: chunked\r\n")
@@ -125,7 +124,7 @@ fn route_has_its_own_body_limit() {
     }
 }
 
-/// SRV-3, SRV-4: whoever is refused before anything is read can read the refusal.
+/// SRV-3, SRV-4: a client that is rejected before its body is read can read the response.
 #[test]
 fn early_rejection_is_readable_after_a_whole_upload() {
     let service = start(&[("MAX_IN_FLIGHT", "1")]);
@@ -145,7 +144,7 @@ fn early_rejection_is_readable_after_a_whole_upload() {
     }
 }
 
-/// HTTP-7: a handler's own page for a body that is too large is its own.
+/// HTTP-7: the 413 page of a handler is not replaced.
 #[test]
 fn handlers_own_413_page_is_kept() {
     let service = start(&[]);

@@ -126,7 +126,7 @@ fn client_that_reads_nothing_is_closed_at_write_timeout() {
 #[test]
 fn slow_reader_gets_the_whole_response() {
     let service = start(&[("WRITE_TIMEOUT", "300ms")]);
-    // Each pause is longer than the limit; the client takes every byte at once.
+    // Each pause is longer than the limit, and the client reads every byte at once.
     let answer = service.get("/stream?chunks=3&ms=500");
     assert_eq!(answer.body.len(), 3 * 1024);
 }

@@ -9,7 +9,7 @@ use crate::support::{assert_problem, ms, start};
 
 const CAPACITY: usize = 100;
 
-/// One connection to an admin listener, which takes no place from those under test.
+/// A connection to an admin listener, which uses none of the tested connections.
 struct Admin {
     path: PathBuf,
     connection: Option<Connection>,
@@ -54,7 +54,7 @@ fn connections_above_the_limit_are_counted_exactly() {
     ]);
     let mut silent: Vec<_> = (0..3 * CAPACITY).map(|_| service.connect()).collect();
     let open = |metrics: &Scrape| metrics.value("http_connections_open", &[]);
-    // The admin's own connection is one of those that are open.
+    // The connection to the admin listener counts as open.
     let metrics = eventually("all have been accepted", || {
         let metrics = admin.metrics();
         (metrics.value("http_connections_total", &[]) == Some(301.0)).then_some(metrics)
@@ -67,14 +67,14 @@ fn connections_above_the_limit_are_counted_exactly() {
     let mut times: Vec<_> = (0..20).map(|_| timed(|| admin.metrics()).1).collect();
     times.sort_unstable();
     assert!(times[10] < ms(50), "{:?}", times[10]);
-    // The oldest went, and the newest are served.
+    // The oldest were closed, and the newest are served.
     for connection in &mut silent[..2 * CAPACITY] {
         assert!(connection.ends_within(ms(3000)));
     }
     for connection in &mut silent[2 * CAPACITY..] {
         assert_eq!(connection.get("/hello").status, 200);
     }
-    // Half of them leave, and as many come and need nobody's place.
+    // Half of the clients disconnect, and the same number connects without an eviction.
     silent.truncate(2 * CAPACITY + CAPACITY / 2);
     eventually("those who left are gone", || {
         (open(&admin.metrics()) == Some(51.0)).then_some(())
@@ -138,7 +138,7 @@ fn reserve_answers_probes_when_all_connections_are_busy() {
     let service = start(&[("MAX_CONNECTIONS", "4")]);
     let mut busy: Vec<_> = (0..4).map(|_| occupy(&service, "/sse")).collect();
     for connection in &mut busy {
-        // Its head is here, so its request is being handled.
+        // The head of the response has arrived, so the request is being handled.
         connection.read_head();
     }
     let mut probe = service.connect();

@@ -17,7 +17,7 @@ fn soft_limit_of_files_is_raised_to_the_hard_limit() {
     drop(crowd);
 }
 
-/// SRV-6: whatever is left unread of an upgrade's body, the descriptor goes.
+/// SRV-6: the descriptor is closed although the body of the upgrade is unread.
 #[test]
 fn upgrade_with_a_body_leaks_no_descriptor() {
     let service = start(&[]);
@@ -42,7 +42,7 @@ fn upgrade_with_a_body_leaks_no_descriptor() {
     assert!(after < before + 10.0, "{before} descriptors, then {after}");
 }
 
-/// SRV-6, MET-6: a listener that fails rests, says so, and goes on.
+/// SRV-6, MET-6: a failing listener backs off, logs it, and continues.
 #[test]
 fn accept_recovers_after_descriptor_exhaustion() {
     let fixture = fixture();
@@ -64,7 +64,7 @@ fn accept_recovers_after_descriptor_exhaustion() {
     assert_eq!(service.terminate().code, Some(0));
 }
 
-/// SRV-6: the default of `MAX_CONNECTIONS` follows the limit of files, however low that is.
+/// SRV-6: the default of `MAX_CONNECTIONS` follows any limit of files.
 #[test]
 fn few_descriptors_limit_connections_but_not_probes() {
     let fixture = fixture();
@@ -80,7 +80,7 @@ fn few_descriptors_limit_connections_but_not_probes() {
     assert!(service.terminate().records_with("accept_failed").is_empty());
 }
 
-/// SRV-6: workers need descriptors too, which the default of `MAX_CONNECTIONS` leaves.
+/// SRV-6: the default of `MAX_CONNECTIONS` leaves descriptors for the workers.
 #[test]
 fn default_connection_limit_leaves_descriptors_for_workers() {
     let fixture = fixture();

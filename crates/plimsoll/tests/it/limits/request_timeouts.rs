@@ -26,7 +26,7 @@ fn stalled_body_is_a_408() {
         let (answer, took) = timed(|| connection.read());
         assert_problem(&answer, 408);
         assert!((ms(250)..LATE).contains(&took), "{path}: {took:?}");
-        // What would follow on this connection is the body's rest.
+        // The rest of the body would follow on this connection.
         assert_eq!(connection.read_to_end(), b"", "{path}");
     }
 }
@@ -41,7 +41,7 @@ fn slow_steady_body_is_read() {
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 12\r\n\r\n"
         ));
         for _ in 0..12 {
-            // In all, longer than the limit.
+            // The total exceeds the limit.
             assert!(!connection.ends_within(ms(150)));
             connection.send("x");
         }
@@ -61,7 +61,7 @@ fn handler_over_its_deadline_is_a_503_and_cancelled() {
     let record = access_record(&service, "/hang");
     assert_eq!(record["status"], 503);
     assert_eq!(record["levelname"], "ERROR");
-    // Nothing of it is left: neither in the gauge nor in the way of the end.
+    // The cancelled handler neither counts in the gauge nor delays the exit.
     eventually("no request is in flight", || {
         let in_flight = service.metrics().value("http_requests_in_flight", &[]);
         (in_flight == Some(0.0)).then_some(())
@@ -99,7 +99,7 @@ fn zero_deadline_disables_the_limit() {
     assert_eq!(service.get("/slow?ms=500").text(), "slow\n");
 }
 
-/// SRV-2: the limit of a route counts behind a layer that waits, too.
+/// SRV-2: the limit of a route also applies behind a layer that waits.
 #[test]
 fn route_deadline_applies_behind_a_slow_layer() {
     let service = start(&[("REQUEST_TIMEOUT", "200ms")]);

@@ -9,7 +9,6 @@ use crate::support::{assert_problem, request, start};
 
 const SLOTS: usize = 100;
 
-/// T-LOAD-03
 #[test]
 fn responses_in_progress_hold_all_slots() {
     let service = start(&[("MAX_IN_FLIGHT", "100")]);
@@ -17,7 +16,7 @@ fn responses_in_progress_hold_all_slots() {
         .map(|_| occupy(&service, "/stream?chunks=100000&ms=50"))
         .collect();
     for stream in &mut streams {
-        // Its handler is done, and its body is not.
+        // The handler has returned, but the body is incomplete.
         stream.wait_for_bytes();
     }
     assert_eq!(value(&service, "http_requests_in_flight"), 100.0);
@@ -29,7 +28,6 @@ fn responses_in_progress_hold_all_slots() {
     wait_for_rest(&service);
 }
 
-/// T-LOAD-04, T-RT-09
 #[test]
 fn slots_are_released_after_panics_deadlines_disconnects() {
     const THREADS: usize = 8;
@@ -44,7 +42,7 @@ fn slots_are_released_after_panics_deadlines_disconnects() {
                     assert_eq!(service.get("/panic").status, 500);
                     drop(occupy(&service, "/panic-body").read_to_end());
                     assert_eq!(service.get("/evil-drop").status, 200);
-                    // Clients that leave before, during and after the beginning of the answer.
+                    // Clients that disconnect before, during and after the start of the response.
                     occupy(&service, "/hang").reset();
                     drop(occupy(&service, "/slow?ms=5"));
                     let mut stream = occupy(&service, "/stream?chunks=100000&ms=1");
@@ -75,7 +73,7 @@ fn slots_are_released_after_panics_deadlines_disconnects() {
     eventually("no task is left", || {
         (value(&service, "runtime_alive_tasks") <= tasks).then_some(())
     });
-    // All of them can be had again, and not one more.
+    // All slots are available again, and no more.
     let all: Vec<_> = (0..SLOTS).map(|_| occupy(&service, "/hang")).collect();
     wait_for_in_flight(&service, 100.0);
     assert_problem(&service.get("/hello"), 503);

@@ -4,7 +4,7 @@ use harness::eventually;
 
 use crate::support::{assert_problem, ms, start};
 
-/// SRV-4, SRV-6: clients that send nothing of their bodies take no slot from those who ask.
+/// SRV-4, SRV-6: clients that send no body bytes do not block other requests.
 #[test]
 fn request_without_body_bytes_is_evicted_when_slots_run_out() {
     let service = start(&[("MAX_IN_FLIGHT", "4"), ("READ_TIMEOUT", "60s")]);
@@ -24,14 +24,14 @@ fn request_without_body_bytes_is_evicted_when_slots_run_out() {
     let answer = silent[0].read();
     assert_problem(&answer, 408);
     assert_eq!(answer.header("connection"), Some("close"));
-    // The others are not needed, and go on.
+    // The other requests need not be evicted, and continue.
     for connection in &mut silent[1..] {
         connection.send("-whole");
         assert_eq!(connection.read().text(), "10\n");
     }
 }
 
-/// SRV-4, SRV-6: a byte now and then is next to nothing.
+/// SRV-4, SRV-6: a byte now and then is below the minimum progress.
 #[test]
 fn request_with_a_trickling_body_is_evicted() {
     let service = start(&[("MAX_IN_FLIGHT", "2"), ("READ_TIMEOUT", "60s")]);
@@ -46,7 +46,7 @@ fn request_with_a_trickling_body_is_evicted() {
                     if connection.try_send("x").is_err() {
                         return;
                     }
-                    // The pace of the attack.
+                    // The interval of the attack.
                     std::thread::sleep(ms(20));
                 }
             });
@@ -61,7 +61,7 @@ fn request_with_a_trickling_body_is_evicted() {
     });
 }
 
-/// SRV-2, SRV-4: a handler that has looked at its body and works is at work.
+/// SRV-2, SRV-4: a handler that has polled its body and computes is not waiting for its client.
 #[test]
 fn request_that_works_on_its_body_is_not_evicted() {
     let service = start(&[("MAX_IN_FLIGHT", "1"), ("READ_TIMEOUT", "60s")]);
@@ -70,7 +70,7 @@ fn request_that_works_on_its_body_is_not_evicted() {
     eventually("the slot is taken", || {
         (service.metrics().value("http_requests_in_flight", &[]) == Some(1.0)).then_some(())
     });
-    // It gets the slot of one that seemed to wait, or none.
+    // It gets the slot of a waiting request, or none.
     eventually("another has asked", || {
         let answer = service.get("/hello");
         assert!([200, 503].contains(&answer.status));

@@ -4,7 +4,7 @@ use harness::{Connection, Process, eventually};
 
 use crate::support::{access_record, start};
 
-/// A client that asks for a body without an end and reads only its head.
+/// Requests an endless body and reads only the head of the response.
 fn unread(service: &Process) -> Connection {
     let mut connection = service.connect();
     connection.set_receive_buffer(4096);
@@ -28,7 +28,7 @@ fn unread_http1_responses_hold_no_slot() {
     assert_eq!(in_flight(&service), Some(3.0));
 }
 
-/// SRV-4: no more responses may stall than there are slots.
+/// SRV-4: the number of stalled responses is limited by the slots.
 #[test]
 fn stalled_http1_responses_are_closed_above_the_limit() {
     let service = start(&[("MAX_IN_FLIGHT", "1")]);

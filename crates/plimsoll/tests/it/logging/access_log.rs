@@ -236,7 +236,7 @@ fn limits_that_end_a_request_log_no_second_record() {
     }
 }
 
-/// LOG-9: records say what was sent.
+/// LOG-9: the record contains the sent status.
 #[test]
 fn interim_status_from_a_handler_is_a_500() {
     let service = start(&[]);

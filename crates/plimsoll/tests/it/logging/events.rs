@@ -9,7 +9,7 @@ use crate::support::{access_line, start};
 /// LOG-2
 #[test]
 fn events_below_the_level_are_not_written() {
-    // One worker: records of different threads have no order among them.
+    // One worker, because records of different threads are unordered.
     let service = start(&[("LOG_LEVEL", "WARNING"), ("WORKERS", "1")]);
     for path in ["/log/debug", "/log", "/log/warn", "/log/error"] {
         assert_eq!(service.get(path).status, 200);
@@ -74,7 +74,7 @@ fn event_has_the_fields_of_its_spans() {
     );
     let step = json!({"attempt": 2, "name_": "n", "tenant": "nearer"});
     check(&service, "span_step", &step);
-    // A value may log while it is told; so it did before the span had it, and once more after.
+    // A value may log while it is formatted. It did so before the span recorded it, and once after.
     check(
         &service,
         "span_talks",
@@ -82,13 +82,13 @@ fn event_has_the_fields_of_its_spans() {
     );
     let ended = json!({"said": "talks", "tenant": "acme", "name_": "n", "rows": "talks"});
     check(&service, "span_ended", &ended);
-    // The records of the request itself are as they were.
+    // The records of the request are unchanged.
     let line = access_line(&service, "/span/acme");
     let expected: Vec<&str> = LEADING.iter().chain(&ACCESS).copied().collect();
     assert_eq!(field_names(&line), expected);
 }
 
-/// LOG-2: the event is of INFO, its spans are of INFO, of DEBUG, and of another target.
+/// LOG-2: the event is at INFO, its spans are at INFO, at DEBUG, and of another target.
 #[test]
 fn spans_below_the_level_add_no_fields() {
     #[track_caller]

@@ -62,7 +62,7 @@ fn hostile_bytes_cannot_break_lines_or_forge_fields() {
             assert_eq!(unknown, None, "{line}");
         }
     }
-    // The header value that every HTTP server accepts must have come through, whole.
+    // A header value that every HTTP server accepts must be logged unchanged.
     let forged = String::from_utf8_lossy(forged);
     assert!(
         ended
@@ -134,7 +134,7 @@ fn times_are_utc_with_milliseconds_after_a_comma() {
         .collect();
     assert_eq!(shape, "0000-00-00 00:00:00,000", "{text}");
     let logged = UNIX_EPOCH + Duration::from_millis(milliseconds_since_epoch(text));
-    // The record is of this minute, in UTC, whatever the zone of the machine or the process.
+    // The time is of this minute in UTC, in any time zone of the machine or the process.
     let distance = match logged.duration_since(before) {
         Ok(later) => later,
         Err(earlier) => earlier.duration(),
@@ -168,7 +168,7 @@ fn levels_have_the_names_of_the_contract() {
 #[test]
 fn readiness_is_logged_once_by_infra() {
     let service = start(&[]);
-    // Who reads the record can connect at once.
+    // After the record a client can connect at once.
     assert_eq!(service.get("/ready").status, 200);
     let ended = service.terminate();
     let ready = ended.records_with("infra_app_ready");
@@ -226,7 +226,7 @@ fn format_is_pretty_only_in_debug_mode_on_a_terminal() {
         let command = format!("{} --check-config", fixture.display());
         let mut env = env.to_vec();
         env.push(("SHELL", "/bin/sh"));
-        // `script` runs the command on a terminal of its own.
+        // `script` runs the command on a new terminal.
         let ended = Process::spawn_with("script", &["-q", "-e", "-c", &command, "/dev/null"], &env)
             .wait(END);
         let line = ended

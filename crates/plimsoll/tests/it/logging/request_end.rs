@@ -13,7 +13,7 @@ fn request_ends_with_the_last_byte_of_its_response() {
     let answer = service.get("/stream?chunks=5&ms=100");
     assert_eq!(answer.body.len(), 5 * 1024);
     let record = access_record(&service, "/stream");
-    // Whether a pause comes before the first chunk or after the last is the fixture's affair.
+    // The fixture may pause before the first chunk or after the last.
     let latency = record["latencyMs"].as_f64().unwrap();
     assert!(latency >= 390.0, "{latency}");
     assert_eq!(record["status"], 200);
@@ -50,7 +50,7 @@ fn disconnect_during_the_response_keeps_the_sent_status() {
         connection.send(format!(
             "GET {path}{query} HTTP/1.1\r\nHost: localhost\r\n\r\n"
         ));
-        // Something of the answer has come.
+        // Part of the response has arrived.
         connection.wait_for_bytes();
         connection.reset();
         let record = access_record(&service, path);
@@ -117,7 +117,7 @@ fn upgrade_ends_its_request_at_the_head() {
         200,
         "it has given its slot back"
     );
-    // It is no HTTP any more, and no limit of HTTP ends it.
+    // The connection is no longer HTTP, so no HTTP timeout ends it.
     assert!(!connection.ends_within(ms(600)));
     connection.send("ping");
     connection.finish_sending();

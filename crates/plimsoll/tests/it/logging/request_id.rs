@@ -9,7 +9,7 @@ use crate::support::{
     access_record, assert_problem, is_generated_id, pipeline, post, request, start,
 };
 
-/// Sends an id to `/id` and gives the id of the answer; the body must say the same.
+/// Sends an id to `/id` and returns the id of the response, which the body must contain too.
 #[track_caller]
 fn id_of(service: &Process, target: &str, header: &[u8]) -> String {
     let mut raw =

@@ -7,7 +7,7 @@ use harness::{Connection, Process, Signal, eventually, timed};
 use super::raw_request;
 use crate::support::{pipeline, start};
 
-/// A request whose access record takes some two kilobytes.
+/// Returns a request whose access record has about 2 kB.
 fn bulky(path: &str, number: usize) -> String {
     let filler = "f".repeat(1000);
     format!(
@@ -15,7 +15,7 @@ fn bulky(path: &str, number: usize) -> String {
     )
 }
 
-/// Sends bulky requests to a service whose log nobody reads until records are dropped; gives their
+/// Sends bulky requests to a service with an unread log until records are dropped. Returns their
 /// number.
 #[track_caller]
 fn fill_log(service: &Process, connection: &mut Connection, path: &str, status: u16) -> usize {
@@ -45,7 +45,7 @@ fn requests_are_answered_while_the_log_is_not_read() {
     service.pause_reading();
     let mut connection = service.connect();
     fill_log(&service, &mut connection, "/hello", 200);
-    // Now that the buffer is full, every answer still comes at once.
+    // With a full buffer every response still arrives at once.
     let (answer, took) = timed(|| service.get("/hello"));
     assert_eq!(answer.status, 200);
     assert!(took < Duration::from_secs(2), "{took:?}");
@@ -87,11 +87,11 @@ fn dropped_records_are_counted_exactly_and_logged() {
 #[test]
 fn warnings_are_kept_longer_than_access_records() {
     const EVENTS: usize = 10;
-    // One worker, so that all records compete for the same room.
+    // One worker, so that all records share one buffer.
     let service = start(&[("WORKERS", "1")]);
     service.pause_reading();
     let mut connection = service.connect();
-    // These access records are ERRORs themselves.
+    // These access records have level ERROR.
     fill_log(&service, &mut connection, "/error", 500);
     for _ in 0..EVENTS {
         for path in ["/log/warn", "/log/error"] {
@@ -123,7 +123,7 @@ fn shutdown_does_not_wait_for_an_unread_log() {
             (!service.is_alive()).then_some(())
         });
     });
-    // DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s, and a second for the machine.
+    // DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s, and a second of tolerance.
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
@@ -190,7 +190,7 @@ fn records_before_the_exit_are_not_lost() {
         |_| "GET /log HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
         |answer| assert_eq!(answer.status, 200),
     );
-    // No pause between the last answer and the signal.
+    // No pause between the last response and the signal.
     let ended = service.terminate();
     assert_eq!(ended.records_with("http_request").len(), 300);
     assert_eq!(ended.records_with("fixture_event").len(), 300);

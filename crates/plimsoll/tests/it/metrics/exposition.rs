@@ -98,7 +98,7 @@ fn prometheus_scrapes_the_service() {
     );
     let config = scratch_file("prometheus.yml", &config);
     let data = format!("--storage.tsdb.path={config}.data");
-    // Its own port is reserved by the harness, which needs no record to know that it is up.
+    // The harness has reserved the port of Prometheus.
     let script = format!(
         "exec prometheus --config.file={config} {data} --web.listen-address=127.0.0.1:$PORT"
     );
@@ -129,7 +129,7 @@ fn prometheus_scrapes_the_service() {
     std::fs::remove_dir_all(format!("{config}.data")).unwrap_or_default();
 }
 
-/// A metric of the service's own that panics must not take those of the chassis with it.
+/// A panicking metric of the service must not remove those of the chassis.
 #[test]
 fn panicking_metric_does_not_remove_others() {
     let service = start(&[]);
@@ -164,7 +164,7 @@ fn metrics_are_in_the_text_format_by_default() {
         "{content_type}"
     );
     assert!(!answer.text().contains("# EOF"));
-    // The strict parser takes it.
+    // The strict parser accepts it.
     assert!(!service.metrics().families().is_empty());
 }
 
@@ -172,7 +172,7 @@ fn metrics_are_in_the_text_format_by_default() {
 #[test]
 fn metrics_are_in_openmetrics_on_request() {
     let service = start(&[]);
-    // What Prometheus sends.
+    // The `Accept` header of Prometheus.
     let accept = "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1\r\n";
     let answer = service.request(request("GET", "/metrics", accept));
     assert_eq!(answer.status, 200);

@@ -16,7 +16,7 @@ fn metrics_without_labels_exist_from_the_start() {
     ] {
         assert_eq!(metrics.value(name, &[]), Some(0.0), "{name}");
     }
-    // The scrape's own connection.
+    // The connection of the scrape.
     for name in ["http_connections_open", "http_connections_total"] {
         assert_eq!(metrics.value(name, &[]), Some(1.0), "{name}");
     }
@@ -83,7 +83,7 @@ fn connections_are_counted() {
             connection
         })
         .collect();
-    // Three idle ones, and the scrape's own.
+    // Three idle connections, and that of the scrape.
     wait_for_value(&service, "http_connections_open", &[], 4.0);
     assert!(
         service
@@ -128,8 +128,7 @@ fn records_are_counted_by_level() {
     ] {
         drop(service.get(path));
     }
-    // Nothing but a scrape comes after these, and a scrape is not logged: line and count agree in
-    // the end.
+    // Only a scrape follows, and it is not logged, so lines and counts agree.
     eventually("the counts are those of the lines", || {
         let counted = service.metrics();
         let records = service.records();
@@ -145,7 +144,7 @@ fn records_are_counted_by_level() {
     });
 }
 
-/// The one state that is 1, the others being 0.
+/// Returns the state with value 1, and checks that the others are 0.
 #[track_caller]
 fn state(metrics: &Scrape) -> String {
     let states: Vec<_> = metrics.samples("service_state").collect();

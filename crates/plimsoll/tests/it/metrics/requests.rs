@@ -86,7 +86,7 @@ fn durations_have_the_buckets_of_the_contract() {
     }
 }
 
-/// Count of every request series in one scrape, from the counter and from the histogram.
+/// Returns the counts of every request series in one scrape, from counter and histogram.
 fn counts(metrics: &Scrape, name: &str) -> BTreeMap<String, f64> {
     metrics
         .samples(name)

@@ -8,7 +8,7 @@ use harness::{Connection, Process, Response, Scrape, Signal, eventually, eventua
 
 use crate::support::{END, assert_problem, fixture, ms, request, run, spawn, start};
 
-/// A path for the socket of an admin listener.
+/// Returns a path for the socket of an admin listener.
 fn socket() -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -76,7 +76,7 @@ fn admin_listener_answers_503_until_ready() {
     );
 }
 
-/// HTTP-3, ADM-1: what is asked is not the thread that answers.
+/// HTTP-3, ADM-1: the checked thread is not the one that answers.
 #[test]
 fn admin_listener_answers_while_every_worker_is_blocked() {
     let it = WithAdmin::with(start, &[("WORKERS", "1")]);
@@ -174,7 +174,7 @@ fn many_admin_connections_do_not_block_probes() {
     drop(crowd);
 }
 
-/// IP-4, ADM-4: whoever reaches it may ask, and says nothing of anybody else.
+/// IP-4, ADM-4: every peer of the listener is a client, and none is a proxy.
 #[test]
 fn admin_listener_rejects_proxy_headers() {
     let env = [

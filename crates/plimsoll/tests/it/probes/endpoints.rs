@@ -49,7 +49,7 @@ fn ready_is_a_problem_while_switched_off() {
     let service = start(&[]);
     assert_eq!(service.request(post("/readiness/off", "")).status, 200);
     assert_problem(&service.get("/ready"), 503);
-    // Only the probe changes: requests are still served.
+    // Only the probe changes; requests are still served.
     assert_eq!(service.get("/hello").status, 200);
     assert_eq!(service.request(post("/readiness/on", "")).status, 200);
     assert_eq!(service.get("/ready").text(), "ok\n");
@@ -83,7 +83,7 @@ fn connections_are_refused_until_the_service_is_ready() {
     let set_up = ms(1500);
     let (service, took) = timed(|| {
         let service = spawn(&[("SETUP_MS", "1500")]);
-        // The first connection that is taken finds a service that is ready.
+        // The first accepted connection finds a ready service.
         let mut first = eventually("a connection is taken", || service.try_connect().ok());
         assert_eq!(first.get("/ready").status, 200);
         service

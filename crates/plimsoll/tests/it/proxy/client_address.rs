@@ -30,11 +30,11 @@ fn forwarded_headers_of_an_untrusted_peer_are_ignored() {
 fn last_untrusted_hop_is_the_client() {
     let service = start(&[("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8, 2001:db8::/32")]);
     for (headers, expected) in [
-        // Nothing to go by.
+        // No usable element.
         ("", "127.0.0.1"),
         ("X-Forwarded-For: \r\n", "127.0.0.1"),
         ("X-Forwarded-For: , ,\r\n", "127.0.0.1"),
-        // The walk from the right.
+        // The search from the right.
         ("X-Forwarded-For: 203.0.113.7\r\n", "203.0.113.7"),
         ("X-Forwarded-For: 203.0.113.7, 10.1.2.3\r\n", "203.0.113.7"),
         (
@@ -46,7 +46,7 @@ fn last_untrusted_hop_is_the_client() {
             "X-Forwarded-For: 10.9.9.9, 203.0.113.7, 10.1.2.3\r\n",
             "203.0.113.7",
         ),
-        // All trusted: the left-most.
+        // All hops trusted: the leftmost.
         ("X-Forwarded-For: 10.1.1.1, 10.2.2.2\r\n", "10.1.1.1"),
         ("X-Forwarded-For: 127.0.0.1\r\n", "127.0.0.1"),
         // Several lines are one list, in order.
@@ -68,7 +68,7 @@ fn last_untrusted_hop_is_the_client() {
             "X-Forwarded-For: 2001:4860:0:0::8, 10.1.2.3:80\r\n",
             "2001:4860::8",
         ),
-        // IPv4 in IPv6 clothes.
+        // IPv4-mapped IPv6 addresses.
         (
             "X-Forwarded-For: 203.0.113.7, ::ffff:10.1.2.3\r\n",
             "203.0.113.7",

@@ -4,7 +4,7 @@ use harness::Process;
 
 use crate::support::{assert_problem, request, start};
 
-/// Asks the service how it was addressed.
+/// Returns the scheme and host that the service sees.
 #[track_caller]
 fn origin(service: &Process, headers: &str) -> String {
     let answer = service.request(format!(
@@ -26,7 +26,7 @@ fn origin_from_an_untrusted_peer_is_that_of_the_request() {
         assert_eq!(origin(&service, PROXIED), own);
         let forwarded = "Forwarded: proto=https;host=a.example\r\n";
         assert_eq!(origin(&service, forwarded), own);
-        // The scheme of a target is the client's word, too.
+        // The scheme of a target comes from the client, too.
         let answer = service.request(
             "GET https://b.example/origin HTTP/1.1\r\nHost: b.example\r\nConnection: close\r\n\r\n",
         );
@@ -69,7 +69,7 @@ fn two_schemes_from_a_trusted_proxy_are_a_400() {
     for schemes in ["https, http", "http\r\nX-Forwarded-Proto: https"] {
         let headers = format!("X-Forwarded-Proto: {schemes}\r\n");
         assert_problem(&service.request(request("GET", "/origin", &headers)), 400);
-        // Whoever does not ask is not concerned.
+        // Handlers that do not use the origin are not affected.
         assert_eq!(
             service.request(request("GET", "/hello", &headers)).status,
             200

@@ -4,7 +4,7 @@ use harness::Process;
 
 use crate::support::{fixture, ms, run, start};
 
-/// A service whose loopback peers must begin with a PROXY header.
+/// Starts a service whose loopback peers must send a PROXY header.
 fn behind_a_proxy() -> Process {
     Process::spawn(
         fixture(),
@@ -16,7 +16,7 @@ fn behind_a_proxy() -> Process {
     )
 }
 
-/// Waits for the ready record: a scrape would need a header too.
+/// Waits for the ready record, since a scrape would need a header too.
 fn ready(service: &Process) {
     service.wait_for_record(|record| record["message"] == "infra_app_ready");
 }
@@ -41,7 +41,7 @@ fn proxy_header_contains_the_client_address() {
         (b"PROXY UNKNOWN\r\n".to_vec(), "127.0.0.1\n"),
     ] {
         let mut connection = service.connect();
-        // In one piece with the request, and the request again on the same connection.
+        // Header and request in one write, then a second request on the same connection.
         let request = b"GET /client HTTP/1.1\r\nHost: localhost\r\n\r\n";
         connection.send([&header[..], request].concat());
         assert_eq!(connection.read().text().trim_end(), client.trim_end());

@@ -13,7 +13,7 @@ use super::client;
 use crate::in_process::Embedded;
 use crate::support::start;
 
-/// A path for a socket; the system allows only some hundred bytes.
+/// Returns a path for a socket, at most about a hundred bytes long.
 fn socket_path(name: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("plimsoll-{}-{name}", std::process::id()));
     drop(fs::remove_file(&path));
@@ -47,7 +47,7 @@ fn unix_peer_is_trusted_if_the_list_contains_unix() {
     drop(fs::remove_file(path));
 }
 
-/// IP-2: what axum's own extractor gives of a unix socket's peer.
+/// IP-2: the value of axum's extractor for a peer on a unix socket.
 #[tokio::test]
 async fn credentials_of_a_unix_peer_are_extracted() {
     let peer = |ConnectInfo(peer): ConnectInfo<UdsConnectInfo>| async move {

@@ -33,7 +33,7 @@ fn panic_is_one_record_with_its_location() {
     let line: u32 = parts.next().unwrap().parse().unwrap();
     assert!(parts.next().unwrap().ends_with(".rs"), "{location}");
     assert!(line > 0 && column > 0, "{location}");
-    // And the request's own record, as ever.
+    // The request has its access record as usual.
     let access = ended.records_with("http_request");
     assert_eq!(access.len(), 1);
     assert_eq!(access[0]["status"], 500);
@@ -87,7 +87,7 @@ fn panic_of_a_spawned_task_is_logged_and_counted() {
     assert_eq!(panics[0]["panicMessage"], "task panic");
 }
 
-/// SRV-5: panics that the service catches itself are recorded once, and never taken for others.
+/// SRV-5: a caught panic is logged once, and not attributed to another request.
 #[test]
 fn caught_panic_is_logged_once() {
     let service = start(&[]);
@@ -99,12 +99,12 @@ fn caught_panic_is_logged_once() {
         .iter()
         .map(|record| record["panicMessage"].as_str().unwrap().to_owned())
         .collect();
-    // Records of different workers have no order among them.
+    // Records of different workers are unordered.
     texts.sort();
     assert_eq!(texts, ["fixture panic", "swallowed"]);
 }
 
-/// SRV-5, RID-3: a body that panics while it is dropped touches nothing else.
+/// SRV-5, RID-3: a panic in the drop of a body affects nothing else.
 #[test]
 fn panic_in_the_drop_of_a_body_has_the_request_id() {
     let service = start(&[]);
@@ -118,7 +118,7 @@ fn panic_in_the_drop_of_a_body_has_the_request_id() {
     }
 }
 
-/// How often each kind of panic happens.
+/// Repetitions of each kind of panic.
 const TIMES: usize = 40;
 
 #[track_caller]
@@ -138,7 +138,7 @@ fn panics_of_every_kind_are_counted_and_isolated() {
     thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                // One connection for all: it is never closed.
+                // One connection for all requests, which stays open.
                 let mut connection = service.connect();
                 while !over.load(Ordering::Relaxed) {
                     let answer = connection.get("/hello");
@@ -171,7 +171,7 @@ fn panics_of_every_kind_are_counted_and_isolated() {
     assert_eq!(ended.records_with("panic").len(), 5 * TIMES);
 }
 
-/// A handler that panics while it is dropped: for its deadline, and for want of a client.
+/// Handlers that panic while they are dropped, at a deadline and after a disconnect.
 #[test]
 fn panic_in_a_cancelled_handler_is_isolated() {
     let service = start(&[("MAX_IN_FLIGHT", "2"), ("WORKERS", "1")]);
@@ -192,7 +192,7 @@ fn panic_in_a_cancelled_handler_is_isolated() {
     }
     drop(good);
     wait_for_rest(&service);
-    // Each request has left its record, and given its slot back.
+    // Each request has its record and has released its slot.
     let paths = ["/quick-evil", "/hang-evil"];
     eventually("every request is recorded", || {
         let records = service.records_with("http_request");

@@ -31,7 +31,8 @@ fn requests_are_accepted_during_the_drain_delay() {
     let ((), took) = timed(|| {
         eventually("connections are refused", || match service.try_connect() {
             Ok(mut connection) => {
-                // Whoever still connects is still served; the last one may find the door closing.
+                // New connections are still served, except that the last may hit the closing
+                // listener.
                 let sent = connection.try_send(request("GET", "/hello", ""));
                 if let Some(answer) = sent.ok().and_then(|()| connection.read_or_end()) {
                     assert_eq!(answer.status, 200);
@@ -87,7 +88,7 @@ fn responses_during_the_drain_close_their_connections() {
     eventually("the service is not ready", || {
         (service.get("/ready").status == 503).then_some(())
     });
-    // On a connection of before, and on a new one; neither client asked for it.
+    // On an old connection and on a new one, without a request by the client.
     let mut fresh = service.connect();
     for connection in [&mut kept, &mut fresh] {
         let answer = connection.get("/hello");
@@ -118,7 +119,7 @@ fn connection_accepted_just_before_the_drain_is_served() {
     let service = start(&[("DRAIN_DELAY", "300ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
     let mut slow = in_flight(&service, "/slow?ms=2500");
     service.signal(Signal::Term);
-    // Connections that say nothing, up to the moment at which there are none to be had.
+    // Silent connections, until the listener is closed.
     let mut newest = std::collections::VecDeque::new();
     while let Ok(connection) = service.try_connect() {
         newest.push_back(connection);
@@ -140,7 +141,7 @@ fn connection_accepted_just_before_the_drain_is_served() {
         .inspect(|answer| assert_eq!(answer.header("connection"), Some("close")))
         .filter(|answer| answer.text() == "3\n")
         .count();
-    // The system resets whoever comes while the listener is being closed.
+    // The system resets connections that arrive during the close of the listener.
     assert!(served >= 9, "{served} of 10");
     assert_eq!(slow.read().text(), "slow\n");
 }
@@ -164,10 +165,10 @@ fn request_that_arrived_before_the_drain_is_answered() {
     assert_eq!(ended.code, Some(0));
 }
 
-/// Whether a connection that `before` has used gets an answer to `rest` in the drain.
+/// Returns whether a connection that `before` has used gets a response to `rest` during the drain.
 #[track_caller]
 fn is_answered_in_the_drain(before: impl Fn(&mut Connection), rest: &str) -> bool {
-    // The time for it is short, so that on a busy machine it may be over before it is used.
+    // The time is short and may be over on a busy machine before it is used.
     (0..10).any(|_| {
         let service = start(&[]);
         let mut connection = service.connect();
@@ -175,7 +176,7 @@ fn is_answered_in_the_drain(before: impl Fn(&mut Connection), rest: &str) -> boo
         service.signal(Signal::Term);
         service.wait_for_record(|record| record["message"] == "shutdown_started");
         let closed = eventually_within(ms(200), || service.try_connect().is_err().then_some(()));
-        // Every connection has been told by then, which shows nowhere.
+        // By then every connection has seen the drain, which is not observable.
         thread::sleep(ms(50));
         let sent = connection.try_send(rest);
         let answer = sent.ok().and_then(|()| connection.read_or_end());
@@ -191,7 +192,7 @@ fn is_answered_in_the_drain(before: impl Fn(&mut Connection), rest: &str) -> boo
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// LIFE-1: a client that has just connected is about to send a request.
+/// LIFE-1: a new client is about to send its request.
 #[test]
 fn request_in_transit_when_the_drain_begins_is_answered() {
     assert!(is_answered_in_the_drain(|_| {}, HELLO));
@@ -203,7 +204,7 @@ fn old_silent_connection_is_served_during_the_drain() {
     assert!(is_answered_in_the_drain(|_| thread::sleep(ms(300)), HELLO));
 }
 
-/// LIFE-1: no response has announced the close.
+/// LIFE-1: no response has announced the close yet.
 #[test]
 fn idle_connection_gets_a_last_response_during_the_drain() {
     let before = |kept: &mut Connection| assert_eq!(kept.get("/hello").status, 200);
@@ -221,7 +222,7 @@ fn partial_head_before_the_drain_is_answered() {
     assert!(is_answered_in_the_drain(before, rest));
 }
 
-/// LIFE-1: a worker that is stuck keeps the port open for nobody.
+/// LIFE-1: a stuck worker does not keep the port open.
 #[test]
 fn stuck_worker_does_not_keep_the_port_open() {
     let service = start(&[("WORKERS", "2"), ("SHUTDOWN_TIMEOUT", "3s")]);

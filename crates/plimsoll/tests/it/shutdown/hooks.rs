@@ -17,7 +17,7 @@ use crate::support::{END, ms, run, start};
 /// LIFE-1
 #[test]
 fn hooks_run_in_reverse_order_of_registration() {
-    // One worker: records of different threads have no order among them.
+    // One worker, because records of different threads are unordered.
     let service = start(&[("HOOK_MS", "200"), ("WORKERS", "1")]);
     assert_eq!(service.get("/hello").status, 200);
     let ended = service.terminate();
@@ -38,7 +38,7 @@ fn hooks_run_in_reverse_order_of_registration() {
 /// LIFE-1
 #[test]
 fn hooks_run_after_the_last_request() {
-    // One worker: records of different threads have no order among them.
+    // One worker, because records of different threads are unordered.
     let service = start(&[
         ("HOOK_MS", "1"),
         ("SHUTDOWN_TIMEOUT", "20s"),
@@ -84,8 +84,8 @@ fn hanging_hook_does_not_starve_other_hooks() {
     assert_eq!(ended.records_with("shutdown_complete")[0]["hooksCutOff"], 1);
 }
 
-/// LIFE-10: a hook with a limit of its own may take longer than all others together, and leaves
-/// them their time.
+/// LIFE-10: a hook with its own limit may take longer than all others together, and uses none of
+/// their time.
 #[tokio::test]
 async fn long_hook_runs_within_its_own_limit() {
     let ran = Arc::new(AtomicUsize::new(0));

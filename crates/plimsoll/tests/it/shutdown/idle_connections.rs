@@ -16,7 +16,7 @@ fn idle_connections_do_not_delay_the_exit() {
     let mut idle: Vec<Connection> = (0..30).map(|_| service.connect()).collect();
     for (number, connection) in idle.iter_mut().enumerate() {
         match number % 3 {
-            // Served once, silent from the start, in the midst of a head.
+            // After a request, silent from the start, and with a partial head.
             0 => assert_eq!(connection.get("/hello").status, 200),
             1 => {}
             _ => connection.send("GET /hello HTTP/1.1\r\nHo"),
@@ -27,21 +27,21 @@ fn idle_connections_do_not_delay_the_exit() {
     assert!(ended.took < MARGIN, "{:?}", ended.took);
 }
 
-/// LIFE-2: a body that nobody read, and that is here, delays no exit.
+/// LIFE-2: an unread body that has arrived does not delay the exit.
 #[test]
 fn idle_connection_with_an_unread_body_does_not_delay_the_exit() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
     assert_eq!(connection.read().status, 405);
-    // Right after its answer a connection may still be one that is about to be closed.
+    // Right after its response a connection may still count as active.
     std::thread::sleep(ms(100));
     let ended = service.terminate();
     assert!(ended.took < ms(1800), "{:?}", ended.took);
     drop(connection);
 }
 
-/// LIFE-2: whoever has connected and does not ask is not waited for.
+/// LIFE-2: a connection without a request is not awaited.
 #[test]
 fn silent_connection_delays_the_exit_only_briefly() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
@@ -52,7 +52,7 @@ fn silent_connection_delays_the_exit_only_briefly() {
     drop(silent);
 }
 
-/// LIFE-1: an ordinary end complains of nothing.
+/// LIFE-1: an ordinary shutdown logs no warning.
 #[test]
 fn shutdown_without_traffic_is_quick_and_logs_no_warning() {
     for _ in 0..10 {
@@ -62,7 +62,7 @@ fn shutdown_without_traffic_is_quick_and_logs_no_warning() {
     }
 }
 
-/// LIFE-1: workers that share a unix socket let go of it, whichever is first.
+/// LIFE-1: workers that share a unix socket release it in any order.
 #[test]
 fn shutdown_on_a_unix_socket_is_quick_with_any_workers() {
     let path = scratch_file("shared-socket", "");

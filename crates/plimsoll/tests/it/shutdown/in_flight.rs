@@ -39,7 +39,7 @@ fn unfinished_requests_are_cut_off_with_exit_status_1() {
     let report = report(&ended);
     assert_eq!(report["exitStatus"], 3);
     assert_eq!(report["requestsCutOff"], 1);
-    // A request that was cut off has its one record all the same.
+    // A request that was cut off has exactly one record, too.
     let access = ended.records_with("http_request");
     assert_eq!(access.len(), 1);
     assert_eq!(access[0]["aborted"], true);
@@ -68,7 +68,7 @@ fn blocking_handler_does_not_delay_the_exit() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms"), ("WORKERS", "2")]);
     let mut connection = service.connect();
     connection.send(request("GET", "/blocking?ms=60000", ""));
-    // The scrape of a gauge might be sent to the blocked worker: let the handler begin instead.
+    // A scrape might reach the blocked worker, so wait for the handler instead.
     assert!(!connection.ends_within(ms(200)));
     service.signal(Signal::Term);
     let ended = service.wait(END);
@@ -90,7 +90,7 @@ fn blocked_workers_do_not_delay_the_exit() {
     assert!(ended.took < ms(300) + FLUSH + MARGIN, "{:?}", ended.took);
 }
 
-/// LIFE-1: an answer that hyper holds already is in flight until its client has taken it.
+/// LIFE-1: a response in hyper's buffer is in flight until its client has read it.
 #[test]
 fn slowly_read_response_survives_drain_and_idle_timeout() {
     let service = start(&[("IDLE_TIMEOUT", "300ms"), ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -100,7 +100,7 @@ fn slowly_read_response_survives_drain_and_idle_timeout() {
     let head = slow.read_head();
     assert_eq!(head.status, 200);
     service.signal(Signal::Term);
-    // Longer than the idle limit, and than a connection with half a head has while draining.
+    // Longer than the idle timeout, and than the drain waits for a partial head.
     std::thread::sleep(ms(800));
     let rest = slow.read_to_end();
     assert_eq!(rest.len(), 32 << 20);
@@ -108,7 +108,7 @@ fn slowly_read_response_survives_drain_and_idle_timeout() {
     assert_eq!(ended.code, Some(0));
 }
 
-/// LIFE-1: what is cut off while it is being taken is told.
+/// LIFE-1: a response that is cut off while it is read is reported.
 #[test]
 fn response_cut_off_while_it_is_read_is_reported() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "300ms")]);
@@ -121,7 +121,6 @@ fn response_cut_off_while_it_is_read_is_reported() {
     assert_eq!(ended.records().last().unwrap()["requestsCutOff"], 1);
 }
 
-/// T-LIFE-07
 #[test]
 fn stalled_connections_and_handlers_do_not_delay_the_exit() {
     const HANGING: usize = 10;
@@ -139,7 +138,7 @@ fn stalled_connections_and_handlers_do_not_delay_the_exit() {
     unread.send("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
     unread.read_head();
     open.push(unread);
-    // All of the large answer has been handed on by then, and nothing of it was taken.
+    // By then the whole large response is buffered, and none of it was read.
     wait_for_in_flight(&service, 11.0);
     // One holds the lock, the other waits for it: two of four workers are blocked.
     for _ in 0..2 {
@@ -149,17 +148,17 @@ fn stalled_connections_and_handlers_do_not_delay_the_exit() {
     service.signal(Signal::Term);
     let ended = service.wait(END);
     assert_eq!((ended.code, ended.signal), (Some(3), None));
-    // Delay, limit and flush, and what a busy machine adds.
+    // Delay, limit and flush, and tolerance for a busy machine.
     let budget = ms(200) + ms(500) + Duration::from_secs(3) + ms(1500);
     assert!(ended.took < budget, "{:?}", ended.took);
     let records = ended.records();
     let report = records.last().unwrap();
     assert_eq!(report["message"], "shutdown_complete");
     assert_eq!(report["exitStatus"], 3);
-    // The answer that nobody takes is told by its worker, which may be one that is blocked.
+    // The worker of the unread response reports it, and may be blocked.
     let cut_off = report["requestsCutOff"].as_u64().unwrap();
     assert!((13..=14).contains(&cut_off), "{report}");
-    // Whoever was cut off on a worker that runs has its record, with its id.
+    // A request cut off on a running worker has its record, with its id.
     let cut: Vec<_> = records
         .iter()
         .filter(|record| record["message"] == "http_request" && record["aborted"] == true)

@@ -8,7 +8,7 @@ use harness::{Connection, Process, Signal, eventually};
 
 use crate::support::{END, ms, request, start};
 
-/// What became of connections that were made.
+/// The outcomes of connections.
 #[derive(Default)]
 struct Tally {
     over: AtomicBool,
@@ -17,7 +17,7 @@ struct Tally {
 }
 
 impl Tally {
-    /// Asks over one new connection after the other, until there are none to be had.
+    /// Sends a request over one new connection after the other, until the listener is closed.
     fn ask(&self, service: &Process) {
         while !self.over.load(Ordering::Relaxed) {
             let Ok(mut connection) = service.try_connect() else {
@@ -36,7 +36,6 @@ impl Tally {
     }
 }
 
-/// T-LIFE-13
 #[test]
 fn shutdown_without_delay_loses_few_accepted_connections() {
     const ENDS: usize = 10;
@@ -60,12 +59,13 @@ fn shutdown_without_delay_loses_few_accepted_connections() {
     println!(
         "figure: connections at an end without delay: answered={answered} lost={lost} ends={ENDS}"
     );
-    // The system resets whoever comes while the listener is being closed: one an end is much.
+    // The system resets connections that arrive during the close of the listener, at most one per
+    // shutdown.
     assert!(lost <= ENDS, "{lost} lost, {answered} answered");
 }
 
-/// Posts over one kept connection, after a pause each time, until an answer says that it was the
-/// last. Tells whether one of them got no answer.
+/// Posts over one kept connection with pauses, until a response announces the close. Returns
+/// whether a post got no response.
 fn post_until_close(mut connection: Connection, pause: Duration) -> bool {
     loop {
         thread::sleep(pause);
@@ -80,8 +80,7 @@ fn post_until_close(mut connection: Connection, pause: Duration) -> bool {
     }
 }
 
-/// T-LIFE-04: nothing that is posted over connections in use is lost, if there is a delay in which
-/// all of them can be told.
+/// with a delay, every connection in use gets a response that announces the close.
 #[test]
 fn shutdown_loses_no_post_on_connections_in_use() {
     const CLIENTS: u64 = 40;

@@ -12,7 +12,7 @@ use crate::support::{
     END, PROCESSES, access_record, fixture, ms, namespaces_or_skip, request, shortest, spawn, start,
 };
 
-/// The children of a process.
+/// Returns the children of a process.
 fn children(pid: u32) -> Vec<u32> {
     let path = format!("/proc/{pid}/task/{pid}/children");
     let children = fs::read_to_string(path).unwrap_or_default();
@@ -50,13 +50,13 @@ fn child_processes(pid: u32) -> Vec<u32> {
     children.filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Whether a process is in the state of this letter (proc(5)).
+/// Returns whether a process is in the state of this letter (proc(5)).
 fn is_in_state(pid: u32, state: char) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.contains(&format!("State:\t{state}"))
 }
 
-/// T-SIG-02, SIG-5
+/// SIG-5
 #[test]
 fn inherited_children_of_pid_1_do_not_disturb_requests() {
     if !namespaces_or_skip(&PROCESSES) {
@@ -87,7 +87,7 @@ fn inherited_children_of_pid_1_do_not_disturb_requests() {
     assert_eq!(ended.records_with("shutdown_complete").len(), 1);
 }
 
-/// T-SIG-03, SIG-4
+/// SIG-4
 #[test]
 fn connections_after_a_pause_are_accepted() {
     let service = start(&[("READ_TIMEOUT", "500ms"), ("REQUEST_TIMEOUT", "500ms")]);
@@ -97,12 +97,12 @@ fn connections_after_a_pause_are_accepted() {
     eventually("it stands still", || {
         is_in_state(service.pid(), 'T').then_some(())
     });
-    // The system completes these, and the service finds them when it goes on.
+    // The system completes these connections, and the service accepts them after the stop.
     let mut during: Vec<_> = (0..50).map(|_| service.connect()).collect();
     for connection in &mut during[..25] {
         connection.send(request("GET", "/slow?ms=10", ""));
     }
-    // Longer than every limit: the pause itself is what is tested.
+    // Longer than every limit: the pause is the tested condition.
     thread::sleep(ms(2000));
     service.signal(Signal::Cont);
     let ((), took) = timed(|| assert_eq!(service.get("/slow?ms=10").status, 200));
@@ -123,7 +123,7 @@ fn connections_after_a_pause_are_accepted() {
     assert!(ended.records_with("worker_stuck").is_empty());
 }
 
-/// Asks without end, whoever answers.
+/// Sends requests until it is stopped, to any process at the address.
 fn load(over: &AtomicBool, service: &Process) {
     while !over.load(Ordering::Relaxed) {
         let Ok(mut connection) = service.try_connect() else {
@@ -136,7 +136,7 @@ fn load(over: &AtomicBool, service: &Process) {
     }
 }
 
-/// T-SIG-04, SIG-4
+/// SIG-4
 #[test]
 fn restart_after_sigkill_is_ready_within_a_second() {
     let took = shortest(|| {
@@ -161,7 +161,7 @@ fn restart_after_sigkill_is_ready_within_a_second() {
     assert!(took < ms(1000), "{took:?}");
 }
 
-/// T-SIG-04, SIG-4
+/// SIG-4
 #[test]
 fn unix_socket_of_a_killed_process_is_reused() {
     let name = format!("catalogue-{}-killed.sock", std::process::id());

@@ -9,14 +9,14 @@ use harness::{Process, Signal, eventually, timed};
 
 use crate::support::{END, ms, request, spawn, start};
 
-/// The place of a service manager's ear.
+/// The notification socket of a service manager.
 struct Manager {
     socket: UnixDatagram,
     name: String,
 }
 
 impl Manager {
-    /// At a path.
+    /// Binds the socket at a path.
     fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = std::fs::remove_file(&path);
@@ -25,7 +25,7 @@ impl Manager {
         Self { socket, name }
     }
 
-    /// At a name without a file.
+    /// Binds the socket at an abstract name.
     fn hidden(name: &str) -> Self {
         let name = format!("plimsoll-{name}-{}", std::process::id());
         let addr = UnixAddr::from_abstract_name(&name).unwrap();
@@ -34,7 +34,7 @@ impl Manager {
         Self { socket, name }
     }
 
-    /// The next message, if one comes in time.
+    /// Returns the next message, or `None` after the timeout.
     fn hear(&self, limit: Duration) -> Option<String> {
         let mut message = [0; 1000];
         self.socket.set_read_timeout(Some(limit)).unwrap();
@@ -102,14 +102,14 @@ fn watchdog_is_notified_twice_per_interval() {
         ("WORKERS", "2"),
     ]);
     manager.expect("READY=1");
-    // Two in each 200 ms, with room for a busy machine; one in each interval would take 2 s.
+    // Two in each 200 ms, with tolerance for a busy machine; one in each interval would take 2 s.
     let (_, took) = timed(|| {
         for _ in 0..10 {
             manager.expect("WATCHDOG=1");
         }
     });
     assert!(took < ms(1900), "{took:?}");
-    // A worker that is stuck is no reason for a restart.
+    // A stuck worker does not stop the notifications.
     let mut blocked = service.connect();
     blocked.send(request("GET", "/blocking?ms=3000", ""));
     service.wait_for_record(|record| record["message"] == "worker_stuck");

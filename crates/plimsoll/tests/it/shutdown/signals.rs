@@ -67,13 +67,13 @@ fn simultaneous_signals_count_as_one() {
     assert_eq!(service.wait(END).code, Some(0));
 }
 
-/// LIFE-3: a second signal hurries hooks that have begun.
+/// LIFE-3: a second signal cuts off running hooks.
 #[test]
 fn second_signal_during_a_hook_ends_the_service() {
     let service = start(&[("HOOK_MS", "60000"), ("HOOK_LIMIT_MS", "2000")]);
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
-    // The least time between two signals that count as two, from when the first has arrived.
+    // The minimal time between two signals that count as two, after the first has arrived.
     thread::sleep(ms(1050));
     service.signal(Signal::Term);
     let ended = service.wait(Duration::from_secs(10));
@@ -82,7 +82,7 @@ fn second_signal_during_a_hook_ends_the_service() {
     assert_eq!(ended.records().last().unwrap()["hooksCutOff"], 3);
 }
 
-/// Whether a process handles SIGTERM itself by now.
+/// Returns whether a process has a handler for SIGTERM.
 fn catches_sigterm(pid: u32) -> bool {
     const SIGTERM: u32 = 15;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -112,7 +112,7 @@ fn signal_at_any_point_of_startup_ends_the_service() {
         let service = spawn(&[]);
         thread::sleep(ms(delay));
         let ended = service.terminate();
-        // Before the handler is installed, the system ends the process as it always does.
+        // Before the handler is installed, SIGTERM has its default effect.
         assert!(
             ended.code == Some(0) || ended.signal == Some(15),
             "after {delay} ms: {:?} {:?}\n{}",
@@ -133,7 +133,7 @@ fn signal_at_any_point_of_startup_ends_the_service() {
 fn signal_right_after_ready_runs_the_whole_shutdown() {
     for _ in 0..30 {
         let service = spawn(&[]);
-        // A shell that has only to be woken signals within microseconds of the ready record.
+        // A waiting shell sends the signal within microseconds of the ready record.
         let mut shell = Command::new("/bin/sh")
             .args([
                 "-c",
@@ -148,7 +148,7 @@ fn signal_right_after_ready_runs_the_whole_shutdown() {
         assert!(shell.wait().unwrap().success());
         let ended = service.wait(END);
         assert_eq!(ended.code, Some(0));
-        // Traffic was accepted, so there is something to drain, and hooks to run.
+        // Traffic was accepted, so the drain and the hooks must run.
         for message in [
             "shutdown_started",
             "hook_first",
@@ -189,7 +189,7 @@ fn other_signals_do_not_end_the_service() {
     assert_eq!(told.len(), 2, "{told:?}");
     let records = ended.records();
     let infra = records.iter().filter(|record| record["name"] == "infra");
-    // It was ready, it heard of two signals and of its end, and it tells how that went.
+    // The records are: ready, two signals, the shutdown, and the report.
     let infra: Vec<_> = infra
         .map(|record| record["message"].as_str().unwrap())
         .collect();
@@ -205,7 +205,7 @@ fn other_signals_do_not_end_the_service() {
     );
 }
 
-/// SIG-1: whoever wants it at once need not signal twice.
+/// SIG-1: one SIGQUIT has the effect of two signals.
 #[test]
 fn sigquit_skips_to_the_flush() {
     let service = start(&[("DRAIN_DELAY", "20s"), ("SHUTDOWN_TIMEOUT", "20s")]);
@@ -219,7 +219,7 @@ fn sigquit_skips_to_the_flush() {
     assert_eq!(report["requestsCutOff"], 1);
 }
 
-/// T-SIG-01, SIG-2, SIG-3: those that have no meaning, while there is work.
+/// SIG-2, SIG-3: ignored signals during requests.
 #[test]
 fn ignored_signals_fail_no_request() {
     let service = start(&[]);
@@ -235,7 +235,7 @@ fn ignored_signals_fail_no_request() {
                 })
             })
             .collect();
-        // One command for all: the shell knows their numbers.
+        // One command for all signals: the shell knows their numbers.
         let all = "for name in HUP USR1 USR2 WINCH PIPE CHLD CONT; do kill -$name \"$0\"; done";
         for _ in 0..20 {
             let pid = service.pid().to_string();

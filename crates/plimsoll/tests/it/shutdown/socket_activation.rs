@@ -15,12 +15,12 @@ use socket2::{Domain, Socket, Type};
 use super::service_manager::connects;
 use crate::support::{END, SERVICE, fixture, ms, request, require_or_skip, run, start};
 
-// === Sockets that are handed over ===
+// === Socket activation ===
 
-/// What a shell does to be the service manager of the program behind it.
+/// A shell script that passes a socket to a program as a service manager does.
 const ACTIVATION_SCRIPT: &str = r#"exec 3<&0 </dev/null; export LISTEN_PID=$$; exec "$0""#;
 
-/// Runs the fixture with a socket that is handed over, in a shell that does what `script` says.
+/// Runs the fixture with an inherited socket, through this shell script.
 #[track_caller]
 fn run_in_shell(socket: impl Into<OwnedFd>, script: &str, env: &[(&str, &str)]) -> Process {
     let fixture = fixture();
@@ -38,7 +38,7 @@ fn activate(socket: &TcpListener, env: &[(&str, &str)]) -> Process {
     service
 }
 
-/// A socket like one of systemd's, in whose queue many can wait.
+/// Returns a listening socket like that of systemd, with a long queue.
 fn listener() -> (TcpListener, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -49,7 +49,7 @@ fn listener() -> (TcpListener, SocketAddr) {
     (listener, addr)
 }
 
-/// A request that waits for its answer.
+/// Sends a request on a new connection.
 #[track_caller]
 fn send_request(addr: SocketAddr) -> Connection {
     let mut connection = Connection::tcp(addr).unwrap();
@@ -65,7 +65,7 @@ fn ready_record(service: &Process) -> serde_json::Value {
 #[test]
 fn inherited_socket_is_the_main_listener() {
     let (socket, addr) = listener();
-    // It is listened on before there is a service, and whoever comes early waits.
+    // The socket listens before the service starts, and early connections wait.
     let mut early = send_request(addr);
     let service = activate(&socket, &[]);
     assert_eq!(early.read().text(), "hello\n");
@@ -80,7 +80,7 @@ fn inherited_socket_is_the_main_listener() {
 #[test]
 fn connection_during_shutdown_is_served_by_the_next_process() {
     let (socket, addr) = listener();
-    // The port is told for this test only: the service does not look at it.
+    // Only the test uses this port; the service ignores it.
     let port = addr.port().to_string();
     let service = activate(&socket, &[("SHUTDOWN_TIMEOUT", "10s"), ("PORT", &port)]);
     let mut slow = Connection::tcp(addr).unwrap();
@@ -90,7 +90,7 @@ fn connection_during_shutdown_is_served_by_the_next_process() {
     });
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
-    // From here on nobody accepts; a moment more, and nobody is there.
+    // From here on no process accepts, and soon no process runs.
     let mut during = Vec::new();
     while service.is_alive() {
         during.push(send_request(addr));
@@ -109,7 +109,7 @@ fn connection_during_shutdown_is_served_by_the_next_process() {
     assert_eq!(service.terminate().code, Some(0));
 }
 
-/// New connections without end, from several threads.
+/// Opens new connections from several threads until it is stopped.
 struct Load {
     over: AtomicBool,
     answered: AtomicUsize,
@@ -139,7 +139,7 @@ impl Load {
         Ok(answer)
     }
 
-    /// Waits until this many more are answered.
+    /// Waits until this many more requests are answered.
     #[track_caller]
     fn wait_for(&self, more: usize) {
         let until = self.answered.load(Ordering::Relaxed) + more;
@@ -164,14 +164,14 @@ fn restarts_under_load_refuse_and_reset_no_connection() {
         for _ in 0..Load::THREADS {
             scope.spawn(|| load.run(addr));
         }
-        // Also when a check fails: the threads would never end.
+        // Also after a failed check, since the threads would run forever.
         let _end = End(&load);
         for _ in 0..RESTARTS {
             let service = activate(&socket, &[]);
             load.wait_for(100);
             reports.push(service.terminate());
         }
-        // Lives until the last of them has had an answer.
+        // Lives until the last request is answered.
         let last = activate(&socket, &[]);
         load.wait_for(1);
         last

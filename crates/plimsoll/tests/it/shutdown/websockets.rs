@@ -56,7 +56,7 @@ fn websocket_is_closed_with_1001_at_shutdown() {
     }
     service.signal(Signal::Term);
     for socket in &mut sockets {
-        // It answers nothing, and is let go all the same.
+        // The client sends no Close frame, and is closed anyway.
         let said = socket.read_to_end();
         assert!(said.starts_with(b"\x81\x05hello\x88"), "{said:?}");
         assert_eq!(
@@ -95,7 +95,7 @@ fn event_stream_is_completed_at_shutdown() {
     assert!(records.iter().all(|record| record["aborted"].is_null()));
 }
 
-/// LIFE-9: a WebSocket that is begun now would be told to go as soon as it is there.
+/// LIFE-9: a WebSocket that starts now would be closed at once.
 #[test]
 fn websocket_upgrade_is_rejected_during_shutdown() {
     let service = start(&[("DRAIN_DELAY", "20s")]);
@@ -104,11 +104,11 @@ fn websocket_upgrade_is_rejected_during_shutdown() {
     let refused = service.request(upgrade("/websocket", "websocket"));
     assert_problem(&refused, 503);
     assert!(refused.header("retry-after").is_some());
-    // What clients offer without needing it is none of the chassis's business.
+    // An optional upgrade offer is ignored.
     assert_eq!(service.request(upgrade("/hello", "h2c")).status, 200);
 }
 
-/// SRV-4, LIFE-9: it holds its place, and is waited for like a request.
+/// SRV-4, LIFE-9: it keeps its connection slot, and is awaited like a request.
 #[test]
 fn unaware_upgraded_connection_is_cut_off_and_reported() {
     let env = [("SHUTDOWN_TIMEOUT", "500ms"), ("MAX_CONNECTIONS", "1")];
@@ -116,7 +116,7 @@ fn unaware_upgraded_connection_is_cut_off_and_reported() {
     let mut socket = service.connect();
     socket.send(upgrade("/upgrade", "echo"));
     assert_eq!(socket.read_head().status, 101);
-    // The one place is taken, by somebody who is not idle.
+    // The only connection slot is held by a connection that is not idle.
     eventually("whoever comes is one too many", || {
         (service.try_connect().ok()?.get("/hello").status == 503).then_some(())
     });
@@ -137,7 +137,7 @@ fn upgraded_connection_counts_as_open_until_closed() {
     socket.send(upgrade("/upgrade", "echo"));
     assert_eq!(socket.read_head().status, 101);
     let open = || service.metrics().value("http_connections_open", &[]);
-    // One more asks.
+    // One more request.
     eventually("it is open", || (open() == Some(2.0)).then_some(()));
     assert!(!socket.ends_within(ms(200)));
     drop(socket);
@@ -145,7 +145,7 @@ fn upgraded_connection_counts_as_open_until_closed() {
     assert_eq!(service.terminate().code, Some(0));
 }
 
-/// The answer of a client to a Close frame.
+/// Returns the Close frame with which a client answers.
 fn close_frame() -> Vec<u8> {
     frame(0x88, &1001_u16.to_be_bytes())
 }
@@ -210,7 +210,7 @@ fn websocket_without_wiring_is_closed_by_the_drain() {
     );
 }
 
-/// LIFE-9: its handler is in the middle of a write.
+/// LIFE-9: its handler waits in a write.
 #[test]
 fn websocket_of_a_client_that_does_not_read_ends_in_time() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
@@ -241,7 +241,7 @@ fn websocket_of_a_client_that_does_not_read_ends_in_time() {
 #[tokio::test]
 async fn websocket_of_a_client_that_keeps_sending_ends_in_time() {
     let receive = async |token: ShutdownToken, upgrade: WebSocketUpgrade| {
-        // Only the handler's own close ends it.
+        // Only the close by the handler ends it.
         keep_open(upgrade.on_upgrade(async move |socket| {
             let mut socket = token.close_websocket(socket);
             while let Some(Ok(_)) = socket.recv().await {}

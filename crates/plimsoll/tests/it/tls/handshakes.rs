@@ -12,7 +12,7 @@ use super::reload::Secret;
 use super::session::{Pair, ask, client, failed_handshakes, handshake, hello, metrics, trust};
 use crate::support::{END, ms, request, start};
 
-/// T-TLS-01, TLS-7
+/// TLS-7
 #[test]
 fn stalled_handshakes_do_not_block_others() {
     let pair = Pair::new();
@@ -29,7 +29,7 @@ fn stalled_handshakes_do_not_block_others() {
         let session = handshake(service.addr(), &config).unwrap();
         assert!(ask(session, "/hello").unwrap().ends_with("hello\n"));
     }
-    // They are connections like all others while they last, and they do not last.
+    // They count as connections until their timeout.
     let open = metrics(&service, &config).value("http_connections_open", &[]);
     assert_eq!(open, Some(251.0));
     for connection in silent.iter_mut().chain(&mut half) {
@@ -40,7 +40,7 @@ fn stalled_handshakes_do_not_block_others() {
     });
 }
 
-/// T-TLS-01, TLS-7: a place at the table is one whether or not a hand was shaken.
+/// TLS-7: a connection counts with and without a handshake.
 #[test]
 fn stalled_handshakes_are_evicted_at_the_limit() {
     let pair = Pair::new();
@@ -59,7 +59,7 @@ fn stalled_handshakes_are_evicted_at_the_limit() {
     assert!(rejected >= 40.0, "{rejected}");
 }
 
-/// T-LIFE-05, TLS-7
+/// TLS-7
 #[test]
 fn stalled_handshakes_do_not_delay_the_exit() {
     let pair = Pair::new();
@@ -81,7 +81,7 @@ fn stalled_handshakes_do_not_delay_the_exit() {
     assert!(ended.took < ms(1500), "{:?}", ended.took);
 }
 
-/// T-TLS-06, ADM-1, ADM-4
+/// ADM-1, ADM-4
 #[test]
 fn handshake_flood_does_not_delay_probes() {
     let pair = Pair::new();
@@ -96,7 +96,8 @@ fn handshake_flood_does_not_delay_probes() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    // The hello alone: the service's part is the costly one, and it is not awaited.
+                    // Only the ClientHello: the expensive part is on the server, and its response
+                    // is not awaited.
                     let mut client = service.connect();
                     client.send(hello(&config));
                     client.wait_for_bytes();
@@ -119,10 +120,10 @@ fn handshake_flood_does_not_delay_probes() {
     assert!(times[50] < ms(100), "{:?}", times[50]);
 }
 
-/// T-TLS-05, TLS-7
+/// TLS-7
 #[test]
 fn client_hello_may_arrive_byte_by_byte() {
-    /// Sends every byte by itself.
+    /// Sends every byte in its own write.
     struct Drops(TcpStream);
 
     impl io::Read for Drops {
@@ -157,7 +158,7 @@ fn client_hello_may_arrive_byte_by_byte() {
     assert!(answer.ends_with("hello\n"), "{answer}");
 }
 
-/// T-TLS-07, TLS-7
+/// TLS-7
 #[test]
 fn wrong_protocol_is_closed_and_counted() {
     const CLIENTS: u32 = 20;

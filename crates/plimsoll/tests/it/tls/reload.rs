@@ -37,7 +37,7 @@ fn sighup_loads_a_renewed_certificate_but_no_broken_one() {
     new.remove();
 }
 
-/// SIG-2, TLS-4: a look at the files alone tells nobody of files that have not changed.
+/// SIG-2, TLS-4: polling does not detect unchanged files.
 #[test]
 fn sighup_reads_unchanged_files_again() {
     let identity = Identity::new("unchanged");
@@ -56,8 +56,8 @@ fn sighup_without_tls_has_no_effect() {
     assert_eq!(service.get("/hello").status, 200);
 }
 
-/// A folder as Kubernetes mounts a secret: `tls.crt` is a link into `..data`, which is a link to a
-/// folder of its own for each version.
+/// A folder like a mounted secret of Kubernetes: `tls.crt` links into `..data`, which links to the
+/// folder of the current version.
 pub(super) struct Secret {
     pub(super) folder: PathBuf,
 }
@@ -79,7 +79,7 @@ impl Secret {
         self.folder.join(file)
     }
 
-    /// Puts another version in the place of the present one, at one stroke.
+    /// Replaces the current version atomically.
     pub(super) fn swap(&self, version: usize, pair: &Pair) {
         let data = format!("..version-{version}");
         fs::create_dir(self.path(&data)).unwrap();
@@ -92,13 +92,13 @@ impl Secret {
         }
     }
 
-    /// Writes over the files that are there.
+    /// Overwrites the current files.
     pub(super) fn write(&self, certificate: &str, key: &str) {
         fs::write(self.path("tls.crt"), certificate).unwrap();
         fs::write(self.path("tls.key"), key).unwrap();
     }
 
-    /// A service with these files.
+    /// Starts a service with these files.
     pub(super) fn service(&self, more: &[(&str, &str)]) -> Process {
         let (certificate, key) = (self.path("tls.crt"), self.path("tls.key"));
         let mut env = vec![
@@ -114,19 +114,19 @@ impl Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        // What is left behind disturbs nobody.
+        // Remaining files have no effect.
         drop(fs::remove_dir_all(&self.folder));
     }
 }
 
-/// Clients that shake hands without end.
+/// Clients that perform handshakes until they are stopped.
 struct Handshakes {
     over: AtomicBool,
     done: AtomicUsize,
     failed: AtomicUsize,
 }
 
-/// T-TLS-03, TLS-4, TLS-5
+/// TLS-4, TLS-5
 #[test]
 fn no_handshake_fails_during_certificate_changes() {
     const SWAPS: usize = 20;
@@ -165,7 +165,7 @@ fn no_handshake_fails_during_certificate_changes() {
                 if version < SWAPS {
                     service.signal(Signal::Hup);
                 }
-                // The last one is seen without being told of.
+                // The last change is detected without a signal.
                 let seen = eventually_within(Duration::from_secs(5), || {
                     (served() == pair.der).then_some(())
                 });

@@ -66,7 +66,7 @@ fn plain_and_silent_clients_are_closed_and_counted() {
     identity.remove();
 }
 
-/// LOG-13: load balancers check a port so.
+/// LOG-13: health checks of load balancers do this.
 #[test]
 fn connect_and_close_is_no_failed_handshake() {
     let identity = Identity::new("checked");
@@ -77,7 +77,7 @@ fn connect_and_close_is_no_failed_handshake() {
         check.read_to_end();
         service.connect().reset();
     }
-    // One that is counted, behind all that are not.
+    // One failed handshake after all that do not count.
     let mut plain = service.connect();
     plain.send("GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n");
     plain.read_to_end();
@@ -92,7 +92,7 @@ fn connect_and_close_is_no_failed_handshake() {
     identity.remove();
 }
 
-/// T-TLS-08, TLS-2, H2-1
+/// TLS-2, H2-1
 #[test]
 fn alpn_decides_the_protocol() {
     let identity = Identity::new("alpn");
@@ -113,7 +113,7 @@ fn alpn_decides_the_protocol() {
             stream.read_exact(&mut said[..9]).unwrap();
             assert_eq!(said[3], 4, "SETTINGS come first");
         } else {
-            // Also for those who begin as HTTP/2 does: nothing is guessed here.
+            // Also for clients that send the HTTP/2 preface: ALPN alone decides.
             stream
                 .write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 .unwrap();
@@ -124,7 +124,7 @@ fn alpn_decides_the_protocol() {
     let mut guessed = handshake(&service, &identity.der, &["http/1.1"]).unwrap();
     guessed.write_all(PREFACE_AND_SETTINGS).unwrap();
     let mut said = Vec::new();
-    // How it ends does not matter.
+    // The kind of end does not matter.
     let _ = guessed.read_to_end(&mut said);
     assert!(
         said.is_empty() || said.starts_with(b"HTTP/1.1 4"),
@@ -144,7 +144,7 @@ fn alpn_decides_the_protocol() {
     identity.remove();
 }
 
-/// T-TLS-07, TLS-7
+/// TLS-7
 #[test]
 fn tls_on_a_plain_listener_is_rejected_and_counted() {
     for cleartext in ["false", "true"] {

@@ -33,7 +33,7 @@ impl Pair {
     }
 }
 
-/// Trusts these and nobody else.
+/// Returns a client configuration that trusts only these certificates.
 pub(super) fn trust<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for pair in pairs {
@@ -41,7 +41,7 @@ pub(super) fn trust<'a>(pairs: impl IntoIterator<Item = &'a Pair>) -> Arc<Client
     }
     let config = ClientConfig::builder().with_root_certificates(roots);
     let mut config = config.with_no_client_auth();
-    // A session that is resumed shows no certificate.
+    // A resumed session does not send the certificate.
     config.resumption = rustls::client::Resumption::disabled();
     Arc::new(config)
 }
@@ -61,7 +61,7 @@ pub(super) fn handshake(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Res
     Ok(StreamOwned::new(session, socket))
 }
 
-/// Asks over a session, and gives all of the answer.
+/// Sends a request over a session and returns the whole response.
 pub(super) fn ask(mut session: Session, path: &str) -> io::Result<String> {
     session.write_all(request("GET", path, "").as_bytes())?;
     let mut answer = String::new();
@@ -69,7 +69,7 @@ pub(super) fn ask(mut session: Session, path: &str) -> io::Result<String> {
     Ok(answer)
 }
 
-/// The first flight of a client.
+/// Returns the ClientHello.
 pub(super) fn hello(config: &Arc<ClientConfig>) -> Vec<u8> {
     let mut bytes = Vec::new();
     client(config).write_tls(&mut bytes).unwrap();

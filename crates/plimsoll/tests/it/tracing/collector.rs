@@ -15,18 +15,18 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How a collector answers.
+/// The responses of a collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     Takes,
-    /// Takes all but one span of each batch.
+    /// Rejects one span of each batch.
     RefusesOne,
     Answers(u16),
-    /// Never.
+    /// Does not respond.
     Hangs,
 }
 
-/// One request that came in.
+/// One received request.
 #[derive(Debug, Clone)]
 pub(super) struct Post {
     /// Request line and headers, in lower case.
@@ -74,7 +74,7 @@ impl Collector {
         collector
     }
 
-    /// Answers one request after the other, until the client goes.
+    /// Answers requests until the client disconnects.
     pub(super) fn serve(&self, stream: impl Read + Write) {
         let mut stream = BufReader::new(stream);
         loop {
@@ -138,7 +138,7 @@ impl Collector {
         self.lock().posts.clone()
     }
 
-    /// All spans that were posted, whatever the answer was.
+    /// Returns all posted spans, whatever the response was.
     pub(crate) fn spans(&self) -> Vec<Span> {
         let posts = self.posts().into_iter();
         posts
@@ -148,7 +148,7 @@ impl Collector {
             .collect()
     }
 
-    /// Waits for a span of this name, and gives the first.
+    /// Waits for a span of this name and returns the first.
     #[track_caller]
     pub(crate) fn span(&self, name: &str) -> Span {
         eventually(&format!("a span called {name}"), || {
@@ -162,7 +162,7 @@ pub(super) struct State {
     pub(super) posts: Vec<Post>,
 }
 
-/// The value of an attribute as a text.
+/// Returns the value of an attribute as text.
 pub(super) fn attribute(attributes: &[KeyValue], key: &str) -> Option<String> {
     let found = attributes.iter().find(|attribute| attribute.key == key)?;
     Some(match found.value.clone()?.value? {

@@ -4,7 +4,7 @@ use super::collector::{Collector, Manner, hex};
 use super::{CALLER, TRACE, TRUSTING, propagated_context, traced, traceparent};
 use crate::support::{access_record, start};
 
-/// TRC-1.
+/// TRC-1
 #[test]
 fn service_without_tracing_forwards_a_trusted_context() {
     let service = start(&[TRUSTING]);
@@ -15,7 +15,7 @@ fn service_without_tracing_forwards_a_trusted_context() {
     service.terminate();
 }
 
-/// TRC-1.
+/// TRC-1
 #[test]
 fn trace_of_a_trusted_caller_is_continued() {
     let collector = Collector::start(Manner::Takes);
@@ -33,7 +33,7 @@ fn trace_of_a_trusted_caller_is_continued() {
     service.terminate();
 }
 
-/// TRC-1.
+/// TRC-1
 #[test]
 fn trace_of_an_untrusted_caller_is_linked() {
     let collector = Collector::start(Manner::Takes);
@@ -55,7 +55,7 @@ fn trace_of_an_untrusted_caller_is_linked() {
     service.terminate();
 }
 
-/// TRC-1.
+/// TRC-1
 #[test]
 fn malformed_context_is_ignored() {
     let collector = Collector::start(Manner::Takes);
@@ -83,7 +83,7 @@ fn malformed_context_is_ignored() {
     assert!(collector.spans().iter().all(|span| span.links.is_empty()));
 }
 
-/// TRC-3.
+/// TRC-3
 #[test]
 fn sampler_decides_whether_a_request_is_recorded() {
     #[track_caller]

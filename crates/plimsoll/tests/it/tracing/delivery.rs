@@ -13,10 +13,10 @@ use super::collector::{Collector, Manner};
 use super::traced;
 use crate::support::{END, run, scratch_file, spawn, start};
 
-/// What hooks, spans and the log have together (LIFE-1), and some more for a machine that is busy.
+/// The time of hooks, spans and the log (LIFE-1), with tolerance for a busy machine.
 const DELAY: Duration = Duration::from_secs(5);
 
-/// The counts of the last record about spans: produced, exported, dropped.
+/// Returns the counts of the last record about spans: produced, exported, dropped.
 #[track_caller]
 fn counts(ended: &ExitedProcess) -> (u64, u64, u64) {
     let records = ended.records_with("trace_export_ended");
@@ -34,7 +34,7 @@ fn counts(ended: &ExitedProcess) -> (u64, u64, u64) {
     counts
 }
 
-/// Many requests over one connection, all of them answered.
+/// Sends many requests over one connection and checks that all are answered.
 #[track_caller]
 fn ask(service: &Process, count: usize) {
     let mut connection = service.connect();
@@ -89,7 +89,7 @@ fn full_batch_is_sent_at_once() {
 /// TRC-6
 #[test]
 fn collector_delays_neither_requests_nor_the_exit() {
-    // Nobody takes what is sent there, and nobody else gets the port.
+    // The socket is bound but does not listen, so no other process gets the port.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let absent = silent.local_addr().unwrap();
     let hanging = Collector::start(Manner::Hangs).addr;
@@ -127,7 +127,7 @@ fn full_queue_drops_and_counts_spans() {
     let service = traced(&collector, &env);
     ask(&service, 100);
     let full = dropped(&service, "queue_full");
-    // At most one is on its way, and five wait.
+    // At most one is being sent, and five wait.
     assert!((94.0..=95.0).contains(&full), "{full}");
     let metrics = service.metrics();
     assert_eq!(metrics.value("trace_spans_total", &[]), Some(100.0));
@@ -208,7 +208,7 @@ fn recovered_collector_is_used_again() {
     assert_eq!(counts(&service.terminate()), (5, 5, 0));
 }
 
-/// CFG-5, TRC-2.
+/// CFG-5, TRC-2
 #[test]
 fn collector_headers_are_sent_and_never_shown() {
     let collector = Collector::start(Manner::Answers(401));
@@ -276,7 +276,7 @@ fn collector_certificate_is_verified() {
     );
     assert_eq!(collector.spans().len(), 3);
 
-    // Without any authority the start fails, and says why.
+    // Without any authority the start fails with the reason.
     let none = scratch_file("otlp-no-ca.crt", "");
     let service = spawn(&[env[0], ("SSL_CERT_FILE", none.as_str())]);
     let ended = service.wait(END);

@@ -17,7 +17,7 @@ fn scrape(service: &Process, headers: &str) -> String {
     answer.text().to_owned()
 }
 
-/// The exemplars of a scrape: the line before it, its labels, its value and its time.
+/// Returns the exemplars of a scrape: series, labels, value and time.
 fn exemplars(text: &str) -> Vec<(&str, &str, f64, f64)> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -35,7 +35,7 @@ fn exemplars(text: &str) -> Vec<(&str, &str, f64, f64)> {
         .collect()
 }
 
-/// The bounds of a bucket, `0` and `+Inf` included.
+/// Returns the bounds of a bucket, `0` and `+Inf` included.
 fn bounds(sample: &str) -> (f64, f64) {
     const BOUNDS: [f64; 16] = [
         0.0,
@@ -97,7 +97,7 @@ fn last_sampled_request_of_a_bucket_is_its_exemplar() {
     );
     assert_eq!(of_slow[0].1, ids);
 
-    // The plain format knows none, and this reader of it would refuse them.
+    // The text format has no exemplars, and this strict reader would reject them.
     let plain = scrape(&service, "");
     assert!(Scrape::parse(&plain).is_ok());
     assert!(!plain.contains("trace_id"));
@@ -150,7 +150,7 @@ fn prometheus_accepts_the_exemplars() {
         service.addr()
     );
     let config = scratch_file("prometheus-exemplars.yml", &config);
-    // Its own port is reserved by the harness, which needs no record to know that it is up.
+    // The harness has reserved the port of Prometheus.
     let script = format!(
         "exec prometheus --config.file={config} --storage.tsdb.path={config}.data \
          --enable-feature=exemplar-storage --web.listen-address=127.0.0.1:$PORT"

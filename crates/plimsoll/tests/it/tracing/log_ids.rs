@@ -7,7 +7,7 @@ use super::collector::{Collector, Manner, hex};
 use super::traced;
 use crate::support::{access_line, access_record, request};
 
-/// LOG-14.
+/// LOG-14
 #[test]
 fn records_of_a_sampled_request_end_with_trace_ids() {
     let collector = Collector::start(Manner::Takes);
@@ -34,7 +34,7 @@ fn records_of_a_sampled_request_end_with_trace_ids() {
     }
 }
 
-/// LOG-14.
+/// LOG-14
 #[test]
 fn trace_ids_follow_long_fields_and_have_reserved_names() {
     let collector = Collector::start(Manner::Takes);

@@ -27,7 +27,7 @@ use super::{TRUSTING, check};
 
 type Http = ClientService<Client<HttpConnector, Empty<Bytes>>>;
 
-/// Another service, as a handler sees it.
+/// A client of another service, as a handler uses it.
 #[derive(Clone)]
 struct Upstream {
     client: Http,
@@ -50,13 +50,13 @@ impl Upstream {
     }
 }
 
-/// Asks another service, from inside a span of its own.
+/// Sends a request to another service, inside a new span.
 async fn ask(State(back): State<Upstream>) -> Result<String, StatusCode> {
     let status = back.get("/back?token=CANARY").await?;
     Ok(status.as_u16().to_string())
 }
 
-/// A service with `/front`, which asks the service at `addr`.
+/// Starts a service whose `/front` calls the service at `addr`.
 async fn front(addr: SocketAddr, settings: &[(&str, &str)]) -> TestService {
     let service = App::new(build_info!()).setup(move |handle: Handle| async move {
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -72,7 +72,7 @@ async fn back(settings: &[(&str, &str)]) -> TestService {
     TestService::start(App::new(build_info!()).router(router), settings).await
 }
 
-/// The calls that ended with a status, and those that were measured.
+/// Returns the number of calls with this status, from counter and histogram.
 async fn calls(test: &TestService, status: &str) -> (f64, f64) {
     let labels = [("peer", "back"), ("method", "GET"), ("status", status)];
     let metrics = test.metrics().await;
@@ -83,7 +83,7 @@ async fn calls(test: &TestService, status: &str) -> (f64, f64) {
     )
 }
 
-/// The span of the call itself.
+/// Returns the span of the call.
 fn call(collector: &Collector) -> Span {
     let span = collector.span("GET");
     assert_eq!(span.kind, SpanKind::Client as i32);
@@ -159,7 +159,7 @@ async fn propagated_ids_need_no_traces() {
 async fn failed_call_is_an_error() {
     let collector = Collector::start(Manner::Takes);
     let endpoint = collector.endpoint();
-    // Bound, so that no other process gets the port, and not listening.
+    // The socket is bound but does not listen, so no other process gets the port.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let addr = closed.local_addr().unwrap();
@@ -198,7 +198,7 @@ async fn call_has_the_deadline_of_its_request() {
     assert!(took >= Duration::from_millis(100).as_nanos().try_into().unwrap());
 }
 
-/// A service that only prepares, with a client that answers this status.
+/// Prepares a service without serving it, with a client that returns this status.
 async fn ask_at_once(settings: &[(&str, &str)], status: StatusCode) -> Prepared {
     let environment = plimsoll::config::Environment::from_pairs(settings.iter().copied());
     let chassis = App::new(build_info!())

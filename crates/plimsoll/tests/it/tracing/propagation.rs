@@ -15,7 +15,7 @@ use crate::support::request;
 
 const STATE: &str = "rojo=1";
 
-/// The headers of a request that came with others, one a line.
+/// Returns the headers of an outgoing request, one per line.
 async fn sent_on() -> String {
     let task = plimsoll::spawn(async {
         let mut headers = HeaderMap::new();
@@ -37,7 +37,8 @@ async fn sent_on() -> String {
     task.await.unwrap()
 }
 
-/// What a service with these settings sends on of a request with an id and a trace.
+/// Returns the headers that a service with these settings propagates from a request with an id and
+/// a trace.
 async fn propagated(settings: &[(&str, &str)]) -> (String, String, String) {
     let router = Router::new().route("/", get(sent_on));
     let test = TestService::start(App::new(build_info!()).router(router), settings).await;

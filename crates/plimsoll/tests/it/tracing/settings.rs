@@ -4,7 +4,7 @@ use super::collector::{Collector, Manner};
 use super::{propagated_context, traced, traceparent};
 use crate::support::{access_record, run, start};
 
-/// TRC-2.
+/// TRC-2
 #[test]
 fn no_traces_without_an_endpoint() {
     let service = start(&[("OTEL_TRACES_SAMPLER", "always_on")]);
@@ -19,7 +19,7 @@ fn no_traces_without_an_endpoint() {
     service.terminate();
 }
 
-/// TRC-2.
+/// TRC-2
 #[test]
 fn either_switch_disables_traces() {
     let collector = Collector::start(Manner::Takes);
@@ -35,7 +35,7 @@ fn either_switch_disables_traces() {
     assert!(collector.posts().is_empty());
 }
 
-/// TRC-2, CFG-3.
+/// TRC-2, CFG-3
 #[test]
 fn trace_setting_errors_are_reported_with_all_others() {
     let ended = run(

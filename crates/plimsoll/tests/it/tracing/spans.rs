@@ -7,7 +7,7 @@ use super::collector::{Collector, Manner, attribute, hex};
 use super::{check, propagated_context, traced, traceparent};
 use crate::support::{access_record, request};
 
-/// TRC-4.
+/// TRC-4
 #[test]
 fn request_is_one_server_span_with_conventional_attributes() {
     let collector = Collector::start(Manner::Takes);
@@ -68,7 +68,7 @@ fn request_is_one_server_span_with_conventional_attributes() {
     assert_eq!(collector.spans().len(), 1);
 }
 
-/// MET-4.
+/// MET-4
 #[test]
 fn application_label_names_the_span() {
     let collector = Collector::start(Manner::Takes);
@@ -79,7 +79,7 @@ fn application_label_names_the_span() {
     service.terminate();
 }
 
-/// TRC-4.
+/// TRC-4
 #[test]
 fn service_failures_are_errors_but_not_client_failures() {
     let collector = Collector::start(Manner::Takes);
@@ -103,7 +103,7 @@ fn service_failures_are_errors_but_not_client_failures() {
     check(&span, "http.request.method", "_OTHER");
     check(&span, "http.request.method_original", "BREW");
 
-    // A client that goes away, and one that is refused at once.
+    // A disconnect, and an immediate rejection.
     let mut waiting = service.connect();
     waiting.send(request("GET", "/hang", ""));
     harness::eventually("it is in flight", || {
@@ -127,7 +127,7 @@ fn service_failures_are_errors_but_not_client_failures() {
     service.terminate();
 }
 
-/// TRC-4.
+/// TRC-4
 #[test]
 fn probes_and_scrapes_make_no_spans() {
     let collector = Collector::start(Manner::Takes);
@@ -140,7 +140,7 @@ fn probes_and_scrapes_make_no_spans() {
     assert_eq!(collector.spans().len(), 1);
 }
 
-/// TRC-5, LOG-14: its `Debug` logs inside the very span that it is recorded for.
+/// TRC-5, LOG-14: its `Debug` logs inside the span that records it.
 #[test]
 fn value_that_logs_while_recorded_does_not_deadlock() {
     let collector = Collector::start(Manner::Takes);
@@ -150,7 +150,7 @@ fn value_that_logs_while_recorded_does_not_deadlock() {
     service.terminate();
 }
 
-/// TRC-5, LOG-14.
+/// TRC-5, LOG-14
 #[test]
 fn handler_spans_are_children_of_the_request_span() {
     let collector = Collector::start(Manner::Takes);
@@ -190,7 +190,7 @@ fn handler_spans_are_children_of_the_request_span() {
     assert!(spans.iter().all(|span| span.trace_id == server.trace_id));
 }
 
-/// TRC-5, LOG-14.
+/// TRC-5, LOG-14
 #[test]
 fn panic_inside_a_span_leaves_no_state() {
     let collector = Collector::start(Manner::Takes);
@@ -208,7 +208,7 @@ fn panic_inside_a_span_leaves_no_state() {
     service.terminate();
 }
 
-/// TRC-2, TRC-3.
+/// TRC-2, TRC-3
 #[test]
 fn spans_of_an_unsampled_request_are_not_recorded() {
     let collector = Collector::start(Manner::Takes);

@@ -133,7 +133,7 @@ async fn panicking_worker_is_logged_counted_and_restarted() {
     assert_eq!(report.workers_finished, 2);
 }
 
-/// WRK-2: a panic in the closure itself, before there is a future, is a failure too.
+/// WRK-2: a panic in the closure, before it returns a future, is a failure too.
 #[tokio::test]
 async fn worker_that_returns_early_is_restarted() {
     let runs = Arc::new(AtomicUsize::new(0));
@@ -179,7 +179,7 @@ async fn gating_worker_makes_ready_503_until_it_runs_again() {
     // A worker that does not gate fails meanwhile.
     service.wait_for("worker_task_failed", 2).await;
     assert_eq!(service.get("/ready").await.0, 200);
-    // Each failure doubles the time of the next one.
+    // Each failure doubles the backoff.
     for failures in 1..=3 {
         proceed.notify_one();
         service

@@ -19,7 +19,7 @@ async fn drain_waits_for_worker_within_shutdown_timeout() {
         app(|handle| {
             handle.worker("outbox", |token: ShutdownToken| async move {
                 token.cancelled().await;
-                // Longer than all hooks have.
+                // Longer than the time of all hooks.
                 sleep(ms(3500)).await;
             });
         }),
@@ -106,7 +106,7 @@ async fn report_counts_finished_and_cut_off_workers() {
         }),
         &[("SHUTDOWN_TIMEOUT", "300ms")],
     );
-    // From its third failure on, it waits for longer than this test takes.
+    // From the third failure on, the backoff exceeds the duration of this test.
     service.wait_for("worker_task_failed", 4).await;
     let (report, records) = service.stop().report().await;
     assert_eq!((report.workers_finished, report.workers_cut_off), (2, 1));

@@ -74,7 +74,7 @@ async fn connect_logs_each_failed_attempt() {
     drop(service.stop().report().await);
 }
 
-/// LIFE-11: one attempt that hangs, and many that fail.
+/// LIFE-11: one attempt hangs, or many fail.
 #[tokio::test]
 async fn connect_within_fails_at_its_limit() {
     let hanging = App::new(build_info!()).setup(|handle: Handle| async move {

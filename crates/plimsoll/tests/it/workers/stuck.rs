@@ -6,13 +6,13 @@ use serde_json::Value;
 use crate::in_flight::{occupy, value, wait_for_in_flight};
 use crate::support::{ms, request, start};
 
-/// T-RT-03, SRV-7
+/// SRV-7
 #[test]
 fn blocked_worker_leaves_new_connections_to_others() {
     let service = start(&[("WORKERS", "2")]);
     let mut stuck = occupy(&service, "/blocking?ms=5000");
     service.wait_for_record(|record| record["message"] == "worker_stuck");
-    // These are kept, so that by its count it would soon be the turn of the blocked one.
+    // These connections stay open, so that the blocked worker has the fewest.
     let mut kept: Vec<_> = (0..10).map(|_| service.connect()).collect();
     let mut times: Vec<_> = kept
         .iter_mut()
@@ -20,13 +20,12 @@ fn blocked_worker_leaves_new_connections_to_others() {
         .collect();
     times.extend((0..90).map(|_| timed(|| assert_eq!(service.get("/hello").status, 200)).1));
     times.sort_unstable();
-    // The catalogue's limit is 100 ms; the median decides, since others use the machine too.
+    // The limit is 100 ms for the median, since other processes use the machine too.
     assert!(times[50] < ms(100), "{:?}", times[50]);
     assert!(times[99] < ms(2000), "nobody waits for the blocked one");
     assert_eq!(stuck.read().text(), "blocking\n");
 }
 
-/// T-RT-06
 #[test]
 fn handler_is_dropped_within_a_second_of_a_disconnect() {
     let service = start(&[("REQUEST_TIMEOUT", "60s")]);
@@ -47,10 +46,9 @@ fn handler_is_dropped_within_a_second_of_a_disconnect() {
     wait_for_in_flight(&service, 0.0);
 }
 
-/// T-RT-07
 #[test]
 fn exhausted_blocking_pool_does_not_delay_other_routes() {
-    // 512 threads, however many workers there are.
+    // 512 threads, for any number of workers.
     let service = start(&[("WORKERS", "1"), ("MAX_IN_FLIGHT", "1000")]);
     let before = value(&service, "process_threads");
     let mut sleepers: Vec<_> = (0..600)
@@ -67,13 +65,13 @@ fn exhausted_blocking_pool_does_not_delay_other_routes() {
     }
     assert_eq!(service.get("/ready").status, 200);
     assert!(value(&service, "process_threads") <= before + 512.0);
-    // Those who found no thread waited for one.
+    // Requests without a thread waited for one.
     for sleeper in &mut sleepers {
         assert_eq!(sleeper.read().text(), "slept\n");
     }
 }
 
-/// SRV-7: a worker that a handler blocks is seen within two seconds.
+/// SRV-7: a blocked worker is detected within two seconds.
 #[test]
 fn stuck_worker_and_its_recovery_are_logged() {
     let service = start(&[("WORKERS", "2")]);
@@ -83,7 +81,7 @@ fn stuck_worker_and_its_recovery_are_logged() {
     let worker = record["worker"].as_str().unwrap();
     assert!(["worker-0", "worker-1"].contains(&worker), "{record}");
     assert!(record["silentMs"].as_u64().unwrap() <= 2500, "{record}");
-    // A connection of another worker's is served meanwhile.
+    // A connection of another worker is served meanwhile.
     assert_eq!(service.get("/hello").status, 200);
     let labels = [("worker", worker.trim_start_matches("worker-"))];
     let silence = service
@@ -109,7 +107,7 @@ fn stuck_worker_names_route_and_request() {
         let record = service.wait_for_record(is_it);
         assert_eq!(record["path"], "/blocking", "{record}");
         assert_eq!(stuck.read().status, 200);
-        // The next one is another one.
+        // The next blocked request has another id.
         service.wait_for_record(|record| record["message"] == "worker_recovered");
     }
     let mut stuck = occupy(&service, "/blocking?ms=2500");
@@ -120,12 +118,12 @@ fn stuck_worker_names_route_and_request() {
     assert_eq!(stuck.len(), 3, "{stuck:?}");
 }
 
-/// SIG-4, SRV-7: a process that was stopped and goes on blames nobody.
+/// SIG-4, SRV-7: a process that was stopped and continued reports no stuck worker.
 #[test]
 fn stopped_process_reports_no_stuck_worker() {
     let service = start(&[]);
     service.signal(harness::Signal::Stop);
-    // Longer than a worker may be silent: the pause itself is what is tested.
+    // Longer than the heartbeat timeout: the pause is the tested condition.
     std::thread::sleep(ms(3000));
     service.signal(harness::Signal::Cont);
     assert_eq!(service.get("/hello").status, 200);
@@ -134,7 +132,7 @@ fn stopped_process_reports_no_stuck_worker() {
     assert!(ended.records_with("worker_stuck").is_empty());
 }
 
-/// SRV-1, SRV-2: what has arrived while the process was stopped is read before a deadline counts.
+/// SRV-1, SRV-2: data that arrived during the stop is read before a deadline is checked.
 #[test]
 fn stop_of_the_process_times_out_no_client() {
     const EACH: usize = 20;
@@ -147,7 +145,7 @@ fn stop_of_the_process_times_out_no_client() {
         for _ in 0..EACH {
             let mut connection = service.connect();
             if sent == 0 {
-                // It is idle, and not new.
+                // The connection is idle, and not new.
                 assert_eq!(connection.get("/hello").status, 200);
             }
             connection.send(&request[..sent]);
@@ -158,12 +156,12 @@ fn stop_of_the_process_times_out_no_client() {
     for (connection, rest) in &mut waiting {
         connection.send(rest);
     }
-    // Longer than each of the limits: the pause itself is what is tested.
+    // Longer than each limit: the pause is the tested condition.
     std::thread::sleep(ms(3000));
     service.signal(harness::Signal::Cont);
     for (connection, _) in &mut waiting {
         assert_eq!(connection.read().status, 200);
     }
-    // What does not come is not waited for.
+    // Missing data still times out.
     assert!(service.connect().ends_within(ms(6000)));
 }

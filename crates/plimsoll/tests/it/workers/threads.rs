@@ -10,18 +10,19 @@ use crate::support::{END, fixture, skip};
 use crate::tls::{Identity, get};
 
 /// Runs the program of descriptor 9 as another user, with a limit on that user's threads. The
-/// descriptor serves where that user may not reach the program's folder.
+/// descriptor is needed if that user cannot access the folder of the program.
 const RUN: &str = "exec 9<\"$1\"; \
     exec prlimit --nproc=\"$2\" setpriv --reuid=\"$3\" --regid=\"$3\" --clear-groups /proc/self/fd/9";
 
 /// More threads than a fixture has.
 const PLENTY: usize = 64;
 
-/// A user of its own, since a limit on threads counts all threads of a user, and spares root.
+/// A separate user, since a limit on threads counts all threads of a user and does not apply to
+/// root.
 struct User(String);
 
 impl User {
-    /// A user that nothing else runs as; `None` where the machine cannot limit one.
+    /// Returns an unused user, or `None` if the machine cannot limit one.
     fn new_or_skip() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let index = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +42,7 @@ impl User {
         None
     }
 
-    /// A command that this user runs.
+    /// Returns a command that this user runs.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         let ids = [
@@ -53,7 +54,7 @@ impl User {
         command
     }
 
-    /// A fixture that may have so many threads.
+    /// Starts a fixture that may have this many threads.
     fn spawn(&self, threads: usize, env: &[(&str, &str)]) -> Process {
         let program = fixture();
         let threads = threads.to_string();
@@ -62,7 +63,7 @@ impl User {
         Process::spawn_with("sh", &args, env)
     }
 
-    /// Refuses each further thread to a fixture.
+    /// Prevents further threads of a fixture.
     fn refuse_threads(&self, service: &Process) {
         let pid = service.pid().to_string();
         let mut command = self.command("prlimit");
@@ -76,7 +77,7 @@ fn threads_of(service: &Process) -> usize {
     std::fs::read_dir(tasks).unwrap().count()
 }
 
-/// A certificate in files that each user can reach.
+/// Creates a certificate in files that each user can read.
 fn reachable_identity(name: &str) -> Identity {
     Identity::written_by(name, |name, contents| {
         let name = format!("plimsoll-{}-{name}", std::process::id());
@@ -124,7 +125,7 @@ fn start_without_enough_threads_fails_with_message() {
     let service = user.spawn(threads, &env);
     service.wait_until_ready();
     assert_eq!(service.terminate().code, Some(0));
-    // The lock of the socket stays, for the next process.
+    // The lock file of the socket remains for the next process.
     std::fs::remove_file(socket.with_added_extension("lock")).unwrap();
     identity.remove();
 }
@@ -169,7 +170,7 @@ fn certificates_reload_when_no_thread_can_be_created() {
     assert!(metrics.contains("\ntls_reload_failures_total 1\n"));
     std::fs::copy(&new.certificate, &old.certificate).unwrap();
     std::fs::copy(&new.key, &old.key).unwrap();
-    // Without a signal: the files are looked at every two seconds.
+    // Without a signal: the files are polled every two seconds.
     service.wait_for_record(|record| record["message"] == "tls_reloaded");
     assert!(get(&service, &new.der, "/hello").is_ok());
     let ended = service.terminate();

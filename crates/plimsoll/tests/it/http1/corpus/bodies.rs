@@ -89,7 +89,7 @@ pub(super) const CODINGS: &[&[u8]] = &[
     b"chunked\r\n , identity",
 ];
 
-/// Bodies in chunks; each is wrong before its end.
+/// Chunked bodies, each with an error before its end.
 pub(super) const CHUNKS: &[&[u8]] = &[
     b"\n3\r\nabc\r\n0\r\n\r\n",
     b"3\rabc\r\n0\r\n\r\n",

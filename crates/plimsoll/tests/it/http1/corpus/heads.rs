@@ -1,6 +1,6 @@
 //! Invalid request lines and fields.
 
-/// Whole request lines: white space, control characters, and what is missing.
+/// Whole request lines: white space, control characters, and missing parts.
 pub(super) const REQUEST_LINES: &[&[u8]] = &[
     b"GET /hello HTTP/1.1 ",
     b"GET /hello HTTP/1.1\t",
@@ -35,7 +35,7 @@ pub(super) const REQUEST_LINES: &[&[u8]] = &[
     b"*1",
 ];
 
-/// A method and a target that does not go with it, or with anything.
+/// Methods with targets that are invalid for them, or for any method.
 pub(super) const TARGETS: &[&str] = &[
     "GET **",
     "HEAD *",
@@ -210,7 +210,7 @@ pub(super) const FIELDS: &[&[u8]] = &[
     b"GET /items/inner HTTP/1.1",
 ];
 
-/// All field lines of a `GET` that says nothing but where it is meant to go.
+/// All field lines of a `GET` with nothing but its host.
 pub(super) const HOSTS: &[&[u8]] = &[
     b"X: y",
     b"Host : localhost",
