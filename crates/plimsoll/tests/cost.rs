@@ -1,8 +1,8 @@
-//! What a request costs, counted: instructions, allocations and system calls of the reference service,
-//! beside the same with `axum::serve` alone.
+//! The cost of a request: instructions, allocations and system calls of the reference service, and
+//! of `axum::serve` alone.
 //!
-//! These figures do not depend on what else the machine does, so they are held to those recorded in
-//! `tests/cost.txt`, within 3 %. The binaries are those of a release:
+//! These figures do not depend on other load of the machine. They may deviate from `tests/cost.txt`
+//! by at most 3 %. The test uses release binaries:
 //!
 //! ```text
 //! cargo build --release -p rust-axum-app
@@ -10,7 +10,7 @@
 //! PLIMSOLL_COST=1 cargo test -p plimsoll --test cost -- --nocapture
 //! ```
 //!
-//! `PLIMSOLL_COST=record` writes the file anew. It needs `valgrind`, `strace` and `pkill`.
+//! `PLIMSOLL_COST=record` writes the file again. The test needs `valgrind`, `strace` and `pkill`.
 
 #[path = "cost/callgrind.rs"]
 mod callgrind;
@@ -21,13 +21,13 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use self::subject::{BARE, CHASSIS};
 
-/// How far a figure may be above the recorded one.
+/// The tolerated deviation from the recorded figure.
 const TOLERANCE: f64 = 0.03;
 
-/// What a function must take of a request to be recorded, in instructions.
+/// The minimal cost of a recorded function, in instructions per request.
 const MENTIONED: f64 = 60.0;
 
-/// Figures by name. Those of single functions tell what has changed, and are not judged.
+/// Figures by name. Those of single functions show what has changed, and are not checked.
 type Figures = BTreeMap<String, f64>;
 
 #[expect(
@@ -52,7 +52,7 @@ fn request_cost_equals_the_record() {
     }
     let recorded = parse(&fs::read_to_string(&file).expect("there is a record"));
     print!("{}", compared(&seen, &recorded));
-    // One send, one receive; what else there is depends on how many requests a wake-up finds.
+    // One send and one receive; others depend on the number of requests per wake-up.
     assert!(seen["system calls for input and output"] <= 2.01);
     let dearer: Vec<_> = seen
         .iter()
@@ -70,7 +70,8 @@ fn request_cost_equals_the_record() {
     );
 }
 
-/// Whether a figure is held to the record: those of single functions only tell what has changed.
+/// Returns whether a figure is checked against the record. Those of single functions only show what
+/// has changed.
 fn is_judged(name: &str) -> bool {
     name.starts_with("instructions") || name.starts_with("allocations")
 }
@@ -122,7 +123,7 @@ fn parse(text: &str) -> Figures {
         .collect()
 }
 
-/// All figures that are judged, and the functions that have become dearer.
+/// Lists all checked figures, and the functions that became more expensive.
 fn compared(seen: &Figures, recorded: &Figures) -> String {
     let mut text = String::new();
     for (name, figure) in seen {

@@ -1,9 +1,9 @@
 //! The chassis compared with `axum::serve`: the same router, the same bytes, the same responses.
 //!
-//! Routers and requests are generated from a seed. Each router is served by both, over real sockets,
-//! and each response must be equal in status, headers, body, trailers and in what happens to the
-//! connection. Section DIF of `docs/contract.md` lists the differences that are allowed; any other
-//! fails the test, which prints the seed and the smallest router and request that show it.
+//! Routers and requests are generated from a seed. Each router is served by both, over real
+//! sockets. Each response must be equal in status, headers, body, trailers and in its effect on the
+//! connection. Section DIF of `docs/contract.md` lists the allowed differences. Any other fails the
+//! test, which prints the seed and the smallest router and request that reproduce it.
 //!
 //! ```text
 //! cargo test -p plimsoll --test differential -- --nocapture
@@ -11,7 +11,7 @@
 //! PLIMSOLL_SEED=17 cargo test -p plimsoll --test differential -- --nocapture
 //! ```
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 
 #[path = "differential/allowed.rs"]
 mod allowed;
@@ -65,7 +65,7 @@ use self::{
     run::{Failure, Fault, Figures, Runner},
 };
 
-/// Comparisons of a run of CI, and of the long form.
+/// Comparisons of a CI run and of the long form.
 const COMPARISONS: [usize; 2] = [10_000, 100_000];
 
 /// Failing cases that are reduced and printed.

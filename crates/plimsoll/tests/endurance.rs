@@ -1,7 +1,7 @@
-//! The contract under load, and when its surroundings misbehave.
+//! The contract under load, and in an unreliable environment.
 //!
-//! By default the figures are small enough for every run of CI. `PLIMSOLL_FULL=1` gives those that
-//! the contract is judged by; run them with `--release`, one after another (`--test-threads=1`).
+//! By default the scale is small enough for every CI run. `PLIMSOLL_FULL=1` runs the full scale of
+//! the contract; use `--release` and `--test-threads=1` for it.
 
 #[path = "it/support.rs"]
 #[expect(
@@ -20,7 +20,7 @@ use crate::support::{END, fixture, pipeline, request, start};
 
 const CLIENTS: usize = 4;
 
-/// The small figure, or the full one where it was asked for.
+/// Returns the small figure, or the full one with `PLIMSOLL_FULL=1`.
 #[expect(
     clippy::disallowed_methods,
     reason = "the setting of the test run, not of a service"
@@ -32,7 +32,7 @@ fn scaled<T>(small: T, full: T) -> T {
     }
 }
 
-/// A value of one scrape.
+/// Returns a value of one scrape.
 #[track_caller]
 fn value(service: &Process, name: &str) -> f64 {
     service
@@ -52,7 +52,7 @@ fn wait_for_rest(service: &Process) {
     });
 }
 
-/// Sends the same mixture of requests from some clients at once.
+/// Sends the same mix of requests from several clients at once.
 fn load(service: &Process, requests: usize) {
     thread::scope(|scope| {
         for client in 0..CLIENTS {
@@ -110,7 +110,7 @@ fn memory_and_descriptors_do_not_grow_with_traffic() {
     wait_for_rest(&service);
     let before = value(&service, "process_resident_memory_bytes");
     let descriptors = value(&service, "process_open_fds");
-    // Nobody scrapes meanwhile.
+    // No scrape happens meanwhile.
     load(&service, 2 * requests);
     wait_for_rest(&service);
     let after = value(&service, "process_resident_memory_bytes");
@@ -156,7 +156,7 @@ fn long_scan_adds_five_label_sets_at_most() {
     assert_eq!(service.get("/hello").status, 200);
     wait_for_rest(&service);
     let before = service.metrics().series("http_requests_total");
-    // A generator that needs no crate: the state walks through all numbers of 64 bits.
+    // A random generator without a crate: a full-period generator of 64 bits.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move || {
         state = state
@@ -212,7 +212,7 @@ fn stopped_log_reader_fails_no_request() {
                 })
             })
             .collect();
-        // The reader works, stands still, and works again, while the clients go on.
+        // The reader reads, stops, and reads again, while the clients continue.
         thread::sleep(Duration::from_millis(300));
         service.pause_reading();
         thread::sleep(pause);
@@ -273,7 +273,7 @@ fn shutdown_under_load_loses_no_request() {
     }
     let ended = service.wait(END);
     assert_eq!(ended.code, Some(0));
-    // One second of work, and what a busy machine adds.
+    // One second of work, and tolerance for a busy machine.
     assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
     assert_eq!(ended.records_with("http_request").len(), IN_FLIGHT + IDLE);
     assert_eq!(

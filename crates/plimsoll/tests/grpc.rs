@@ -1,6 +1,6 @@
-//! Calls of gRPC beside other routes: their outcome is in trailers, and the status of HTTP is 200.
+//! gRPC calls beside other routes: their status is in trailers, and the HTTP status is 200.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn fields(status: &'static str) -> HeaderMap {
     fields
 }
 
-/// A response of this type, with these headers.
+/// Returns a response of this type with these headers.
 fn response(kind: &'static str, headers: HeaderMap, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.headers_mut() = headers;
@@ -34,7 +34,7 @@ fn response(kind: &'static str, headers: HeaderMap, body: Body) -> Response<Body
     response
 }
 
-/// A body that does not know its end until it is polled.
+/// Returns a body that does not know its end until it is polled.
 fn streamed(trailers: HeaderMap) -> Body {
     let frames = [
         Frame::data(Bytes::from_static(b"message")),
@@ -44,13 +44,13 @@ fn streamed(trailers: HeaderMap) -> Body {
     Body::new(StreamBody::new(stream::iter(frames)))
 }
 
-/// A body that knows its length, and has trailers behind it.
+/// Returns a body that knows its length, and has trailers.
 fn sized(trailers: HeaderMap) -> Body {
     let trailers = std::future::ready(Some(Ok(trailers)));
     Body::new(Full::new(Bytes::from_static(b"message")).with_trailers(trailers))
 }
 
-/// A body that has sent a message and sends no other.
+/// Returns a body that sends one message and then stalls.
 fn endless() -> Body {
     let message = Frame::data(Bytes::from_static(b"message"));
     let first = stream::iter([Ok::<_, std::convert::Infallible>(message)]);
@@ -94,7 +94,7 @@ fn router() -> Router {
         )
 }
 
-/// A service, and a connection over HTTP/2.
+/// Starts a service and a connection over HTTP/2.
 async fn start() -> (TestService, http2::SendRequest<Empty<Bytes>>) {
     let service = App::new(build_info!()).router(router());
     let service = TestService::start(service, &[("HTTP2_CLEARTEXT", "true")]).await;
@@ -111,7 +111,7 @@ fn call(path: &str) -> Request<Empty<Bytes>> {
     Request::post(uri).body(Empty::new()).unwrap()
 }
 
-/// The access record of the only request for this path.
+/// Returns the access record of the only request for this path.
 fn record(service: &TestService, path: &str) -> Value {
     let mut records = service.records_with("http_request");
     records.retain(|record| record["rawPath"] == path);
@@ -181,7 +181,7 @@ async fn trailers_complete_a_request() {
         assert!(body.trailers().is_some(), "{path}");
         assert_eq!(record(&service, path).get("aborted"), None, "{path}");
     }
-    // Over HTTP/1 a body of known length has no trailers, and its end is that of the request.
+    // Over HTTP/1 a body of known length has no trailers, and the request ends with it.
     let (service, _) = start().await;
     for path in ["/streamed", "/other", "/sized"] {
         assert_eq!(service.get(path).await.body(), "message");

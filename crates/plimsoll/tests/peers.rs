@@ -1,12 +1,11 @@
-//! Real peers in front of the service, attackers beside it, and what it does when there is too much.
+//! Real proxies and clients, attackers, and overload.
 //!
-//! By default everything is small enough for every run of CI, and only what must be exact is judged:
-//! no failed request, each id handled once, nothing left behind. `PLIMSOLL_FULL=1` gives the figures
-//! that the contract is judged by, the times among them; `PLIMSOLL_PLAIN=1` lets the same attacks
-//! loose on the example `plain`, and judges nothing. `docs/reliability.md` has the command and the
-//! figures.
+//! By default the scale is small enough for every CI run, and only exact results are checked: no
+//! failed request, each id handled once, no leak. `PLIMSOLL_FULL=1` runs the full scale and checks
+//! the figures of the contract, also times. `PLIMSOLL_PLAIN=1` directs the same attacks at the
+//! example `plain`, and checks nothing. `docs/reliability.md` has the command and the figures.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 
 #[path = "it/support.rs"]
 #[expect(
@@ -21,33 +20,33 @@ mod accept;
 mod burst;
 #[path = "peers/client.rs"]
 mod client;
-#[path = "peers/crowd.rs"]
-mod crowd;
-#[path = "peers/dead.rs"]
-mod dead;
-#[path = "peers/fresh.rs"]
-mod fresh;
+#[path = "peers/early_sigterm.rs"]
+mod early_sigterm;
+#[path = "peers/fresh_client.rs"]
+mod fresh_client;
 #[path = "peers/h2load.rs"]
 mod h2load;
 #[path = "peers/haproxy.rs"]
 mod haproxy;
 #[path = "peers/idle.rs"]
 mod idle;
+#[path = "peers/inactive_clients.rs"]
+mod inactive_clients;
+#[path = "peers/lost_network.rs"]
+mod lost_network;
 #[path = "peers/nginx.rs"]
 mod nginx;
 #[path = "peers/overload.rs"]
 mod overload;
 #[path = "peers/proxied.rs"]
 mod proxied;
-#[path = "peers/readers.rs"]
-mod readers;
-#[path = "peers/rig.rs"]
-mod rig;
+#[path = "peers/setup.rs"]
+mod setup;
 #[path = "peers/slowhttptest.rs"]
 mod slowhttptest;
-#[path = "peers/starts.rs"]
-mod starts;
 #[path = "peers/testssl.rs"]
 mod testssl;
-#[path = "peers/unread.rs"]
-mod unread;
+#[path = "peers/unread_responses.rs"]
+mod unread_responses;
+#[path = "peers/unread_uploads.rs"]
+mod unread_uploads;

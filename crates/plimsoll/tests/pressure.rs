@@ -1,15 +1,14 @@
-//! Telemetry under pressure, seen from outside: the log with every kind of reader, and metrics while
-//! all workers count into one series.
+//! Telemetry under pressure, from outside: the log with every kind of reader, and metrics while all
+//! workers count into one series.
 //!
-//! By default everything is small enough for every run of CI. `PLIMSOLL_FULL=1` gives the long
-//! forms; run those with `--release`. Either way the arithmetic of each case is printed, whether the
-//! test passes or not:
+//! By default the scale is small enough for every CI run. `PLIMSOLL_FULL=1` runs the long forms;
+//! use `--release` for them. The numbers of each case are printed in any case:
 //!
 //! ```text
 //! cargo test -p plimsoll --test pressure
 //! ```
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 
 #[path = "it/support.rs"]
 #[expect(
@@ -33,10 +32,10 @@ use std::{
 
 use harness::Process;
 
-/// How many clients ask at the same time.
+/// The number of concurrent clients.
 const CLIENTS: usize = 4;
 
-/// The small figure, or the full one where it was asked for.
+/// Returns the small figure, or the full one with `PLIMSOLL_FULL=1`.
 #[expect(
     clippy::disallowed_methods,
     reason = "the setting of the test run, not of a service"
@@ -48,14 +47,14 @@ fn scaled<T>(small: T, full: T) -> T {
     }
 }
 
-/// Prints a line, past the harness, which shows what passing tests print to nobody.
+/// Prints a line directly, since the harness hides the output of passing tests.
 fn tell(line: &str) {
-    // Whoever runs the tests may have no terminal; that is no reason to fail.
+    // Without a terminal the error is ignored.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Clients that ask for `target`, each over one connection, until they are told to stop or the
-/// service says that an answer is the last. Gives how many answers they got; each is a 200.
+/// Runs clients that request `target`, each over one connection, until they are stopped or a
+/// response announces the close. Returns their numbers of responses, all 200.
 fn clients<'scope>(
     scope: &'scope Scope<'scope, '_>,
     service: &'scope Process,
@@ -82,7 +81,7 @@ fn clients<'scope>(
         .collect()
 }
 
-/// How many answers all of them got together.
+/// Returns the total number of responses.
 fn answers(clients: Vec<ScopedJoinHandle<'_, u64>>) -> u64 {
     clients
         .into_iter()
@@ -90,7 +89,7 @@ fn answers(clients: Vec<ScopedJoinHandle<'_, u64>>) -> u64 {
         .sum()
 }
 
-/// A pause that is part of what is tested, not a wait for something.
+/// Pauses as part of the tested condition, not as a wait.
 fn last(time: std::time::Duration) {
     thread::sleep(time);
 }

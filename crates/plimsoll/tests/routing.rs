@@ -1,6 +1,6 @@
-//! What a router answers inside a service is what it answers by itself: layers, fallbacks, methods.
+//! A router responds inside a service as it does alone: layers, fallbacks, methods.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 
 use std::net::Ipv4Addr;
 
@@ -28,18 +28,18 @@ fn request(method: Method, path: &str) -> Request<Bytes> {
     request.body(Bytes::new()).unwrap()
 }
 
-/// What the router answers without a service around it.
+/// Returns the response of the router without a service around it.
 async fn bare(router: &Router, request: Request<Bytes>) -> Response<Bytes> {
     let answer = router.clone().oneshot(request.map(Body::from)).await;
     let (mut head, body) = answer.unwrap().into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    // A server adds it where the router has not.
+    // A server adds the header if the router has not.
     let length = head.headers.entry(header::CONTENT_LENGTH);
     length.or_insert(body.len().into());
     Response::from_parts(head, body)
 }
 
-/// Headers without those that the service adds to every answer.
+/// Returns the headers without those that the service adds to every response.
 fn own_headers(answer: &Response<Bytes>) -> HeaderMap {
     let mut headers = answer.headers().clone();
     for added in [
@@ -54,7 +54,7 @@ fn own_headers(answer: &Response<Bytes>) -> HeaderMap {
     headers
 }
 
-/// Checks that a request has the same answer inside a service as without one.
+/// Checks that a request has the same response inside a service as without one.
 #[track_caller]
 fn assert_same(inside: &Response<Bytes>, outside: &Response<Bytes>) {
     assert_eq!(inside.status(), outside.status());
@@ -62,7 +62,8 @@ fn assert_same(inside: &Response<Bytes>, outside: &Response<Bytes>) {
     assert_eq!(inside.body(), outside.body());
 }
 
-/// Checks that axum's answer is the same but for the body, which is a problem.
+/// Checks that a default response of axum is unchanged except for the body, which is a problem
+/// document.
 #[track_caller]
 fn assert_described(inside: &Response<Bytes>, outside: &Response<Bytes>) {
     assert_eq!(inside.status(), outside.status());
@@ -81,7 +82,7 @@ fn assert_described(inside: &Response<Bytes>, outside: &Response<Bytes>) {
     assert_eq!(problem["request_id"], id);
 }
 
-/// Answers preflights, as a layer for CORS does, and marks every other answer.
+/// Answers preflights like a CORS layer, and marks every other response.
 async fn cors(request: Request, next: Next) -> axum::response::Response {
     let allow = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
     if request.method() == Method::OPTIONS {
@@ -91,7 +92,7 @@ async fn cors(request: Request, next: Next) -> axum::response::Response {
     (allow, next.run(request).await).into_response()
 }
 
-/// Gives every answer a cookie, as a layer for sessions does.
+/// Sets a cookie in every response, like a session layer.
 async fn session(request: Request, next: Next) -> axum::response::Response {
     let mut answer = next.run(request).await;
     let cookie = "id=1; Path=/".parse().unwrap();
@@ -128,7 +129,7 @@ async fn headers_of_layers_stay_on_404_and_405() {
         (Method::GET, "/post"),
         (Method::GET, "/nowhere"),
         (Method::DELETE, "/nowhere"),
-        // A path that was answered before, and is known by now.
+        // A path that was requested before, so its route is cached.
         (Method::GET, "/post"),
     ] {
         let inside = service.request(request(method.clone(), path)).await;
@@ -179,7 +180,7 @@ async fn head_of_404_and_405_has_the_length_and_no_body() {
         let head = service.request(request(Method::HEAD, path)).await;
         assert_eq!(head.status(), get.status());
         assert_eq!(head.body(), "");
-        // Ids that are made have one length.
+        // Generated ids have a fixed length.
         assert_eq!(own_headers(&head), own_headers(&get));
     }
 }
@@ -225,7 +226,7 @@ async fn bare_responses_of_the_application_are_kept() {
     );
 }
 
-/// Calls the router a second time, with another path, if the first answer is a 404.
+/// Calls the router again with another path if the first response is a 404.
 async fn retry_not_found(request: Request, next: Next) -> axum::response::Response {
     let answer = next.clone().run(request).await;
     if answer.status() != StatusCode::NOT_FOUND {
@@ -242,7 +243,7 @@ async fn bare_404_after_a_default_response_is_kept() {
         .router(router)
         .layer(from_fn(retry_not_found));
     let service = TestService::start(service, &[]).await;
-    // The first request makes the path known, and the second one takes the shortcut.
+    // The first request caches the route, and the second one uses the cache.
     for _ in 0..2 {
         let answer = service.get("/nowhere").await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND);
@@ -313,14 +314,14 @@ async fn request_headers_contain_the_effective_id() {
     }
 }
 
-/// The patterns that the access records have, in order.
+/// Returns the patterns of the access records, in order.
 fn patterns(service: &TestService) -> Vec<String> {
     let records = service.records_with("http_request");
     let pattern = |record: &Value| record["path"].as_str().unwrap().to_owned();
     records.iter().map(pattern).collect()
 }
 
-/// Cuts slashes off the end of the path, which routing must see.
+/// Removes trailing slashes from the path before routing.
 fn trim(mut request: Request) -> Request {
     let path = request.uri().path().trim_end_matches('/').to_owned();
     *request.uri_mut() = path.parse().unwrap();
@@ -403,7 +404,7 @@ async fn nested_services_are_labelled_by_prefix_and_wildcard() {
     );
 }
 
-/// A router whose labels are set by the application.
+/// Returns a router whose labels are set by the application.
 fn labelled() -> Router {
     let method = |path: &str| match path {
         "/shop.Orders/Get" => "/shop.Orders/Get",
@@ -531,11 +532,12 @@ async fn wait_for_metric(service: &TestService, name: &str, value: f64) {
     tokio::time::timeout(limit, met).await.unwrap();
 }
 
-/// The text of the error with which a start fails, with its causes.
+/// Returns the text of the error of a failed start, with its causes.
 async fn start_error(service: App, settings: &[(&str, &str)]) -> Option<String> {
     let mut env = vec![("HOST", "127.0.0.1"), ("PORT", "")];
     env.extend_from_slice(settings);
-    // Bound, so that no other process gets the port, and not listening, so that the service may.
+    // The socket is bound so that no other process gets the port. It does not listen, so that the
+    // service can.
     let reserved = TcpSocket::new_v4().unwrap();
     reserved.set_reuseaddr(true).unwrap();
     reserved.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -627,7 +629,7 @@ async fn wildcard_over_reserved_paths_is_reported_once() {
     assert_eq!(service.get("/other").await.body(), "mine");
 }
 
-/// An upload of this many bytes.
+/// Returns an upload of this many bytes.
 fn upload(path: &str, length: usize) -> Request<Bytes> {
     Request::post(path).body(vec![b'x'; length].into()).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The example `with_database` with a real Postgres, which each test starts for itself.
+//! The example `with_database` with a real Postgres, which each test starts.
 
 #[path = "it/support.rs"]
 #[expect(

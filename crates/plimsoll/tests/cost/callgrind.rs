@@ -1,4 +1,4 @@
-//! Instructions and allocations, as callgrind counts them on the thread that answers.
+//! Instructions and allocations of the worker thread, as callgrind counts them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -9,21 +9,21 @@ use std::{
 
 use super::subject::{Subject, differences, per_request};
 
-/// What a request takes of its thread.
+/// The cost of a request on its thread.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
-    /// But for those of the allocator.
+    /// Without those of the allocator.
     pub(crate) instructions: f64,
     pub(crate) allocations: f64,
-    /// Instructions by function, without those of the functions that it calls.
+    /// Instructions of each function, without those of its callees.
     pub(crate) functions: BTreeMap<String, f64>,
 }
 
-/// The functions by which memory is taken.
+/// The functions that allocate memory.
 const ALLOCATORS: [&str; 4] = ["malloc", "calloc", "realloc", "posix_memalign"];
 
-/// Whether a function is one of glibc's allocator. What they take depends on the addresses that there
-/// happen to be, so they are left out: allocations are counted.
+/// Returns whether a function is part of glibc's allocator. Its cost depends on addresses, so it is
+/// excluded; allocations are counted.
 fn is_of_the_allocator(name: &str) -> bool {
     const BEGINNINGS: [&str; 6] = ["_int_", "malloc", "unlink_chunk", "sys", "tcache", "_mid_"];
     matches!(name, "calloc" | "realloc" | "free" | "posix_memalign")
@@ -45,7 +45,7 @@ pub(crate) fn count(subject: &Subject) -> Counted {
     })
 }
 
-/// The thread that has done the most: each has a file of its own.
+/// Returns the busiest thread: each thread has its own file.
 fn busiest(folder: &Path) -> Counted {
     let files = fs::read_dir(folder).expect("callgrind has written");
     let threads = files.map(|file| {
@@ -57,7 +57,8 @@ fn busiest(folder: &Path) -> Counted {
         .expect("there is a thread")
 }
 
-/// Reads callgrind's format: names stand where a function first occurs, and have numbers from then on.
+/// Parses callgrind's format. A name is defined at its first occurrence, and later referenced by
+/// number.
 fn parse(text: &str) -> Counted {
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut counted = Counted::default();
@@ -75,7 +76,7 @@ fn parse(text: &str) -> Counted {
                 counted.allocations += calls.unwrap_or(0.0);
             }
         } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-            // A line of the source and a cost; behind a call it is the cost of the called.
+            // A source line and a cost; after a call it is the cost of the callee.
             let cost = line.split(' ').nth(1).and_then(|cost| cost.parse().ok());
             if !std::mem::take(&mut of_the_called) {
                 let cost = cost.unwrap_or(0.0);
@@ -90,7 +91,7 @@ fn parse(text: &str) -> Counted {
     counted
 }
 
-/// The name that `(number) name` gives, or that its number was given before.
+/// Returns the name in `(number) name`, or the name defined earlier for this number.
 fn named<'a>(names: &mut HashMap<&'a str, &'a str>, text: &'a str) -> &'a str {
     let (number, name) = text.split_once(' ').unwrap_or((text, ""));
     if !name.is_empty() {

@@ -1,4 +1,4 @@
-//! A service that is counted: started under a tool, asked by lock-step, ended by a signal.
+//! A measured service: started under a tool, loaded in lock step, ended by a signal.
 
 use std::{
     collections::BTreeMap,
@@ -12,24 +12,25 @@ use std::{
 
 use harness::eventually_within;
 
-/// Under a tool a start takes its time.
+/// A start under a tool is slow.
 const START: Duration = Duration::from_secs(60);
 
-/// All send before any reads: requests wait in the sockets, as under load, and wake-ups are shared.
+/// All connections send before any reads. Requests wait in the sockets, as under load, and share
+/// wake-ups.
 const CONNECTIONS: usize = 64;
 
-/// Rounds of a short run and of a long one: the difference is requests and nothing else.
+/// Rounds of a short and of a long run: they differ only in requests.
 const ROUNDS: [usize; 2] = [20, 120];
 
-/// What is counted.
+/// The service that is measured.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
-    /// Below the folder of a release.
+    /// Path below the release folder.
     pub(crate) program: &'static str,
     path: &'static str,
 }
 
-/// The reference service with everything on.
+/// The reference service with all features.
 pub(crate) const CHASSIS: Subject = Subject {
     name: "chassis",
     program: "rust-axum-app",
@@ -44,7 +45,7 @@ pub(crate) const BARE: Subject = Subject {
 };
 
 impl Subject {
-    /// Starts it under `tool`, sends `rounds` requests over each connection, and ends it.
+    /// Starts the service under `tool`, sends `rounds` requests over each connection, and ends it.
     fn run(&self, tool: &mut Command, rounds: usize) {
         let addr = free_address();
         let mut service = tool
@@ -59,7 +60,7 @@ impl Subject {
             .spawn()
             .expect("the tool is installed");
         self.ask(addr, rounds);
-        // Both tools pass it on to the service, or are the service.
+        // Both tools forward the signal to the service, or are the service.
         let id = service.id().to_string();
         let told = Command::new("pkill").args(["-TERM", "-P", &id]).status();
         let told = told.expect("there is a pkill").success()
@@ -100,14 +101,14 @@ impl Subject {
     }
 }
 
-/// An address at which nobody listens.
+/// Returns an address without a listener.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("it has an address")
 }
 
-/// Runs a subject twice under a tool that writes into the folder it is given, and makes of what `read`
-/// finds there the difference for each request.
+/// Runs a subject twice under a tool that writes into a folder. Returns the difference of what
+/// `read` finds there, per request.
 pub(crate) fn per_request<T>(
     subject: &Subject,
     tool: impl Fn(&Path) -> Command,
@@ -127,7 +128,7 @@ pub(crate) fn per_request<T>(
     less(long, short, ((ROUNDS[1] - ROUNDS[0]) * CONNECTIONS) as f64)
 }
 
-/// Counts of anything, by name, of each request.
+/// Counts by name, per request.
 pub(crate) fn differences(
     long: BTreeMap<String, f64>,
     short: &BTreeMap<String, f64>,
@@ -141,7 +142,7 @@ pub(crate) fn differences(
         .collect()
 }
 
-/// System calls of all threads, for each request.
+/// Returns system calls of all threads, per request.
 pub(crate) fn system_calls(subject: &Subject) -> BTreeMap<String, f64> {
     let tool = |folder: &Path| {
         let mut strace = Command::new("strace");

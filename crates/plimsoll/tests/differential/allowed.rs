@@ -1,5 +1,5 @@
-//! The differences that the contract allows: each is recognised, counted and taken out of both
-//! responses before these are compared.
+//! The differences that the contract allows. Each is detected, counted, and removed from both
+//! responses before the comparison.
 
 use std::collections::BTreeSet;
 
@@ -42,13 +42,13 @@ impl Difference {
         Self::Interim,
     ];
 
-    /// The id of its row.
+    /// Returns the id of its row.
     pub(crate) fn id(self) -> String {
         format!("DIF-{}", self as usize + 1)
     }
 }
 
-/// The headers that the chassis adds where the application has set none (contract HTTP-9).
+/// The headers that the chassis adds if the application sets none (contract HTTP-9).
 const SECURITY: [(&str, &[u8]); 3] = [
     ("x-content-type-options", b"nosniff"),
     ("referrer-policy", b"same-origin"),
@@ -56,7 +56,8 @@ const SECURITY: [(&str, &[u8]); 3] = [
 ];
 
 impl Pair<'_> {
-    /// Whether the chassis answers in place of the router: malformed requests and reserved paths.
+    /// Returns whether the chassis responds instead of the router: malformed requests and reserved
+    /// paths.
     pub(crate) fn is_answered_by_chassis(
         &self,
         chassis: &Answer,
@@ -74,18 +75,18 @@ impl Pair<'_> {
         is_reserved
     }
 
-    /// Takes all allowed differences out of both responses.
+    /// Removes all allowed differences from both responses.
     ///
     /// # Errors
     ///
-    /// If what the chassis adds is not what the contract says.
+    /// If the additions of the chassis differ from the contract.
     pub(crate) fn take_allowed(
         &self,
         bare: &mut Answer,
         chassis: &mut Answer,
         found: &mut BTreeSet<Difference>,
     ) -> Result<(), String> {
-        // What the parser answers knows of no request (contract RID-4).
+        // A response of the parser has no request (contract RID-4).
         let by_parser = bare.headers.len() <= 3 && matches!(bare.status, 400 | 414 | 431);
         if !by_parser || chassis.has("x-request-id") {
             take_additions(self.request, Some(bare), chassis, found)?;
@@ -114,7 +115,7 @@ impl Pair<'_> {
         Ok(())
     }
 
-    /// Whether it is an answer of axum's own: 404 or 405, and nothing else.
+    /// Returns whether it is a default response of axum: 404 or 405 without more.
     fn is_unanswered(&self, bare: &Answer) -> bool {
         matches!(bare.status, 404 | 405)
             && !self.was_handled
@@ -122,7 +123,7 @@ impl Pair<'_> {
             && !bare.has("content-type")
     }
 
-    /// Over HTTP/2 axum sends a body where there must be none, if the application makes one.
+    /// Over HTTP/2 axum sends a body of the application where none is allowed.
     fn take_forbidden_body(
         &self,
         bare: &mut Answer,
@@ -143,7 +144,7 @@ impl Pair<'_> {
         }
     }
 
-    /// Over HTTP/2 a cookie that comes in pieces is one header to the handlers of the chassis.
+    /// Over HTTP/2 the chassis joins split cookies into one header.
     fn take_cookies(
         &self,
         bare: &mut Answer,
@@ -170,7 +171,7 @@ impl Pair<'_> {
         }
     }
 
-    /// At an unread request body axum resets the connection, with what has not been sent yet.
+    /// After an unread request body axum resets the connection, with any unsent data.
     fn take_reset(
         &self,
         bare: &mut Answer,
@@ -258,13 +259,13 @@ pub(crate) fn take_additions(
     Ok(())
 }
 
-/// Whether an id may be kept (contract RID-2).
+/// Returns whether an id is kept (contract RID-2).
 fn is_valid_id(id: &[u8]) -> bool {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-:/+=".contains(byte);
     (1..=128).contains(&id.len()) && id.iter().all(is_allowed)
 }
 
-/// Whether an answer is the problem of a status, whatever other headers it has.
+/// Returns whether a response is the problem document of a status, with any other headers.
 pub(crate) fn is_problem(answer: &Answer, status: u16, request: &Sent) -> bool {
     let start = format!("\"status\":{status},\"request_id\":\"");
     let body = String::from_utf8_lossy(&answer.body);
@@ -277,7 +278,7 @@ pub(crate) fn is_problem(answer: &Answer, status: u16, request: &Sent) -> bool {
         && (is_whole || (request.method == "HEAD" && body.is_empty()))
 }
 
-/// Gives an answer of axum's own what the chassis adds to it.
+/// Adds to a default response of axum what the chassis adds.
 fn fill(bare: &mut Answer, chassis: &Answer) {
     bare.body.clone_from(&chassis.body);
     bare.set("content-type", b"application/problem+json");
@@ -288,7 +289,7 @@ fn fill(bare: &mut Answer, chassis: &Answer) {
         .values("content-length")
         .map(<[u8]>::to_vec)
         .collect();
-    // One length, and the true one where there is a body.
+    // One length, which is correct if there is a body.
     if let [length] = &length[..]
         && (chassis.body.is_empty() || *length == chassis.body.len().to_string().as_bytes())
     {

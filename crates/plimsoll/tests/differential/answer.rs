@@ -1,8 +1,8 @@
-//! What a client has got for a request.
+//! The result of a request at the client.
 
 use std::fmt;
 
-/// What came of one request.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Answer(Answer),
@@ -10,7 +10,7 @@ pub(crate) enum Outcome {
     Closed,
 }
 
-/// A response as its client has read it.
+/// A response as read by the client.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     /// The statuses of the 1xx responses before it.
@@ -33,7 +33,7 @@ pub(crate) type Fields = Vec<(String, Vec<u8>)>;
 // === impl Outcome ===
 
 impl Outcome {
-    /// Whether no request can follow on the connection.
+    /// Returns whether no request can follow on the connection.
     pub(crate) fn is_last(&self) -> bool {
         match self {
             Self::Answer(answer) => answer.closes || answer.is_cut,

@@ -1,4 +1,4 @@
-//! Makes routers out of plans.
+//! Builds routers from plans.
 
 use std::convert::Infallible;
 
@@ -34,7 +34,7 @@ where
     BoxCloneSyncService::new(service.map_response(IntoResponse::into_response))
 }
 
-/// Makes the router of a plan.
+/// Builds the router of a plan.
 pub(crate) fn router(plan: &Plan, site: &Site, files: &Files) -> Router {
     stateful(plan, site, files).with_state(site.clone())
 }
@@ -93,7 +93,7 @@ fn filter(verb: Verb) -> MethodFilter {
     }
 }
 
-/// A service in the form that a router keeps it in.
+/// A service in the form that a router stores.
 fn served(service: &Served, site: &Site, files: &Files) -> Boxed {
     let called = |handler: Handler| {
         let site = site.clone();

@@ -23,11 +23,11 @@ pub(crate) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The allowed differences between the two.
+    /// Returns the allowed differences between the two.
     ///
     /// # Errors
     ///
-    /// What differs, if that is not allowed.
+    /// The difference, if it is not allowed.
     pub(crate) fn differences(&self) -> Result<BTreeSet<Difference>, String> {
         let mut found = BTreeSet::new();
         if let Outcome::Answer(chassis) = self.chassis
@@ -146,7 +146,7 @@ mod tests {
         }
     }
 
-    /// What the chassis makes of an answer.
+    /// Returns the response after the changes of the chassis.
     fn with_additions(mut answer: Answer) -> Answer {
         answer.set("x-request-id", b"1");
         answer.set("x-content-type-options", b"nosniff");

@@ -21,7 +21,7 @@ struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A folder that stays behind is no reason to fail.
+        // A remaining folder is harmless.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

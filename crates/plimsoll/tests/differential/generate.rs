@@ -1,4 +1,4 @@
-//! Generates cases: one seed, one case. This file makes the routers.
+//! Generates cases: one seed, one case. This file generates the routers.
 
 use super::{
     generate_requests::connection,
@@ -105,7 +105,7 @@ const MORE_LAYERS: [Layer; 5] = [
     Layer::ReplaceNotFound,
 ];
 
-/// Makes the case of a seed. `is_valid` is whether axum accepts a plan.
+/// Generates the case of a seed. `is_valid` returns whether axum accepts a plan.
 pub(crate) fn case(seed: u64, is_valid: &dyn Fn(&Plan) -> bool) -> Case {
     let mut random = Random::new(seed);
     let plan = plan(&mut random, 2, is_valid);
@@ -152,7 +152,7 @@ fn call(random: &mut Random, depth: usize, is_valid: &dyn Fn(&Plan) -> bool) -> 
 
 fn endpoints(random: &mut Random) -> Vec<Endpoint> {
     if random.chance(3) {
-        // A handler that never answers is always under a timeout of its own.
+        // A handler that never responds always has a timeout.
         return vec![
             Endpoint::Any(Handler::Never),
             Endpoint::Layer(Layer::TimeoutAtOnce),

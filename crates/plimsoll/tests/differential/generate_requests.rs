@@ -6,7 +6,7 @@ use super::{
     requests::{Connection, Mode, Payload, Sent},
 };
 
-/// Makes the requests of one connection, most of them to patterns of the router.
+/// Generates the requests of one connection, most of them to patterns of the router.
 pub(crate) fn connection(
     random: &mut Random,
     targets: &[String],
@@ -227,7 +227,7 @@ fn body(random: &mut Random, sent: &mut Sent) {
     };
 }
 
-/// Paths that the chassis answers itself (contract HTTP-10).
+/// Paths that the chassis serves itself (contract HTTP-10).
 pub(crate) const RESERVED: [&str; 7] = [
     "/health",
     "/healthz",
@@ -238,7 +238,7 @@ pub(crate) const RESERVED: [&str; 7] = [
     "/startupz",
 ];
 
-/// Makes a request that must not be handled (contract SRV-3).
+/// Generates a request that must not be handled (contract SRV-3).
 fn malform(random: &mut Random, sent: &mut Sent) {
     sent.is_malformed = true;
     if random.chance(20) {

@@ -1,4 +1,4 @@
-//! The handlers of generated routers: every extractor of axum, and every kind of answer.
+//! The handlers of generated routers: every extractor of axum, and every kind of response.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -33,7 +33,7 @@ pub(crate) const SEQUENCE: &str = "x-sequence";
 /// The header in which a handler returns the request id that it has seen.
 pub(crate) const SEEN_ID: &str = "x-seen-id";
 
-/// What a handler that panics says.
+/// The panic message of a handler.
 pub(crate) const THROWN: &str = "thrown by a generated handler";
 
 /// The state of the routers: which requests a route's handler was called for.
@@ -41,7 +41,7 @@ pub(crate) const THROWN: &str = "thrown by a generated handler";
 pub(crate) struct Site(Arc<Mutex<HashSet<String>>>);
 
 impl Site {
-    /// Whether a handler was called for the request with this number.
+    /// Returns whether a handler was called for the request with this number.
     pub(crate) fn was_handled(&self, sequence: usize) -> bool {
         let handled = self.0.lock().unwrap();
         handled.contains(&sequence.to_string())
@@ -110,13 +110,13 @@ impl Stream for Events {
     }
 }
 
-/// Answers a request of a route.
+/// Handles a request of a route.
 pub(crate) async fn handle(handler: Handler, site: Site, request: Request) -> Response {
     site.note(request.headers());
     answer(handler, request).await
 }
 
-/// Answers a request that no route matched.
+/// Handles a request without a matching route.
 pub(crate) async fn fall_back(handler: Handler, request: Request) -> Response {
     answer(handler, request).await
 }
@@ -163,7 +163,7 @@ async fn answer(handler: Handler, mut request: Request) -> Response {
     }
 }
 
-/// What the extractors of bodies give.
+/// Returns the values of the body extractors.
 async fn extracted(handler: Handler, request: Request) -> Response {
     match handler {
         Handler::Bytes => match Bytes::from_request(request, &()).await {
@@ -209,7 +209,7 @@ async fn multipart(mut parts: Multipart) -> Response {
     }
 }
 
-/// What the other extractors give.
+/// Returns the values of the other extractors.
 async fn described(handler: Handler, mut request: Request) -> Response {
     match handler {
         Handler::Query => match request
@@ -242,7 +242,7 @@ async fn echo(request: Request) -> Response {
     let mut headers: Vec<_> = head.headers.iter().collect();
     headers.sort_by_key(|(name, _)| name.as_str());
     for (name, value) in headers {
-        // The id is made by the chassis where the client has sent none (contract RID-1).
+        // The chassis generates an id if the client sends none (contract RID-1).
         if name != "x-request-id" {
             let _ = writeln!(text, "{name}: {value:?}");
         }
@@ -256,7 +256,7 @@ async fn echo(request: Request) -> Response {
     }
 }
 
-/// Answers that do not depend on the request.
+/// Responses that do not depend on the request.
 fn produced(handler: Handler) -> Response {
     match handler {
         Handler::Chunks => {

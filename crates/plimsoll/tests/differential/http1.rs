@@ -66,8 +66,8 @@ async fn in_turn(
             match reader.head().await? {
                 Some(head) if head.status == 100 => interim.push(100),
                 Some(head) => {
-                    // The response may be made of the body. Whether the connection goes on is left
-                    // open by RFC 9110, 10.1.1, so this is its last request.
+                    // The response may depend on the body. RFC 9110, 10.1.1, leaves open whether
+                    // the connection continues, so this is its last request.
                     let sending = send(writer, request.body.framed());
                     outcomes.push(reader.rest_of(head, request.method, interim).await?);
                     sending.abort();
@@ -220,7 +220,7 @@ impl Reader {
         parse_head(&bytes).map(Some)
     }
 
-    /// The head that is not 1xx; the statuses of those before it are collected.
+    /// Returns the head that is not 1xx; the statuses of those before it are collected.
     async fn final_head(&mut self, interim: &mut Vec<u16>) -> io::Result<Option<Head>> {
         loop {
             match self.head().await? {

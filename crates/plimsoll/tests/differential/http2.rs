@@ -56,7 +56,7 @@ pub(crate) async fn exchange(
     Ok(outcomes)
 }
 
-/// The request in the form that hyper takes.
+/// Returns the request in the form that hyper takes.
 fn request(sent: &Sent) -> io::Result<Request<Frames>> {
     let mut request = Request::builder()
         .method(sent.method)
@@ -119,7 +119,7 @@ async fn read(answer: Response<Incoming>) -> Outcome {
             }
         }
     }
-    // hyper takes a stream that was cancelled for one that has ended.
+    // hyper treats a cancelled stream as one that has ended.
     answer.is_cut |= !body.is_end_stream();
     Outcome::Answer(answer)
 }

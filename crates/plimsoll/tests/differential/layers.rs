@@ -122,7 +122,7 @@ async fn redirect_unknown(request: Request, next: Next) -> Response {
     }
 }
 
-/// Gives a cookie to clients that have none.
+/// Sets a cookie for clients without one.
 async fn session(mut request: Request, next: Next) -> Response {
     let has_cookie = |headers: &HeaderMap| headers.contains_key(header::COOKIE);
     if has_cookie(request.headers()) {
@@ -146,14 +146,14 @@ async fn authorize(request: Request, next: Next) -> Response {
         .into_response()
 }
 
-/// Shows the status and the length that a layer sees.
+/// Adds the status and the length that a layer sees.
 async fn tag_status(mut answer: Response) -> Response {
     let seen = HeaderValue::from(answer.status().as_u16());
     answer.headers_mut().append("x-seen", seen);
     answer
 }
 
-/// A page of the application's own for each 404.
+/// A page of the application for each 404.
 async fn replace_not_found(request: Request, next: Next) -> Response {
     let answer = next.run(request).await;
     if answer.status() == StatusCode::NOT_FOUND {

@@ -1,4 +1,4 @@
-//! What a router under comparison is made of: a list of calls, in the order in which code makes them.
+//! The plan of a router under comparison: a list of calls, in the order of the code.
 //!
 //! A plan is data, so that it can be generated, printed as code and reduced. Removing a call from a
 //! valid plan leaves a valid plan, except where axum demands a route before `route_layer`.
@@ -56,7 +56,7 @@ pub(crate) enum Handler {
     Empty,
     Status(u16),
     StatusText(u16),
-    /// A 1xx status, which no response can end with.
+    /// A 1xx status, which is not final.
     Interim(u16),
     Json,
     Form,
@@ -103,7 +103,7 @@ pub(crate) enum Layer {
     DefaultBodyLimit(usize),
     NoDefaultBodyLimit,
     Timeout,
-    /// For handlers that never answer.
+    /// For handlers that never respond.
     TimeoutAtOnce,
     SetHeader,
     AppendHeader,
@@ -140,10 +140,10 @@ pub(crate) enum Served {
     Normalized(Plan),
 }
 
-/// All plans with one call less, or with one call replaced by a smaller one.
+/// Returns all plans with one call less, or with one call replaced by a smaller one.
 pub(crate) fn reductions(plan: &Plan) -> Vec<Plan> {
     let mut smaller = Vec::new();
-    // Halves first: most of a failing plan has nothing to do with the failure.
+    // Halves first: most of a failing plan is unrelated to the failure.
     if plan.len() > 3 {
         smaller.push(plan[..plan.len() / 2].to_vec());
         smaller.push(plan[plan.len() / 2..].to_vec());
@@ -160,7 +160,7 @@ pub(crate) fn reductions(plan: &Plan) -> Vec<Plan> {
     smaller
 }
 
-/// Smaller calls that can stand for this one.
+/// Returns smaller calls that can replace this one.
 fn replacements(call: &Call) -> Vec<Vec<Call>> {
     match call {
         Call::Merge(inner) => {

@@ -1,4 +1,5 @@
-//! A seeded generator of random numbers (SplitMix64): one seed makes one case, on every machine.
+//! A seeded generator of random numbers (SplitMix64): a seed produces the same case on every
+//! machine.
 
 /// The state of the generator.
 #[derive(Debug, Clone)]
@@ -17,17 +18,17 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`.
+    /// Returns a number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap_or_default()
     }
 
-    /// True in `percent` of 100 cases.
+    /// Returns true in `percent` of 100 cases.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of the items.
+    /// Returns one of the items.
     pub(crate) fn pick<T: Clone>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())].clone()
     }

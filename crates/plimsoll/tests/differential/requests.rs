@@ -1,4 +1,4 @@
-//! The requests of a case: what is sent over each connection, byte for byte over HTTP/1.
+//! The requests of a case, with their exact bytes over HTTP/1.
 
 use std::fmt;
 
@@ -60,7 +60,7 @@ impl Payload {
         *self == Self::None
     }
 
-    /// All bytes of the body.
+    /// Returns all bytes of the body.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         match self {
             Self::None => Vec::new(),
@@ -69,7 +69,7 @@ impl Payload {
         }
     }
 
-    /// The body as HTTP/1 transfers it.
+    /// Returns the body as HTTP/1 transfers it.
     pub(crate) fn framed(&self) -> Vec<u8> {
         let Self::Chunked { chunks, trailer } = self else {
             return self.bytes();
@@ -93,7 +93,7 @@ impl Payload {
 // === impl Sent ===
 
 impl Sent {
-    /// The head as HTTP/1 transfers it.
+    /// Returns the head as HTTP/1 transfers it.
     pub(crate) fn head(&self) -> Vec<u8> {
         let version = if self.is_http_10 { "1.0" } else { "1.1" };
         let mut head = format!("{} {} HTTP/{version}\r\n", self.method, self.target);
@@ -125,18 +125,18 @@ impl Sent {
         self.headers.iter().any(|(it, _)| *it == name)
     }
 
-    /// The path of the target in origin form.
+    /// Returns the path of the target in origin form.
     pub(crate) fn path(&self) -> &str {
         let path = self.target.split('?').next();
         path.unwrap_or_default()
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// Returns whether the client waits for `100 Continue` before it sends the body.
     pub(crate) fn expects_continue(&self) -> bool {
         self.has_header("expect") && !self.body.is_none()
     }
 
-    /// This request with less in it.
+    /// Returns smaller variants of this request.
     fn reductions(&self) -> Vec<Self> {
         let mut smaller = Vec::new();
         for index in 0..self.headers.len() {
@@ -178,7 +178,7 @@ fn latin_1(character: char) -> u8 {
 // === impl Case ===
 
 impl Case {
-    /// Smaller cases, those first that leave out most.
+    /// Returns smaller cases, the smallest first.
     pub(crate) fn reductions(&self) -> Vec<Self> {
         let mut smaller = Vec::new();
         let mut with_connections = |connections| {

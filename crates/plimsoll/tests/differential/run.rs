@@ -1,4 +1,4 @@
-//! Runs cases: serves a router twice, sends the requests to both, compares, and reduces what fails.
+//! Runs cases: serves a router twice, sends the requests to both, compares, and reduces failures.
 
 use std::{
     any::Any,
@@ -36,7 +36,7 @@ use super::{
     requests::{Case, Connection, Mode},
 };
 
-/// How long a failing case is reduced.
+/// The time limit for reducing a failing case.
 const REDUCING: Duration = Duration::from_secs(60);
 
 thread_local! {
@@ -44,7 +44,7 @@ thread_local! {
     static IS_TRYING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps the panics of generated handlers, and those of axum at routers that it refuses, off stderr.
+/// Keeps panics of generated handlers, and of axum at invalid routers, off stderr.
 pub(crate) fn silence_expected_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(install_hook);
@@ -62,7 +62,7 @@ fn install_hook() {
     }));
 }
 
-/// Does something whose panics are expected.
+/// Runs a closure whose panics are expected.
 fn trying<T>(action: impl FnOnce() -> T) -> Option<T> {
     IS_TRYING.set(true);
     let result = catch_unwind(AssertUnwindSafe(action));
@@ -70,14 +70,14 @@ fn trying<T>(action: impl FnOnce() -> T) -> Option<T> {
     result.ok()
 }
 
-/// The text of a panic.
+/// Returns the text of a panic.
 fn text_of(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a text")
 }
 
-/// What was compared, and what came of it.
+/// The comparisons and their results.
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) routers: usize,
@@ -137,10 +137,10 @@ impl fmt::Display for Figures {
 /// A change of a router.
 pub(crate) type Fault = fn(Router) -> Router;
 
-/// Runs one case after the other.
+/// Runs cases one after the other.
 pub(crate) struct Runner {
     files: Files,
-    /// What makes the router of the chassis another one, for tests of the comparison itself.
+    /// Changes the router of the chassis, for tests of the comparison itself.
     fault: Fault,
     pub(crate) figures: Figures,
 }
@@ -163,7 +163,7 @@ impl Runner {
         }
     }
 
-    /// A runner whose chassis serves a router that is broken on purpose.
+    /// Returns a runner whose chassis serves a deliberately broken router.
     pub(crate) fn with_fault(files: Files, fault: Fault) -> Self {
         Self {
             fault,
@@ -196,7 +196,7 @@ impl Runner {
         trying(|| self.router(plan, &Site::default())).is_some()
     }
 
-    /// The smallest case that still fails.
+    /// Returns the smallest case that still fails.
     fn reduce(&self, mut case: Case, mut failure: String) -> (Case, String) {
         let started = Instant::now();
         'smaller: loop {
@@ -224,7 +224,7 @@ impl Runner {
             .unwrap();
         let serving = || runtime.block_on(self.serve_and_compare(case));
         let compared = catch_unwind(AssertUnwindSafe(serving));
-        // A start that panics has not reset it.
+        // A panic during the start has not reset it.
         IS_TRYING.set(false);
         let failure = match compared {
             Ok(Ok(compared)) => return compared,
@@ -293,7 +293,7 @@ async fn serve_bare(router: Router) -> io::Result<SocketAddr> {
     Ok(addr)
 }
 
-/// The service ends with the runtime of its case.
+/// The service ends with the runtime of the case.
 async fn serve_chassis(router: Router) -> TestService {
     IS_TRYING.set(true);
     let service = App::new(build_info!()).router(router);
@@ -318,8 +318,8 @@ async fn exchange(addr: SocketAddr, connection: &Connection) -> io::Result<Vec<O
     Ok(outcomes)
 }
 
-/// The bytes of a compressed body: where a compressor flushes depends on when its input is ready.
-/// None for a part of a file that is compressed as a whole.
+/// Returns the bytes of a compressed body, since its flushes depend on timing. `None` for a part of
+/// a file that is compressed as a whole.
 async fn unpacked(body: &[u8]) -> Option<Vec<u8>> {
     let packed = Full::new(Bytes::copy_from_slice(body));
     let answer = Response::builder().header(header::CONTENT_ENCODING, "gzip");

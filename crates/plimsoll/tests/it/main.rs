@@ -1,8 +1,8 @@
 //! Tests of the operational contract from outside, against the example `fixture` of `harness`.
 //!
-//! A doc comment above a test names its clauses (`docs/contract.md`); `docs/contract-tests.md` lists
-//! the tests of each clause. Requests use raw sockets, and records come from the child's standard
-//! output. Each limit is reduced by its setting.
+//! A doc comment above a test names its clauses (`docs/contract.md`); `docs/contract-tests.md`
+//! lists the tests of each clause. Requests use raw sockets, and records come from the child's
+//! standard output. Each limit is reduced by its setting.
 
 #![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 

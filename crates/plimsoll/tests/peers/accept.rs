@@ -1,17 +1,17 @@
-//! What `accept` can give instead of a connection.
+//! The errors of `accept`.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::{Process, timed};
 
-use crate::rig::{Figures, plain};
+use crate::setup::{Figures, plain};
 use crate::support::{END, fixture, require_or_skip, skip};
 
-/// The rest of a listener that fails.
+/// The backoff of a failing listener.
 const REST: Duration = Duration::from_millis(100);
 
-/// Errors, the kinds that they are counted as, and whether the listener rests after them.
+/// Errors, their counted kinds, and whether the listener backs off.
 const ERRORS: [(&str, &str, bool); 9] = [
     ("EMFILE", "descriptors", true),
     ("ENFILE", "descriptors", true),
@@ -41,7 +41,7 @@ fn every_accept_error_is_counted_and_recovered() {
     for (error, kind, rests) in ERRORS {
         let times = if rests { 5 } else { 50 };
         let inject = format!("inject=accept4:error={error}:when=1..{times}");
-        // The tracer is a process beside, so that signals find the service.
+        // The tracer is a separate process, so that signals reach the service.
         let mut args = vec!["-D", "-f", "-qq", "-o", "/dev/null"];
         args.extend(["-e", "trace=accept4", "-e", &inject]);
         let program = fixture();
@@ -58,7 +58,7 @@ fn every_accept_error_is_counted_and_recovered() {
             f64::from(times),
             counted.unwrap_or_default(),
         );
-        // It does not try again and again in a loop either.
+        // It does not retry in a busy loop either.
         let rested = took >= (times - 1) * REST;
         figures.exact(&format!("{error}: rests"), rests, rested);
         let rest = if rests { times * REST } else { Duration::ZERO };
@@ -76,7 +76,7 @@ fn every_accept_error_is_counted_and_recovered() {
             0,
             ended.code.unwrap_or(-1),
         );
-        // All within one second, so one line tells of them, if any does.
+        // All within one second, so there is at most one record.
         let told = ended.records_with("accept_failed").len();
         figures.exact(&format!("{error}: records"), usize::from(rests), told);
     }

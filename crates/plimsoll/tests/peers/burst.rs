@@ -1,4 +1,4 @@
-//! More clients at one moment than the service can look at.
+//! More simultaneous clients than the service can accept.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use harness::{Signal, eventually};
 use socket2::{Domain, Socket, Type};
 
-use crate::rig::{Figures, Rest, scaled, serve};
+use crate::setup::{Figures, Rest, scaled, serve};
 use crate::support::{END, request};
 
-/// How often the system has had no room in the queue of a listener, any listener of this machine.
+/// Returns the number of listen queue overflows on this machine.
 fn overflows() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));
@@ -42,7 +42,7 @@ fn burst_during_a_stop_of_the_process_is_served() {
         .map(|_| {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             socket.set_nonblocking(true).unwrap();
-            // It is under way, which is all that is asked of it here.
+            // The connection is in progress, as required.
             drop(socket.connect(&addr));
             TcpStream::from(socket)
         })
@@ -54,7 +54,7 @@ fn burst_during_a_stop_of_the_process_is_served() {
         .filter_map(|mut stream| {
             stream.set_nonblocking(false).ok()?;
             stream.set_read_timeout(Some(END)).ok()?;
-            // Waits until it is connected, which may take the system a second try.
+            // Waits until the connection is established, which may need a retransmission.
             stream
                 .write_all(request("GET", "/hello", "").as_bytes())
                 .ok()?;

@@ -1,4 +1,4 @@
-//! A client that counts its failures, where `harness::Connection` ends the test at the first.
+//! A client that counts its failures; `harness::Connection` fails the test at the first.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// Longer than any answer here may take; a client that has waited for so long has failed.
+/// The response timeout: a client that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// One client, which keeps its connection as long as the service lets it.
+/// A client that keeps its connection open as long as the service allows.
 pub(crate) struct Client {
     to: SocketAddr,
     from: IpAddr,
     stream: Option<TcpStream>,
 }
 
-/// What matters of an answer.
+/// The relevant parts of a response.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: bool,
@@ -29,13 +29,13 @@ impl Client {
         Self::from(to, Ipv4Addr::LOCALHOST.into())
     }
 
-    /// A client with an address of its own; all of 127.0.0.0/8 is this machine.
+    /// Returns a client with its own address in 127.0.0.0/8.
     pub(crate) fn from(to: SocketAddr, from: IpAddr) -> Self {
         let stream = None;
         Self { to, from, stream }
     }
 
-    /// Sends a whole request and reads the whole answer, over the connection that is there.
+    /// Sends a whole request and reads the whole response, over the current connection.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Reply, String> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -68,7 +68,7 @@ impl Client {
     }
 }
 
-/// Reads one answer, and tells whether another request may follow it.
+/// Reads one response, and returns whether another request may follow.
 fn read(stream: &mut TcpStream) -> Result<(Reply, bool), String> {
     let mut bytes = Vec::with_capacity(1024);
     let mut chunk = [0; 4096];

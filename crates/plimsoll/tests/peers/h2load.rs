@@ -2,10 +2,10 @@
 
 use std::process::{Command, Stdio};
 
-use crate::rig::{Figures, Rest, plain, scaled, serve};
+use crate::setup::{Figures, Rest, plain, scaled, serve};
 use crate::support::require_or_skip;
 
-/// What stands behind `requests:` in the output, such as `20 total, 20 started, …, 0 failed`.
+/// Returns the text after `requests:` in the output, such as `20 total, 20 started, …, 0 failed`.
 fn requests(output: &str) -> Vec<(u64, &str)> {
     let line = output
         .lines()

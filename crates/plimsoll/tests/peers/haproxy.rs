@@ -1,4 +1,4 @@
-//! HAProxy in front. It asks `/ready`, tries nothing twice, and uses connections again.
+//! HAProxy as reverse proxy. It probes `/ready`, retries nothing, and reuses connections.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,9 +8,9 @@ use harness::eventually;
 
 use crate::client::Client;
 use crate::proxied::{Instance, check_interval, lie_about_addresses, restart_under_load};
-use crate::rig::{Peer, Reserved, plain, scratch_folder};
+use crate::setup::{Peer, Reserved, plain, scratch_folder};
 use crate::support::require_or_skip;
-use crate::unread::upload_to_nowhere;
+use crate::unread_uploads::upload_to_nowhere;
 
 struct Front {
     reserved: Reserved,

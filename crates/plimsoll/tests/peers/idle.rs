@@ -1,4 +1,4 @@
-//! What connections cost that are kept and not used, or that hold half a head.
+//! The memory of idle connections, and of connections with a partial head.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,9 +10,9 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::rig::{Figures, plain, resident_kib, scaled, scratch_folder, serve};
+use crate::setup::{Figures, plain, resident_kib, scaled, scratch_folder, serve};
 
-/// Asks once, and keeps the connection.
+/// Sends a request, and keeps the connection.
 fn ask_once<S: Read + Write>(mut stream: S) -> S {
     stream
         .write_all(b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -34,9 +34,9 @@ fn connect(service: &Process) -> TcpStream {
     stream
 }
 
-/// Memory of the service for each connection that `open` makes, in KiB.
+/// Returns the memory of the service per connection that `open` makes, in KiB.
 fn cost<S>(service: &Process, connections: u64, open: impl Fn() -> S) -> u64 {
-    // What the first ones need that the others share.
+    // Shared memory, which the first connections allocate.
     let first: Vec<S> = (0..50).map(|_| open()).collect();
     let before = resident_kib(service);
     let kept: Vec<S> = (0..connections).map(|_| open()).collect();
@@ -54,7 +54,7 @@ fn idle_connection_uses_little_memory() {
 
     let service = serve(&[room, quiet]);
     let seen = cost(&service, connections, || ask_once(connect(&service)));
-    // Exact at every scale: whoever keeps a buffer of the size of a head is far above it.
+    // Valid at every scale: a buffer of the size of a head is far above it.
     figures.exact("at most 32 KiB for each plain one", true, seen <= 32);
     figures.told("KiB for each plain one", seen);
     drop(service);
@@ -95,11 +95,11 @@ fn partial_head_uses_at_most_the_memory_of_a_head() {
     let half = |bytes: usize| {
         let mut stream = connect(&service);
         let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(bytes));
-        // Whoever sends too much may be refused before all of it is sent.
+        // A client that sends too much may be rejected before everything is sent.
         drop(stream.write_all(head.as_bytes()));
         stream
     };
-    // As much as is allowed, and no end of it.
+    // The maximal head, without its end.
     let seen = cost(&service, connections, || {
         let stream = half(60_000);
         std::thread::sleep(Duration::from_millis(2));

@@ -1,5 +1,5 @@
-//! nginx in front. It asks no `/ready`: it goes on to the next instance when one refuses, which it
-//! may do for uploads only as long as nothing was sent.
+//! nginx as reverse proxy. It does not probe `/ready`. After a refused connection it uses the next
+//! instance, for uploads only if nothing was sent.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,9 +9,9 @@ use harness::eventually;
 
 use crate::client::Client;
 use crate::proxied::{Instance, lie_about_addresses, restart_under_load};
-use crate::rig::{Peer, Reserved, plain, scratch_folder};
+use crate::setup::{Peer, Reserved, plain, scratch_folder};
 use crate::support::require_or_skip;
-use crate::unread::upload_to_nowhere;
+use crate::unread_uploads::upload_to_nowhere;
 
 struct Front {
     reserved: Reserved,

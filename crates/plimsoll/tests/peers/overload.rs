@@ -1,7 +1,7 @@
-//! More work than the service can do (T-LOAD-01): what is done is not to become less.
+//! The service under overload: its goodput must not decrease.
 //!
-//! Requests come at their time, whether the ones before have been answered or not, and their time
-//! is counted from when they were due: a service that is slow is not to be spared for that.
+//! Requests are sent at fixed times, independent of responses, and their time counts from when they
+//! were due.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,12 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::rig::{Figures, now, p99, plain, scaled, serve};
+use crate::setup::{Figures, now, p99, plain, scaled, serve};
 
-/// An answer that comes later is of no use to anybody.
+/// A later response is useless.
 const USEFUL: Duration = Duration::from_secs(1);
 
-/// As many may wait for an answer at a time.
+/// The maximal number of pending requests.
 const CLIENTS: usize = 400;
 
 #[derive(Default)]
@@ -27,7 +27,7 @@ struct Seen {
     errors: Vec<String>,
 }
 
-/// Offers so many requests a second for a while.
+/// Offers this many requests per second for a while.
 fn offer(addr: SocketAddr, path: &str, a_second: f64, length: Duration) -> Seen {
     let interval = Duration::from_secs_f64(1.0 / a_second);
     let next = AtomicU32::new(0);
@@ -80,8 +80,8 @@ fn offer(addr: SocketAddr, path: &str, a_second: f64, length: Duration) -> Seen 
     all
 }
 
-/// How much work takes about ten milliseconds here; the quickest of some tries, since whatever
-/// disturbs them makes them slower.
+/// Returns the amount of work that takes about 10 ms here: the fastest of several runs, since
+/// disturbances only slow them down.
 fn rounds(client: &mut Client, path: &str) -> u64 {
     let mut rounds: u64 = 1_000;
     loop {
@@ -99,7 +99,7 @@ fn rounds(client: &mut Client, path: &str) -> u64 {
     }
 }
 
-/// How many requests a second are answered to a few clients that wait for their answers.
+/// Returns the requests per second of a few clients that wait for their responses.
 fn capacity(addr: SocketAddr, path: &str, length: Duration) -> f64 {
     let answered = AtomicU32::new(0);
     let start = now();
@@ -117,7 +117,7 @@ fn capacity(addr: SocketAddr, path: &str, length: Duration) -> f64 {
     f64::from(answered.into_inner()) / start.elapsed().as_secs_f64()
 }
 
-/// Asks the probes over connections of their own while the work is done.
+/// Requests the probes over new connections while the work is done.
 fn probed<T>(addr: SocketAddr, work: impl FnOnce() -> T) -> (T, Vec<Duration>, Vec<String>) {
     let done = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {
@@ -144,10 +144,10 @@ fn probed<T>(addr: SocketAddr, work: impl FnOnce() -> T) -> (T, Vec<Duration>, V
     })
 }
 
-/// One kind of work, offered once and five times.
+/// Offers one kind of work at capacity and at five times the capacity.
 fn overload(test: &'static str, path: &str, judged: bool) {
     let length = scaled(Duration::from_millis(1500), Duration::from_secs(20));
-    // As many as can be answered within the second in which an answer is of use.
+    // The number of requests that can be answered within the useful time of 1 s.
     let service = serve(&[("MAX_IN_FLIGHT", "8")]);
     let mut figures = Figures::of(test);
     let rounds = rounds(&mut Client::new(service.addr()), path);
@@ -155,7 +155,7 @@ fn overload(test: &'static str, path: &str, judged: bool) {
     let peak = capacity(service.addr(), &path, length / 2);
     figures.told("rounds of one request", rounds);
     figures.told("peak, requests a second", format!("{peak:.1}"));
-    // A little less than all, since a queue that is filled exactly never becomes empty.
+    // Slightly below capacity, since a queue at exact capacity never becomes empty.
     let once = offer(service.addr(), &path, 0.9 * peak, length);
     let seconds = length.as_secs_f64();
     figures.told(
@@ -211,8 +211,8 @@ fn goodput_stays_at_capacity_at_five_times_the_load() {
     overload("overload", "/work", true);
 }
 
-/// A handler that computes on its worker's thread is what the README warns of: no limit can see
-/// those who wait for that thread. What happens then is told, and not judged but for its answers.
+/// A handler that computes on its worker's thread blocks it, as the README warns. No limit covers
+/// requests that wait for that thread. The figures are printed, and only the responses are checked.
 #[test]
 fn five_times_the_load_on_blocking_handlers_is_answered() {
     overload("overload of workers", "/burn", false);

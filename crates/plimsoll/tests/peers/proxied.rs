@@ -1,5 +1,5 @@
-//! Two instances behind a proxy: restarted one after the other under load, and lied to about who
-//! asks.
+//! Two instances behind a proxy: restarted one after the other under load, and sent forged
+//! addresses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,14 +12,14 @@ use harness::{ExitedProcess, Process, eventually_within};
 use serde_json::Value;
 
 use crate::client::Client;
-use crate::rig::{Figures, Reserved, now, p99, plain, scaled, serve};
+use crate::setup::{Figures, Reserved, now, p99, plain, scaled, serve};
 
-/// How often a proxy that asks `/ready` does so.
+/// Returns the probe interval of a proxy that probes `/ready`.
 pub(crate) fn check_interval() -> Duration {
     scaled(Duration::from_millis(100), Duration::from_secs(1))
 }
 
-/// An address at which one process follows the other.
+/// An address at which one process replaces another.
 pub(crate) struct Instance {
     reserved: Reserved,
     process: Option<Process>,
@@ -44,8 +44,8 @@ impl Instance {
     }
 
     fn serve(&mut self) {
-        // One interval until the question, one for the answer, and one for luck; more of them where
-        // they are so short that a busy machine could swallow one.
+        // One interval until the probe, one for the response, and one in reserve; more at short
+        // intervals, of which a busy machine could skip one.
         let delay = format!("{}ms", scaled(10, 3) * check_interval().as_millis());
         self.process = Some(serve(&[
             ("PORT", &self.addr().port().to_string()),
@@ -65,7 +65,7 @@ impl Instance {
         self.serve();
     }
 
-    /// Whether the proxy sends it requests: it has answered one by now that was none of a check.
+    /// Returns whether the proxy sends requests to it: it has answered one that is no probe.
     fn is_used(&self) -> bool {
         let process = self.process.as_ref().unwrap();
         plain()
@@ -76,7 +76,8 @@ impl Instance {
     }
 }
 
-/// The id and the status of every request that the instances have logged, in all their lives.
+/// Returns the id and the status of every request that the instances have logged, over all
+/// restarts.
 fn handled(instances: &[Instance]) -> HashMap<String, Vec<Value>> {
     let mut handled: HashMap<String, Vec<Value>> = HashMap::new();
     for ended in instances.iter().flat_map(|instance| &instance.ended) {
@@ -88,7 +89,7 @@ fn handled(instances: &[Instance]) -> HashMap<String, Vec<Value>> {
     handled
 }
 
-/// Restarts both instances in turn, as often as the scale says, while half of the load is uploads,
+/// Restarts both instances in turn under load, according to the scale. Half of the load is uploads,
 /// each of which must be handled exactly once.
 #[track_caller]
 pub(crate) fn restart_under_load(
@@ -141,11 +142,11 @@ pub(crate) fn restart_under_load(
         for _ in 0..rounds {
             for instance in &mut *instances {
                 instance.restart();
-                // The other one is not to be stopped before this one does its work again.
+                // The other instance must not stop before this one serves again.
                 let used =
                     eventually_within(Duration::from_secs(15), || instance.is_used().then_some(()));
                 all_used &= used.is_some();
-                // A plain service answers nothing that tells whether the proxy has noticed it.
+                // A plain service does not show whether the proxy uses it.
                 if plain() {
                     thread::sleep(3 * check_interval());
                 }
@@ -188,7 +189,7 @@ pub(crate) fn restart_under_load(
     figures.judge();
 }
 
-/// Clients at known addresses send made-up ones; the logged address must be the true one.
+/// Clients send forged addresses; the logged address must be the real one.
 #[track_caller]
 pub(crate) fn lie_about_addresses(
     test: &'static str,
@@ -203,7 +204,7 @@ pub(crate) fn lie_about_addresses(
             let failures = &failures;
             scope.spawn(move || {
                 let mut connection = Client::from(front, address_of(client));
-                // A generator that needs no crate: the state walks through all numbers of 64 bits.
+                // A random generator without a crate: a full-period generator of 64 bits.
                 let mut state = u64::from(client) + 1;
                 for number in 0..requests {
                     state = state
@@ -255,7 +256,7 @@ fn address_of(client: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 1, client + 1).into()
 }
 
-/// What a client may claim to have come through.
+/// Addresses that a client may forge as hops.
 fn lie(random: u64) -> String {
     let octets = random.to_be_bytes();
     let address = Ipv4Addr::new(octets[4], octets[5], octets[6], octets[7]);

@@ -1,19 +1,19 @@
-//! Many slow clients of `slowhttptest`, beside one that must not notice them.
+//! Many slow clients of `slowhttptest`, beside one that must not be affected.
 
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::fresh;
-use crate::rig::{Figures, Rest, descriptors, now, resident_kib, scaled, serve};
+use crate::fresh_client;
+use crate::setup::{Figures, Rest, descriptors, now, resident_kib, scaled, serve};
 use crate::support::{ms, require_or_skip};
 
-/// More than all attackers; what happens at the limit is the matter of the contract's own tests.
+/// More than all attackers; the tests in `it` cover the limit itself.
 const PLACES: (&str, &str) = ("MAX_CONNECTIONS", "12000");
 
-/// Likewise for requests: an attacker whose head is complete has one in hand.
+/// Likewise for requests: an attacker with a complete head has a request in flight.
 const SLOTS: (&str, &str) = ("MAX_IN_FLIGHT", "12000");
 
-/// One attack: `mode` is what makes it one, `env` are settings of the service.
+/// Runs one attack: `mode` selects its kind, `env` has settings of the service.
 #[track_caller]
 fn attack(test: &'static str, path: &str, mode: &[&str], env: &[(&str, &str)]) {
     if !require_or_skip("slowhttptest") {
@@ -21,52 +21,53 @@ fn attack(test: &'static str, path: &str, mode: &[&str], env: &[(&str, &str)]) {
     }
     let service = serve(env);
     let mut figures = Figures::of(test);
-    let quiet = fresh::quiet(service.addr());
+    let quiet = fresh_client::quiet(service.addr());
     let rest = Rest::before(&service);
     let before = descriptors(&service);
     let (connections, rate, length) = scaled(("100", "200", "3"), ("10000", "1000", "60"));
-    let ((output, took, most, memory), seen) = fresh::ask_during(service.addr(), "/hello", || {
-        let began = now();
-        let mut attacker = Command::new("slowhttptest")
-            .args(mode)
-            .args(["-c", connections, "-r", rate, "-l", length])
-            .args(["-u", &format!("http://{}{path}", service.addr())])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // What it says is read at the end: less than a pipe holds.
-        let (mut most, mut memory) = (0, 0);
-        while attacker.try_wait().unwrap().is_none() {
-            most = most.max(descriptors(&service));
-            memory = memory.max(resident_kib(&service));
-            thread::sleep(scaled(ms(50), ms(500)));
-        }
-        let output = attacker.wait_with_output().unwrap();
-        (output, began.elapsed(), most, memory)
-    });
+    let ((output, took, most, memory), seen) =
+        fresh_client::ask_during(service.addr(), "/hello", || {
+            let began = now();
+            let mut attacker = Command::new("slowhttptest")
+                .args(mode)
+                .args(["-c", connections, "-r", rate, "-l", length])
+                .args(["-u", &format!("http://{}{path}", service.addr())])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            // The output is read at the end: it is smaller than a pipe.
+            let (mut most, mut memory) = (0, 0);
+            while attacker.try_wait().unwrap().is_none() {
+                most = most.max(descriptors(&service));
+                memory = memory.max(resident_kib(&service));
+                thread::sleep(scaled(ms(50), ms(500)));
+            }
+            let output = attacker.wait_with_output().unwrap();
+            (output, began.elapsed(), most, memory)
+        });
     let output = uncoloured(&String::from_utf8_lossy(&output.stdout));
     let most = most - before;
     figures.told("attacked for, s", took.as_secs());
     figures.told("slow connections open at once", most);
     figures.told("memory at most, KiB", memory);
     figures.told("slowhttptest ended with", exit_status(&output));
-    // An attack that did not take place would prove nothing.
+    // The attack must have taken place.
     assert!(most >= 50, "slowhttptest said:\n{output}");
-    fresh::judge(&mut figures, quiet, seen);
+    fresh_client::judge(&mut figures, quiet, seen);
     rest.after(&mut figures, &service);
     figures.judge();
 }
 
-/// Why it ended, in its own words.
+/// Returns the exit status in the output.
 fn exit_status(output: &str) -> &str {
     let mut lines = output.lines();
     let line = lines.find_map(|line| line.trim().strip_prefix("Exit status:"));
     line.map_or("none", str::trim)
 }
 
-/// A text without the colours that it is written in, terminal or not.
+/// Removes the colours from the output.
 fn uncoloured(text: &str) -> String {
     let mut rest = text;
     let mut text = String::new();
@@ -78,7 +79,7 @@ fn uncoloured(text: &str) -> String {
     text
 }
 
-/// Longer than it takes until all have come, so that all are there at once.
+/// Longer than the connection phase, so that all are connected at once.
 fn long_read_timeout() -> (&'static str, &'static str) {
     ("READ_TIMEOUT", scaled("5s", "25s"))
 }

@@ -1,4 +1,4 @@
-//! What `testssl.sh` finds at the TLS port.
+//! The findings of `testssl.sh` at the TLS port.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -7,16 +7,15 @@ use harness::Process;
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::Value;
 
-use crate::rig::{Figures, full, plain, scratch_folder};
+use crate::setup::{Figures, full, plain, scratch_folder};
 use crate::support::{fixture, require_or_skip, skip};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What comes of the certificate's being signed by itself: nobody vouches for it, and nobody can
-/// take it back.
+/// Findings due to the self-signed certificate: no trusted issuer, no revocation.
 const SELF_SIGNED: [&str; 3] = ["cert_chain_of_trust", "cert_trust", "cert_revocation"];
 
-/// Its name in Debian, and its own.
+/// Its name in Debian, and upstream.
 fn program() -> Option<&'static str> {
     let is_here = |name: &&str| {
         let mut command = Command::new(name);
@@ -40,7 +39,7 @@ fn testssl_finds_only_the_signature_at_medium_severity() {
         skip("testssl.sh is not installed");
         return;
     };
-    // It reads and writes bytes by way of these.
+    // It reads and writes bytes with these programs.
     if !require_or_skip("openssl") || !require_or_skip("hexdump") {
         return;
     }
@@ -66,7 +65,7 @@ fn testssl_finds_only_the_signature_at_medium_severity() {
     command.args(["--quiet", "--color", "0", "--warnings", "off"]);
     command.args(["--ip", "127.0.0.1", "--nodns", "min", "--jsonfile", &found]);
     if !full() {
-        // The protocols alone: everything takes some minutes.
+        // Only the protocols: a full scan takes minutes.
         command.arg("--protocols");
     }
     let status = command
@@ -79,7 +78,7 @@ fn testssl_finds_only_the_signature_at_medium_severity() {
     let mut figures = Figures::of("testssl.sh");
     figures.told("findings", findings.len());
     figures.told("exit status", status);
-    // A scan that was broken off has no bad findings either.
+    // An incomplete scan has no bad findings either.
     for (id, text) in [
         ("TLS1", "not offered"),
         ("TLS1_2", "offered"),
@@ -95,7 +94,7 @@ fn testssl_finds_only_the_signature_at_medium_severity() {
     });
     let (excused, bad): (Vec<_>, Vec<_>) =
         severe.partition(|finding| SELF_SIGNED.contains(&finding["id"].as_str().unwrap()));
-    // What it could not look at, such as ciphers that its `openssl` does not know.
+    // Checks that it could not perform, such as ciphers unknown to its `openssl`.
     let warnings: Vec<_> = (findings.iter())
         .filter(|finding| finding["severity"] == "WARN")
         .collect();

@@ -1,12 +1,12 @@
-//! The log under pressure: full speed, and readers that are slow, stop or go, and disks that are
-//! full; and SIGTERM in each of these. Written + dropped = produced, always.
+//! The log under pressure: full speed, slow and stopped readers, closed pipes and full disks, and
+//! SIGTERM in each case. Always: written + dropped = produced.
 //!
-//! What the parts are seen by:
+//! Sources of the numbers:
 //!
-//! * answers: by the clients, each of which is one record,
-//! * written: by the reader, line by line,
-//! * produced and dropped: by a scrape when nobody asks any more, in the lame duck after SIGTERM;
-//!   and by the last record, if somebody is there to read it.
+//! * responses: counted by the clients; each has one record,
+//! * written: counted by the reader, line by line,
+//! * produced and dropped: a scrape after the last request, in the lame duck phase after SIGTERM;
+//!   and the last record, if it was read.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -25,32 +25,32 @@ use crate::{
     tell,
 };
 
-/// What happens to the log while clients ask, and to its reader after SIGTERM.
+/// The condition of the log during the load, and of its reader after SIGTERM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pressure {
     FullSpeed,
-    /// It hurries after SIGTERM.
+    /// The reader is fast after SIGTERM.
     SlowReader,
-    /// It reads again, and too late.
+    /// The reader resumes, but too late.
     StoppedReader,
-    /// It reads again after SIGTERM.
+    /// The reader resumes after SIGTERM.
     StoppedReaderReturns,
     ClosedReader,
     /// `/dev/full`.
     NoRoomEver,
     DiskFull,
-    /// There is room again before SIGTERM.
+    /// The disk has space again before SIGTERM.
     DiskFullForATime,
 }
 
-/// What the reader has at the end of a case.
+/// The records that the reader has at the end of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {
-    /// The last record, and everything that was not dropped.
+    /// The last record, and every record that was not dropped.
     Everything,
-    /// What was written before there was nobody or no room: nothing has come since.
+    /// Records written before the reader or the disk failed, and none after.
     NothingMore,
-    /// What the pipe held: what lay in the buffers at the end is lost, and that is bounded.
+    /// The content of the pipe. The records in buffers at the end are lost, which is bounded.
     ThePipe,
 }
 
@@ -73,7 +73,7 @@ const CASES: [(&str, Pressure, Seen); 8] = [
     ),
 ];
 
-/// What a scrape tells of the log.
+/// The metrics of the log in a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Counted {
     produced: u64,
@@ -117,7 +117,7 @@ fn written_plus_dropped_records_equal_the_produced() {
 }
 
 fn check(name: &str, pressure: Pressure, seen: Seen) {
-    // Long enough for the scrapes between SIGTERM and the end, on a slow machine too.
+    // Long enough for the scrapes between SIGTERM and the exit on a slow machine.
     let env = [("DRAIN_DELAY", "2s"), ("WORKERS", "2")];
     let (service, mut output) = match pressure {
         Pressure::NoRoomEver => Output::full(&env),
@@ -125,7 +125,7 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
         _ => Output::pipe(name, &env),
     };
     let answers = under_load(&service, &mut output, pressure);
-    // Where the last record tells, nobody needs to ask.
+    // If the last record has the counts, no scrape is needed.
     let at_rest = (seen != Seen::Everything).then(|| at_rest(&service, &mut output, seen, answers));
     if let Pressure::SlowReader | Pressure::StoppedReaderReturns = pressure {
         output.reader().set(Pace::Full);
@@ -148,7 +148,7 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
     let announced: u64 = with("log_records_dropped")
         .map(|record| record["dropped"].as_u64().unwrap())
         .sum();
-    // Produced after the scrape: the last record, and what the writer announced.
+    // Produced after the scrape: the last record, and the records of the writer.
     let (produced, dropped) = match at_rest {
         None => {
             let report = records.last().unwrap();
@@ -169,13 +169,13 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
     ));
     assert_eq!(ended.code, Some(0), "{name}");
     if at_rest.is_some() {
-        // The service's own are that it is ready, that it ends, and what it has announced.
+        // The records of the service are ready, shutdown, and those of the writer.
         let announcements = with("log_records_dropped").count() as u64;
         assert_eq!(produced, answers + 2 + announcements, "{name}");
     }
     match seen {
         Seen::Everything => {
-            // All of the dropped ones are access records: others have room of their own.
+            // All dropped records are access records: others have a separate buffer.
             assert_eq!(
                 access + dropped,
                 answers,
@@ -206,24 +206,25 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
     assert_eq!(dropped == 0, no_drop, "{name}: {dropped} were dropped");
 }
 
-/// How many records the buffers and the writer's hand hold, when those written are as long as others.
+/// Returns the number of records in buffers and in the writer, at the average length of written
+/// records.
 fn buffered_at_most(bytes: &[u8], lines: u64) -> u64 {
     const BUFFERS: u64 = 2 * 4 * 1024 * 1024;
     BUFFERS * lines / bytes.len() as u64
 }
 
-/// Clients ask until the pressure has had its effect; then SIGTERM comes, and they go on until they
-/// are told that an answer is their last. Gives how many answers there were.
+/// Clients send requests until the pressure has its effect. After SIGTERM they continue until a
+/// response announces the close. Returns the number of responses.
 fn under_load(service: &Process, output: &mut Output, pressure: Pressure) -> u64 {
     let filler = "f".repeat(900);
     let target = move |client: usize| format!("/hello?{client}-{filler}");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        // Clients that nobody tells to go would be waited for, and a failure never told.
+        // Clients must stop after a failure, or the test would wait for them.
         let _stopped = Stopped(&stop);
         let mut before = 0;
         if pressure == Pressure::ClosedReader {
-            // What a closed pipe holds is lost to everybody, so it is emptied first.
+            // Data in a closed pipe is lost, so the pipe is emptied first.
             let some = clients(scope, service, &stop, &target);
             last(Duration::from_millis(50));
             stop.store(true, Ordering::Relaxed);
@@ -257,7 +258,7 @@ fn under_load(service: &Process, output: &mut Output, pressure: Pressure) -> u64
         }
         if pressure == Pressure::DiskFullForATime {
             output.set_room(service, None);
-            // The writer finds out by itself.
+            // The writer detects the recovery itself.
             let lines = |output: &mut Output| count_lines(&output.written(false));
             let full = lines(output);
             eventually("there is room", || (lines(output) > full).then_some(()));
@@ -267,7 +268,7 @@ fn under_load(service: &Process, output: &mut Output, pressure: Pressure) -> u64
     })
 }
 
-/// Tells clients to stop, whatever happens.
+/// Stops the clients, also after a panic.
 struct Stopped<'a>(&'a AtomicBool);
 
 impl Drop for Stopped<'_> {
@@ -276,17 +277,17 @@ impl Drop for Stopped<'_> {
     }
 }
 
-/// What is counted when nobody asks any more. Scrapes are not logged.
+/// Returns the counts after the last request. Scrapes are not logged.
 fn at_rest(service: &Process, output: &mut Output, seen: Seen, answers: u64) -> Counted {
     let mut earlier = None;
     eventually("the log is at rest", || {
         let now = counted(service);
         let bytes = output.written(false);
         let all = now.dropped + count_lines(&bytes) + torn(&bytes);
-        // Whoever can go on does so until nothing is on its way any more.
+        // A working reader reads until no record is pending.
         let is_at_rest = match seen {
             Seen::ThePipe => earlier == Some(now) && now.produced >= answers + 2,
-            // Its own two among them: that it is ready, and that it ends.
+            // Including two records of the service: ready and shutdown.
             _ => all == now.produced && now.produced >= answers + 2,
         };
         earlier = Some(now);
@@ -294,7 +295,7 @@ fn at_rest(service: &Process, output: &mut Output, seen: Seen, answers: u64) -> 
     })
 }
 
-/// 1 if the last line has no end.
+/// Returns 1 if the last line has no end.
 fn torn(bytes: &[u8]) -> u64 {
     u64::from(!bytes.is_empty() && !bytes.ends_with(b"\n"))
 }

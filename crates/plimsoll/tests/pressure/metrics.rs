@@ -1,5 +1,5 @@
-//! Metrics under pressure: one series that everybody counts into, ten thousand series at once, and
-//! a long time without a scrape.
+//! Metrics under pressure: one shared series, ten thousand series, and a long time without a
+//! scrape.
 
 use std::{
     fs, io,
@@ -26,8 +26,7 @@ use crate::{
     tell,
 };
 
-/// What one scrape says of the series that everybody counts into, in its own words and in those of
-/// the service's own metrics.
+/// The counts of the shared series in one scrape, from the chassis and from metrics of the service.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Counted {
     requests: f64,
@@ -109,7 +108,7 @@ fn concurrent_counts_into_one_series_are_exact() {
 const ROUTES: usize = 2_000;
 const STATUSES: [u16; 5] = [200, 201, 404, 409, 503];
 
-/// How often a route is asked for a status: not the same for neighbours.
+/// Returns the number of requests for a route and a status, which differs between neighbours.
 const fn asked(route: usize, status: usize) -> usize {
     1 + (route + status) % 3
 }
@@ -161,14 +160,14 @@ async fn ten_thousand_series_are_each_exact() {
             }
         }
     }
-    // The other format tells the same: as many samples, and the mark of its end.
+    // OpenMetrics has the same number of samples, and its end marker.
     let open = layer.metrics(TextFormat::OpenMetrics);
     let samples = |text: &str| text.lines().filter(|line| !line.starts_with('#')).count();
     assert_eq!(samples(&open), samples(&text));
     assert!(open.ends_with("# EOF\n"));
 }
 
-/// Resident memory in KiB, asked of the kernel: a scrape is what must not happen here.
+/// Returns the resident memory in KiB from the kernel, since no scrape may happen here.
 fn resident(service: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -186,7 +185,7 @@ fn memory_is_flat_without_a_scrape() {
     );
     let service = start(&[("LOG_LEVEL", "CRITICAL")]);
     let stop = AtomicBool::new(false);
-    // Own metrics and those of requests, by values that never come again.
+    // Metrics of the service and of requests, with label values that do not repeat.
     let number = std::sync::atomic::AtomicU64::new(0);
     let target = |client: usize| {
         let number = number.fetch_add(1, Ordering::Relaxed);

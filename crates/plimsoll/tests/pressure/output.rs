@@ -1,5 +1,5 @@
-//! Where the service under test writes its log to: a pipe whose reader does as it is told, or a
-//! file on a disk that gets full.
+//! The log output of the service under test: a pipe with a controlled reader, or a file on a disk
+//! that becomes full.
 
 use std::{
     fs::{self, File},
@@ -16,14 +16,14 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::support::fixture;
 
-/// How a reader reads.
+/// The behaviour of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     Full,
-    /// Half a megabyte a second: less than the service says on the slowest of machines.
+    /// 0.5 MB/s: less than the service logs on the slowest machine.
     Slow,
     Stopped,
-    /// The pipe is closed, and what would come is lost.
+    /// The pipe is closed, and later records are lost.
     Closed,
 }
 
@@ -48,7 +48,7 @@ impl Reader {
         };
         let shared = Arc::new((Mutex::new(state), Condvar::new()));
         let reader = Arc::clone(&shared);
-        // Opening waits for the writer.
+        // The open blocks until the writer opens the pipe.
         let thread = thread::spawn(move || read(File::open(path).unwrap(), &reader));
         Self {
             shared,
@@ -61,13 +61,13 @@ impl Reader {
         self.shared.1.notify_all();
     }
 
-    /// Closes the pipe when these lines and that of one more request have been read: what is in it
-    /// then would be lost to everybody.
+    /// Closes the pipe after these lines and that of one more request, since data in the pipe would
+    /// be lost.
     pub(crate) fn close_behind(&self, lines: u64, ask_once_more: impl FnOnce()) {
         eventually("all records are read", || {
             (count_lines(&self.shared.0.lock().unwrap().read) == lines).then_some(())
         });
-        // It waits for something to read, and leaves when it has got it.
+        // The reader waits for data, and returns after reading it.
         self.set(Pace::Closed);
         ask_once_more();
         eventually("the pipe is closed", || {
@@ -108,16 +108,16 @@ fn read(mut pipe: File, shared: &(Mutex<State>, Condvar)) {
     shared.0.lock().unwrap().ended = true;
 }
 
-/// What the service writes to.
+/// The output of the service.
 pub(crate) enum Output {
     Pipe(Reader),
     File(PathBuf),
-    /// `/dev/full`, which takes nothing.
+    /// `/dev/full`, which accepts no data.
     Full,
 }
 
 impl Output {
-    /// A service that writes to a pipe.
+    /// Starts a service that writes to a pipe.
     pub(crate) fn pipe(case: &str, env: &[(&str, &str)]) -> (Process, Self) {
         let path = scratch(case);
         let made = Command::new("mkfifo").arg(&path).status().unwrap();
@@ -128,13 +128,13 @@ impl Output {
         (service, Self::Pipe(reader))
     }
 
-    /// A service that writes to a file.
+    /// Starts a service that writes to a file.
     pub(crate) fn file(case: &str, env: &[(&str, &str)]) -> (Process, Self) {
         let path = scratch(case);
         (start(&path, env), Self::File(path))
     }
 
-    /// A service that writes to a disk that was full before it came.
+    /// Starts a service that writes to a full disk.
     pub(crate) fn full(env: &[(&str, &str)]) -> (Process, Self) {
         (start(&PathBuf::from("/dev/full"), env), Self::Full)
     }
@@ -146,7 +146,7 @@ impl Output {
         }
     }
 
-    /// Lets the disk have room for so many more bytes, or for any number.
+    /// Sets the free space of the disk to this many bytes, or to no limit.
     pub(crate) fn set_room(&self, service: &Process, bytes: Option<u64>) {
         let Self::File(path) = self else {
             panic!("there is no file")
@@ -160,7 +160,7 @@ impl Output {
         prlimit(pid, Resource::Fsize, limit).unwrap();
     }
 
-    /// Everything that was written, so far or, once the service has ended, in all.
+    /// Returns everything written so far.
     pub(crate) fn written(&mut self, has_ended: bool) -> Vec<u8> {
         match self {
             Self::Pipe(reader) => {
@@ -188,14 +188,14 @@ impl Drop for Output {
     fn drop(&mut self) {
         match self {
             Self::Pipe(reader) => reader.set(Pace::Closed),
-            // It is in the way of the next run only.
+            // A remaining file affects only the next run.
             Self::File(path) => drop(fs::remove_file(path)),
             Self::Full => {}
         }
     }
 }
 
-/// How many lines end in `bytes`.
+/// Returns the number of lines in `bytes`.
 pub(crate) fn count_lines(bytes: &[u8]) -> u64 {
     bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
@@ -207,8 +207,7 @@ fn scratch(case: &str) -> PathBuf {
 
 /// Starts the fixture with its standard output at `path`, and waits until it answers.
 fn start(path: &std::path::Path, env: &[(&str, &str)]) -> Process {
-    // A full disk is a limit on the size of files here, which comes with a signal that is fatal
-    // unless somebody ignores it.
+    // The full disk is a limit on the size of files. Its signal is fatal unless it is ignored.
     let script = "trap '' XFSZ; exec \"$0\" >>\"$1\"";
     let fixture = fixture();
     let args = [

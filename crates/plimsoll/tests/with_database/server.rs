@@ -1,4 +1,4 @@
-//! A Postgres server in a folder of its own, reached over a unix socket.
+//! A Postgres server in its own folder, reached over a unix socket.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that has data and does not run yet; nothing if Postgres is not installed.
+    /// Creates a server with data that does not run yet, or `None` if Postgres is not installed.
     #[track_caller]
     pub(crate) fn prepared() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -23,7 +23,7 @@ impl Server {
             return None;
         };
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        // The name of a unix socket is short, so it is not in the folder of the build.
+        // The path of a unix socket is limited, so it is not in the folder of the build.
         let name = format!("plimsoll-postgres-{}-{number}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir(&folder).expect("the folder is new");
@@ -50,7 +50,7 @@ impl Server {
         run(command.args(["--wait", "--options", &options, "start"]));
     }
 
-    /// Stops the server, which cuts its connections off.
+    /// Stops the server and closes its connections.
     #[track_caller]
     pub(crate) fn stop(&mut self) {
         let mut command = self.command("pg_ctl");
@@ -58,7 +58,7 @@ impl Server {
         run(command.args(["--wait", "--mode=fast", "stop"]));
     }
 
-    /// What `DATABASE_URL` is for a service.
+    /// Returns the `DATABASE_URL` for a service.
     pub(crate) fn url(&self) -> String {
         format!("host={} user=test dbname=postgres", self.folder.display())
     }
@@ -67,7 +67,7 @@ impl Server {
         self.folder.join("data")
     }
 
-    /// A program of Postgres, which refuses to run as root.
+    /// Returns a program of Postgres, run as another user since it rejects root.
     fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
         let mut command = match is_root() {
@@ -88,7 +88,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let mut command = self.command("pg_ctl");
         command.arg("--pgdata").arg(self.data());
-        // It may have been stopped before. What is left then is in a temporary folder.
+        // It may have been stopped before. Remaining files are in a temporary folder.
         let _ = command
             .args(["--mode=immediate", "stop"])
             .stdout(Stdio::null())
@@ -98,8 +98,8 @@ impl Drop for Server {
     }
 }
 
-/// The folder of the server's programs: that of the newest version which Debian has installed, or
-/// one in `PATH`.
+/// Returns the folder of the server's programs: the newest installed version of Debian, or one in
+/// `PATH`.
 #[expect(
     clippy::disallowed_methods,
     reason = "where programs are is the machine's matter, not a setting of a service"

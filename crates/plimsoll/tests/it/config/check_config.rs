@@ -68,7 +68,7 @@ pub(super) fn reported<'a>(ended: &'a ExitedProcess, name: &str) -> &'a str {
     line.split("# ").next().unwrap_or(line).trim()
 }
 
-/// A pipe without a writer.
+/// Creates a pipe without a writer.
 fn pipe(name: &str) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let path = path

@@ -11,7 +11,7 @@ use crate::support::start;
 /// Follows each invalid request on its connection, and must never be handled as a request.
 pub(super) const CANARY: &[u8] = b"GET /hello?canary HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// The same as text.
+/// Returns [`CANARY`] as text.
 pub(super) fn canary() -> &'static str {
     std::str::from_utf8(CANARY).expect("it is ASCII")
 }

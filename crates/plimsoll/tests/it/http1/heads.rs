@@ -38,7 +38,7 @@ fn head_below_64_kib_is_answered() {
     );
 }
 
-/// A `GET /hello` whose head has `size` bytes, most of them in the query or in a field.
+/// Returns a `GET /hello` whose head has `size` bytes, most of them in the query or in a field.
 fn head_of(size: usize, in_query: bool) -> Vec<u8> {
     let (query, field) = match in_query {
         true => ("?", ""),

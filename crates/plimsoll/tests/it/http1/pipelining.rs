@@ -5,7 +5,7 @@ use harness::{Process, Response};
 use super::canary::{CANARY, patient};
 use crate::support::start;
 
-/// One of many requests and its expected response.
+/// Returns one of many requests and its expected response.
 fn mixed(number: usize) -> (String, u16, Option<&'static str>) {
     let canary = std::str::from_utf8(CANARY).expect("it is plain text");
     let length = format!("Content-Length: {}\r\n", CANARY.len());

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const PREFACE_AND_SETTINGS: &[u8] =
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
-/// A frame (RFC 9113, 4.1).
+/// Returns a frame (RFC 9113, 4.1).
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len())
         .expect("a frame is short")
@@ -32,7 +32,8 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// A whole request for `/hello` on stream 1: GET, http, the path and the authority as literals.
+/// Returns a whole request for `/hello` on stream 1: GET, http, the path and the authority as
+/// literals.
 pub(super) fn get_hello() -> Vec<u8> {
     let mut block = vec![0x82, 0x86, 0x04, 6];
     block.extend(b"/hello");

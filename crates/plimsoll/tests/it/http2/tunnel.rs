@@ -15,7 +15,7 @@ const OPCODE_CLOSE: u8 = 0x88;
 /// A Close frame of a server with status 1001 and no reason.
 const AWAY: &[u8] = b"\x88\x02\x03\xE9";
 
-/// A frame of a client (RFC 6455, 5.2), with a mask that changes nothing.
+/// Returns a frame of a client (RFC 6455, 5.2), with a mask that changes nothing.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).expect("a frame is short");
     let mut frame = vec![opcode, 0x80 | length, 0, 0, 0, 0];

@@ -80,7 +80,7 @@ fn post_until_close(mut connection: Connection, pause: Duration) -> bool {
     }
 }
 
-/// with a delay, every connection in use gets a response that announces the close.
+/// With a delay, every connection in use gets a response that announces the close.
 #[test]
 fn shutdown_loses_no_post_on_connections_in_use() {
     const CLIENTS: u64 = 40;

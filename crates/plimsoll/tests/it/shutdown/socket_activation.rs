@@ -109,7 +109,7 @@ fn connection_during_shutdown_is_served_by_the_next_process() {
     assert_eq!(service.terminate().code, Some(0));
 }
 
-/// Opens new connections from several threads until it is stopped.
+/// Load of new connections from several threads, until it is stopped.
 struct Load {
     over: AtomicBool,
     answered: AtomicUsize,

@@ -17,7 +17,7 @@ use crate::support::{END, assert_problem, ms, request, start};
 
 const OPCODE_TEXT: u8 = 0x81;
 
-/// A frame of a client (RFC 6455, 5.2), with a mask that changes nothing.
+/// Returns a frame of a client (RFC 6455, 5.2), with a mask that changes nothing.
 fn frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).expect("a frame is short");
     let mut frame = vec![opcode, 0x80 | length, 0, 0, 0, 0];

@@ -123,7 +123,7 @@ fn handshake_flood_does_not_delay_probes() {
 /// TLS-7
 #[test]
 fn client_hello_may_arrive_byte_by_byte() {
-    /// Sends every byte in its own write.
+    /// A stream that sends every byte in its own write.
     struct Drops(TcpStream);
 
     impl io::Read for Drops {

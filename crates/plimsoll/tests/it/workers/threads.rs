@@ -9,8 +9,8 @@ use crate::shutdown::in_flight;
 use crate::support::{END, fixture, skip};
 use crate::tls::{Identity, get};
 
-/// Runs the program of descriptor 9 as another user, with a limit on that user's threads. The
-/// descriptor is needed if that user cannot access the folder of the program.
+/// A script that runs the program of descriptor 9 as another user, with a limit on that user's
+/// threads. The descriptor is needed if that user cannot access the folder of the program.
 const RUN: &str = "exec 9<\"$1\"; \
     exec prlimit --nproc=\"$2\" setpriv --reuid=\"$3\" --regid=\"$3\" --clear-groups /proc/self/fd/9";
 

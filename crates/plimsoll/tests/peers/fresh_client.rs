@@ -1,5 +1,4 @@
-//! The client that is not to notice anything: each request over a connection of its own, one every
-//! five milliseconds.
+//! The unaffected client: a request every 5 ms, each over a new connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,14 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::rig::{Figures, now, p99, scaled};
+use crate::setup::{Figures, now, p99, scaled};
 
 const EVERY: Duration = Duration::from_millis(5);
 
-/// So many take turns, so that one slow answer does not keep the next question back.
+/// Number of threads that take turns, so that a slow response does not delay the next request.
 const CLIENTS: u32 = 8;
 
-/// What the clients saw.
+/// The observations of the clients.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) asked: usize,
@@ -39,7 +38,7 @@ impl Seen {
     }
 }
 
-/// Asks for a path every five milliseconds until the work is done.
+/// Requests a path every 5 ms until the work is done.
 pub(crate) fn ask_during<T>(addr: SocketAddr, path: &str, work: impl FnOnce() -> T) -> (T, Seen) {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -51,7 +50,8 @@ pub(crate) fn ask_during<T>(addr: SocketAddr, path: &str, work: impl FnOnce() ->
                     let mut seen = Seen::default();
                     let mut turn = client;
                     while !done.load(Ordering::Relaxed) {
-                        // Whoever is held up asks late: what was due meanwhile has waited, too.
+                        // A delayed client sends late, so the time counts from when the request was
+                        // due.
                         let due = start + turn * EVERY;
                         thread::sleep(due.saturating_duration_since(now()));
                         turn += CLIENTS;
@@ -79,14 +79,14 @@ pub(crate) fn ask_during<T>(addr: SocketAddr, path: &str, work: impl FnOnce() ->
     })
 }
 
-/// The quiet figure: what the client sees when nobody else asks.
+/// Measures the client without other load.
 pub(crate) fn quiet(addr: SocketAddr) -> Duration {
     let pause = scaled(Duration::from_millis(500), Duration::from_secs(20));
     let ((), mut seen) = ask_during(addr, "/hello", || thread::sleep(pause));
     p99(&mut seen.took)
 }
 
-/// Tells and judges what the client saw during an attack.
+/// Prints and checks the observations of the client during an attack.
 pub(crate) fn judge(figures: &mut Figures, quiet: Duration, mut seen: Seen) {
     figures.told("requests of the fresh client", seen.asked);
     if !seen.errors.is_empty() {

@@ -1,4 +1,4 @@
-//! The scale of a run, the service under test, and the figures that a run gives.
+//! The scale of a run, the service under test, and the figures of a run.
 
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,22 +19,22 @@ fn is_on(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| value == "1")
 }
 
-/// Whether the full figures were asked for.
+/// Returns whether `PLIMSOLL_FULL=1` is set.
 pub(crate) fn full() -> bool {
     is_on("PLIMSOLL_FULL")
 }
 
-/// Whether the attacks go against `axum::serve` alone.
+/// Returns whether the attacks target `axum::serve` alone.
 pub(crate) fn plain() -> bool {
     is_on("PLIMSOLL_PLAIN")
 }
 
-/// The small figure, or the full one where it was asked for.
+/// Returns the small figure, or the full one with `PLIMSOLL_FULL=1`.
 pub(crate) fn scaled<T>(small: T, full_scale: T) -> T {
     if full() { full_scale } else { small }
 }
 
-/// The machine's clock: everything here happens between processes.
+/// Returns the real time, since the measurements are between processes.
 #[expect(
     clippy::disallowed_methods,
     reason = "other processes run in real time, which a paused clock must not stop"
@@ -43,7 +43,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// The service that is attacked, ready to be asked.
+/// Starts the attacked service and waits until it is ready.
 #[track_caller]
 pub(crate) fn serve(env: &[(&str, &str)]) -> Process {
     let program = match plain() {
@@ -65,13 +65,13 @@ pub(crate) fn serve(env: &[(&str, &str)]) -> Process {
     process
 }
 
-/// How many descriptors a process has open.
+/// Returns the number of open descriptors of a process.
 pub(crate) fn descriptors(process: &Process) -> usize {
     let folder = format!("/proc/{}/fd", process.pid());
     std::fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-/// The memory of a process that is in RAM, in KiB.
+/// Returns the resident memory of a process, in KiB.
 pub(crate) fn resident_kib(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
@@ -79,7 +79,7 @@ pub(crate) fn resident_kib(process: &Process) -> u64 {
     number.unwrap().parse().unwrap()
 }
 
-/// What must be the same after an attack as before it.
+/// State that an attack must not change.
 pub(crate) struct Rest {
     descriptors: usize,
     resident: u64,
@@ -95,7 +95,7 @@ impl Rest {
         }
     }
 
-    /// Alive, at most 20 descriptors more than before, nothing in flight.
+    /// Checks that the service is alive, has at most 20 more descriptors, and nothing in flight.
     pub(crate) fn after(&self, figures: &mut Figures, process: &Process) {
         let resident = resident_kib(process);
         figures.told(
@@ -116,7 +116,7 @@ impl Rest {
     }
 }
 
-/// The figures of one test. They are all told before the first miss fails the test.
+/// The figures of one test. All are printed before a missed one fails the test.
 pub(crate) struct Figures {
     test: &'static str,
     missed: Vec<String>,
@@ -130,18 +130,18 @@ impl Figures {
         Self { test, missed }
     }
 
-    /// What must hold at every scale.
+    /// Adds a figure that must hold at every scale.
     pub(crate) fn exact<T: PartialEq + Display>(&mut self, name: &str, asked: T, seen: T) {
         let met = asked == seen;
         self.tell(name, asked, seen, met);
     }
 
-    /// A time or a share, which only the full scale is judged by.
+    /// Adds a time or a share, which is checked only at full scale.
     pub(crate) fn limit(&mut self, name: &str, asked: impl Display, seen: impl Display, met: bool) {
         self.tell(name, asked, seen, met || !full());
     }
 
-    /// What nothing is asked of.
+    /// Adds a figure that is not checked.
     pub(crate) fn told(&mut self, name: &str, seen: impl Display) {
         self.tell(name, "-", seen, true);
     }
@@ -169,7 +169,7 @@ impl Figures {
     }
 }
 
-/// The slowest of the fastest 99 %.
+/// Returns the 99th percentile.
 pub(crate) fn p99(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     let rank = (times.len() * 99).div_ceil(100);
@@ -177,8 +177,8 @@ pub(crate) fn p99(times: &mut [Duration]) -> Duration {
         .map_or(Duration::ZERO, |last| times[last])
 }
 
-/// A port of the loopback interface that the system gives to nobody else. Whoever sets
-/// `SO_REUSEADDR` can listen on it meanwhile.
+/// A reserved port of the loopback interface. A process that sets `SO_REUSEADDR` can still listen
+/// on it.
 pub(crate) struct Reserved(Socket);
 
 // === impl Reserved ===
@@ -197,7 +197,7 @@ impl Reserved {
     }
 }
 
-/// Another program, which ends with its test.
+/// Another program, which is ended with its test.
 pub(crate) struct Peer(Child);
 
 // === impl Peer ===
@@ -211,13 +211,13 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // Neither can fail in a way that matters: it has ended, or ends now.
+        // Errors are irrelevant: the program has ended, or ends now.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A folder for one test, empty.
+/// Creates an empty folder for one test.
 pub(crate) fn scratch_folder(name: &str) -> PathBuf {
     let name = format!("peers-{}-{name}", std::process::id());
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);

@@ -1,4 +1,5 @@
-//! Clients that ask for much and read nothing, over both versions of HTTP, beside one that behaves.
+//! Clients that request much and read nothing, over both versions of HTTP, beside a well-behaved
+//! one.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
@@ -7,10 +8,10 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::fresh;
-use crate::rig::{Figures, Rest, scaled, serve};
+use crate::fresh_client;
+use crate::setup::{Figures, Rest, scaled, serve};
 
-/// How long the attack lasts.
+/// Returns the duration of the attack.
 fn length() -> Duration {
     scaled(Duration::from_secs(3), Duration::from_secs(20))
 }
@@ -24,14 +25,14 @@ fn attack(test: &'static str, clients: usize, client: impl Fn(SocketAddr) -> Tcp
         ("MAX_IN_FLIGHT", slots),
     ]);
     let mut figures = Figures::of(test);
-    let quiet = fresh::quiet(service.addr());
+    let quiet = fresh_client::quiet(service.addr());
     let rest = Rest::before(&service);
-    let ((), seen) = fresh::ask_during(service.addr(), "/hello", || {
+    let ((), seen) = fresh_client::ask_during(service.addr(), "/hello", || {
         let crowd: Vec<_> = (0..clients).map(|_| client(service.addr())).collect();
         thread::sleep(length());
         drop(crowd);
     });
-    fresh::judge(&mut figures, quiet, seen);
+    fresh_client::judge(&mut figures, quiet, seen);
     rest.after(&mut figures, &service);
     figures.judge();
 }
@@ -69,7 +70,7 @@ fn unread_http1_responses_do_not_affect_others() {
         stream
             .write_all(b"GET /stream?chunks=1000000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .unwrap();
-        // A few hundred a second: each fills its socket before it stalls, which is work.
+        // A few hundred per second: each fills its socket before it stalls, which costs CPU time.
         thread::sleep(Duration::from_millis(4));
         stream
     });

@@ -1,4 +1,4 @@
-//! Clients that connect and do nothing more: they neither ask nor read.
+//! Clients that connect, and then neither send nor read.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::fresh;
-use crate::rig::{Figures, Rest, descriptors, now, plain, scaled, serve};
+use crate::fresh_client;
+use crate::setup::{Figures, Rest, descriptors, now, plain, scaled, serve};
 
-/// Whether the other side has ended a connection. What it has sent is thrown away.
+/// Returns whether the peer has ended the connection. Received bytes are discarded.
 fn has_ended(stream: &mut TcpStream) -> bool {
     match stream.read(&mut [0; 64]) {
         Ok(0) => true,
@@ -27,9 +27,9 @@ fn silent_clients_time_out_without_affecting_others() {
     let limit_text = format!("{}s", limit.as_secs());
     let service = serve(&[("MAX_CONNECTIONS", "12000"), ("READ_TIMEOUT", &limit_text)]);
     let mut figures = Figures::of("silence");
-    let quiet = fresh::quiet(service.addr());
+    let quiet = fresh_client::quiet(service.addr());
     let rest = Rest::before(&service);
-    let (lives, seen) = fresh::ask_during(service.addr(), "/hello", || {
+    let (lives, seen) = fresh_client::ask_during(service.addr(), "/hello", || {
         silent(service.addr(), clients, limit)
     });
     let never = clients - lives.len();
@@ -42,12 +42,12 @@ fn silent_clients_time_out_without_affecting_others() {
         format!("{shortest:?} to {longest:?}"),
         shortest + Duration::from_secs(1) >= limit && longest <= limit + Duration::from_secs(1),
     );
-    fresh::judge(&mut figures, quiet, seen);
+    fresh_client::judge(&mut figures, quiet, seen);
     rest.after(&mut figures, &service);
     figures.judge();
 }
 
-/// Opens connections, a thousand a second, and tells how long each that was closed has lived.
+/// Opens a thousand connections per second, and returns the lifetime of each closed one.
 fn silent(addr: SocketAddr, clients: usize, limit: Duration) -> Vec<Duration> {
     let mut open: Vec<(TcpStream, Instant)> = Vec::new();
     let mut lives = Vec::new();
@@ -84,20 +84,20 @@ fn clients_that_never_read_time_out_without_affecting_others() {
         ("WRITE_TIMEOUT", &limit_text),
     ]);
     let mut figures = Figures::of("no reading");
-    let quiet = fresh::quiet(service.addr());
+    let quiet = fresh_client::quiet(service.addr());
     let rest = Rest::before(&service);
     let before = descriptors(&service);
-    let (took, seen) = fresh::ask_during(service.addr(), "/hello", || {
+    let (took, seen) = fresh_client::ask_during(service.addr(), "/hello", || {
         let crowd: Vec<_> = (0..clients)
             .map(|_| {
-                // Five hundred a second at most.
+                // At most 500 per second.
                 thread::sleep(Duration::from_millis(2));
                 never_reading(service.addr())
             })
             .collect();
         let began = now();
         let give_up = limit + Duration::from_secs(10);
-        // Eight fresh clients may be there at any moment.
+        // Up to eight fresh clients may be connected.
         while descriptors(&service) > before + 8 && began.elapsed() < give_up {
             thread::sleep(Duration::from_millis(50));
         }
@@ -114,7 +114,7 @@ fn clients_that_never_read_time_out_without_affecting_others() {
         ),
         None => figures.exact("connections left open", "none", "some"),
     }
-    fresh::judge(&mut figures, quiet, seen);
+    fresh_client::judge(&mut figures, quiet, seen);
     if !plain() {
         let closed = service
             .metrics()
@@ -125,7 +125,7 @@ fn clients_that_never_read_time_out_without_affecting_others() {
     figures.judge();
 }
 
-/// Asks for five megabytes and takes none of them.
+/// Requests 5 MB and reads nothing.
 fn never_reading(addr: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();

@@ -1,15 +1,15 @@
-//! SIGTERM in the first moments of a process, also as the first process of a namespace, where the
-//! kernel throws away signals that nobody handles.
+//! SIGTERM right after the start of a process, also as PID 1 of a namespace, for which the kernel
+//! discards signals without a handler.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::{Process, Signal, eventually_within, example};
 
-use crate::rig::{Figures, now, plain, scaled};
+use crate::setup::{Figures, now, plain, scaled};
 use crate::support::{END, PROCESSES, fixture, namespaces_or_skip};
 
-/// Until when a process that was told to end is to be gone.
+/// The time limit for the exit after SIGTERM.
 const GONE: Duration = Duration::from_secs(2);
 
 fn delays() -> impl Iterator<Item = Duration> {
@@ -17,7 +17,7 @@ fn delays() -> impl Iterator<Item = Duration> {
     (0..starts).map(move |number| Duration::from_millis(100) * number / starts)
 }
 
-/// What the ends of many processes came to.
+/// The outcomes of many processes.
 #[derive(Default)]
 struct Ends {
     late: u32,
@@ -74,7 +74,7 @@ fn early_sigterm_always_ends_the_process() {
         let signalled = now();
         process.signal(Signal::Term);
         ends.add(signalled, &process, |ended| {
-            // 15 is SIGTERM's own effect, before anything of the program has run.
+            // 15 is the default effect of SIGTERM, before the program runs.
             ended.code == Some(0) || ended.signal == Some(15)
         });
     }
@@ -113,7 +113,7 @@ fn early_sigterm_always_ends_pid_1_of_a_namespace() {
     ends.judge(figures);
 }
 
-/// The child of `unshare`, once it runs the program and not `unshare` any more.
+/// Returns the child of `unshare`, once it executes the program.
 fn first_process(unshare: u32) -> Option<u32> {
     let children = std::fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
     let child = children.ok()?.split_whitespace().next()?.parse().ok()?;
@@ -121,7 +121,7 @@ fn first_process(unshare: u32) -> Option<u32> {
     (name.trim() != "unshare").then_some(child)
 }
 
-/// Whether a process has a handler for SIGTERM, as the kernel sees it.
+/// Returns whether a process has a handler for SIGTERM, according to the kernel.
 fn handles_sigterm(process: u32) -> bool {
     const SIGTERM: u64 = 1 << (15 - 1);
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();

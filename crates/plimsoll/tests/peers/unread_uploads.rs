@@ -1,16 +1,17 @@
-//! Uploads that no handler reads, beside the requests of other clients on the same kept connections.
+//! Uploads that no handler reads, beside the requests of other clients on the same kept
+//! connections.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 
 use crate::client::Client;
-use crate::rig::{Figures, scaled};
+use crate::setup::{Figures, scaled};
 
 const UPLOADERS: usize = 4;
 const CLIENTS: u32 = 8;
 
-/// Posts 50 kB to a path that is not there, again and again, while other clients ask for something.
+/// Repeatedly posts 50 kB to an unknown path, while other clients send requests.
 #[track_caller]
 pub(crate) fn upload_to_nowhere(test: &'static str, front: SocketAddr) {
     let requests: u32 = scaled(2_000, 20_000);

@@ -1,14 +1,14 @@
-//! Clients that are gone without a word: no packet of theirs comes any more, not even a reset.
+//! Clients that vanish: no packet arrives any more, not even a reset.
 
 use std::io::{PipeWriter, Write as _};
 use std::time::Duration;
 
 use harness::{Connection, Process, Scrape, eventually, eventually_within, timed};
 
-use crate::rig::{Figures, plain, scaled, scratch_folder};
+use crate::setup::{Figures, plain, scaled, scratch_folder};
 use crate::support::{END, fixture, namespaces_or_skip, require_or_skip};
 
-/// A namespace of networks and processes that goes with the first of them.
+/// Arguments of `unshare` for a network and PID namespace that ends with its first process.
 const NAMESPACE: [&str; 6] = [
     "--map-root-user",
     "--net",
@@ -18,7 +18,7 @@ const NAMESPACE: [&str; 6] = [
     "--mount-proc",
 ];
 
-/// The service, its clients, and the end of their network, one at each line that is read.
+/// A script that starts the service, its clients, and ends their network, one step per input line.
 const SCRIPT: &str = r#"
 ip link set lo up || exit 9
 "$0" </dev/null & service=$!
@@ -52,7 +52,7 @@ fn clients_of_a_lost_network_are_closed() {
     let clients: u16 = scaled(10, 250);
     let limit = scaled(Duration::from_secs(2), Duration::from_secs(30));
     let folder = scratch_folder("dead");
-    // A socket with a file is reached from outside of the namespace.
+    // A unix socket with a file is reachable from outside the namespace.
     let admin = folder.join("admin.sock");
     let limit_text = format!("{}s", limit.as_secs());
     let (clients_text, admin_text) = (clients.to_string(), format!("unix:{}", admin.display()));
@@ -72,7 +72,7 @@ fn clients_of_a_lost_network_are_closed() {
     let mut probe = Connection::unix(&admin).unwrap();
     let mut open = || {
         let metrics = Scrape::parse(probe.get("/metrics").text()).unwrap();
-        // The probe's own is one of them.
+        // The connection of the probe is one of them.
         metrics.value("http_connections_open", &[]).unwrap() - 1.0
     };
     let mut figures = Figures::of("dead peers");
