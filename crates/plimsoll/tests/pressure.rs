@@ -48,7 +48,7 @@ fn scaled<T>(small: T, full: T) -> T {
 }
 
 /// Prints a line directly, since the harness hides the output of passing tests.
-fn tell(line: &str) {
+fn print_line(line: &str) {
     // Without a terminal the error is ignored.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -77,8 +77,8 @@ fn every_accept_error_is_counted_and_recovered() {
             ended.code.unwrap_or(-1),
         );
         // All within one second, so there is at most one record.
-        let told = ended.records_with("accept_failed").len();
-        figures.exact(&format!("{error}: records"), usize::from(rests), told);
+        let recorded = ended.records_with("accept_failed").len();
+        figures.exact(&format!("{error}: records"), usize::from(rests), recorded);
     }
     figures.judge();
 }

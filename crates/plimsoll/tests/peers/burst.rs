@@ -66,7 +66,7 @@ fn burst_during_a_stop_of_the_process_is_served() {
     figures.exact("clients that are served", clients, served);
     let overflows = overflows_before.zip(overflows());
     let overflows = overflows.map_or(0, |(before, after)| after - before);
-    figures.told("times that the queue had no room", overflows);
+    figures.info("times that the queue had no room", overflows);
     rest.after(&mut figures, &service);
     figures.judge();
 }

@@ -52,7 +52,7 @@ impl Ends {
             String::new(),
             self.wrong.join("; "),
         );
-        figures.told("slowest end", format!("{:?}", self.slowest));
+        figures.info("slowest end", format!("{:?}", self.slowest));
         figures.judge();
     }
 }
@@ -109,7 +109,7 @@ fn early_sigterm_always_ends_pid_1_of_a_namespace() {
     }
     let mut figures = Figures::of("early SIGTERM as PID 1");
     figures.exact("processes without a handler after 2s", 0, never);
-    figures.told("handler installed after", format!("{installed:?}"));
+    figures.info("handler installed after", format!("{installed:?}"));
     ends.judge(figures);
 }
 

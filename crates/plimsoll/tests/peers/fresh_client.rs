@@ -88,9 +88,9 @@ pub(crate) fn quiet(addr: SocketAddr) -> Duration {
 
 /// Prints and checks the observations of the client during an attack.
 pub(crate) fn judge(figures: &mut Figures, quiet: Duration, mut seen: Seen) {
-    figures.told("requests of the fresh client", seen.asked);
+    figures.info("requests of the fresh client", seen.asked);
     if !seen.errors.is_empty() {
-        figures.told("its errors", format!("{:?}", seen.errors));
+        figures.info("its errors", format!("{:?}", seen.errors));
     }
     figures.exact("its failed requests", 0, seen.failed());
     let allowed = (3 * quiet).max(quiet + Duration::from_millis(20));

@@ -48,7 +48,7 @@ fn h2load_completes_every_request() {
             }
         }
         let finished = text.lines().find(|line| line.starts_with("finished in"));
-        figures.told(&format!("{path}: pace"), finished.unwrap_or_default());
+        figures.info(&format!("{path}: pace"), finished.unwrap_or_default());
     }
     rest.after(&mut figures, &service);
     figures.judge();

@@ -56,7 +56,7 @@ fn idle_connection_uses_little_memory() {
     let seen = cost(&service, connections, || ask_once(connect(&service)));
     // Valid at every scale: a buffer of the size of a head is far above it.
     figures.exact("at most 32 KiB for each plain one", true, seen <= 32);
-    figures.told("KiB for each plain one", seen);
+    figures.info("KiB for each plain one", seen);
     drop(service);
     if plain() {
         return;
@@ -81,7 +81,7 @@ fn idle_connection_uses_little_memory() {
         ask_once(StreamOwned::new(session, connect(&service)))
     });
     figures.exact("at most 64 KiB for each over TLS", true, seen <= 64);
-    figures.told("KiB for each over TLS", seen);
+    figures.info("KiB for each over TLS", seen);
     drop(service);
     std::fs::remove_dir_all(folder).unwrap();
     figures.judge();
@@ -108,7 +108,7 @@ fn partial_head_uses_at_most_the_memory_of_a_head() {
     if !plain() {
         figures.exact("at most 96 KiB for each", true, seen <= 96);
     }
-    figures.told("KiB for each", seen);
+    figures.info("KiB for each", seen);
     let refused = (0..20).filter(|_| {
         let mut answer = [0; 12];
         let read = half(390_000).read_exact(&mut answer);

@@ -119,7 +119,7 @@ fn clients_that_never_read_time_out_without_affecting_others() {
         let closed = service
             .metrics()
             .sum("http_connections_rejected_total", &[]);
-        figures.told("connections that made room", closed);
+        figures.info("evicted connections", closed);
     }
     rest.after(&mut figures, &service);
     figures.judge();

@@ -85,10 +85,10 @@ fn clients_of_a_lost_network_are_closed() {
     });
     goes_on(&mut go);
     let (gone, took) = timed(|| eventually_within(2 * limit, || (open() == 0.0).then_some(())));
-    let told = service.stderr().contains("the network is gone");
-    figures.exact("the network is gone", true, told);
+    let recorded = service.stderr().contains("the network is gone");
+    figures.exact("the network is gone", true, recorded);
     figures.exact("all are let go", true, gone.is_some());
-    figures.told("time until they are", format!("{took:?}"));
+    figures.info("time until they are", format!("{took:?}"));
     goes_on(&mut go);
     let ended = service.wait(END);
     figures.exact("exit status", 0, ended.code.unwrap_or(-1));

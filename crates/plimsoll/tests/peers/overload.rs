@@ -153,12 +153,12 @@ fn overload(test: &'static str, path: &str, judged: bool) {
     let rounds = rounds(&mut Client::new(service.addr()), path);
     let path = format!("{path}?rounds={rounds}");
     let peak = capacity(service.addr(), &path, length / 2);
-    figures.told("rounds of one request", rounds);
-    figures.told("peak, requests a second", format!("{peak:.1}"));
+    figures.info("rounds of one request", rounds);
+    figures.info("peak, requests a second", format!("{peak:.1}"));
     // Slightly below capacity, since a queue at exact capacity never becomes empty.
     let once = offer(service.addr(), &path, 0.9 * peak, length);
     let seconds = length.as_secs_f64();
-    figures.told(
+    figures.info(
         "useful answers a second, 0.9 x peak offered",
         format!("{:.1}", f64::from(once.useful) / seconds),
     );
@@ -174,9 +174,9 @@ fn overload(test: &'static str, path: &str, judged: bool) {
         format!("{goodput:.1} ({share:.0}%)"),
         share >= 90.0 || !judged,
     );
-    figures.told("answers that came too late", five.late);
+    figures.info("answers that came too late", five.late);
     let accepted = p99(&mut five.accepted);
-    figures.told("p99 of what was accepted", format!("{accepted:?}"));
+    figures.info("p99 of what was accepted", format!("{accepted:?}"));
     let shed = p99(&mut five.shed);
     figures.limit(
         "p99 of what was shed",
@@ -190,11 +190,11 @@ fn overload(test: &'static str, path: &str, judged: bool) {
     figures.exact("shed without Retry-After", 0, five.without_advice);
     figures.exact("other failures", 0, once.errors.len() + five.errors.len());
     if let Some(first) = once.errors.iter().chain(&five.errors).next() {
-        figures.told("the first of them", first);
+        figures.info("the first of them", first);
     }
     figures.exact("probes without a good answer", 0, failures.len());
     let probe = p99(&mut probes);
-    figures.told(
+    figures.info(
         "p99 of the probes",
         format!(
             "{probe:?} (worst: {:?}) of {}",

@@ -164,14 +164,14 @@ pub(crate) fn restart_under_load(
     let failures = failures.into_inner().unwrap();
     let mut times = times.into_inner().unwrap();
     let mut figures = Figures::of(test);
-    figures.told("restarts", rounds * instances.len());
-    figures.told("requests, half of them uploads", sent);
-    figures.told("seconds", format!("{:.1}", took.as_secs_f64()));
-    figures.told("p99", format!("{:?}", p99(&mut times)));
+    figures.info("restarts", rounds * instances.len());
+    figures.info("requests, half of them uploads", sent);
+    figures.info("seconds", format!("{:.1}", took.as_secs_f64()));
+    figures.info("p99", format!("{:?}", p99(&mut times)));
     figures.exact("every new instance is used", true, all_used);
     figures.exact("failed requests", 0, failures.len());
     for failure in failures.iter().take(5) {
-        figures.told("one of them", failure);
+        figures.info("one of them", failure);
     }
     if !plain() {
         let handled = handled(instances);

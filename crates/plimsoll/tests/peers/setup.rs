@@ -98,7 +98,7 @@ impl Rest {
     /// Checks that the service is alive, has at most 20 more descriptors, and nothing in flight.
     pub(crate) fn after(&self, figures: &mut Figures, process: &Process) {
         let resident = resident_kib(process);
-        figures.told(
+        figures.info(
             "memory before and after, KiB",
             format!("{} {resident}", self.resident),
         );
@@ -133,20 +133,20 @@ impl Figures {
     /// Adds a figure that must hold at every scale.
     pub(crate) fn exact<T: PartialEq + Display>(&mut self, name: &str, asked: T, seen: T) {
         let met = asked == seen;
-        self.tell(name, asked, seen, met);
+        self.add(name, asked, seen, met);
     }
 
     /// Adds a time or a share, which is checked only at full scale.
     pub(crate) fn limit(&mut self, name: &str, asked: impl Display, seen: impl Display, met: bool) {
-        self.tell(name, asked, seen, met || !full());
+        self.add(name, asked, seen, met || !full());
     }
 
     /// Adds a figure that is not checked.
-    pub(crate) fn told(&mut self, name: &str, seen: impl Display) {
-        self.tell(name, "-", seen, true);
+    pub(crate) fn info(&mut self, name: &str, seen: impl Display) {
+        self.add(name, "-", seen, true);
     }
 
-    fn tell(&mut self, name: &str, asked: impl Display, seen: impl Display, met: bool) {
+    fn add(&mut self, name: &str, asked: impl Display, seen: impl Display, met: bool) {
         let service = if plain() { "axum::serve" } else { "plimsoll" };
         let line = format!("figure: {}: {name} asked={asked} seen={seen}", self.test);
         #[expect(clippy::print_stdout, reason = "the figures are what a run is for")]

@@ -49,10 +49,10 @@ fn attack(test: &'static str, path: &str, mode: &[&str], env: &[(&str, &str)]) {
         });
     let output = uncoloured(&String::from_utf8_lossy(&output.stdout));
     let most = most - before;
-    figures.told("attacked for, s", took.as_secs());
-    figures.told("slow connections open at once", most);
-    figures.told("memory at most, KiB", memory);
-    figures.told("slowhttptest ended with", exit_status(&output));
+    figures.info("attacked for, s", took.as_secs());
+    figures.info("slow connections open at once", most);
+    figures.info("memory at most, KiB", memory);
+    figures.info("slowhttptest ended with", exit_status(&output));
     // The attack must have taken place.
     assert!(most >= 50, "slowhttptest said:\n{output}");
     fresh_client::judge(&mut figures, quiet, seen);

@@ -76,8 +76,8 @@ fn testssl_finds_only_the_signature_at_medium_severity() {
         .unwrap();
     let findings: Vec<Value> = serde_json::from_slice(&std::fs::read(&found).unwrap()).unwrap();
     let mut figures = Figures::of("testssl.sh");
-    figures.told("findings", findings.len());
-    figures.told("exit status", status);
+    figures.info("findings", findings.len());
+    figures.info("exit status", status);
     // An incomplete scan has no bad findings either.
     for (id, text) in [
         ("TLS1", "not offered"),
@@ -98,8 +98,8 @@ fn testssl_finds_only_the_signature_at_medium_severity() {
     let warnings: Vec<_> = (findings.iter())
         .filter(|finding| finding["severity"] == "WARN")
         .collect();
-    figures.told("warnings", list(&warnings));
-    figures.told("excused", list(&excused));
+    figures.info("warnings", list(&warnings));
+    figures.info("excused", list(&excused));
     figures.exact("of MEDIUM severity or above", String::new(), list(&bad));
     figures.exact("the service is alive", true, service.is_alive());
     figures.judge();

@@ -53,8 +53,8 @@ pub(crate) fn upload_to_nowhere(test: &'static str, front: SocketAddr) {
         stop.store(true, Ordering::Relaxed);
     });
     let mut figures = Figures::of(test);
-    figures.told("requests of others", requests);
-    figures.told("uploads", uploads.into_inner());
+    figures.info("requests of others", requests);
+    figures.info("uploads", uploads.into_inner());
     figures.exact("failed requests of others", 0, failed.into_inner());
     figures.exact("failed uploads", 0, failed_uploads.into_inner());
     figures.judge();

@@ -20,9 +20,8 @@ use serde_json::Value;
 use crate::{
     answers, clients, last,
     output::{Output, Pace, count_lines},
-    scaled,
+    print_line, scaled,
     support::END,
-    tell,
 };
 
 /// The condition of the log during the load, and of its reader after SIGTERM.
@@ -106,7 +105,7 @@ fn written_plus_dropped_records_equal_the_produced() {
         "status",
         "ms",
     ];
-    tell(&format!(
+    print_line(&format!(
         "{:<24}{}",
         "log under pressure",
         heading.map(|title| format!("{title:>11}")).concat()
@@ -162,7 +161,7 @@ fn check(name: &str, pressure: Pressure, seen: Seen) {
     let lost = (produced + u64::from(seen == Seen::ThePipe)).saturating_sub(written + dropped);
     let took = ended.took.as_millis();
     let figures = [answers, produced, written, dropped, lost].map(|figure| format!("{figure:>11}"));
-    tell(&format!(
+    print_line(&format!(
         "{name:<24}{}{:>11}{took:>11}",
         figures.concat(),
         ended.code.map_or("-".to_owned(), |code| code.to_string()),

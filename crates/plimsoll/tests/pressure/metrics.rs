@@ -21,9 +21,8 @@ use plimsoll::{App, build_info, config::Environment, metrics::TextFormat, teleme
 use tower::ServiceExt as _;
 
 use crate::{
-    answers, clients, last, scaled,
+    answers, clients, last, print_line, scaled,
     support::{pipeline, start},
-    tell,
 };
 
 /// The counts of the shared series in one scrape, from the chassis and from metrics of the service.
@@ -98,7 +97,7 @@ fn concurrent_counts_into_one_series_are_exact() {
         let seen = counted(&service.metrics());
         (seen.requests == all && seen.own == all).then_some(seen)
     });
-    tell(&format!(
+    print_line(&format!(
         "one series: {} requests over 4 workers, {scrapes} scrapes meanwhile, {} counted",
         all, seen.requests
     ));
@@ -207,7 +206,7 @@ fn memory_is_flat_without_a_scrape() {
         stop.store(true, Ordering::Relaxed);
         (before, after, answers(all))
     });
-    tell(&format!(
+    print_line(&format!(
         "no scrape for {time:?}: {requests} requests, {before} KiB at first, {after} KiB at most"
     ));
     assert!(after <= before + 8 * 1024, "{before} KiB became {after}");
