@@ -4,7 +4,7 @@
 //! cargo run -q -p xtask -- docs [--check]
 //! cargo run -q -p xtask -- commits RANGE
 //! cargo run -q -p xtask -- contract [--check]
-//! cargo run -q -p xtask -- tidy [--all] [PATH…]
+//! cargo run -q -p xtask -- tidy [PATH…]
 //! ```
 //!
 //! Each command prints its findings on standard error and fails if there is one.
@@ -32,7 +32,7 @@ usage: cargo run -q -p xtask -- COMMAND
   docs [--check]       write the documents that are generated from code, or compare them
   commits RANGE        check the messages of commits, such as those of main..HEAD
   contract [--check]   write docs/contract-tests.md, the tests of each clause, or compare it
-  tidy [--all] [PATH…] check files, prose and imports; --all prints what is not enforced too
+  tidy [PATH…]         check files, prose and imports
 ";
 
 fn main() -> ExitCode {

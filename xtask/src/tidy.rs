@@ -1,7 +1,7 @@
 //! The command `tidy`: checks that no lint covers, for files, prose and imports.
 //!
-//! `tidy` prints the findings of the checks in [`ENFORCED`], and the counts of all.
-//! `tidy --all [PATH…]` prints every finding, for paths that begin with one of the arguments.
+//! `tidy [PATH…]` fails with every finding, for paths that begin with one of the arguments if there are
+//! any. It prints the count of each kind.
 
 mod comments;
 mod documents;
@@ -28,14 +28,6 @@ enum Check {
     CommentWords,
     DocumentWords,
 }
-
-/// The checks that fail the command.
-const ENFORCED: &[Check] = &[
-    Check::Header,
-    Check::Unfinished,
-    Check::Length,
-    Check::Layers,
-];
 
 /// All checks, in the order of the summary.
 const ALL: [Check; 9] = [
@@ -66,28 +58,17 @@ struct Findings {
     document_lines: usize,
 }
 
-/// Runs the command. Returns the findings of enforced checks.
-pub(crate) fn run(arguments: &[&str]) -> Vec<String> {
+/// Runs the command. Returns the findings.
+pub(crate) fn run(prefixes: &[&str]) -> Vec<String> {
     let files = match files::all() {
         Ok(files) => files,
         Err(error) => return vec![error.to_string()],
     };
-    let (prints_all, prefixes) = match arguments {
-        ["--all", prefixes @ ..] => (true, prefixes),
-        _ => (false, arguments),
-    };
     let is_chosen =
         |path: &str| prefixes.is_empty() || prefixes.iter().any(|prefix| path.starts_with(prefix));
     let findings = check(&files, is_chosen);
-    for finding in findings.found.iter().filter(|_| prints_all) {
-        println!("{}", finding.line());
-    }
     print!("{}", findings.summary());
-    let enforced = findings.found.iter();
-    enforced
-        .filter(|finding| ENFORCED.contains(&finding.check))
-        .map(Finding::line)
-        .collect()
+    findings.found.iter().map(Finding::line).collect()
 }
 
 fn check(files: &[File], is_chosen: impl Fn(&str) -> bool) -> Findings {
@@ -159,14 +140,12 @@ impl Findings {
         let mut summary = String::new();
         for check in ALL {
             let count = counts.get(&check).copied().unwrap_or_default();
-            let is_enforced = ENFORCED.contains(&check);
-            let note = if is_enforced { "" } else { " (not enforced)" };
             let rate = match check {
                 Check::CommentWords => rate(count, self.comment_lines, "comment"),
                 Check::DocumentWords => rate(count, self.document_lines, "document"),
                 _ => String::new(),
             };
-            summary.push_str(&format!("{count:>6} {check:?}{rate}{note}\n"));
+            summary.push_str(&format!("{count:>6} {check:?}{rate}\n"));
         }
         summary
     }

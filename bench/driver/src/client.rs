@@ -39,7 +39,7 @@ pub fn idle(addr: SocketAddr, count: usize) -> Result<Vec<TcpStream>, Failure> {
     Ok(connections)
 }
 
-/// Fails if the other side has closed or said anything more.
+/// Fails if the peer has closed or has sent more bytes.
 pub fn all_open(connections: &[TcpStream]) -> Result<(), Failure> {
     for stream in connections {
         stream.set_nonblocking(true)?;

@@ -30,7 +30,7 @@ pub fn of_process(pid: Pid) -> Result<Duration, Failure> {
     Ok(clock_gettime(clock)?.into())
 }
 
-/// The same by another way, and coarser: what `ps` and `time` tell.
+/// The same from a coarser source, which `ps` and `time` use.
 pub fn of_process_in_ticks(pid: Pid) -> Result<Duration, Failure> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // The name may contain anything, but is the last thing in brackets.

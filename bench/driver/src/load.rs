@@ -15,7 +15,7 @@ pub struct Load {
 
 #[derive(Clone, Debug)]
 pub enum Generator {
-    /// With a script in `wrk/`, headers, and what the script is told.
+    /// With a script in `wrk/`, headers, and the arguments of the script.
     Wrk {
         script: &'static str,
         headers: &'static [&'static str],

@@ -61,7 +61,7 @@ pub fn date() -> String {
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> String {
-    // Programs that tell their version are not sure whether that is a success.
+    // Some programs print their version and exit with an error status.
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
     let text = text.unwrap_or_default();

@@ -1,6 +1,6 @@
-//! Starts the peers in turn, loads them, and tells what each request cost.
+//! Starts the peers in turn, loads them, and reports the cost of a request.
 //!
-//! A figure is told only if nothing failed on the way to it: no refused connection, no status but
+//! A figure is reported only if its measurement had no failure: no refused connection, no status but
 //! 200, no more answers counted than asked for, no more CPU than one core has.
 
 mod build;
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use options::Options;
 
-/// Whatever stops a run is told in a sentence; nothing here is handled but by giving up.
+/// The reason why a run stops. Every failure stops the run.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {

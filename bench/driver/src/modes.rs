@@ -1,4 +1,4 @@
-//! What is measured, and with whom.
+//! The measurements and their peers.
 
 mod contests;
 mod idle;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::Failure;
 
-/// What everybody answers to `GET /`.
+/// The response of every peer to `GET /`.
 pub const BANNER: &str = "rust-axum-app is running (Rust + Axum)\n";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub static ACTIX: Peer = Peer {
     counter: Some("bench_http_requests_total"),
 };
 
-/// `axum::serve` with as many routes as it is told.
+/// `axum::serve` with a configured number of routes.
 pub static PART_NONE: Peer = Peer {
     name: "bare",
     does: "`axum::serve` and a router, nothing else",
@@ -141,7 +141,7 @@ pub static PART_EDGE: Peer = Peer {
     counter: COUNTER,
 };
 
-/// The whole chassis with as many routes as it is told.
+/// The whole chassis with a configured number of routes.
 pub static PART_ALL: Peer = Peer {
     name: "chassis",
     does: "the whole chassis and a router",

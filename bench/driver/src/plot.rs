@@ -23,7 +23,7 @@ text{font:13px system-ui,sans-serif;fill:#1f2328}.title{font-size:16px;font-weig
 pub struct Bar {
     pub label: String,
     pub value: Spread,
-    /// Told behind the bar.
+    /// The text behind the bar.
     pub figure: String,
     /// Of the chassis.
     pub ours: bool,
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_bar_leaves_room_for_its_figure_and_text_is_escaped() {
+    fn longest_bar_fits_with_its_figure_and_text_is_escaped() {
         let value = Spread {
             median: 10.0,
             least: 9.0,

@@ -12,7 +12,7 @@ use std::{
 
 use memchr::{memchr_iter, memmem::Finder};
 
-/// A pipe holds this much unless it is told otherwise.
+/// The default capacity of a pipe, in bytes.
 const PIPE: usize = 64 * 1024;
 
 /// Counts of what has been read so far.

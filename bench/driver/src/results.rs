@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{Failure, build, machine, options::Options};
 
-/// Tells the table, and keeps both unless the run was a quick one.
+/// Prints the table, and keeps table and plot unless the run was a quick one.
 pub fn keep(
     options: &Options,
     name: &str,

@@ -43,7 +43,7 @@ impl Server {
         Self::of(command, peer, addr)
     }
 
-    /// Starts it and says how long it took from then to its first answer.
+    /// Starts it and returns the time to its first response.
     pub fn start_timed(peer: &'static Peer, core: usize) -> Result<(Self, Duration), Failure> {
         let (mut command, addr) = command(peer, core, &[])?;
         // The wrappers' own start does not count: the shell waits for a line, then becomes the peer.
@@ -53,7 +53,7 @@ impl Server {
         command.stdin(Stdio::piped());
         let mut server = Self::of(command, peer, addr)?;
         let mut stdin = server.child.stdin.take().ok_or("no pipe")?;
-        // Nothing tells that the shell waits; it does after some milliseconds.
+        // Nothing signals that the shell waits; it does after some milliseconds.
         thread::sleep(Duration::from_millis(50));
         let started = Instant::now();
         stdin.write_all(b"\n")?;
@@ -86,7 +86,7 @@ impl Server {
         Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX))
     }
 
-    /// Waits until it answers, which must be what everybody answers.
+    /// Waits until it answers, and checks the response.
     pub fn check(&self, path: &str) -> Result<(), Failure> {
         let answer = self.patiently(|| client::get(self.addr, path))?;
         let text = answer.head.contains("\r\ncontent-type: text/plain");
@@ -192,7 +192,7 @@ fn command(
     core: usize,
     environment: &[(&'static str, String)],
 ) -> Result<(Command, SocketAddr), Failure> {
-    // Free a moment ago; should somebody else take it, the server says so and the run fails.
+    // The port is free now. If another process takes it, the server reports that and the run fails.
     let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     // Without this the servers would outlive an interrupted run.
     let mut command = Command::new("setpriv");

@@ -23,7 +23,7 @@ pub fn markdown(
     // Writing to a string does not fail, here and below.
     let _ = writeln!(
         text,
-        "{} rounds, in each of them {} s for everyone in turn; server on core {}, load generator on core {}.\n\
+        "{} rounds, in each of them {} s for each peer in turn; server on core {}, load generator on core {}.\n\
          Medians, in brackets the least and the greatest; ratios and differences are taken in each round.\n",
         options.rounds, options.seconds, options.server_core, options.load_core,
     );

@@ -205,7 +205,7 @@ const PRICES: [Price; 7] = [
         whole: "bare",
     },
     Price {
-        of: "the access record: made, handed over, written",
+        of: "the access record: formatted, queued, written",
         with: "chassis",
         without: "silent",
         whole: "bare",

@@ -1,8 +1,8 @@
 //! Where the reference service's CPU goes, part by part, seen by `perf`.
 //!
-//! A sample belongs to the innermost function, inlined ones included, whose file says what it is
-//! for: what the standard library or a map of headers does is charged to whoever called it. What
-//! the kernel does is told by its system call.
+//! A sample counts for the innermost function, inlined ones included, whose file names its purpose.
+//! So the work of the standard library or of a header map counts for its caller. Kernel work counts
+//! for its system call.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::Command, thread};
 
@@ -121,7 +121,7 @@ fn tell(samples: &BTreeMap<String, u64>, micros: f64) -> Result<String, Failure>
     if all < 1000 {
         return Err(format!("{all} samples are too few to tell anything").into());
     }
-    let mut text = Machine::describe().markdown("Where the CPU of the reference service goes");
+    let mut text = Machine::describe().markdown("CPU of the reference service, by function");
     // Writing to a string does not fail, here and below.
     let _ = write!(
         text,
@@ -236,7 +236,7 @@ impl Symbols {
         }
         let named = frames.iter().find_map(|it| self.named(it));
         named
-            .unwrap_or("not told: allocator, memcpy, start of the thread")
+            .unwrap_or("unattributed: allocator, memcpy, start of the thread")
             .to_owned()
     }
 
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_work_is_told_by_its_system_call() {
+    fn kernel_work_counts_for_its_system_call() {
         let kernel = "([kernel.kallsyms])";
         let outer = format!("ff do_syscall_64 {kernel}\nff entry_SYSCALL_64 {kernel}\n");
         let call = |name: &str| {

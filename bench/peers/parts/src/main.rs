@@ -1,6 +1,6 @@
 //! Parts of the chassis around the same router, which has `ROUTES` routes besides the banner's.
 //!
-//! `PART` says which:
+//! `PART` selects the parts:
 //! * `none`: `axum::serve` and the router, nothing else;
 //! * `edge`: the chassis's layer under `axum::serve`, without its connections and deadlines;
 //! * `all`: the whole chassis.

@@ -43,7 +43,7 @@ fn worker(addr: SocketAddr) -> io::Result<()> {
             // A connection that has just been reset: hyper finds out, too.
             let _ = stream.set_nodelay(true);
             tokio::spawn(async move {
-                // How a connection ends says nothing here: the load generator counts failures.
+                // The end of a connection is ignored here: the load generator counts failures.
                 let _ = http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service_fn(banner))
                     .await;

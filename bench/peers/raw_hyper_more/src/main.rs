@@ -73,7 +73,7 @@ fn acceptor() -> io::Result<TlsAcceptor> {
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, http2: bool) {
     let stream = TokioIo::new(stream);
-    // How a connection ends says nothing here: the load generator counts failures.
+    // The end of a connection is ignored here: the load generator counts failures.
     if http2 {
         let builder = http2::Builder::new(TokioExecutor::new());
         let _ = builder.serve_connection(stream, service_fn(banner)).await;

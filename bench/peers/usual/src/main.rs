@@ -1,7 +1,7 @@
 //! What a user of axum assembles today: request ids and a trace from `tower-http`, metrics from
 //! `axum-prometheus`, one JSON record for each request from `tracing`.
 //!
-//! `LOG_VARIANT` says how records get to stdout:
+//! `LOG_VARIANT` selects how records get to stdout:
 //! * `blocking`: `tracing-subscriber`'s JSON straight to stdout;
 //! * `appender`: the same through `tracing-appender`'s thread;
 //! * `json_subscriber`: `json-subscriber`'s faster JSON through `tracing-appender`'s thread.
