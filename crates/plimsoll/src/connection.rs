@@ -309,7 +309,8 @@ impl ConnectionState {
     /// Connections without a complete head come before idle ones, and among these the longest wait
     /// comes first.
     pub(crate) fn eviction_order(&self) -> Option<(bool, Instant)> {
-        // A connection of the reserve holds no regular permit, so its eviction would free none.
+        // A connection of the reserve holds no regular permit. Its response is always the last one, so
+        // it is not evicted.
         if self.is_busy() || self.is_sending() || self.is_last_response() || self.is_upgraded() {
             return None;
         }

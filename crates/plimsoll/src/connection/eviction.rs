@@ -1,4 +1,6 @@
-//! The eviction of a connection at the limit of connections.
+//! The eviction of a connection at the limit of connections: its flag and the waker of its task.
+//!
+//! `server/connection_limiter.rs` chooses the connection.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -15,7 +15,8 @@
 //! A handler that waits for its client's next bytes does no work either. Many clients that send
 //! almost nothing of their bodies could take all slots. So if no slot is free, the request that has
 //! waited for longest is evicted. When it next reads its body, it is rejected with 408, as if the body
-//! had stalled. A few bytes do not begin a new wait.
+//! had stalled. A frame below the minimum progress does not
+//! restart the wait.
 
 use std::{
     collections::BTreeMap,

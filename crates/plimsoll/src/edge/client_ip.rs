@@ -35,7 +35,8 @@
 //! # Scheme and host
 //!
 //! An element of `Forwarded` may also contain the scheme and the host of the request that its hop
-//! received. The last element of the walk describes the client, so it has the client's scheme and host.
+//! received. The walk stops at the element that describes the client. That element also has the
+//! client's scheme and host.
 //! [`ForwardedSource`] keeps its position until [`super::origin`] reads the [`ForwardedClaims`].
 //!
 //! Proxies that write `X-Forwarded-For` have other headers for scheme and host, without one element for
@@ -153,8 +154,8 @@ impl ClientIpResolver {
     /// Returns an address and the number of the hop at which the walk stops.
     ///
     /// The address is the first untrusted one, or else the last before an element that cannot be
-    /// parsed. The hop may have no address: a trusted hop wrote it to hide one, so the other claims in it
-    /// are reliable.
+    /// parsed. The hop may have no address, because a trusted proxy hid it. Its other claims are
+    /// reliable.
     fn walk(&self, hops: impl Iterator<Item = Option<IpAddr>>) -> (Option<IpAddr>, usize) {
         let mut last = None;
         let mut stop = 0;

@@ -221,7 +221,7 @@ impl RequestGuard {
             self.state.access_log.write(self, status, took, aborted);
             self.state.spans.end(self, status, took, aborted);
         }
-        // Last: if no request is in flight, all records and counts are complete.
+        // Last: when the gauge is 0, all records and counts are complete.
         if self.kind == RequestKind::Request {
             self.state.registry.http.end();
         }

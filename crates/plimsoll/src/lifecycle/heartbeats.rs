@@ -1,6 +1,6 @@
 //! Heartbeats of the workers, which detect a stalled worker.
 //!
-//! A worker is one thread. A blocking handler stops everything on that thread, timers included, so
+//! A worker has one thread at a time. A blocking handler stops everything on that thread, timers included, so
 //! the worker cannot report it. Each worker therefore records a heartbeat twice a second, and the
 //! watchdog thread checks them.
 
@@ -45,8 +45,7 @@ pub(crate) struct Heartbeats {
     started: Instant,
     /// The last heartbeat of each worker, in milliseconds after `started`. Written by the worker.
     last: Box<[AtomicU64]>,
-    /// For each worker, the slot of the thread that recorded its last heartbeat. It holds the request
-    /// that the thread polls.
+    /// For each worker, the [`PolledSlot`] of its thread: the request that the thread polls now.
     polled: Box<[Mutex<Option<Arc<PolledSlot>>>]>,
 }
 

@@ -20,7 +20,7 @@ use crate::{
 pub struct Readiness {
     lifecycle: Arc<Lifecycle>,
     log: Log,
-    /// The reason of a switch-off before the start, which logs it.
+    /// The reason of a switch-off during set-up. The start logs it.
     ///
     /// The lock is held from a state change until its record is written. The records thus have the
     /// order of the changes.

@@ -1,4 +1,7 @@
-//! Label bounding: a metric by a label whose values come from clients.
+//! Label bounding: metrics by a label whose values come from clients, in a bounded number of series.
+//!
+//! The labels of the chassis's own metrics are bounded in `method.rs` (methods), `literal_routes.rs`
+//! and `edge/route.rs` (paths) and `calls.rs` (peers).
 //!
 //! The first values up to a maximum get a series each, for the life of the process. All others share
 //! the series [`OTHER`]. The series of a value never changes. So counters never decrease, and a
@@ -32,8 +35,8 @@ pub(super) const OTHER: &str = "_other";
 /// The highest maximum of a family: scrapers do not expect more series of one metric.
 pub(super) const MAX_VALUES: usize = 10_000;
 
-/// The longest value with a series of its own, in bytes: values stay in memory until the process
-/// ends.
+/// The maximum length of a value with a series of its own, in bytes. Values stay in memory until the
+/// process ends.
 const MAX_VALUE_LENGTH: usize = 128;
 
 /// A metric by one label, with a bounded number of series. Clones share the series.

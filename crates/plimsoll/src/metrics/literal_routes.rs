@@ -4,7 +4,8 @@
 //! every request. Only paths that the router has matched are inserted, once for each method slot.
 //! So clients cannot fill the table.
 //!
-//! The patterns of all routes are looked up in a second table, under one method.
+//! [`HttpMetrics`](super::http::HttpMetrics) has a second table, with the patterns of all routes under
+//! the method GET.
 //!
 //! Readers take no lock. If all slots of a hash are taken, the path is not inserted, and its
 //! requests take the route-tagging layer.

@@ -28,7 +28,7 @@ pub(crate) struct BodyLimits {
     fault: AtomicU8,
     /// Another request needs the slot, so the next wait for the client times out at once.
     evicted: AtomicBool,
-    /// The request has released its slot, so eviction of its body frees none.
+    /// Set when the request has released its slot. An eviction would then free no slot.
     slotless: AtomicBool,
 }
 

@@ -13,9 +13,9 @@
 //!
 //! Below the limit, a connection takes one short lock when it opens and one when it closes. At the
 //! limit, all connections are searched for those that can be evicted, and up to [`BATCH`] of them are
-//! kept as candidates. A search that finds fewer has found all of them. It is not repeated for 1 µs
-//! per connection, so searches take at most a few percent of one CPU if all connections are busy. A
-//! connection that becomes idle within that time is found by the next search.
+//! kept as candidates. If a search finds fewer, it has found all of them, and the next
+//! search is delayed by 1 µs per connection. So searches take at most a few percent of one CPU if all
+//! connections are busy. A connection that becomes idle meanwhile is found by the next search.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

@@ -2,6 +2,8 @@
 //!
 //! Closing a socket that has unread input resets the connection. The client then loses the part of the
 //! response that it has not read.
+//!
+//! `connection/unread_body.rs` decides whether a close lingers, and `server/serve.rs` runs it.
 
 use std::{io, time::Duration};
 

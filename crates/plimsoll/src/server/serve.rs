@@ -118,7 +118,7 @@ pub(super) async fn serve(mut connection: Connection) {
     if let Some(fault) = fault {
         edge.refused(fault, *peer, state.waited());
     }
-    // hyper has dropped the I/O, which left its stream here if the close has to linger.
+    // If the close has to linger, the drop of `TrackedIo` has left its stream here.
     if let Some(stream) = lingering.take() {
         let cut = connections.reached(DrainStage::Cut);
         let linger = match version {

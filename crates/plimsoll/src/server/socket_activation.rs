@@ -28,7 +28,7 @@ const FIRST: usize = 3;
 /// The name that is reserved for the admin listener.
 const ADMIN: &str = "admin";
 
-/// The activated socket of each listener.
+/// The activated socket of the main listener, if there is one.
 #[derive(Debug, Default)]
 pub(crate) struct ActivatedListener {
     pub(crate) main: Option<Bound>,
@@ -62,7 +62,7 @@ pub(crate) fn take(names: &[String]) -> Result<ActivatedListener, String> {
         })
         .collect();
     if sockets.len() != names.len() {
-        // The variables were set in the configuration, and are not those of the process.
+        // The variables in the configuration are not those of the process.
         let count = sockets.len();
         leave_open(sockets);
         return Err(format!("{count} were passed to this process"));
@@ -143,12 +143,18 @@ fn describe(fd: &OwnedFd) -> String {
     let (Ok(kind), Ok(addr)) = (socket.r#type(), socket.local_addr()) else {
         return "no socket".to_owned();
     };
-    let kind = match (kind, addr.as_socket()) {
-        (Type::STREAM, Some(addr)) => format!("a TCP socket at {addr}"),
-        (Type::DGRAM, Some(addr)) => format!("a UDP socket at {addr}"),
-        (Type::STREAM, None) if addr.is_unix() => "a unix stream socket".to_owned(),
-        _ => "a socket of another type".to_owned(),
+    let ip = addr.as_socket();
+    let kind = match (kind, ip.is_some(), addr.is_unix()) {
+        (Type::STREAM, true, _) => "a TCP socket",
+        (Type::DGRAM, true, _) => "a UDP socket",
+        (Type::STREAM, _, true) => "a unix stream socket",
+        (Type::DGRAM, _, true) => "a unix datagram socket",
+        (Type::SEQPACKET, _, true) => "a unix sequential-packet socket",
+        _ => "a socket of another kind",
     };
+    let path = addr.as_pathname().map(|path| path.display().to_string());
+    let place = ip.map(|ip| ip.to_string()).or(path);
+    let place = place.map_or_else(String::new, |place| format!(" at {place}"));
     let state = if socket.peer_addr().is_ok() {
         "connected already"
     } else if accepts_connections(&socket) {
@@ -156,7 +162,7 @@ fn describe(fd: &OwnedFd) -> String {
     } else {
         "not listened on"
     };
-    format!("{kind}, {state}")
+    format!("{kind}{place}, {state}")
 }
 
 #[cfg(test)]
@@ -228,7 +234,7 @@ mod tests {
         let datagrams = UnixDatagram::unbound().unwrap();
         check(
             vec![("", datagrams.into())],
-            "fd 3 is a socket of another type, not listened on",
+            "fd 3 is a unix datagram socket, not listened on",
         );
         let file = File::open("/dev/null").unwrap();
         check(vec![("", file.into())], "fd 3 is no socket");

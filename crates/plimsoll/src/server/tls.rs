@@ -124,9 +124,9 @@ impl Tls {
 
     /// Returns true if the files may have changed since they were last read.
     ///
-    /// Links are followed, because Kubernetes replaces a link in the path of the files. Files that
-    /// had just been written when they were read count as changed, because a later write may not be
-    /// visible in their metadata. A reload then returns [`Reloaded::Unchanged`].
+    /// Links are followed, because Kubernetes replaces a link in the path of the files. Files
+    /// that were written just before the last read count as changed: their metadata may hide a later
+    /// write. A reload then returns [`Reloaded::Unchanged`].
     ///
     /// Blocks on the file system.
     pub(crate) fn files_changed(&self) -> bool {

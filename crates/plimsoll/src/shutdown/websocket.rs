@@ -117,12 +117,6 @@ impl ClosingWebSocket {
     fn poll_close_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut socket = Pin::new(&mut self.socket);
-            // Polled first, because the client may always send messages.
-            if let ClosingStage::Closing(_, answer) | ClosingStage::Closed(answer) = &mut self.stage
-                && answer.as_mut().poll(cx).is_ready()
-            {
-                self.stage = ClosingStage::Ended;
-            }
             let step = match &mut self.stage {
                 ClosingStage::Open(_) | ClosingStage::Ended => return Poll::Ready(()),
                 ClosingStage::Closing(frame, _) => match socket.as_mut().poll_ready(cx) {
@@ -138,6 +132,19 @@ impl ClosingWebSocket {
                     None => Ok(true),
                 }),
             };
+            // After the socket, so that a late wake still sends the Close frame. A client that sends
+            // without end is polled between two messages.
+            let is_over = match (&mut self.stage, &step) {
+                (ClosingStage::Closing(_, answer), Poll::Pending)
+                | (ClosingStage::Closed(answer), Poll::Pending | Poll::Ready(Ok(false))) => {
+                    answer.as_mut().poll(cx).is_ready()
+                }
+                _ => false,
+            };
+            if is_over {
+                self.stage = ClosingStage::Ended;
+                return Poll::Ready(());
+            }
             match step {
                 Poll::Ready(Ok(false)) => {}
                 Poll::Ready(Ok(true)) => {

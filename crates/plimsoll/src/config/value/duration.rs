@@ -9,6 +9,7 @@
 //! | none   | second       | `0.5`   |
 //!
 //! A plain number is in seconds, as in the settings of the Django service.
+//! A fraction of an hour must be a whole number of seconds.
 //!
 //! # Invariants
 //!
@@ -98,12 +99,22 @@ pub fn duration_text(duration: Duration) -> String {
 /// Parses one number and one unit. humantime alone accepts sums, blanks and more units.
 fn parse(text: &str) -> Option<Duration> {
     let is_unit = |c: char| c != '.' && !c.is_ascii_digit();
-    let duration = match text.find(is_unit).map(|at| &text[at..]) {
-        None => humantime::parse_duration(&format!("{text}s")),
-        Some("ms" | "s" | "m" | "h") => humantime::parse_duration(text),
-        Some(_) => return None,
+    let (number, unit) = text.split_at(text.find(is_unit).unwrap_or(text.len()));
+    let unit = match unit {
+        "" => "s",
+        "ms" | "s" | "m" | "h" => unit,
+        _ => return None,
     };
-    duration.ok().filter(|duration| *duration <= MAX)
+    // humantime overflows on many decimals, so zeros at their end are removed, but for the first.
+    let number = match number.split_once('.') {
+        Some((_, decimals)) if decimals.len() > 1 => {
+            let kept = decimals.trim_end_matches('0').len().max(1);
+            &number[..number.len() - decimals.len() + kept]
+        }
+        _ => number,
+    };
+    let duration = humantime::parse_duration(&format!("{number}{unit}")).ok()?;
+    Some(duration).filter(|duration| *duration <= MAX)
 }
 
 #[cfg(test)]
@@ -129,6 +140,9 @@ mod tests {
         check("1.5h", millis(5_400_000));
         check("0.000001ms", Duration::from_nanos(1));
         check("365.000h", millis(365 * 3_600_000));
+        check("1.50000000000s", millis(1_500));
+        check("1.00000000000000000000", millis(1_000));
+        check("0.3000000000m", millis(18_000));
         check("8760h", MAX);
     }
 

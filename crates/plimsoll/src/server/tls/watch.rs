@@ -35,7 +35,8 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 /// An event that [`watch`] reports.
 #[derive(Debug)]
 pub(crate) enum TlsEvent {
-    /// The files are active: they have changed, had an error before, or a reload was requested.
+    /// The files were read and are active. Reported after a change, after an error, and for each
+    /// requested reload.
     Reloaded {
         /// When the active certificate expires.
         not_after: SystemTime,
