@@ -23,6 +23,9 @@ use std::time::Duration;
 
 use super::{FromSetting, ParseError};
 
+/// The most decimals whose trailing zeros are ignored: as many digits as a `u128` holds.
+const MAX_DECIMALS: usize = 38;
+
 /// Longest duration a setting can have: 365 days.
 const MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -107,7 +110,7 @@ fn parse(text: &str) -> Option<Duration> {
     };
     // humantime overflows on many decimals, so zeros at their end are removed, but for the first.
     let number = match number.split_once('.') {
-        Some((_, decimals)) if decimals.len() > 1 => {
+        Some((_, decimals)) if (2..=MAX_DECIMALS).contains(&decimals.len()) => {
             let kept = decimals.trim_end_matches('0').len().max(1);
             &number[..number.len() - decimals.len() + kept]
         }
