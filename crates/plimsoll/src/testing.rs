@@ -24,6 +24,6 @@ mod scrape;
 mod test_service;
 
 pub use self::{
-    scrape::{ExpositionError, Family, MetricType, Sample, Scrape},
+    scrape::{ExpositionError, MetricType, Sample, Scrape, ScrapedFamily},
     test_service::TestService,
 };

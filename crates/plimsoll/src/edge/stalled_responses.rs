@@ -30,7 +30,7 @@ pub(crate) struct StalledResponses {
     /// The largest number of stalled responses; 0 is unlimited.
     limit: usize,
     registered: AtomicU64,
-    longest_first: Mutex<BTreeMap<Key, Eviction>>,
+    longest_first: Mutex<BTreeMap<Key, StalledEviction>>,
 }
 
 /// The begin of the stall, and a number that makes the key unique.
@@ -38,7 +38,7 @@ type Key = (Instant, u64);
 
 /// Evicts one response.
 #[derive(Debug)]
-struct Eviction {
+struct StalledEviction {
     evicted: Arc<AtomicBool>,
     waker: Waker,
 }
@@ -64,7 +64,7 @@ impl StalledResponses {
     pub(crate) fn register(self: &Arc<Self>, since: Instant, waker: &Waker) -> StalledResponse {
         let key = (since, self.registered.fetch_add(1, Ordering::Relaxed));
         let evicted = Arc::new(AtomicBool::new(false));
-        let eviction = Eviction {
+        let eviction = StalledEviction {
             evicted: Arc::clone(&evicted),
             waker: waker.clone(),
         };
@@ -98,7 +98,7 @@ impl StalledResponses {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Eviction>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, StalledEviction>> {
         lock(&self.longest_first)
     }
 }

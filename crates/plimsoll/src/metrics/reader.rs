@@ -29,7 +29,7 @@ use self::sample::{is_name, parse_sample, parse_value, unescape};
 /// The parsed metrics of one scrape.
 #[derive(Debug, Clone, Default)]
 pub struct Scrape {
-    pub(crate) families: Vec<Family>,
+    pub(crate) families: Vec<ScrapedFamily>,
     /// Values by sample name and sorted labels.
     pub(crate) series: HashMap<(String, SampleLabels), f64>,
 }
@@ -37,7 +37,7 @@ pub struct Scrape {
 /// A metric family with all its series.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Family {
+pub struct ScrapedFamily {
     /// The name in its `HELP` and `TYPE` lines.
     pub name: String,
     /// The text of the `HELP` line, without escapes.
@@ -292,7 +292,7 @@ impl ExpositionReader {
             MetricType::Summary => check_parts(&open.name, &open.samples, "quantile")?,
             MetricType::Counter | MetricType::Gauge | MetricType::Untyped => {}
         }
-        self.metrics.families.push(Family {
+        self.metrics.families.push(ScrapedFamily {
             name: open.name,
             help: open.help.unwrap_or_else(|| DEFAULT_HELP.to_owned()),
             kind,

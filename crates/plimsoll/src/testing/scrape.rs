@@ -2,7 +2,7 @@
 //!
 //! The parser is `metrics/reader.rs`. It does not accept OpenMetrics.
 
-pub use crate::metrics::reader::{ExpositionError, Family, MetricType, Sample, Scrape};
+pub use crate::metrics::reader::{ExpositionError, MetricType, Sample, Scrape, ScrapedFamily};
 
 impl Scrape {
     /// Returns the value of one series, given its name and all its labels in any order.
@@ -45,13 +45,13 @@ impl Scrape {
 
     /// Returns all families in the order of the text.
     #[must_use]
-    pub fn families(&self) -> &[Family] {
+    pub fn families(&self) -> &[ScrapedFamily] {
         &self.families
     }
 
     /// Returns the family with this name.
     #[must_use]
-    pub fn family(&self, name: &str) -> Option<&Family> {
+    pub fn family(&self, name: &str) -> Option<&ScrapedFamily> {
         self.families.iter().find(|family| family.name == name)
     }
 }

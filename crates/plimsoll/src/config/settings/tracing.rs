@@ -58,7 +58,7 @@ pub(crate) struct Sampler {
 }
 
 /// The collector, and how spans are sent to it.
-struct Collector {
+struct CollectorSettings {
     /// The host is missing if no endpoint is set.
     endpoint: Uri,
     headers: HeaderMap,
@@ -67,7 +67,7 @@ struct Collector {
 }
 
 /// The attributes of the process in all its spans.
-struct Resource {
+struct ResourceSettings {
     service_name: Option<String>,
     attributes: Vec<(String, String)>,
 }
@@ -91,13 +91,13 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Option<Traces>, Invalid> {
     let sampling = sampling(from);
     let batching = batching(from);
 
-    let Collector {
+    let CollectorSettings {
         endpoint,
         headers,
         authorities,
         timeout,
     } = collector?;
-    let Resource {
+    let ResourceSettings {
         service_name,
         attributes,
     } = resource?;
@@ -122,7 +122,7 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Option<Traces>, Invalid> {
     }))
 }
 
-fn collector(from: &mut Reader<'_>) -> Result<Collector, Invalid> {
+fn collector(from: &mut Reader<'_>) -> Result<CollectorSettings, Invalid> {
     let endpoint = from
         .setting(
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -170,7 +170,7 @@ fn collector(from: &mut Reader<'_>) -> Result<Collector, Invalid> {
     );
     let (endpoint, traces_endpoint) = (endpoint?, traces_endpoint?);
     let (headers, traces_headers) = (headers?, traces_headers?);
-    Ok(Collector {
+    Ok(CollectorSettings {
         endpoint: match (traces_endpoint, endpoint) {
             (Some(traces), _) => traces.0,
             (None, Some(base)) => base.for_traces(),
@@ -185,7 +185,7 @@ fn collector(from: &mut Reader<'_>) -> Result<Collector, Invalid> {
     })
 }
 
-fn resource(from: &mut Reader<'_>) -> Result<Resource, Invalid> {
+fn resource(from: &mut Reader<'_>) -> Result<ResourceSettings, Invalid> {
     let service_name = from
         .setting(
             "OTEL_SERVICE_NAME",
@@ -199,7 +199,7 @@ fn resource(from: &mut Reader<'_>) -> Result<Resource, Invalid> {
             "Attributes of this process in its traces.",
         )
         .read_optional::<Pairs>();
-    Ok(Resource {
+    Ok(ResourceSettings {
         service_name: service_name?,
         attributes: attributes?.map(|it| it.0).unwrap_or_default(),
     })
