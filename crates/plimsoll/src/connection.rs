@@ -354,7 +354,7 @@ impl ConnectionState {
         .await;
     }
 
-    /// Returns true if the connection was evicted.
+    /// Returns true if the connection was evicted, or is closed.
     pub(crate) fn is_evicted(&self) -> bool {
         self.eviction.is_evicted()
     }

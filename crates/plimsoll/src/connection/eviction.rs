@@ -1,6 +1,7 @@
 //! The eviction of a connection at the limit of connections: its flag and the waker of its task.
 //!
-//! `server/connection_limiter.rs` chooses the connection.
+//! `server/connection_limiter.rs` chooses the connection by `ConnectionState::eviction_order`, and
+//! `server/serve/http_connection.rs` closes it. Unread bodies wake the task by the same waker.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

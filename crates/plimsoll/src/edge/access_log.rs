@@ -1,4 +1,5 @@
-//! The access record: one line for each request that ends, without the values of secrets.
+//! The access record: one line for each request that ends, and for each rejected head (contract
+//! LOG-13), without the values of secrets.
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 

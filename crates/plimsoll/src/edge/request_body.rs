@@ -4,9 +4,9 @@
 //! Both limits apply to every reader of the body: an extractor, a stream, a multipart parser. If one
 //! is exceeded, the handler gets no more data. The edge cancels the handler and answers 413 or 408.
 //!
-//! `MAX_BODY_BYTES` is not enforced here. It replaces axum's default for its extractors, and a
-//! `DefaultBodyLimit` of the application wins over it. That limit is not visible here. This
-//! module only records that a reader stopped at `MAX_BODY_BYTES`, for the access record.
+//! `MAX_BODY_BYTES` is not enforced here. `state.rs` sets it as axum's default for its extractors, and
+//! a `DefaultBodyLimit` of the application wins over it. That limit is not visible here. This module
+//! only records that a reader stopped at `MAX_BODY_BYTES`, for the access record.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! Heartbeats of the workers, which detect a stalled worker.
 //!
-//! A worker has one thread at a time. A blocking handler stops everything on that thread, timers included, so
-//! the worker cannot report it. Each worker therefore records a heartbeat twice a second, and the
+//! A worker runs on one thread, which changes only at `block_in_place`. A blocking handler stops
+//! everything on that thread, timers included, so the worker cannot report it. Each worker therefore records a heartbeat twice a second, and the
 //! watchdog thread checks them.
 
 use std::{

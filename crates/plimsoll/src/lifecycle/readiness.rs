@@ -1,6 +1,6 @@
 //! Readiness: whether this instance accepts traffic.
 //!
-//! `/ready` reports this state, and never queries a dependency. Liveness (`/health`) is separate and
+//! `/ready` (`edge/probes.rs`) reports this state, and never queries a dependency. Liveness (`/health`) is separate and
 //! has no switch: an instance that is not ready must not be killed.
 
 use std::sync::Arc;

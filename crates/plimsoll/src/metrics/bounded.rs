@@ -1,7 +1,7 @@
 //! Label bounding: metrics by a label whose values come from clients, in a bounded number of series.
 //!
-//! The labels of the chassis's own metrics are bounded in `method.rs` (methods), `literal_routes.rs`
-//! and `edge/route.rs` (paths) and `calls.rs` (peers).
+//! The labels of the chassis's own metrics are bounded elsewhere: methods in `method.rs`, paths in
+//! `edge/route.rs` and `edge/route_label.rs`, peers in `calls.rs`.
 //!
 //! The first values up to a maximum get a series each, for the life of the process. All others share
 //! the series [`OTHER`]. The series of a value never changes. So counters never decrease, and a

@@ -125,7 +125,7 @@ pub enum MetricError {
 }
 
 impl Metrics {
-    /// Adds a metric of [`prometheus_client`](super::prometheus_client) to `/metrics`.
+    /// Adds a metric of the crate `prometheus-client` to `/metrics`.
     ///
     /// The name of a counter may be given with or without `_total`. If a registered metric fails
     /// or panics, the scrape contains no metric of the service; the chassis's are served.

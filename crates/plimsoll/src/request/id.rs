@@ -29,8 +29,8 @@ impl RequestId {
 
     /// Returns the id of the current request; `None` outside a request.
     ///
-    /// It is available in handlers, in middleware, and in tasks started with [`spawn`](crate::spawn) or wrapped in
-    /// [`in_request`](crate::in_request).
+    /// It is available in handlers, in middleware, and in tasks started with [`spawn`](crate::spawn) or
+    /// wrapped in [`in_request`](crate::in_request).
     ///
     /// ```
     /// use plimsoll::RequestId;

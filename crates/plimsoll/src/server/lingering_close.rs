@@ -3,7 +3,8 @@
 //! Closing a socket that has unread input resets the connection. The client then loses the part of the
 //! response that it has not read.
 //!
-//! `connection/unread_body.rs` decides whether a close lingers, and `server/serve.rs` runs it.
+//! `connection/unread_body.rs` (HTTP/1) and `connection/http2.rs` decide whether a close lingers.
+//! `server/io.rs` keeps the stream, and `server/serve.rs` runs the close.
 
 use std::{io, time::Duration};
 

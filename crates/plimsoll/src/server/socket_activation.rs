@@ -41,7 +41,7 @@ struct ActivatedSocket {
     fd: OwnedFd,
 }
 
-/// Takes the sockets that have these names in `LISTEN_FDNAMES`.
+/// Takes all sockets that were passed to the process. `names` has one name for each, in their order.
 ///
 /// # Errors
 ///
