@@ -251,7 +251,7 @@ fn report_of_wrk(report: &str) -> Result<Seen, Failure> {
 fn report_of_h2load(text: &str, log: &str, seconds: u64) -> Result<Seen, Failure> {
     let line = |start: &str| {
         let line = text.lines().find(|it| it.starts_with(start));
-        line.ok_or_else(|| format!("h2load does not tell {start:?}: {text}"))
+        line.ok_or_else(|| format!("h2load does not print {start:?}: {text}"))
     };
     let requests = line("requests:")?;
     let counts = requests

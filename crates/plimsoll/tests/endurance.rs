@@ -223,7 +223,10 @@ fn stopped_log_reader_fails_no_request() {
         service.resume_reading();
         thread::sleep(Duration::from_millis(300));
         stop.store(true, Ordering::Relaxed);
-        assert!(full.is_some(), "nothing was dropped while nobody read");
+        assert!(
+            full.is_some(),
+            "no record was dropped while the log was unread"
+        );
         clients
             .into_iter()
             .fold((0, Duration::ZERO), |(all, slowest), client| {

@@ -112,14 +112,14 @@ pub fn run(options: &Options) -> Result<(), Failure> {
     let micros = (server.cpu()? - cpu_before).as_secs_f64() * 1e6 / seen.requests as f64;
     server.stop()?;
     let samples = samples(&data)?;
-    let text = tell(&samples, micros)?;
+    let text = render(&samples, micros)?;
     results::keep(options, "profile", &text, None)
 }
 
-fn tell(samples: &BTreeMap<String, u64>, micros: f64) -> Result<String, Failure> {
+fn render(samples: &BTreeMap<String, u64>, micros: f64) -> Result<String, Failure> {
     let all: u64 = samples.values().sum();
     if all < 1000 {
-        return Err(format!("{all} samples are too few to tell anything").into());
+        return Err(format!("{all} samples are too few for a profile").into());
     }
     let mut text = Machine::describe().markdown("CPU of the reference service, by function");
     // Writing to a string does not fail, here and below.

@@ -80,7 +80,7 @@ fn app() -> Router {
             info_span!("request", method = %request.method(), path = request.uri().path(), request_id = id)
         })
         .on_request(())
-        .on_response(tell);
+        .on_response(log_response);
     Router::new()
         .route(
             "/",
@@ -97,7 +97,7 @@ fn app() -> Router {
 }
 
 /// The access record. Fields of the span are in it, too.
-fn tell<B>(response: &Response<B>, latency: Duration, _: &Span) {
+fn log_response<B>(response: &Response<B>, latency: Duration, _: &Span) {
     let latency_ms = latency.as_secs_f64() * 1000.0;
     info!(
         status = response.status().as_u16(),

@@ -52,7 +52,7 @@ pub(super) enum StartFailure {
          `App::tracing_layer`, or use `App::prepare`"
     )]
     ForeignSubscriber,
-    #[error("the service was told to end before it had started")]
+    #[error("the service was stopped before it had started")]
     Cancelled,
     #[error(
         "the service's route {0} is one of the chassis's own paths: choose another path, release an \

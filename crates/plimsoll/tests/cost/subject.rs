@@ -62,13 +62,13 @@ impl Subject {
         self.ask(addr, rounds);
         // Both tools forward the signal to the service, or are the service.
         let id = service.id().to_string();
-        let told = Command::new("pkill").args(["-TERM", "-P", &id]).status();
-        let told = told.expect("there is a pkill").success()
+        let status = Command::new("pkill").args(["-TERM", "-P", &id]).status();
+        let is_signalled = status.expect("there is a pkill").success()
             || Command::new("kill")
                 .arg(&id)
                 .status()
                 .is_ok_and(|it| it.success());
-        assert!(told, "it can be ended");
+        assert!(is_signalled, "it can be ended");
         service.wait().expect("it ends");
     }
 

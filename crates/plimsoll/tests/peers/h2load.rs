@@ -10,7 +10,7 @@ fn requests(output: &str) -> Vec<(u64, &str)> {
     let line = output
         .lines()
         .find_map(|line| line.strip_prefix("requests: "));
-    let parts = line.expect("h2load tells of its requests").split(", ");
+    let parts = line.expect("h2load prints its requests").split(", ");
     parts
         .map(|part| {
             let (number, name) = part.split_once(' ').expect("a number and what it counts");

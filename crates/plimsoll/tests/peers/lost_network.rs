@@ -87,7 +87,7 @@ fn clients_of_a_lost_network_are_closed() {
     let (gone, took) = timed(|| eventually_within(2 * limit, || (open() == 0.0).then_some(())));
     let recorded = service.stderr().contains("the network is gone");
     figures.exact("the network is gone", true, recorded);
-    figures.exact("all are let go", true, gone.is_some());
+    figures.exact("all are closed", true, gone.is_some());
     figures.info("time until they are", format!("{took:?}"));
     goes_on(&mut go);
     let ended = service.wait(END);

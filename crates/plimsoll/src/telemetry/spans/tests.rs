@@ -57,11 +57,10 @@ fn event_has_its_fields_then_its_spans_from_the_root() {
     let fields = fields(|| {
         let _root = info_span!("root", tenant = "acme", attempt = 1).entered();
         let _bare = info_span!("bare").entered();
-        let _leaf = info_span!("leaf", ratio = 0.5, cached = true, who = ?Some("x")).entered();
+        let _leaf = info_span!("leaf", ratio = 0.5, cached = true, guest = ?Some("x")).entered();
         info!(answer = 42, "hello");
     });
-    let expected =
-        r#""answer":42,"tenant":"acme","attempt":1,"ratio":0.5,"cached":true,"who":"Some(\"x\")""#;
+    let expected = r#""answer":42,"tenant":"acme","attempt":1,"ratio":0.5,"cached":true,"guest":"Some(\"x\")""#;
     assert_eq!(fields, expected);
 }
 

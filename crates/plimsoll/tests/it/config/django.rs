@@ -151,8 +151,8 @@ fn native_name_overrides_its_alias() {
         ("GUNICORN_TIMEOUT", "this need not be valid"),
     ];
     assert_eq!(check_config(&[], &env)["REQUEST_TIMEOUT"].0, "8s");
-    let told = alias_record(&env).expect("a shadowed alias is told");
-    assert!(told.contains("GUNICORN_TIMEOUT"), "{told}");
+    let record = alias_record(&env).expect("a shadowed alias is logged");
+    assert!(record.contains("GUNICORN_TIMEOUT"), "{record}");
 }
 
 /// CFG-7
@@ -162,9 +162,9 @@ fn aliases_without_effect_are_logged_in_one_record() {
         ("GUNICORN_THREADS", "4"),
         ("GUNICORN_WORKER_CLASS", "gthread"),
     ];
-    let told = alias_record(&env).expect("meaningless aliases are told");
+    let record = alias_record(&env).expect("meaningless aliases are logged");
     for (name, _) in env {
-        assert!(told.contains(name), "{told}");
+        assert!(record.contains(name), "{record}");
     }
 }
 

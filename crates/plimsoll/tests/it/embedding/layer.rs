@@ -131,7 +131,7 @@ async fn serve_runs_on_the_callers_runtime_until_shutdown() {
     let service = App::with_settings::<Own>(build_info!())
         .setup(|handle: Handle<Own>| async move {
             let pause = handle.settings().pause;
-            handle.on_shutdown("tell", async move {
+            handle.on_shutdown("notify", async move {
                 let _ = sender.send(());
             });
             let slow = move || async move {

@@ -90,10 +90,10 @@ fn head_limit_is_exactly_64_kib() {
     }
     wait_for_rejections(&service, TOO_LARGE, refused);
     let records = service.terminate().records_with("http_request");
-    let told = records
+    let logged = records
         .iter()
         .filter(|record| record["protocolError"] == "head_too_large" && record["status"] == 431);
-    assert_eq!(told.count(), refused);
+    assert_eq!(logged.count(), refused);
 }
 
 /// SRV-3, LOG-13

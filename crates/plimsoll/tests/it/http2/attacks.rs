@@ -25,7 +25,7 @@ pub(super) fn memory(service: &Process) -> u64 {
         .expect("the service is alive");
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = resident.and_then(|size| size.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kilobytes.expect("Linux tells a size") * 1024
+    kilobytes.expect("/proc/PID/status has a size") * 1024
 }
 
 /// Starts a service and lets it allocate its usual memory.

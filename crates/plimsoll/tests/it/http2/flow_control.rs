@@ -164,7 +164,9 @@ fn stream_above_the_limit_is_refused() {
         client.send(get(stream, "/hang"));
     }
     client.send(get(201, "/hello"));
-    let refused = client.until(|frame| frame.stream > 0).expect("it is told");
+    let refused = client
+        .until(|frame| frame.stream > 0)
+        .expect("the stream gets a frame");
     assert_eq!((refused.kind, refused.stream), (RST_STREAM, 201));
     assert_eq!(refused.payload, REFUSED_STREAM);
     eventually("the others are in flight", || {

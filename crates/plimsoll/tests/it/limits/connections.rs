@@ -76,7 +76,7 @@ fn connections_above_the_limit_are_counted_exactly() {
     }
     // Half of the clients disconnect, and the same number connects without an eviction.
     silent.truncate(2 * CAPACITY + CAPACITY / 2);
-    eventually("those who left are gone", || {
+    eventually("closed connections are no longer counted", || {
         (open(&admin.metrics()) == Some(51.0)).then_some(())
     });
     let (fresh, took) = timed(|| {

@@ -18,7 +18,7 @@ fn request_without_body_bytes_is_evicted_when_slots_run_out() {
             (in_flight == Some(f64::from(taken))).then_some(())
         });
     }
-    eventually("whoever has waited for longest makes room", || {
+    eventually("the longest stalled upload is evicted", || {
         (service.get("/hello").status == 200).then_some(())
     });
     let answer = silent[0].read();
@@ -54,7 +54,7 @@ fn request_with_a_trickling_body_is_evicted() {
         eventually("both slots are taken", || {
             (service.metrics().value("http_requests_in_flight", &[]) == Some(2.0)).then_some(())
         });
-        eventually("one of them makes room", || {
+        eventually("one upload is evicted", || {
             (service.get("/hello").status == 200).then_some(())
         });
         stop.store(true, std::sync::atomic::Ordering::Relaxed);

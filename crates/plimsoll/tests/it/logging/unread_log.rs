@@ -35,7 +35,7 @@ fn fill_log(service: &Process, connection: &mut Connection, path: &str, status: 
             return sent;
         }
     }
-    panic!("no record was dropped after {MOST} requests that nobody read the records of");
+    panic!("no record was dropped after {MOST} requests with an unread log");
 }
 
 /// LOG-11

@@ -64,7 +64,10 @@ fn admin_listener_answers_503_until_ready() {
     for path in ["/ready", "/readyz", "/startupz"] {
         assert_problem(&admin.get(path), 503);
     }
-    assert!(it.service.try_connect().is_err(), "nobody is let in yet");
+    assert!(
+        it.service.try_connect().is_err(),
+        "the main listener does not accept yet"
+    );
     it.service.wait_until_ready();
     for path in ["/health", "/ready", "/readyz", "/startupz"] {
         assert_eq!(admin.get(path).status, 200, "{path}");

@@ -100,13 +100,15 @@ fn connections_are_refused_until_the_service_is_ready() {
 fn failed_setup_never_becomes_ready() {
     let ended = spawn(&[("SETUP_FAIL", "true")]).wait(Duration::from_secs(10));
     assert_eq!(ended.code, Some(1));
-    let told = ended.records().iter().any(|record| {
+    let has_reason = ended.records().iter().any(|record| {
         ["ERROR", "CRITICAL"]
             .iter()
             .any(|level| record["levelname"] == *level)
-            && record.to_string().contains("the fixture was told to fail")
+            && record
+                .to_string()
+                .contains("the fixture fails by its setting")
     });
-    assert!(told, "{}", ended.stdout);
+    assert!(has_reason, "{}", ended.stdout);
     assert_eq!(ended.records_with("infra_app_ready").len(), 0);
 }
 
@@ -167,8 +169,8 @@ fn route_at_a_probe_path_is_a_start_error() {
             ended.code
         );
         assert_eq!(ended.records_with("infra_app_ready").len(), 0, "{path}");
-        let told = ended.stdout + &ended.stderr;
-        assert!(told.contains(path), "{path} is not named: {told}");
+        let output = ended.stdout + &ended.stderr;
+        assert!(output.contains(path), "{path} is not named: {output}");
     }
 }
 

@@ -70,7 +70,7 @@ fn inherited_children_of_pid_1_do_not_disturb_requests() {
     let outside = Process::spawn_with("unshare", &args, &[]);
     outside.wait_until_ready();
     let inside = child_processes(outside.pid())[0];
-    eventually("they have ended, and nobody has asked how", || {
+    eventually("the children have ended and are not reaped", || {
         let children = child_processes(inside);
         let ended = children
             .iter()

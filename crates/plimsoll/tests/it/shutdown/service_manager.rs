@@ -69,7 +69,10 @@ fn manager_is_notified_of_ready_and_stopping() {
         assert_eq!(service.get("/ready").status, 200);
         service.signal(Signal::Term);
         manager.expect("STOPPING=1");
-        assert!(service.is_alive(), "it is told before the end is over");
+        assert!(
+            service.is_alive(),
+            "the notification comes before the process exits"
+        );
         let ended = service.wait(END);
         assert_eq!(ended.code, Some(0));
         assert_eq!(manager.hear(ms(10)), None);
@@ -117,7 +120,7 @@ fn watchdog_is_notified_twice_per_interval() {
         manager.expect("WATCHDOG=1");
     }
     service.signal(Signal::Term);
-    eventually("the end is told", || {
+    eventually("STOPPING=1 is received", || {
         (manager.hear(END).as_deref() == Some("STOPPING=1")).then_some(())
     });
     assert_eq!(service.wait(END).code, Some(0));

@@ -185,8 +185,8 @@ fn other_signals_do_not_end_the_service() {
     }
     assert_eq!(service.get("/hello").status, 200);
     let ended = service.terminate();
-    let told = ended.records_with("signal_ignored");
-    assert_eq!(told.len(), 2, "{told:?}");
+    let ignored = ended.records_with("signal_ignored");
+    assert_eq!(ignored.len(), 2, "{ignored:?}");
     let records = ended.records();
     let infra = records.iter().filter(|record| record["name"] == "infra");
     // The records are: ready, two signals, the shutdown, and the report.

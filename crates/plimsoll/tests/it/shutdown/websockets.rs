@@ -117,7 +117,7 @@ fn unaware_upgraded_connection_is_cut_off_and_reported() {
     socket.send(upgrade("/upgrade", "echo"));
     assert_eq!(socket.read_head().status, 101);
     // The only connection slot is held by a connection that is not idle.
-    eventually("whoever comes is one too many", || {
+    eventually("a further connection is rejected", || {
         (service.try_connect().ok()?.get("/hello").status == 503).then_some(())
     });
     socket.send("still here");

@@ -189,7 +189,7 @@ fn no_handshake_fails_during_certificate_changes() {
                 let before = failures();
                 secret.write(certificate, key);
                 service.signal(Signal::Hup);
-                eventually("the failure is told", || {
+                eventually("the failure is logged", || {
                     (failures() > before).then_some(())
                 });
                 assert_eq!(served(), last.der, "the old one stays in force");

@@ -114,7 +114,7 @@ impl Collector {
             };
             let body = answer.encode_to_vec();
             let length = body.len();
-            let head = format!("HTTP/1.1 {status} Told\r\nContent-Length: {length}\r\n\r\n");
+            let head = format!("HTTP/1.1 {status} Reply\r\nContent-Length: {length}\r\n\r\n");
             let answer = [head.as_bytes(), &body].concat();
             if stream.get_mut().write_all(&answer).is_err() {
                 return;

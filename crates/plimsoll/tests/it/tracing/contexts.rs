@@ -51,7 +51,10 @@ fn trace_of_an_untrusted_caller_is_linked() {
     assert_eq!(link.trace_state, "rojo=1");
     let (trace, own) = (hex(&span.trace_id), hex(&span.span_id));
     assert_eq!(parent, format!("00-{trace}-{own}-01"));
-    assert_eq!(state, "-", "what a stranger says goes to nobody");
+    assert_eq!(
+        state, "-",
+        "the state of an untrusted peer is not propagated"
+    );
     service.terminate();
 }
 

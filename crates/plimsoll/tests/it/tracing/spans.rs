@@ -186,7 +186,7 @@ fn handler_spans_are_children_of_the_request_span() {
     assert_eq!(access["spanId"], hex(&server.span_id).as_str());
     service.terminate();
     let spans = collector.spans();
-    assert_eq!(spans.len(), 5, "a task of nobody's has no spans: {spans:?}");
+    assert_eq!(spans.len(), 5, "an unrelated task has no spans: {spans:?}");
     assert!(spans.iter().all(|span| span.trace_id == server.trace_id));
 }
 
