@@ -167,10 +167,6 @@ impl Words {
         Self { words }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.words.len()
-    }
-
     /// Returns the line of a word.
     pub(crate) fn line(&self, at: usize) -> usize {
         self.words[at].line
