@@ -192,6 +192,15 @@ mod tests {
     }
 
     #[test]
+    fn banned_word_in_a_heading_is_reported_once() {
+        let findings = check(&[file("a.md", "# Whoever told\n")], |_| true);
+        let lines: Vec<_> = findings.found.iter().map(Finding::line).collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("a.md:1: whoever: use "), "{lines:?}");
+        assert!(lines[1].starts_with("a.md:1: told: use "), "{lines:?}");
+    }
+
+    #[test]
     fn only_chosen_paths_are_checked() {
         let files = [file("a.rs", "fn a() {}\n"), file("b.rs", "fn b() {}\n")];
         let findings = check(&files, |path| path.starts_with('b'));

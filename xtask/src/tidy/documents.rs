@@ -1,17 +1,12 @@
 //! The style of headings, and the length of sentences.
 
-use super::{
-    text::{Block, Kind, Words},
-    words,
-};
+use super::text::{Block, Kind, Words};
 
 /// The most words of a sentence.
 const MAX_WORDS: usize = 25;
 
-/// Words that begin a clause, not a noun phrase.
-const FIRST_WORDS: [&str; 9] = [
-    "who", "whoever", "what", "whatever", "where", "when", "how", "why", "if",
-];
+/// Words that begin a clause, not a noun phrase. `words::BANNED` contains more of them.
+const FIRST_WORDS: [&str; 7] = ["what", "whatever", "where", "when", "how", "why", "if"];
 
 /// Finite verbs, which make a heading a sentence.
 const VERBS: [&str; 17] = [
@@ -31,17 +26,14 @@ pub(crate) fn is_document(path: &str) -> bool {
     path.ends_with(".md") && !GENERATED.contains(&path)
 }
 
-/// Returns what is wrong with a heading, with its line.
+/// Returns what is wrong with a heading, with its line. Banned words are found in every block.
 pub(crate) fn heading(block: &Block) -> Option<(usize, String)> {
     if block.kind != Kind::Heading {
         return None;
     }
     let (line, text) = block.lines.first()?;
     let words = Words::of(&block.lines);
-    let hits = words::find(&words, false);
-    let fault = if let Some(hit) = hits.first() {
-        format!("contains {:?}", hit.word)
-    } else if let Some(first) = FIRST_WORDS
+    let fault = if let Some(first) = FIRST_WORDS
         .iter()
         .find(|it| words.positions(it).next() == Some(0))
     {
@@ -117,7 +109,6 @@ mod tests {
     fn headings_are_noun_phrases() {
         check_heading("Overload", "");
         check_heading("HTTP: endpoints", "");
-        check_heading("Who is too much is told at once", "\"who\"");
         check_heading("What it costs", "begins with \"what\"");
         check_heading("Settings are defined once", "verb \"are\"");
     }
