@@ -56,15 +56,13 @@ pub(super) fn in_script(file: &File) -> Vec<Proof> {
 }
 
 /// Returns the clauses at the beginning of a comment: ids with commas, up to the end, `:` or `.`.
-/// Ids that begin with `T-` are those of the catalogue in `docs/reliability.md`, and are left out.
 fn ids(comment: &str) -> Vec<String> {
     let list = comment.split([':', '.']).next().unwrap_or_default();
     let ids: Vec<&str> = list.split(',').map(str::trim).collect();
     if !ids.iter().all(|id| is_id(id)) {
         return Vec::new();
     }
-    let clauses = ids.into_iter().filter(|id| !id.starts_with("T-"));
-    clauses.map(str::to_owned).collect()
+    ids.into_iter().map(str::to_owned).collect()
 }
 
 fn is_id(text: &str) -> bool {
@@ -72,7 +70,7 @@ fn is_id(text: &str) -> bool {
         group.starts_with(|c: char| c.is_ascii_uppercase())
             && group
                 .bytes()
-                .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-'))
+                .all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9'))
     };
     text.rsplit_once('-').is_some_and(|(group, number)| {
         is_group(group) && !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit())
@@ -94,7 +92,7 @@ mod tests {
     fn ids_stand_at_the_beginning_of_a_comment() {
         assert_eq!(ids(" SRV-1"), ["SRV-1"]);
         assert_eq!(ids("SRV-1, H2-13: text, LOG-1"), ["SRV-1", "H2-13"]);
-        assert_eq!(ids("T-LIFE-07, CLI-3."), ["CLI-3"]);
+        assert_eq!(ids("LIFE-7, CLI-3."), ["LIFE-7", "CLI-3"]);
         assert_eq!(ids("UTF-8 is replaced."), [""; 0]);
         assert_eq!(ids("Text: SRV-1"), [""; 0]);
         assert_eq!(ids(""), [""; 0]);
