@@ -156,7 +156,6 @@ impl Lexer<'_> {
         let mut characters = self.rest.char_indices().skip(1);
         let (_, first) = characters.next().unwrap_or((1, ' '));
         let closing = if first == '\\' {
-            characters.nth(1);
             self.rest[3.min(self.rest.len())..]
                 .find('\'')
                 .map(|at| at + 3)
@@ -189,7 +188,8 @@ impl Lexer<'_> {
     }
 }
 
-fn is_word(c: char) -> bool {
+/// Whether a character is part of an identifier or a number.
+pub(crate) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -137,9 +137,9 @@ impl Tree {
             "self" => {}
             "super" => {
                 module.pop();
-                while let Some((next, after)) = rest.split_first().filter(|(it, _)| *it == "super")
+                while let [next, after @ ..] = rest
+                    && next == "super"
                 {
-                    debug_assert_eq!(next, "super");
                     module.pop();
                     rest = after;
                 }

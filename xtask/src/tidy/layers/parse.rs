@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lexer;
+use crate::lexer::{self, is_word};
 
 /// Keywords that begin an item with a name.
 const ITEMS: [&str; 8] = [
@@ -74,7 +74,6 @@ fn tokens(code: &str) -> Vec<Token<'_>> {
     for (line, text) in (1..).zip(code.lines()) {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
-            let is_word = |c: char| c.is_alphanumeric() || c == '_';
             let length = if rest.starts_with("::") {
                 2
             } else if is_word(first) {
