@@ -9,8 +9,8 @@
 //!
 //! * Everything is returned as text; nothing is printed.
 //! * The same definitions give the same text on every machine.
-//! * A line of the report or the sample that is not a comment is a valid line of a profile, apart
-//!   from masked and unset values.
+//! * A line of the report that is not a comment is a valid line of a profile, apart from masked and
+//!   unset values.
 
 mod help;
 mod report;
