@@ -1,10 +1,9 @@
-//! Signals, sent by the program `kill`.
+//! Signals to processes.
 
-use std::process::{Command, Stdio};
+use rustix::process::{self, Pid, kill_process};
 
 /// A signal, with its effect on a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Signal {
     /// SIGTERM: requests a graceful shutdown.
     Term,
@@ -36,31 +35,27 @@ impl Signal {
     /// If there is no such process, or it has another owner.
     #[track_caller]
     pub fn send(self, pid: u32) {
-        // The program avoids `unsafe` code and one more dependency.
-        let status = Command::new("kill")
-            .arg(format!("-{}", self.name()))
-            .arg(pid.to_string())
-            .stderr(Stdio::null())
-            .status();
-        match status {
-            Ok(status) if status.success() => {}
-            Ok(status) => panic!("cannot send {self:?} to {pid}: {status}"),
-            Err(error) => panic!("the program `kill` cannot be run: {error}"),
+        let id = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let Some(id) = id else {
+            panic!("cannot send {self:?} to {pid}: not the id of a process");
+        };
+        if let Err(error) = kill_process(id, self.number()) {
+            panic!("cannot send {self:?} to {pid}: {error}");
         }
     }
 
-    fn name(self) -> &'static str {
+    fn number(self) -> process::Signal {
         match self {
-            Self::Term => "TERM",
-            Self::Int => "INT",
-            Self::Quit => "QUIT",
-            Self::Hup => "HUP",
-            Self::Usr1 => "USR1",
-            Self::Usr2 => "USR2",
-            Self::Pipe => "PIPE",
-            Self::Stop => "STOP",
-            Self::Cont => "CONT",
-            Self::Kill => "KILL",
+            Self::Term => process::Signal::TERM,
+            Self::Int => process::Signal::INT,
+            Self::Quit => process::Signal::QUIT,
+            Self::Hup => process::Signal::HUP,
+            Self::Usr1 => process::Signal::USR1,
+            Self::Usr2 => process::Signal::USR2,
+            Self::Pipe => process::Signal::PIPE,
+            Self::Stop => process::Signal::STOP,
+            Self::Cont => process::Signal::CONT,
+            Self::Kill => process::Signal::KILL,
         }
     }
 }
