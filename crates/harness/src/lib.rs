@@ -20,7 +20,7 @@ mod process;
 mod signal;
 mod wait;
 
-pub use plimsoll::testing::{ExpositionError, MetricType, Sample, Scrape, ScrapedFamily};
+pub use plimsoll::testing::{MetricType, Scrape};
 
 pub use self::{
     connection::{Connection, Response},
