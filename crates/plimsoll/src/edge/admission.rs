@@ -3,6 +3,9 @@
 //! If no slot is free, a request is shed at once. A queue would not make the handlers faster: its
 //! requests would be answered after their clients have timed out.
 //!
+//! Over HTTP/2, one read may bring a hundred requests, which other tasks handle later. Such a request
+//! takes its slot when its task first polls it ([`super::admit`]).
+//!
 //! # Suspended slots
 //!
 //! A slot is held for work. A response that waits for its client holds none: its slot is suspended

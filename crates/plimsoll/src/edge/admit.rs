@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use axum::{body::Body, extract::MatchedPath};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Version};
 use tokio::time::Instant;
 
 use super::{
@@ -80,7 +80,7 @@ where
             return ResponseFuture::answered(guard, answer);
         }
         if guard.is_on_reserve() {
-            return shed(state, guard, Some(routes));
+            return shed(guard, Some(routes));
         }
     }
     if state.lifecycle.is_ending() && asks_for_websocket(&request) {
@@ -93,26 +93,49 @@ where
     {
         guard.route = state.registry.http.route(matched.as_str());
     }
-    let Some(slot) = state.admission.acquire() else {
-        return shed(state, guard, paths.map(|paths| paths.routes));
+    let queued = match (guard.version, paths) {
+        (Version::HTTP_2, Some(paths)) => Some(paths.routes.clone()),
+        _ => match state.admission.acquire() {
+            Some(slot) => {
+                guard.mark_in_flight(slot);
+                None
+            }
+            None => return shed(guard, paths.map(|paths| paths.routes)),
+        },
     };
-    guard.mark_in_flight(slot);
 
     let limits = state.body_limits(request.body());
     let context = state.context(&guard, source, limits.clone());
     let request = state.limit_body(request, limits);
-    ResponseFuture::handling(guard, context, state.request_timeout, || call(request))
+    let timeout = state.request_timeout;
+    ResponseFuture::handling(guard, context, timeout, || call(request)).queued(queued)
 }
 
-/// Rejects a request with 503 because the service is overloaded, and counts it as shed.
-fn shed<F>(
-    state: &EdgeState,
-    mut guard: Box<RequestGuard>,
-    routes: Option<&Routes>,
-) -> ResponseFuture<F> {
+/// Takes a slot for a request over HTTP/2, at the first poll of its task.
+///
+/// One read may bring a hundred requests, and another worker may take long to poll their tasks. Until
+/// then they do no work, so they hold no slot that another request needs.
+pub(super) fn admit_queued(guard: &mut RequestGuard, routes: &Routes) -> Result<(), Problem> {
+    match guard.state.admission.acquire() {
+        Some(slot) => {
+            guard.mark_in_flight(slot);
+            Ok(())
+        }
+        None => Err(count_shed(guard, Some(routes))),
+    }
+}
+
+/// Rejects a request with 503 because the service is overloaded.
+fn shed<F>(mut guard: Box<RequestGuard>, routes: Option<&Routes>) -> ResponseFuture<F> {
+    let problem = count_shed(&mut guard, routes);
+    ResponseFuture::answered(guard, Err(problem))
+}
+
+/// Counts a request as shed and returns its answer.
+fn count_shed(guard: &mut RequestGuard, routes: Option<&Routes>) -> Problem {
     if let Some(routes) = routes {
         guard.route = routes.find(&guard.method, &guard.uri);
     }
-    state.registry.shed.fetch_add(1, Ordering::Relaxed);
-    ResponseFuture::answered(guard, Err(Problem::overloaded()))
+    guard.state.registry.shed.fetch_add(1, Ordering::Relaxed);
+    Problem::overloaded()
 }

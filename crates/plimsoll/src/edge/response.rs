@@ -18,6 +18,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::{
+    admit::admit_queued,
     content::{ContentKind, grpc_status},
     handler::{Handler, HandlerOutcome},
     problem::Problem,
@@ -25,6 +26,7 @@ use super::{
     request_guard::RequestGuard,
     request_id,
     response_body::ResponseBody,
+    route::Routes,
 };
 use crate::{metrics::ProtocolError, request::RequestContext, shutdown::KeepOpen};
 
@@ -52,6 +54,8 @@ pin_project! {
         #[pin]
         work: ResponseWork<F>,
         guard: Option<Box<RequestGuard>>,
+        // The routes of a request that still has to take its slot.
+        queued: Option<Routes>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
@@ -88,6 +92,7 @@ impl<F> ResponseFuture<F> {
                 answer: Some(answer),
             },
             guard: Some(guard),
+            queued: None,
         }
     }
 
@@ -102,12 +107,19 @@ impl<F> ResponseFuture<F> {
             Ok(handler) => Self {
                 work: ResponseWork::Handling { handler },
                 guard: Some(guard),
+                queued: None,
             },
             Err(caught) => {
                 let problem = guard.panicked(&caught);
                 Self::answered(guard, Err(problem))
             }
         }
+    }
+
+    /// Makes the request take its slot at the first poll, if `routes` is present.
+    pub(super) fn queued(mut self, routes: Option<Routes>) -> Self {
+        self.queued = routes;
+        self
     }
 }
 
@@ -119,7 +131,18 @@ where
     type Output = Result<Response<ResponseBody<B>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
+        if let Some(routes) = this.queued.take()
+            && let Some(guard) = this.guard.as_mut()
+            && let WorkProjection::Handling { handler } = this.work.as_mut().project()
+            && let Err(problem) = admit_queued(guard, &routes)
+        {
+            if let Err(caught) = handler.cancel() {
+                guard.count_panic(&caught);
+            }
+            let answer = Some(Err(problem));
+            this.work.set(ResponseWork::Answered { answer });
+        }
         let (answer, guard) = match this.work.project() {
             WorkProjection::Answered { answer } => (answer.take(), this.guard.take()),
             WorkProjection::Handling { mut handler } => {

@@ -91,6 +91,22 @@ fn unread_http2_responses_hold_no_slot() {
     assert_eq!(gauge(&service, "http_requests_in_flight"), 7.0);
 }
 
+/// SRV-4: a request takes its slot when its handler starts, not when its head is read.
+#[test]
+fn burst_of_streams_needs_no_slot_before_its_handlers() {
+    let service = start(&[ON, ("MAX_IN_FLIGHT", "2")]);
+    let mut client = RawClient::connect(service.addr());
+    let streams: Vec<u32> = (0..100).map(|number| 2 * number + 1).collect();
+    let requests = streams.iter().map(|stream| get(*stream, "/hello"));
+    client.send(requests.collect::<Vec<_>>().concat());
+    for _ in &streams {
+        let head = client.until(|next| next.kind == HEADERS);
+        assert_eq!(head.and_then(|head| head.status()), Some(200));
+    }
+    let shed = service.metrics().value("http_requests_shed_total", &[]);
+    assert_eq!(shed, Some(0.0));
+}
+
 /// SRV-4: the number of stalled responses is limited by the slots.
 #[test]
 fn stalled_http2_responses_are_reset_above_the_limit() {
