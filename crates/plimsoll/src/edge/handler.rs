@@ -164,6 +164,7 @@ where
                 if this.deadline.is_none() || armed != timeout {
                     // The route may set its timeout after the first poll, behind a layer that waits.
                     *this.armed = Some((began, timeout));
+                    *this.is_final = false;
                     this.deadline.set(Some(sleep_until(began + timeout)));
                 }
                 let deadline = this.deadline.as_mut().as_pin_mut();
@@ -194,4 +195,59 @@ pub(super) fn run_noted<T>(
     work: impl FnOnce() -> T,
 ) -> Result<T, CaughtPanic> {
     request::enter_noted(context, || catch(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{pending, poll_fn},
+        pin::pin,
+    };
+
+    use http::HeaderValue;
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::{request::RequestId, trace::RequestTrace};
+
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    async fn is_pending<F>(mut handler: Pin<&mut Handler<F>>) -> bool
+    where
+        F: Future<Output = Result<(), Infallible>>,
+    {
+        poll_fn(|cx| Poll::Ready(handler.as_mut().poll_outcome(cx).is_pending())).await
+    }
+
+    /// SRV-1
+    #[tokio::test(start_paused = true)]
+    async fn changed_timeout_is_extended_after_an_extension() {
+        let id = RequestId::new(HeaderValue::from_static("id"));
+        let context = RequestContext::of(&id, &RequestTrace::default());
+        let handler = Handler::start(
+            Some(Box::new(context)),
+            Some(TIMEOUT),
+            pending::<Result<(), Infallible>>,
+        );
+        let mut handler = pin!(handler.unwrap());
+        assert!(is_pending(handler.as_mut()).await);
+        advance(TIMEOUT * 2).await;
+        assert!(
+            is_pending(handler.as_mut()).await,
+            "the deadline is extended"
+        );
+
+        let by_route = TimeoutOverride::After(TIMEOUT * 4);
+        if let Some(context) = handler.as_mut().project().context {
+            context.request_timeout = by_route;
+        }
+        assert!(is_pending(handler.as_mut()).await);
+        advance(TIMEOUT * 4).await;
+        assert!(
+            is_pending(handler.as_mut()).await,
+            "the new deadline is extended"
+        );
+        advance(TIMEOUT).await;
+        assert!(!is_pending(handler.as_mut()).await, "it is extended once");
+    }
 }
