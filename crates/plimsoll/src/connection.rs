@@ -33,7 +33,7 @@ use self::{
     eviction::Eviction,
     http2::Http2State,
     phase::{Phase, PhaseCell},
-    timeouts::{Activity, Reading},
+    timeouts::Activity,
     unread_body::UnreadRest,
 };
 pub(crate) use self::{
@@ -226,35 +226,36 @@ impl ConnectionState {
     /// has no timeout here, as while a handler runs.
     #[inline]
     pub(crate) fn deadline(&self, timeouts: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
-        let write_stalled_since = self.write_stalled_since();
-        let partial = self.http2.partial_head_since();
-        let partial_head_since = (partial > 0).then(|| self.at(partial));
-        let is_waiting = write_stalled_since.is_some() || partial_head_since.is_some();
-        let activity = Activity {
-            write_stalled_since,
-            partial_head_since,
-            // Reading the phase may store the start time of a head, so it is read only if needed.
-            reading: (!is_waiting).then(|| self.reading()).flatten(),
-        };
-        activity.deadline(timeouts)
+        self.activity().map(|activity| activity.deadline(timeouts))
     }
 
+    /// Returns what the connection does. `None` if it waits for a request in progress, which has its own
+    /// timeouts.
     #[inline]
-    fn reading(&self) -> Option<Reading> {
+    fn activity(&self) -> Option<Activity> {
+        // A client that reads nothing is not expected to send anything.
+        if let Some(since) = self.write_stalled_since() {
+            return Some(Activity::WriteStalled(since));
+        }
+        let partial = self.http2.partial_head_since();
+        if partial > 0 {
+            return Some(Activity::PartialHead(self.at(partial)));
+        }
         if self.is_busy() {
             return None;
         }
+        // Last, because it may store the start time of a head.
         let (phase, since) = self.phase.get();
         let since = self.at(since);
         Some(match phase {
-            _ if self.is_discarding() => Reading::UnreadBody(since),
-            Phase::Idle => Reading::Idle(since),
-            Phase::Head => Reading::Head(since),
+            _ if self.is_discarding() => Activity::UnreadBody(since),
+            Phase::Idle => Activity::Idle(since),
+            Phase::Head => Activity::Head(since),
             Phase::HeadBegun => {
                 // Rounded to the stored unit. A later deadline that differs would rearm the timer.
                 let now = self.micros(Instant::now());
                 self.phase.set(Phase::Head, now);
-                Reading::Head(self.at(now))
+                Activity::Head(self.at(now))
             }
         })
     }
@@ -456,6 +457,36 @@ mod tests {
         assert_eq!(remaining(&state), Some(20.0));
         state.record_write(true);
         assert_eq!(remaining(&state), None);
+    }
+
+    #[tokio::test]
+    async fn stalled_write_precedes_head_and_idle() {
+        #[track_caller]
+        fn check_stalled(state: &ConnectionState, otherwise: Option<WaitReason>) {
+            let reason = || state.deadline(TIMEOUTS).map(|(_, reason)| reason);
+            assert_eq!(reason(), otherwise);
+            state.record_write(false);
+            assert_eq!(reason(), Some(WaitReason::Write));
+            state.record_write(true);
+            assert_eq!(reason(), otherwise);
+        }
+        let state = ConnectionState::new();
+        check_stalled(&state, Some(WaitReason::Head));
+        state.request_began();
+        check_stalled(&state, None);
+        state.request_ended(Instant::now());
+        check_stalled(&state, Some(WaitReason::Idle));
+
+        let multiplexed = ConnectionState::new();
+        multiplexed.set_multiplexed();
+        multiplexed.stream_began();
+        check_stalled(&multiplexed, None);
+        multiplexed.set_head(HeadProgress::Begun);
+        check_stalled(&multiplexed, Some(WaitReason::Head));
+        multiplexed.stream_ended();
+        check_stalled(&multiplexed, Some(WaitReason::Head));
+        multiplexed.set_head(HeadProgress::Complete);
+        check_stalled(&multiplexed, Some(WaitReason::Idle));
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,46 +26,32 @@ pub(crate) enum WaitReason {
     Write,
 }
 
-/// What a connection does at one moment, as far as its deadline depends on it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Activity {
-    /// When the client stopped accepting bytes, if there are bytes to send.
-    pub(super) write_stalled_since: Option<Instant>,
-    /// When the incomplete head of HTTP/2 began.
-    pub(super) partial_head_since: Option<Instant>,
-    /// What the connection reads, if no request is in progress.
-    pub(super) reading: Option<Reading>,
-}
-
-/// What a connection reads between two requests, and when that began.
+/// What a connection does, as far as its deadline depends on it, and when that began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// The next request, of which no byte has arrived.
+pub(super) enum Activity {
+    /// It sends, and the client accepts no bytes. A request may be in progress.
+    WriteStalled(Instant),
+    /// It reads the rest of a head of HTTP/2. Other requests may be in progress.
+    PartialHead(Instant),
+    /// It waits for the next request, of which no byte has arrived.
     Idle(Instant),
-    /// A head, or the first bytes of the connection.
+    /// It reads a head, or waits for the first bytes of the connection.
     Head(Instant),
-    /// The rest of a body that the handler left unread.
+    /// It discards the rest of a body that the handler left unread.
     UnreadBody(Instant),
 }
 
 impl Activity {
     /// Returns the deadline and its reason.
-    ///
-    /// A request in progress has its own timeouts. Then only a stalled write or an incomplete head of
-    /// HTTP/2 has a deadline here.
-    pub(crate) fn deadline(self, timeouts: ConnectionTimeouts) -> Option<(Instant, WaitReason)> {
-        // A client that reads nothing is not expected to send anything.
-        if let Some(since) = self.write_stalled_since {
-            return Some((since + timeouts.write, WaitReason::Write));
+    pub(super) fn deadline(self, timeouts: ConnectionTimeouts) -> (Instant, WaitReason) {
+        match self {
+            Self::WriteStalled(since) => (since + timeouts.write, WaitReason::Write),
+            Self::PartialHead(since) | Self::Head(since) => {
+                (since + timeouts.head, WaitReason::Head)
+            }
+            Self::Idle(since) => (since + timeouts.idle, WaitReason::Idle),
+            Self::UnreadBody(since) => (since + timeouts.head, WaitReason::Idle),
         }
-        if let Some(since) = self.partial_head_since {
-            return Some((since + timeouts.head, WaitReason::Head));
-        }
-        Some(match self.reading? {
-            Reading::Idle(since) => (since + timeouts.idle, WaitReason::Idle),
-            Reading::Head(since) => (since + timeouts.head, WaitReason::Head),
-            Reading::UnreadBody(since) => (since + timeouts.head, WaitReason::Idle),
-        })
     }
 }
 
@@ -79,48 +65,18 @@ mod tests {
         write: Duration::from_secs(30),
     };
 
-    #[tokio::test(start_paused = true)]
-    async fn stalled_write_precedes_head_and_idle() {
+    #[test]
+    fn each_activity_has_its_timeout_and_reason() {
         let now = Instant::now();
-        let none = Activity {
-            write_stalled_since: None,
-            partial_head_since: None,
-            reading: None,
-        };
-        let reading = |reading| Activity {
-            reading: Some(reading),
-            ..none
-        };
-        let stalled = |activity| Activity {
-            write_stalled_since: Some(now),
-            ..activity
-        };
-        let partial = |activity| Activity {
-            partial_head_since: Some(now),
-            ..activity
-        };
         let table = [
-            (none, None),
-            (reading(Reading::Idle(now)), Some((120, WaitReason::Idle))),
-            (reading(Reading::Head(now)), Some((5, WaitReason::Head))),
-            (
-                reading(Reading::UnreadBody(now)),
-                Some((5, WaitReason::Idle)),
-            ),
-            (partial(none), Some((5, WaitReason::Head))),
-            (
-                partial(reading(Reading::Idle(now))),
-                Some((5, WaitReason::Head)),
-            ),
-            (stalled(none), Some((30, WaitReason::Write))),
-            (stalled(partial(none)), Some((30, WaitReason::Write))),
-            (
-                stalled(reading(Reading::Head(now))),
-                Some((30, WaitReason::Write)),
-            ),
+            (Activity::WriteStalled(now), 30, WaitReason::Write),
+            (Activity::PartialHead(now), 5, WaitReason::Head),
+            (Activity::Idle(now), 120, WaitReason::Idle),
+            (Activity::Head(now), 5, WaitReason::Head),
+            (Activity::UnreadBody(now), 5, WaitReason::Idle),
         ];
-        for (activity, expected) in table {
-            let expected = expected.map(|(secs, reason)| (now + Duration::from_secs(secs), reason));
+        for (activity, secs, reason) in table {
+            let expected = (now + Duration::from_secs(secs), reason);
             assert_eq!(activity.deadline(TIMEOUTS), expected, "{activity:?}");
         }
     }
