@@ -17,12 +17,6 @@ use crate::{
     request::{Peer, RequestSource, Scheme},
 };
 
-/// What the chassis's own server passes with a request. A request behind an [`EdgeLayer`](super::EdgeLayer) has none.
-pub(super) struct ServerRequest<'a> {
-    pub(super) connection: Arc<ConnectionState>,
-    pub(super) paths: ServerPaths<'a>,
-}
-
 /// The paths that a listener of the chassis's own server answers.
 #[derive(Clone, Copy)]
 pub(super) struct ServerPaths<'a> {
@@ -42,7 +36,7 @@ pub(super) fn admit<S, B>(
     mut request: Request<B>,
     peer: Peer,
     scheme: Scheme,
-    server: Option<ServerRequest<'_>>,
+    server: Option<(Arc<ConnectionState>, ServerPaths<'_>)>,
     call: impl FnOnce(Request<Body>) -> S,
 ) -> ResponseFuture<S>
 where
@@ -57,9 +51,7 @@ where
     } = state.client_ip.resolve(peer, request.headers());
     let source = RequestSource { scheme, forwarded };
 
-    let (connection, paths) = server.map(|it| (it.connection, it.paths)).unzip();
-    // Read before the guard begins, which resets the count.
-    let head_bytes = connection.as_ref().map_or(0, |it| it.head_bytes());
+    let (connection, paths) = server.unzip();
     let mut guard = RequestGuard::begin(
         Arc::clone(state),
         connection,
@@ -71,7 +63,7 @@ where
     guard.trace = state.spans.begin(&request, source);
 
     if let Some(ServerPaths { endpoints, routes }) = paths {
-        if let Err(problem) = guard.check_head(&request, head_bytes) {
+        if let Err(problem) = guard.check_head(&request) {
             return ResponseFuture::answered(guard, Err(problem));
         }
         if let Some(probe) = state.probes.find(request.uri().path(), endpoints) {

@@ -54,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for RequestId {
     type Rejection = OutsideRequest;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, OutsideRequest> {
-        request::with_current(|current| current.request_id.clone()).ok_or(OutsideRequest)
+        Self::current().ok_or(OutsideRequest)
     }
 }
 
@@ -72,6 +72,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for RequestId {
     type Rejection = Infallible;
 
     async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(request::with_current(|current| current.request_id.clone()))
+        Ok(Self::current())
     }
 }

@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    admit::{ServerPaths, ServerRequest, admit},
+    admit::{ServerPaths, admit},
     probes::EndpointSet,
     response::ResponseFuture,
     response_body::ResponseBody,
@@ -95,12 +95,12 @@ impl<S> Edge<S> {
     }
 
     /// Counts and logs a head that failed after `took`.
-    pub(crate) fn refused(&self, fault: ProtocolError, peer: Peer, took: Duration) {
+    pub(crate) fn record_fault(&self, fault: ProtocolError, peer: Peer, took: Duration) {
         self.state.record_fault(fault, peer, took);
     }
 
     /// Counts a fault that has no record of its own.
-    pub(crate) fn count(&self, fault: ProtocolError) {
+    pub(crate) fn count_fault(&self, fault: ProtocolError) {
         self.state.registry.protocol_errors.count(fault);
     }
 }
@@ -118,19 +118,16 @@ impl Edge<Routes> {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let server = ServerRequest {
-            connection,
-            paths: ServerPaths {
-                endpoints: &self.endpoints,
-                routes: &self.inner,
-            },
+        let paths = ServerPaths {
+            endpoints: &self.endpoints,
+            routes: &self.inner,
         };
         admit(
             &self.state,
             request,
             peer,
             scheme,
-            Some(server),
+            Some((connection, paths)),
             |request| {
                 // A router is always ready.
                 self.inner.clone().call(request)

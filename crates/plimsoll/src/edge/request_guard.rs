@@ -117,17 +117,11 @@ impl RequestGuard {
         self.state.registry.http.begin();
     }
 
-    /// Rejects a head that RFC 9112 forbids. `head_bytes` is the number of bytes that the connection
-    /// has read since the previous request.
-    pub(super) fn check_head<B>(
-        &mut self,
-        request: &Request<B>,
-        head_bytes: u64,
-    ) -> Result<(), Problem> {
-        let has_fragment = self
-            .connection
-            .as_ref()
-            .is_some_and(|connection| connection.http1().has_fragment());
+    /// Rejects a head that RFC 9112 forbids.
+    pub(super) fn check_head<B>(&mut self, request: &Request<B>) -> Result<(), Problem> {
+        let connection = self.connection.as_deref();
+        let head_bytes = connection.map_or(0, ConnectionState::head_bytes);
+        let has_fragment = connection.is_some_and(|it| it.http1().has_fragment());
         strict::check(request, head_bytes, has_fragment).map_err(|fault| self.reject(fault))
     }
 

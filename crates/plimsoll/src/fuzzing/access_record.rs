@@ -55,7 +55,7 @@ const SECRETS: [&str; 16] = [
 ];
 
 /// The state of a service that logs no records of its own.
-static SHARED: LazyLock<Arc<EdgeState>> = LazyLock::new(|| {
+static STATE: LazyLock<Arc<EdgeState>> = LazyLock::new(|| {
     let build = BuildInfo::new("fuzz\"ed", "1.0", "now");
     let loaded = load::<()>(&build, &Environment::from_pairs([("HOST", "127.0.0.1")]));
     let config = loaded.expect("the settings are right").config;
@@ -104,15 +104,15 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
 
     let assigned = request_id::assign(request.headers_mut());
     let is_replaced = assigned.replaced;
-    let (shared, started) = (Arc::clone(&SHARED), Instant::now());
-    let mut account = RequestGuard::begin(shared, None, started, assigned, client_ip, &request);
-    account.fault = (flags & 4 != 0).then_some(ProtocolError::Malformed);
-    let (level, id) = (Level::Info, account.request_id.as_str());
+    let (state, started) = (Arc::clone(&STATE), Instant::now());
+    let mut guard = RequestGuard::begin(state, None, started, assigned, client_ip, &request);
+    guard.fault = (flags & 4 != 0).then_some(ProtocolError::Malformed);
+    let (level, id) = (Level::Info, guard.request_id.as_str());
     let mut line = Vec::new();
     let mut record = Record::begin(&mut line, format, level, "http", "http_request", id);
     let pattern = "/users/{id}";
-    let access = &account.state.access_log;
-    access.fields(&mut record, &account, pattern, status, took, is_aborted);
+    let access = &guard.state.access_log;
+    access.fields(&mut record, &guard, pattern, status, took, is_aborted);
     record.end();
     if format == LogFormat::Pretty {
         return pretty_line(&line);
@@ -143,7 +143,7 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     if is_replaced {
         expected.push(("requestIdReplaced", json!(true)));
     }
-    if let Some(fault) = account.fault {
+    if let Some(fault) = guard.fault {
         expected.push(("protocolError", fault.as_str().into()));
     }
     let entries = json_line(&line);
@@ -151,7 +151,7 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     let leading_text = |index: usize| leading[index].1.as_str();
     assert_eq!(leading_text(2), Some("http"), "the name");
     assert_eq!(leading_text(5), Some("http_request"), "the message");
-    assert_eq!(leading_text(6), Some(account.request_id.as_str()), "the id");
+    assert_eq!(leading_text(6), Some(guard.request_id.as_str()), "the id");
     assert_eq!(own.len(), expected.len(), "{own:?}");
     for ((key, value), (name, expected)) in own.iter().zip(&expected) {
         assert_eq!(key, name, "the order");

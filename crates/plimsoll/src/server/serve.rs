@@ -116,7 +116,7 @@ pub(super) async fn serve(mut connection: Connection) {
         connections.upgrade_began();
     }
     if let Some(fault) = fault {
-        edge.refused(fault, *peer, state.waited());
+        edge.record_fault(fault, *peer, state.waited());
     }
     // If the close has to linger, the drop of `TrackedIo` has left its stream here.
     if let Some(stream) = lingering.take() {
@@ -170,7 +170,7 @@ async fn serve_http1(
     let fault = serve_http(http, connection).await;
     if state.http1().take_malformed() {
         // The request ended before the handler read up to the malformed byte.
-        connection.edge.count(ProtocolError::Malformed);
+        connection.edge.count_fault(ProtocolError::Malformed);
         return None;
     }
     // A client that disconnects before sending a byte is not a protocol error. A rejected head may
@@ -222,7 +222,6 @@ async fn serve_http2(
 }
 
 /// The data of a connection that each of its requests gets.
-#[derive(Clone)]
 struct RequestMeta {
     peer: Peer,
     addr: Option<SocketAddr>,

@@ -53,7 +53,7 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
         if let Some(fault) = fault {
             connection
                 .edge
-                .refused(fault, connection.peer, state.waited());
+                .record_fault(fault, connection.peer, state.waited());
             return None;
         }
     }
@@ -73,7 +73,7 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
                     };
                     if state.has_sent_bytes() {
                         let edge = &connection.edge;
-                        edge.refused(fault, connection.peer, state.waited());
+                        edge.record_fault(fault, connection.peer, state.waited());
                     }
                     return None;
                 }
@@ -90,7 +90,7 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
             let fault = ProtocolError::TlsHandshake;
             connection
                 .edge
-                .refused(fault, connection.peer, state.waited());
+                .record_fault(fault, connection.peer, state.waited());
             None
         }
     }
