@@ -36,16 +36,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::frames::Frames;
-use self::{resets::Resets, tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
+use self::{
+    frames::PREFACE, resets::Resets, tunnel::SendingHalf, write_timeout::StreamWriteTimeout,
+};
 pub(super) use self::{tunnel::Tunnel, write_timeout::ProgressBody};
 use super::io::SocketIo;
 use crate::{
     connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
     metrics::Registry,
 };
-
-/// The preface of a client (RFC 9113, 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const MAX_STREAMS: u32 = 100;
 const MAX_HEADER_LIST: u32 = 16 * 1024;

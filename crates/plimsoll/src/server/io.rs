@@ -39,8 +39,6 @@ pub(super) struct SocketIo {
     /// Bytes for the next layer that were read too early, such as after a PROXY header.
     read_ahead: Bytes,
     state: Arc<ConnectionState>,
-    /// Whether a byte has been read.
-    has_read: bool,
 }
 
 impl SocketIo {
@@ -49,7 +47,6 @@ impl SocketIo {
             socket,
             read_ahead,
             state,
-            has_read: false,
         }
     }
 
@@ -87,8 +84,7 @@ impl AsyncRead for SocketIo {
             let count = self.read_ahead.len().min(buf.remaining());
             buf.put_slice(&self.read_ahead.split_to(count));
         }
-        if !self.has_read && buf.filled().len() > before {
-            self.has_read = true;
+        if !self.state.has_sent_bytes() && buf.filled().len() > before {
             self.state.set_sent_bytes();
         }
         poll
@@ -229,9 +225,7 @@ impl TrackedIo {
             guard,
         }
     }
-}
 
-impl TrackedIo {
     fn stream(self: Pin<&mut Self>) -> io::Result<Pin<&mut Stream>> {
         let stream = self.get_mut().stream.as_mut();
         Ok(Pin::new(stream.ok_or(io::ErrorKind::NotConnected)?))

@@ -10,8 +10,11 @@
 
 use crate::connection::HeadProgress;
 
+/// The preface of a client (RFC 9113, 3.4).
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// The length of a frame header: length, type, flags, stream.
-const HEADER: usize = 9;
+pub(super) const FRAME_HEADER: usize = 9;
 
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
@@ -28,7 +31,7 @@ pub(crate) struct Frames {
     /// The number of bytes of the preface that are missing.
     preface: usize,
     /// The header of the next frame, of which `length` bytes have arrived.
-    header: [u8; HEADER],
+    header: [u8; FRAME_HEADER],
     length: usize,
     /// The number of bytes of the current frame's payload that are missing.
     payload: usize,
@@ -43,8 +46,8 @@ pub(crate) struct Frames {
 impl Frames {
     pub(crate) fn new() -> Self {
         Self {
-            preface: super::PREFACE.len(),
-            header: [0; HEADER],
+            preface: PREFACE.len(),
+            header: [0; FRAME_HEADER],
             length: 0,
             payload: 0,
             head_part: None,
@@ -75,11 +78,11 @@ impl Frames {
                 if self.control_budget == 0 {
                     break;
                 }
-                let count = (HEADER - self.length).min(bytes.len());
+                let count = (FRAME_HEADER - self.length).min(bytes.len());
                 self.header[self.length..self.length + count].copy_from_slice(&bytes[..count]);
                 self.length += count;
                 bytes = &bytes[count..];
-                if self.length < HEADER {
+                if self.length < FRAME_HEADER {
                     break;
                 }
                 self.begin();
@@ -106,7 +109,7 @@ impl Frames {
             self.control_budget = self.control_budget.saturating_sub(1);
         }
         self.length = 0;
-        self.payload = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
+        self.payload = payload_length([high, middle, low]);
         self.head_part = matches!(kind, HEADERS | CONTINUATION).then_some(flags & END_HEADERS != 0);
     }
 
@@ -118,6 +121,11 @@ impl Frames {
         self.head_continues = !last;
         last
     }
+}
+
+/// Returns the payload length of a frame from the first three bytes of its header.
+pub(super) const fn payload_length([high, middle, low]: [u8; 3]) -> usize {
+    u32::from_be_bytes([0, high, middle, low]) as usize
 }
 
 #[cfg(test)]
@@ -137,7 +145,7 @@ mod tests {
     /// Whether a head is incomplete after these bytes.
     fn is_incomplete(parts: &[&[u8]]) -> bool {
         let mut frames = Frames::new();
-        frames.follow(super::super::PREFACE);
+        frames.follow(PREFACE);
         let mut head = HeadProgress::Complete;
         for part in parts {
             (head, _) = frames.follow(part);
@@ -171,7 +179,7 @@ mod tests {
     fn head_after_another_head_is_reported_as_begun() {
         let whole = frame(HEADERS, END_HEADERS, b"abc");
         let mut frames = Frames::new();
-        frames.follow(super::super::PREFACE);
+        frames.follow(PREFACE);
         assert_eq!(frames.follow(&whole[..10]).0, HeadProgress::Incomplete);
         assert_eq!(frames.follow(&whole[10..11]).0, HeadProgress::Incomplete);
         let next = [&whole[11..], &whole[..10]].concat();
@@ -185,7 +193,7 @@ mod tests {
         let one = frame(4, 0, b"");
         let flood = one.repeat(300);
         let mut frames = Frames::new();
-        frames.follow(super::super::PREFACE);
+        frames.follow(PREFACE);
         frames.follow(&one[..5]);
         let mut rest = &flood[5..];
         let mut turns = 0;
@@ -207,7 +215,7 @@ mod tests {
             kinds in proptest::collection::vec((0_u8..10, any::<u8>(), 0_usize..40), 0..8),
             cut in 0_usize..400,
         ) {
-            let mut bytes = super::super::PREFACE.to_vec();
+            let mut bytes = PREFACE.to_vec();
             for (kind, flags, length) in kinds {
                 bytes.extend(frame(kind, flags, &vec![0; length]));
             }

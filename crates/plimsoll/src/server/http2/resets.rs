@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
+use super::frames::{FRAME_HEADER, payload_length};
 use crate::metrics::{ProtocolError, Registry};
-
-/// The length of a frame header: length, type, flags, stream.
-const HEADER: usize = 9;
 
 const RST_STREAM: u8 = 0x3;
 
@@ -20,7 +18,7 @@ const REFUSED_STREAM: u8 = 0x7;
 pub(super) struct Resets {
     registry: Arc<Registry>,
     /// The header of the current frame, followed by the error code if it is RST_STREAM.
-    bytes: [u8; HEADER + 4],
+    bytes: [u8; FRAME_HEADER + 4],
     /// The number of `bytes` that have been sent.
     length: usize,
     /// The number of bytes of another frame's payload that are missing.
@@ -31,7 +29,7 @@ impl Resets {
     pub(super) fn new(registry: Arc<Registry>) -> Self {
         Self {
             registry,
-            bytes: [0; HEADER + 4],
+            bytes: [0; FRAME_HEADER + 4],
             length: 0,
             payload: 0,
         }
@@ -46,8 +44,8 @@ impl Resets {
                 sent = &sent[count..];
                 continue;
             }
-            let wanted = if self.length < HEADER {
-                HEADER
+            let wanted = if self.length < FRAME_HEADER {
+                FRAME_HEADER
             } else {
                 self.bytes.len()
             };
@@ -57,10 +55,10 @@ impl Resets {
             sent = &sent[count..];
             if self.length == self.bytes.len() {
                 self.length = 0;
-                self.count(self.bytes[HEADER + 3]);
-            } else if self.length == HEADER {
+                self.count(self.bytes[FRAME_HEADER + 3]);
+            } else if self.length == FRAME_HEADER {
                 let [high, middle, low, kind, ..] = self.bytes;
-                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+                let length = payload_length([high, middle, low]);
                 if kind != RST_STREAM || length != 4 {
                     self.length = 0;
                     self.payload = length;
