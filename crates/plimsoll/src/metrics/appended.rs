@@ -61,12 +61,12 @@ impl Appended {
 
     /// Appends the text of all sources.
     ///
-    /// `taken` contains the names of the rest of the scrape. `log` gets the first reason for which
-    /// a source is dropped.
+    /// `taken` returns the names of the rest of the scrape, and is called only if there is a source.
+    /// `log` gets the first reason for which a source is dropped.
     pub(super) fn render(
         &self,
         out: &mut TextEncoder,
-        mut taken: BTreeSet<String>,
+        taken: impl FnOnce() -> BTreeSet<String>,
         log: &dyn Fn(&dyn fmt::Display),
     ) {
         // A source runs without the lock, because it may add another source.
@@ -74,6 +74,7 @@ impl Appended {
         if sources.is_empty() {
             return;
         }
+        let mut taken = taken();
         for source in sources {
             match source.read(&mut taken) {
                 Ok(read) => out.append_read(&read),
@@ -155,7 +156,7 @@ mod tests {
     fn rendered(appended: &Appended, exposition: TextFormat) -> (String, Vec<String>) {
         let mut out = TextEncoder::new(exposition);
         let logged = Mutex::new(Vec::new());
-        let taken = BTreeSet::from(["taken".to_owned()]);
+        let taken = || BTreeSet::from(["taken".to_owned()]);
         appended.render(&mut out, taken, &|error| {
             logged.lock().unwrap().push(error.to_string());
         });

@@ -206,8 +206,11 @@ impl Metrics {
 
     /// Appends the text of other registries.
     pub(super) fn render_appended(&self, out: &mut TextEncoder, log: &dyn Fn(&dyn fmt::Display)) {
-        let mut taken: BTreeSet<String> = chassis_names().collect();
-        taken.extend(lock(&self.inner).names.iter().cloned());
+        let taken = || {
+            let mut names: BTreeSet<String> = chassis_names().collect();
+            names.extend(lock(&self.inner).names.iter().cloned());
+            names
+        };
         self.appended.render(out, taken, log);
     }
 

@@ -20,30 +20,30 @@ const MAX_WORKERS: usize = 1024;
 
 /// Reads name, version and build time. The defaults are the values compiled into the binary.
 pub(super) fn build_info(from: &mut Reader<'_>, build: &BuildInfo) -> Result<BuildInfo, Invalid> {
-    let service = from
-        .setting(
-            "SERVICE_NAME",
-            "Name of the service in banner, logs and metrics.",
-        )
-        .default_from("from the binary", build.service())
-        .example("rust-axum-app")
-        .read_with(LABEL, label);
-    let version = from
-        .setting(
-            "VERSION",
-            "Version of the service in `/info`, logs and metrics.",
-        )
-        .default_from("from the binary", build.version())
-        .example("1.0.0")
-        .read_with(LABEL, label);
-    let build_time = from
-        .setting(
-            "BUILD_TIME",
-            "Build time of the service in `/info`, logs and metrics.",
-        )
-        .default_from("from the binary", build.build_time())
-        .example("2025-12-19T09:18:13Z")
-        .read_with(LABEL, label);
+    let mut read = |name, meaning, built: &str, example| {
+        from.setting(name, meaning)
+            .default_from("from the binary", built)
+            .example(example)
+            .read_with(LABEL, label)
+    };
+    let service = read(
+        "SERVICE_NAME",
+        "Name of the service in banner, logs and metrics.",
+        build.service(),
+        "rust-axum-app",
+    );
+    let version = read(
+        "VERSION",
+        "Version of the service in `/info`, logs and metrics.",
+        build.version(),
+        "1.0.0",
+    );
+    let build_time = read(
+        "BUILD_TIME",
+        "Build time of the service in `/info`, logs and metrics.",
+        build.build_time(),
+        "2025-12-19T09:18:13Z",
+    );
     Ok(BuildInfo::from_strings(service?, version?, build_time?))
 }
 
