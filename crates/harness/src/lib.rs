@@ -5,6 +5,7 @@
 //! * [`Connection`] sends raw bytes over one HTTP/1.1 connection and parses the responses.
 //! * [`Scrape`] is a strictly parsed scrape of `/metrics`, re-exported from `plimsoll::testing`.
 //! * [`LogBuffer`] captures the log of a service in the test process.
+//! * [`request()`] formats a request, and [`access_record`] waits for its access record.
 //! * [`eventually`] polls a condition with a deadline.
 //! * [`example()`] finds the services under test: `fixture`, `programs` and `plain` of this crate,
 //!   and the examples of `plimsoll`.
@@ -17,6 +18,7 @@ mod field_names;
 mod log_buffer;
 mod output_lines;
 mod process;
+mod request;
 mod signal;
 mod wait;
 
@@ -28,6 +30,7 @@ pub use self::{
     field_names::field_names,
     log_buffer::LogBuffer,
     process::{ExitedProcess, Process},
+    request::{access_record, request},
     signal::Signal,
     wait::{eventually, eventually_within, timed},
 };

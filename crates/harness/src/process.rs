@@ -31,6 +31,7 @@ use serde_json::Value;
 use self::listen_address::{ListenAddress, ReservedPort};
 use crate::connection::{Connection, Response};
 use crate::output_lines::OutputLines;
+use crate::request::request;
 use crate::wait::{eventually_within, now};
 
 pub use self::exited::ExitedProcess;
@@ -249,9 +250,7 @@ impl Process {
     #[must_use]
     #[track_caller]
     pub fn get(&self, path: &str) -> Response {
-        self.request(format!(
-            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        ))
+        self.request(request("GET", path, ""))
     }
 
     /// Sends a raw request over a new connection and reads the final response; 1xx responses are
