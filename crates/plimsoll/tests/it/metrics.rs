@@ -4,6 +4,7 @@ mod exposition;
 mod gauges;
 mod labels;
 mod process;
+pub(crate) mod prometheus;
 mod requests;
 
 use harness::Process;
@@ -11,7 +12,11 @@ use harness::Process;
 use crate::support::SERVICE;
 
 /// Returns the labels of a request series.
-fn labels<'a>(method: &'a str, path: &'a str, status: &'a str) -> [(&'a str, &'a str); 4] {
+pub(crate) fn labels<'a>(
+    method: &'a str,
+    path: &'a str,
+    status: &'a str,
+) -> [(&'a str, &'a str); 4] {
     [
         ("service", SERVICE),
         ("method", method),
@@ -22,7 +27,12 @@ fn labels<'a>(method: &'a str, path: &'a str, status: &'a str) -> [(&'a str, &'a
 
 /// Waits until a metric has this value: a request is counted shortly after its last byte.
 #[track_caller]
-fn wait_for_value(service: &Process, name: &str, labels: &[(&str, &str)], expected: f64) {
+pub(crate) fn wait_for_value(
+    service: &Process,
+    name: &str,
+    labels: &[(&str, &str)],
+    expected: f64,
+) {
     let mut last = None;
     let found = harness::eventually_within(std::time::Duration::from_secs(10), || {
         last = service.metrics().value(name, labels);
@@ -40,7 +50,7 @@ fn label_sets(service: &Process) -> usize {
 }
 
 /// Upper limits of the duration histogram, in seconds.
-const BUCKETS: [f64; 15] = [
+pub(crate) const BUCKETS: [f64; 15] = [
     0.005,
     0.01,
     0.025,

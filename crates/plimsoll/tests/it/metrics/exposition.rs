@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use harness::{MetricType, Process, eventually};
-use serde_json::Value;
+use harness::{MetricType, eventually, request};
 
+use super::prometheus::Prometheus;
 use crate::in_flight::ask;
 use crate::responses::panics::wait_for_panics;
-use crate::support::{ms, pipeline, request, require_or_skip, scratch_file, start};
+use crate::support::{ms, pipeline, require_or_skip, start};
 
 /// MET-7
 #[test]
@@ -84,49 +84,28 @@ fn scrape_does_not_grow_with_traffic() {
 /// MET-7
 #[test]
 fn prometheus_scrapes_the_service() {
-    if !require_or_skip("prometheus") {
-        return;
-    }
     let service = start(&[]);
+    let Some(prometheus) = Prometheus::start_or_skip(&service, "prometheus", "") else {
+        return;
+    };
     for path in ["/hello", "/count", "/nowhere", "/panic"] {
         drop(service.get(path));
     }
-    let config = format!(
-        "scrape_configs:\n- job_name: fixture\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\n  \
-         static_configs:\n  - targets: ['{}']\n",
-        service.addr()
-    );
-    let config = scratch_file("prometheus.yml", &config);
-    let data = format!("--storage.tsdb.path={config}.data");
-    // The harness has reserved the port of Prometheus.
-    let script = format!(
-        "exec prometheus --config.file={config} {data} --web.listen-address=127.0.0.1:$PORT"
-    );
-    let prometheus = Process::spawn_with("/bin/sh", &["-c", &script], &[]);
-    let ask = |query: &str| -> Option<Value> {
-        let mut connection = prometheus.try_connect().ok()?;
-        let answer = connection.get(&format!("/api/v1/{query}"));
-        (answer.status == 200).then(|| answer.json())
-    };
     let sum = "query?query=sum(http_requests_total%7Bjob%3D%22fixture%22%7D)";
-    let answer = eventually("Prometheus has scraped it", || {
-        let answer = ask(sum)?;
-        (answer["data"]["result"][0]["value"][1]
-            .as_str()?
-            .parse::<f64>()
-            .ok()?
-            >= 4.0)
-            .then_some(answer)
+    let answer = eventually("Prometheus has scraped the requests", || {
+        let answer = prometheus.api(sum)?;
+        let counted = answer["data"]["result"][0]["value"][1].as_str()?;
+        (counted.parse::<f64>().ok()? >= 4.0).then_some(answer)
     });
     assert_eq!(answer["status"], "success");
-    let targets = ask("targets").unwrap();
+    let targets = prometheus.api("targets").unwrap();
     let target = &targets["data"]["activeTargets"][0];
     assert_eq!(
         (&target["health"], &target["lastError"]),
         (&"up".into(), &"".into()),
         "{target}"
     );
-    std::fs::remove_dir_all(format!("{config}.data")).unwrap_or_default();
+    prometheus.remove();
 }
 
 /// A panicking metric of the service must not remove those of the chassis.

@@ -1,9 +1,9 @@
 //! Labels of request series: a closed set.
 
-use harness::eventually;
+use harness::{eventually, request};
 
 use super::{label_sets, labels, wait_for_value};
-use crate::support::{pipeline, request, start};
+use crate::support::{pipeline, start};
 
 /// MET-4
 #[test]
@@ -88,6 +88,8 @@ fn host_is_no_label() {
     let service = start(&[]);
     let raw = "GET /hello HTTP/1.1\r\nHost: canary.example\r\nConnection: close\r\nUser-Agent: canary\r\n\r\n";
     assert_eq!(service.request(raw).status, 200);
+    let labels = labels("GET", "/hello", "200");
+    wait_for_value(&service, "http_requests_total", &labels, 1.0);
     assert!(!service.get("/metrics").text().contains("canary"));
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use harness::{MetricType, Scrape};
+use harness::{MetricType, Scrape, request};
 
 use super::{BUCKETS, labels, wait_for_value};
-use crate::support::{pipeline, post, request, start};
+use crate::support::{pipeline, post, start};
 
 /// MET-1
 #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use harness::{Process, Scrape, eventually};
+use harness::{Process, Scrape, eventually, request};
 
 use super::collector::{Collector, Manner, hex};
 use super::traced;
-use crate::support::{access_record, request, require_or_skip, scratch_file};
+use crate::metrics::prometheus::Prometheus;
+use crate::metrics::{BUCKETS, labels, wait_for_value};
 
 const OPEN_METRICS: &str = "Accept: application/openmetrics-text; version=1.0.0\r\n";
 
@@ -37,28 +38,18 @@ fn exemplars(text: &str) -> Vec<(&str, &str, f64, f64)> {
 
 /// Returns the bounds of a bucket, `0` and `+Inf` included.
 fn bounds(sample: &str) -> (f64, f64) {
-    const BOUNDS: [f64; 16] = [
-        0.0,
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.075,
-        0.1,
-        0.25,
-        0.5,
-        0.75,
-        1.0,
-        2.5,
-        5.0,
-        7.5,
-        10.0,
-        f64::INFINITY,
-    ];
     let (_, bound) = sample.split_once("le=\"").unwrap();
     let upper = bound.split_once('"').unwrap().0.parse().unwrap();
-    let index = BOUNDS.iter().position(|it| *it == upper).unwrap();
-    (BOUNDS[index - 1], upper)
+    let index = BUCKETS.iter().position(|it| *it == upper).unwrap();
+    let lower = index.checked_sub(1).map_or(0.0, |below| BUCKETS[below]);
+    (lower, upper)
+}
+
+/// Waits until this many requests for `/hello` are counted.
+#[track_caller]
+fn wait_for_hello(service: &Process, requests: f64) {
+    let name = "http_request_duration_seconds_count";
+    wait_for_value(service, name, &labels("GET", "/hello", "200"), requests);
 }
 
 /// TRC-8
@@ -70,7 +61,10 @@ fn last_sampled_request_of_a_bucket_is_its_exemplar() {
     drop(service.get("/hello"));
     drop(service.get("/hello"));
     let slow = collector.span("GET /slow");
-    access_record(&service, "/slow");
+    let of_slow = labels("GET", "/slow", "200");
+    let count = "http_request_duration_seconds_count";
+    wait_for_value(&service, count, &of_slow, 1.0);
+    wait_for_hello(&service, 2.0);
     let text = scrape(&service, OPEN_METRICS);
     let exemplars = exemplars(&text);
     for (sample, labels, value, time) in &exemplars {
@@ -110,6 +104,7 @@ fn unsampled_requests_leave_no_exemplar() {
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[("OTEL_TRACES_SAMPLER", "always_off")]);
     drop(service.get("/hello"));
+    wait_for_hello(&service, 1.0);
     assert!(exemplars(&scrape(&service, OPEN_METRICS)).is_empty());
     service.terminate();
 }
@@ -123,6 +118,7 @@ fn each_bucket_has_at_most_one_exemplar() {
     for _ in 0..300 {
         connection.get("/hello");
     }
+    wait_for_hello(&service, 300.0);
     let text = scrape(&service, OPEN_METRICS);
     let exemplars = exemplars(&text);
     let buckets: BTreeSet<_> = exemplars
@@ -137,32 +133,21 @@ fn each_bucket_has_at_most_one_exemplar() {
 /// TRC-8
 #[test]
 fn prometheus_accepts_the_exemplars() {
-    if !require_or_skip("prometheus") {
-        return;
-    }
     let collector = Collector::start(Manner::Takes);
     let service = traced(&collector, &[]);
+    let storage = "--enable-feature=exemplar-storage";
+    let name = "prometheus-exemplars";
+    let Some(prometheus) = Prometheus::start_or_skip(&service, name, storage) else {
+        return;
+    };
     drop(service.get("/hello"));
     let span = collector.span("GET /hello");
-    let config = format!(
-        "scrape_configs:\n- job_name: fixture\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\n  \
-         static_configs:\n  - targets: ['{}']\n",
-        service.addr()
-    );
-    let config = scratch_file("prometheus-exemplars.yml", &config);
-    // The harness has reserved the port of Prometheus.
-    let script = format!(
-        "exec prometheus --config.file={config} --storage.tsdb.path={config}.data \
-         --enable-feature=exemplar-storage --web.listen-address=127.0.0.1:$PORT"
-    );
-    let prometheus = Process::spawn_with("/bin/sh", &["-c", &script], &[]);
-    let query = "/api/v1/query_exemplars?query=http_request_duration_seconds_bucket\
+    let query = "query_exemplars?query=http_request_duration_seconds_bucket\
                  &start=1700000000&end=4000000000";
     let found = eventually("Prometheus has the exemplar", || {
-        let answer = prometheus.try_connect().ok()?.get(query);
-        let text = (answer.status == 200).then(|| answer.text().to_owned())?;
+        let text = prometheus.api(query)?.to_string();
         text.contains("trace_id").then_some(text)
     });
     assert!(found.contains(&hex(&span.trace_id)), "{found}");
-    std::fs::remove_dir_all(format!("{config}.data")).unwrap_or_default();
+    prometheus.remove();
 }
