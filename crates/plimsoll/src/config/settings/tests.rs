@@ -23,22 +23,33 @@ pub(super) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// CFG-1
 #[test]
 fn defaults_are_the_documented_ones() {
     let config = with(&[]);
     assert_eq!(config.build, BUILD);
     assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.admin_addr, None);
+    assert_eq!(config.infra_endpoints, InfraEndpoints::Main);
+    assert_eq!(config.tls, None);
+    assert!(!config.http2_cleartext);
     assert_eq!(config.log_level, LogLevels::all(Level::Info));
     assert_eq!(config.log_format, LogFormat::Json);
+    assert!(config.redact_query.is_empty());
     assert!(!config.debug);
     assert_eq!(config.read_timeout, seconds(5));
     assert_eq!(config.idle_timeout, seconds(120));
+    assert_eq!(config.write_timeout, seconds(30));
     assert_eq!(config.request_timeout, Some(seconds(30)));
     assert_eq!(config.shutdown_timeout, seconds(5));
     assert_eq!(config.drain_delay, seconds(0));
     assert!((1..=1024).contains(&config.workers));
     assert!(config.trusted_proxies.is_empty());
+    assert!(!config.proxy_protocol);
     assert_eq!(config.forwarded_header, ForwardedHeader::XForwardedFor);
+    // The limit of open files of the test run decides which.
+    assert!((1..=10_000).contains(&config.max_connections));
+    assert_eq!(config.max_in_flight, 1024);
     assert_eq!(config.max_body_bytes.bytes(), 2_097_152);
 }
 
@@ -62,7 +73,7 @@ fn bad_env_file_hides_no_other_error() {
     );
 }
 
-/// LOG-3
+/// CFG-1
 #[test]
 fn every_setting_is_read_from_its_variable() {
     let config = with(&[
@@ -71,33 +82,50 @@ fn every_setting_is_read_from_its_variable() {
         ("BUILD_TIME", "then"),
         ("HOST", "::1"),
         ("PORT", "9090"),
+        ("ADMIN_ADDR", "127.0.0.1:9091"),
+        ("INFRA_ENDPOINTS", "admin"),
+        ("HTTP2_CLEARTEXT", "true"),
         ("LOG_LEVEL", "error,sqlx=debug"),
         ("LOG_FORMAT", "pretty"),
+        ("REDACT_QUERY", "code,state"),
         ("DEBUG", "yes"),
         ("READ_TIMEOUT", "1s"),
         ("IDLE_TIMEOUT", "2s"),
         ("REQUEST_TIMEOUT", "3s"),
         ("SHUTDOWN_TIMEOUT", "4s"),
+        ("WRITE_TIMEOUT", "5s"),
         ("DRAIN_DELAY", "6s"),
         ("WORKERS", "7"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,unix"),
         ("FORWARDED_HEADER", "forwarded"),
+        ("PROXY_PROTOCOL", "on"),
+        ("MAX_CONNECTIONS", "8"),
+        ("MAX_IN_FLIGHT", "9"),
         ("MAX_BODY_BYTES", "1KiB"),
         ("SECRET_KEY", "key"),
     ]);
     assert_eq!(config.build, BuildInfo::new("other", "2.0.0", "then"));
     assert_eq!(config.listen.to_string(), "[::1]:9090");
+    let admin = config.admin_addr.as_ref().unwrap();
+    assert_eq!(admin.to_string(), "127.0.0.1:9091");
+    assert_eq!(config.infra_endpoints, InfraEndpoints::Admin);
+    assert!(config.http2_cleartext);
     assert_eq!(config.log_level.to_string(), "ERROR,sqlx=DEBUG");
     assert_eq!(config.log_format, LogFormat::Pretty);
+    assert_eq!(config.redact_query, ["code", "state"]);
     assert!(config.debug);
     assert_eq!(config.read_timeout, seconds(1));
     assert_eq!(config.idle_timeout, seconds(2));
     assert_eq!(config.request_timeout, Some(seconds(3)));
     assert_eq!(config.shutdown_timeout, seconds(4));
+    assert_eq!(config.write_timeout, seconds(5));
     assert_eq!(config.drain_delay, seconds(6));
     assert_eq!(config.workers, 7);
     assert!(config.trusted_proxies.unix());
     assert_eq!(config.forwarded_header, ForwardedHeader::Forwarded);
+    assert!(config.proxy_protocol);
+    assert_eq!(config.max_connections, 8);
+    assert_eq!(config.max_in_flight, 9);
     assert_eq!(config.max_body_bytes.bytes(), 1024);
     assert_eq!(config.secret_key().unwrap().expose(), "key");
 }

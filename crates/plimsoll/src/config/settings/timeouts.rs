@@ -113,6 +113,7 @@ mod tests {
         for name in [
             "READ_TIMEOUT",
             "IDLE_TIMEOUT",
+            "WRITE_TIMEOUT",
             "SHUTDOWN_TIMEOUT",
             "MAX_BODY_BYTES",
         ] {

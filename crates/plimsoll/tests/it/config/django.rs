@@ -91,6 +91,8 @@ fn defaults_are_those_of_the_django_service() {
         ("REQUEST_TIMEOUT", 30),
         ("SHUTDOWN_TIMEOUT", 5),
         ("DRAIN_DELAY", 0),
+        // Gunicorn has no such timeout.
+        ("WRITE_TIMEOUT", 30),
     ] {
         assert_eq!(
             duration(&settings[name].0),

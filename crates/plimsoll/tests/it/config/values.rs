@@ -44,9 +44,16 @@ fn other_texts_are_rejected_as_durations() {
 #[test]
 fn zero_is_accepted_where_it_means_off() {
     for name in ["REQUEST_TIMEOUT", "DRAIN_DELAY"] {
-        assert!(check_config(&[], &[(name, "0")]).contains_key(name));
+        let settings = check_config(&[], &[(name, "0")]);
+        let zero = ("0s".to_owned(), "environment".to_owned());
+        assert_eq!(settings[name], zero, "{name}");
     }
-    for name in ["READ_TIMEOUT", "IDLE_TIMEOUT", "SHUTDOWN_TIMEOUT"] {
+    for name in [
+        "READ_TIMEOUT",
+        "IDLE_TIMEOUT",
+        "WRITE_TIMEOUT",
+        "SHUTDOWN_TIMEOUT",
+    ] {
         assert_rejected(name, "0");
     }
 }
@@ -92,8 +99,9 @@ fn sizes_are_accepted_in_all_forms() {
         assert_eq!(service.request(post(bytes)).status, 200, "{text}");
         assert_eq!(service.request(post(bytes + 1)).status, 413, "{text}");
     }
-    for text in ["2097152", "512KiB", "2MiB"] {
-        assert!(check_config(&[], &[("MAX_BODY_BYTES", text)]).contains_key("MAX_BODY_BYTES"));
+    for (text, printed) in [("2097152", "2MiB"), ("512KiB", "512KiB"), ("1500", "1500")] {
+        let settings = check_config(&[], &[("MAX_BODY_BYTES", text)]);
+        assert_eq!(settings["MAX_BODY_BYTES"].0, printed, "{text}");
     }
     for text in [
         "0",
