@@ -83,7 +83,7 @@ fn pipe(name: &str) -> String {
     path.to_owned()
 }
 
-/// CFG-10
+/// CFG-3, CFG-10, LIFE-4
 #[test]
 fn file_settings_reject_pipes_and_devices() {
     let certificate = scratch_file("no-certificate.pem", "");
@@ -92,6 +92,7 @@ fn file_settings_reject_pipes_and_devices() {
         let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://127.0.0.1:1");
         for (env, status) in [
             (vec![("ENV_FILE", path)], 78),
+            (vec![("SECRET_KEY_FILE", path)], 78),
             (vec![("API_TOKEN_FILE", path)], 78),
             (
                 vec![("TLS_CERT_FILE", path), ("TLS_KEY_FILE", &certificate)],

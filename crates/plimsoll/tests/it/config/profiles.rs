@@ -34,24 +34,6 @@ fn unreadable_profile_is_an_error() {
     );
 }
 
-/// LIFE-4, CFG-3: a profile that is a pipe is an error and does not block the start.
-#[test]
-fn profile_that_is_no_regular_file_is_an_error() {
-    let path = scratch_file("fifo", "");
-    std::fs::remove_file(&path).unwrap();
-    let made = std::process::Command::new("mkfifo")
-        .arg(&path)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    for variable in ["ENV_FILE", "SECRET_KEY_FILE"] {
-        let ended = run(&[], &[(variable, path.as_str())]);
-        assert_eq!(ended.code, Some(78), "{variable}");
-        assert!(ended.stderr.contains("regular file"), "{}", ended.stderr);
-    }
-    std::fs::remove_file(&path).unwrap();
-}
-
 /// CFG-9
 #[test]
 fn default_of_the_program_is_below_environment_and_profile() {
