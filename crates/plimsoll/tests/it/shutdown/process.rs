@@ -4,13 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::{fs, thread};
 
-use harness::{Process, Signal, eventually, timed};
+use harness::{Process, Signal, access_record, eventually, request, timed};
 
 use super::report;
 use crate::in_flight::ask;
-use crate::support::{
-    END, PROCESSES, access_record, fixture, ms, namespaces_or_skip, request, shortest, spawn, start,
-};
+use crate::support::{END, PROCESSES, fixture, ms, namespaces_or_skip, shortest, spawn, start};
 
 /// Returns the children of a process.
 fn children(pid: u32) -> Vec<u32> {
@@ -43,13 +41,6 @@ fn service_runs_as_pid_1() {
     assert_eq!(report(&ended)["reason"], "SIGTERM");
 }
 
-fn child_processes(pid: u32) -> Vec<u32> {
-    let path = format!("/proc/{pid}/task/{pid}/children");
-    let children = fs::read_to_string(path).unwrap_or_default();
-    let children = children.split_whitespace();
-    children.filter_map(|pid| pid.parse().ok()).collect()
-}
-
 /// Returns whether a process is in the state of this letter (proc(5)).
 fn is_in_state(pid: u32, state: char) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -69,10 +60,9 @@ fn inherited_children_of_pid_1_do_not_disturb_requests() {
     args.extend(["/bin/sh", "-c", script, program.to_str().unwrap()]);
     let outside = Process::spawn_with("unshare", &args, &[]);
     outside.wait_until_ready();
-    let inside = child_processes(outside.pid())[0];
+    let inside = children(outside.pid())[0];
     eventually("the children have ended and are not reaped", || {
-        let children = child_processes(inside);
-        let ended = children
+        let ended = children(inside)
             .iter()
             .filter(|pid| is_in_state(**pid, 'Z'))
             .count();
