@@ -10,13 +10,7 @@ mod rejections;
 mod requests;
 mod tunnel;
 
-use harness::Process;
-
 const ON: (&str, &str) = ("HTTP2_CLEARTEXT", "true");
-
-fn gauge(service: &Process, name: &str) -> f64 {
-    service.metrics().value(name, &[]).unwrap_or(-1.0)
-}
 
 /// Returns the stream ids of a client.
 fn streams(count: u32) -> impl Iterator<Item = u32> {

@@ -22,11 +22,17 @@ pub(crate) fn value(service: &Process, name: &str) -> f64 {
     value.unwrap_or_else(|| panic!("{name} is missing"))
 }
 
+/// Returns the number of requests in flight.
+#[track_caller]
+pub(crate) fn requests_in_flight(service: &Process) -> f64 {
+    value(service, "http_requests_in_flight")
+}
+
 /// Waits until this many requests are in flight.
 #[track_caller]
 pub(crate) fn wait_for_in_flight(service: &Process, requests: f64) {
-    eventually("as many are in flight", || {
-        (value(service, "http_requests_in_flight") == requests).then_some(())
+    eventually(&format!("{requests} requests are in flight"), || {
+        (requests_in_flight(service) == requests).then_some(())
     });
 }
 

@@ -9,7 +9,7 @@ mod subscriber;
 mod texts;
 mod unread_log;
 
-use harness::{Process, eventually, field_names};
+use harness::{Process, field_names};
 use serde_json::Value;
 
 /// The leading fields of every record.
@@ -103,12 +103,4 @@ fn milliseconds_since_epoch(text: &str) -> u64 {
     }
     let seconds = ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60 + number(17..19);
     seconds * 1000 + number(20..23)
-}
-
-#[track_caller]
-fn wait_until_in_flight(service: &Process, requests: f64) {
-    eventually("the requests are in flight", || {
-        let in_flight = service.metrics().value("http_requests_in_flight", &[]);
-        (in_flight == Some(requests)).then_some(())
-    });
 }

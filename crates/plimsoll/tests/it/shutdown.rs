@@ -14,10 +14,10 @@ mod websockets;
 
 use std::time::Duration;
 
-use harness::{Connection, ExitedProcess, Process, eventually};
+use harness::{Connection, ExitedProcess, Process, request};
 use serde_json::Value;
 
-use crate::support::request;
+use crate::in_flight::{requests_in_flight, wait_for_in_flight};
 
 /// Hooks and the flush of telemetry share this much.
 const FLUSH: Duration = Duration::from_secs(3);
@@ -40,18 +40,9 @@ fn report(ended: &ExitedProcess) -> Value {
 /// Opens a connection with a request that is being handled.
 #[track_caller]
 pub(crate) fn in_flight(service: &Process, path: &str) -> Connection {
-    let before = gauge(service);
+    let before = requests_in_flight(service);
     let mut connection = service.connect();
     connection.send(request("GET", path, ""));
-    eventually("the request is in flight", || {
-        (gauge(service) == before + 1.0).then_some(())
-    });
+    wait_for_in_flight(service, before + 1.0);
     connection
-}
-
-fn gauge(service: &Process) -> f64 {
-    service
-        .metrics()
-        .value("http_requests_in_flight", &[])
-        .expect("the gauge is there")
 }

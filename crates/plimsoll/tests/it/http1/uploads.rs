@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use harness::{Process, eventually, timed};
+use harness::{Process, timed};
 
 use super::canary::complaints;
+use crate::in_flight::wait_for_rest;
 use crate::support::{ms, start};
 
 /// The unit of an upload.
@@ -94,13 +95,7 @@ fn interrupted_uploads_leave_only_their_records() {
         (asked != 100).then(|| format!("{offset}: {asked}"))
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    eventually("nothing is in flight", || {
-        (service.metrics().value("http_requests_in_flight", &[]) == Some(0.0)).then_some(())
-    });
-    eventually(
-        "their connections are gone, but for that of the scrape",
-        || (service.metrics().value("http_connections_open", &[]) == Some(1.0)).then_some(()),
-    );
+    wait_for_rest(&service);
     let metrics = service.metrics();
     let gone = [("status", "499")];
     assert_eq!(metrics.sum("http_requests_total", &gone), 1000.0);

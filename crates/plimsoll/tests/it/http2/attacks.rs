@@ -3,7 +3,7 @@
 use std::thread::JoinHandle;
 use std::{fs, thread};
 
-use harness::{Process, eventually};
+use harness::Process;
 use http::StatusCode;
 
 use super::client::{Client, block_on, frame};
@@ -11,7 +11,8 @@ use super::raw::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, Flooded, HEADERS, PING, RawClient, SETTINGS,
     WINDOW_UPDATE, block, field, get, head, request, reset, window_update,
 };
-use super::{ON, gauge, streams};
+use super::{ON, streams};
+use crate::in_flight::{value, wait_for_in_flight};
 use crate::support::{ms, start};
 
 /// The memory that may remain in use after an attack, in bytes.
@@ -84,12 +85,6 @@ where
     thread::spawn(move || RawClient::connect(addr).flood(pieces))
 }
 
-pub(super) fn nothing_is_in_flight(service: &Process) {
-    eventually("nothing is in flight", || {
-        (gauge(service, "http_requests_in_flight") == 0.0).then_some(())
-    });
-}
-
 /// SRV-6, H2-3: CVE-2023-44487.
 #[test]
 fn rapid_reset_closes_the_connection() {
@@ -105,7 +100,7 @@ fn rapid_reset_closes_the_connection() {
     for flood in endure(&service, attacks.collect()) {
         assert!(flood.is_stopped(), "{flood:?}");
     }
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// SRV-6, H2-3: CVE-2025-8671.
@@ -121,7 +116,7 @@ fn provoked_resets_close_the_connection() {
         assert!(flood.is_stopped(), "{flood:?}");
         assert!(flood.resets <= 1024, "{flood:?}");
     }
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// SRV-6, H2-3
@@ -158,7 +153,7 @@ fn tiny_unread_data_frames_are_bounded() {
     for flood in floods {
         assert!(flood.is_stopped(), "{flood:?}");
     }
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// SRV-6, H2-3: legitimate clients may send the same frames.
@@ -239,5 +234,5 @@ fn repeated_indexed_header_is_too_large() {
     let bombs = streams(200).map(move |stream| frame(HEADERS, flags, stream + 2, &bomb));
     let bombs = [first].into_iter().chain(bombs);
     endure(&service, vec![attack(&service, bombs)]);
-    assert_eq!(gauge(&service, "fixture_hits_total"), 0.0);
+    assert_eq!(value(&service, "fixture_hits_total"), 0.0);
 }

@@ -2,12 +2,13 @@
 
 use std::thread;
 
-use harness::{Process, Signal, eventually};
+use harness::{Process, Signal};
 use http::StatusCode;
 
+use super::ON;
 use super::client::{Client, PREFACE_AND_SETTINGS, block_on, get_hello};
 use super::raw::{DATA, GOAWAY, HEADERS, RawClient, SETTINGS, get, head, request, window_update};
-use super::{ON, gauge};
+use crate::in_flight::wait_for_in_flight;
 use crate::support::{END, ms, start};
 
 /// LIFE-1, LIFE-2, H2-5
@@ -22,9 +23,7 @@ fn drain_sends_goaway_and_completes_every_stream() {
             let stream = client.begin("/stream?chunks=40&ms=25").await;
             streams.push(tokio::spawn(stream.finish()));
         }
-        eventually("all are in flight", || {
-            (gauge(&service, "http_requests_in_flight") == 50.0).then_some(())
-        });
+        wait_for_in_flight(&service, 50.0);
         service.signal(Signal::Term);
         idle.ended().await;
         for stream in streams {

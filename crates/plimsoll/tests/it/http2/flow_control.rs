@@ -1,15 +1,16 @@
 //! Limits over HTTP/2: idle connections, bodies, and windows that stay closed.
 
-use harness::{Process, eventually};
+use harness::{Process, access_record, eventually};
 use http::StatusCode;
 
-use super::attacks::{MEMORY_BOUND, REFUSED_STREAM, memory, nothing_is_in_flight, warm};
+use super::attacks::{MEMORY_BOUND, REFUSED_STREAM, memory, warm};
 use super::client::{Client, block_on, frame};
 use super::raw::{
     DATA, END_STREAM, GOAWAY, HEADERS, RST_STREAM, RawClient, SETTINGS, block, get, request, reset,
 };
-use super::{ON, gauge, streams};
-use crate::support::{access_record, ms, start};
+use super::{ON, streams};
+use crate::in_flight::{requests_in_flight, wait_for_in_flight};
+use crate::support::{ms, start};
 
 /// Connects a client that sends a request on each stream and opens no window.
 fn stall(service: &Process, streams: &[u32]) -> RawClient {
@@ -62,9 +63,7 @@ fn closed_window_holds_no_slot_and_ends_at_write_timeout() {
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
         let stalled = client.begin("/big").await;
-        eventually("it is in flight", || {
-            (gauge(&service, "http_requests_in_flight") == 1.0).then_some(())
-        });
+        wait_for_in_flight(&service, 1.0);
         eventually("its slot is free", || {
             (service.get("/hello").status == 200).then_some(())
         });
@@ -88,7 +87,7 @@ fn unread_http2_responses_hold_no_slot() {
     for _ in 0..50 {
         assert_eq!(service.get("/hello").status, 200);
     }
-    assert_eq!(gauge(&service, "http_requests_in_flight"), 7.0);
+    assert_eq!(requests_in_flight(&service), 7.0);
 }
 
 /// SRV-4: a request takes its slot when its handler starts, not when its head is read.
@@ -117,9 +116,7 @@ fn stalled_http2_responses_are_reset_above_the_limit() {
         let reset = client.until(|next| next.kind == RST_STREAM);
         resets.push(reset.expect("the connection goes on").stream);
     }
-    eventually("the others are in flight", || {
-        (gauge(&service, "http_requests_in_flight") == 2.0).then_some(())
-    });
+    wait_for_in_flight(&service, 2.0);
     assert_eq!(service.get("/hello").status, 200);
 }
 
@@ -138,7 +135,7 @@ fn head_timeout_applies_beside_a_busy_stream() {
         let late = metrics.value("http_protocol_errors_total", &[("kind", "head_timeout")]);
         (late == Some(1.0)).then_some(())
     });
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// SRV-1, LOG-9, H2-4
@@ -168,7 +165,7 @@ fn streams_with_closed_windows_time_out() {
         (shut.len() == 100).then_some(shut)
     });
     assert!(given_up.iter().all(|record| record["aborted"] == true));
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// SRV-6, H2-3
@@ -185,16 +182,14 @@ fn stream_above_the_limit_is_refused() {
         .expect("the stream gets a frame");
     assert_eq!((refused.kind, refused.stream), (RST_STREAM, 201));
     assert_eq!(refused.payload, REFUSED_STREAM);
-    eventually("the others are in flight", || {
-        (gauge(&service, "http_requests_in_flight") == 100.0).then_some(())
-    });
+    wait_for_in_flight(&service, 100.0);
     client.send([reset(1), get(203, "/hello")].concat());
     let answer = client
         .until(|frame| frame.stream > 0)
         .expect("it is answered");
     assert_eq!((answer.status(), answer.stream), (Some(200), 203));
     drop(client);
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// SRV-4

@@ -2,10 +2,10 @@
 
 use harness::{Process, eventually};
 
-use super::attacks::nothing_is_in_flight;
+use super::ON;
 use super::client::frame;
 use super::raw::{DATA, END_STREAM, GOAWAY, RST_STREAM, RawClient, get, head, request};
-use super::{ON, gauge};
+use crate::in_flight::{value, wait_for_in_flight};
 use crate::support::start;
 
 /// SRV-3, LOG-13
@@ -61,9 +61,9 @@ fn malformed_http2_requests_are_not_handled() {
         client.send(frame(DATA, END_STREAM, 1, sent.as_bytes()));
         assert_rejected(client, &format!("{announced} for {sent}"));
     }
-    assert_eq!(gauge(&service, "fixture_hits_total"), 0.0);
+    assert_eq!(value(&service, "fixture_hits_total"), 0.0);
     assert_eq!(service.metrics().sum("panics_total", &[]), 0.0);
-    nothing_is_in_flight(&service);
+    wait_for_in_flight(&service, 0.0);
 }
 
 /// Checks that stream 1 is rejected, and that the connection ends or stays usable.

@@ -1,11 +1,12 @@
 //! Requests and responses over HTTP/2.
 
-use harness::eventually;
+use harness::access_record;
 use http::StatusCode;
 
+use super::ON;
 use super::client::{Client, block_on};
-use super::{ON, gauge};
-use crate::support::{access_record, start};
+use crate::in_flight::wait_for_in_flight;
+use crate::support::start;
 
 /// HTTP-1, HTTP-9, RID-1, LOG-3, H2-2
 #[test]
@@ -93,9 +94,7 @@ fn reset_stream_is_a_499_and_others_continue() {
     block_on(async {
         let mut client = Client::connect(service.addr()).await;
         let hanging = client.begin("/hang").await;
-        eventually("it is in flight", || {
-            (gauge(&service, "http_requests_in_flight") == 1.0).then_some(())
-        });
+        wait_for_in_flight(&service, 1.0);
         drop(hanging);
         let record = access_record(&service, "/hang");
         assert_eq!(

@@ -1,12 +1,13 @@
 //! Streams that carry another protocol (RFC 8441).
 
-use harness::{Process, Signal, eventually};
+use harness::{Process, Signal, access_record, eventually};
 use http::{Method, StatusCode};
 
+use super::ON;
 use super::client::{Client, Tunnel, block_on};
 use super::raw::{RST_STREAM, RawClient, head};
-use super::{ON, gauge};
-use crate::support::{END, access_record, ms, start};
+use crate::in_flight::{requests_in_flight, value};
+use crate::support::{END, ms, start};
 
 const OPCODE_TEXT: u8 = 0x81;
 
@@ -60,8 +61,8 @@ fn websocket_over_http2_ends_its_request_at_the_head() {
         assert_eq!(record["path"], "/websocket-plain");
         assert_eq!(record["status"], 200);
         assert!(record["aborted"].is_null(), "{record}");
-        assert_eq!(gauge(&service, "http_requests_in_flight"), 0.0);
-        assert_eq!(gauge(&service, "http_request_slots_taken"), 0.0);
+        assert_eq!(requests_in_flight(&service), 0.0);
+        assert_eq!(value(&service, "http_request_slots_taken"), 0.0);
         // The only slot is free, and other streams of the connection continue.
         greet(&mut socket).await;
         assert_eq!(client.get("/hello").await.status, StatusCode::OK);
@@ -251,7 +252,7 @@ fn tunnel_ends_for_its_handler_on_disconnect() {
         (records.iter().filter(|record| ended(record)).count() == 2).then_some(())
     });
     eventually("no connection is open but this one", || {
-        (gauge(&service, "http_connections_open") == 1.0).then_some(())
+        (value(&service, "http_connections_open") == 1.0).then_some(())
     });
     let ended = service.terminate();
     assert_eq!(ended.code, Some(0));

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use harness::{eventually, timed};
+use harness::{request, timed};
 
 use super::LATE;
-use crate::support::{assert_problem, ms, post, request, start, time_to_end};
+use crate::in_flight::wait_for_in_flight;
+use crate::support::{assert_problem, ms, post, start, time_to_end};
 
 /// SRV-3
 #[test]
@@ -133,9 +134,7 @@ fn early_rejection_is_readable_after_a_whole_upload() {
     busy.read_head();
     let mut hanging = service.connect();
     hanging.send("GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    eventually("the slot is taken", || {
-        (service.metrics().value("http_requests_in_flight", &[]) == Some(2.0)).then_some(())
-    });
+    wait_for_in_flight(&service, 2.0);
     let body = "x".repeat(8 << 20);
     for (path, status) in [("/hello", 503), ("/health", 405)] {
         let mut connection = service.connect();

@@ -1,9 +1,10 @@
 //! Timeouts of a request: handler and body.
 
-use harness::{eventually, timed};
+use harness::{access_record, timed};
 
 use super::LATE;
-use crate::support::{access_record, assert_problem, ms, start};
+use crate::in_flight::wait_for_in_flight;
+use crate::support::{assert_problem, ms, start};
 
 /// SRV-1
 #[test]
@@ -62,10 +63,7 @@ fn handler_over_its_deadline_is_a_503_and_cancelled() {
     assert_eq!(record["status"], 503);
     assert_eq!(record["levelname"], "ERROR");
     // The cancelled handler neither counts in the gauge nor delays the exit.
-    eventually("no request is in flight", || {
-        let in_flight = service.metrics().value("http_requests_in_flight", &[]);
-        (in_flight == Some(0.0)).then_some(())
-    });
+    wait_for_in_flight(&service, 0.0);
     let ended = service.terminate();
     assert_eq!(ended.code, Some(0));
     assert_eq!(

@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use harness::eventually;
+use harness::{eventually, request};
 
 use crate::in_flight::{ask, occupy, value, wait_for_in_flight, wait_for_rest};
-use crate::support::{assert_problem, request, start};
+use crate::support::{assert_problem, start};
 
 const SLOTS: usize = 100;
 

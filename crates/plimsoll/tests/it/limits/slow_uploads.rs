@@ -2,6 +2,7 @@
 
 use harness::eventually;
 
+use crate::in_flight::{requests_in_flight, wait_for_in_flight};
 use crate::support::{assert_problem, ms, start};
 
 /// SRV-4, SRV-6: clients that send no body bytes do not block other requests.
@@ -13,10 +14,7 @@ fn request_without_body_bytes_is_evicted_when_slots_run_out() {
         let mut connection = service.connect();
         connection.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf");
         silent.push(connection);
-        eventually("the slot is taken", || {
-            let in_flight = service.metrics().value("http_requests_in_flight", &[]);
-            (in_flight == Some(f64::from(taken))).then_some(())
-        });
+        wait_for_in_flight(&service, f64::from(taken));
     }
     eventually("the longest stalled upload is evicted", || {
         (service.get("/hello").status == 200).then_some(())
@@ -51,9 +49,7 @@ fn request_with_a_trickling_body_is_evicted() {
                 }
             });
         }
-        eventually("both slots are taken", || {
-            (service.metrics().value("http_requests_in_flight", &[]) == Some(2.0)).then_some(())
-        });
+        wait_for_in_flight(&service, 2.0);
         eventually("one upload is evicted", || {
             (service.get("/hello").status == 200).then_some(())
         });
@@ -67,9 +63,7 @@ fn request_that_works_on_its_body_is_not_evicted() {
     let service = start(&[("MAX_IN_FLIGHT", "1"), ("READ_TIMEOUT", "60s")]);
     let mut at_work = service.connect();
     at_work.send("POST /look-and-work?ms=1500 HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n");
-    eventually("the slot is taken", || {
-        (service.metrics().value("http_requests_in_flight", &[]) == Some(1.0)).then_some(())
-    });
+    wait_for_in_flight(&service, 1.0);
     // It gets the slot of a waiting request, or none.
     eventually("another has asked", || {
         let answer = service.get("/hello");
@@ -78,8 +72,8 @@ fn request_that_works_on_its_body_is_not_evicted() {
             .metrics()
             .sum("http_requests_total", &[("path", "/hello")])
             >= 1.0
-            || service.metrics().value("http_requests_in_flight", &[]) == Some(0.0))
-        .then_some(())
+            || requests_in_flight(&service) == 0.0)
+            .then_some(())
     });
     assert_eq!(at_work.read().text(), "worked\n");
 }

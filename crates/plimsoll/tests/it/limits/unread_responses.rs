@@ -1,8 +1,9 @@
 //! Responses of HTTP/1 whose clients read nothing.
 
-use harness::{Connection, Process, eventually};
+use harness::{Connection, Process, access_record};
 
-use crate::support::{access_record, start};
+use crate::in_flight::{requests_in_flight, wait_for_in_flight};
+use crate::support::start;
 
 /// Requests an endless body and reads only the head of the response.
 fn unread(service: &Process) -> Connection {
@@ -13,10 +14,6 @@ fn unread(service: &Process) -> Connection {
     connection
 }
 
-fn in_flight(service: &Process) -> Option<f64> {
-    service.metrics().value("http_requests_in_flight", &[])
-}
-
 /// SRV-4
 #[test]
 fn unread_http1_responses_hold_no_slot() {
@@ -25,7 +22,7 @@ fn unread_http1_responses_hold_no_slot() {
     for _ in 0..50 {
         assert_eq!(service.get("/hello").status, 200);
     }
-    assert_eq!(in_flight(&service), Some(3.0));
+    assert_eq!(requests_in_flight(&service), 3.0);
 }
 
 /// SRV-4: the number of stalled responses is limited by the slots.
@@ -33,10 +30,9 @@ fn unread_http1_responses_hold_no_slot() {
 fn stalled_http1_responses_are_closed_above_the_limit() {
     let service = start(&[("MAX_IN_FLIGHT", "1")]);
     let _crowd = [(); 2].map(|()| unread(&service));
-    assert_eq!(in_flight(&service), Some(2.0));
-    eventually("one of them is closed", || {
-        (in_flight(&service) == Some(1.0)).then_some(())
-    });
+    assert_eq!(requests_in_flight(&service), 2.0);
+    // One of them is closed.
+    wait_for_in_flight(&service, 1.0);
     assert_eq!(service.get("/hello").status, 200);
     let closed = access_record(&service, "/endless");
     assert_eq!(closed["aborted"], true);

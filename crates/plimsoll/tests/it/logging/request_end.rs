@@ -1,10 +1,10 @@
 //! The end of a request in the access log: the last byte, or a client that disconnects.
 
-use harness::eventually;
+use harness::{access_record, eventually};
 
-use super::wait_until_in_flight;
 use crate::http1::canary::patient;
-use crate::support::{access_record, ms, start};
+use crate::in_flight::wait_for_in_flight;
+use crate::support::{ms, start};
 
 /// LOG-9
 #[test]
@@ -26,7 +26,7 @@ fn disconnect_before_the_response_is_a_499() {
     let service = start(&[]);
     let mut connection = service.connect();
     connection.send("GET /hang HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    wait_until_in_flight(&service, 1.0);
+    wait_for_in_flight(&service, 1.0);
     drop(connection);
     let record = access_record(&service, "/hang");
     assert_eq!(record["status"], 499);
@@ -69,12 +69,12 @@ fn disconnect_during_the_upload_is_a_499() {
         connection.send(format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nten bytes!"
         ));
-        wait_until_in_flight(&service, 1.0);
+        wait_for_in_flight(&service, 1.0);
         connection.reset();
         let record = access_record(&service, path);
         assert_eq!(record["status"], 499, "{path}");
         assert_eq!(record["aborted"], true, "{path}");
-        wait_until_in_flight(&service, 0.0);
+        wait_for_in_flight(&service, 0.0);
     }
 }
 
@@ -85,9 +85,7 @@ fn half_closed_client_counts_as_disconnected() {
     let mut connection = service.connect();
     assert_eq!(connection.get("/hello").status, 200);
     connection.send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
-    eventually("it is being handled", || {
-        (service.metrics().value("http_requests_in_flight", &[]) == Some(1.0)).then_some(())
-    });
+    wait_for_in_flight(&service, 1.0);
     connection.finish_sending();
     assert_eq!(connection.read_to_end(), b"");
     let record = service.wait_for_record(|record| record["path"] == "/hang");

@@ -2,10 +2,11 @@
 
 use std::thread;
 
-use harness::{Connection, Signal, eventually, eventually_within, timed};
+use harness::{Connection, Signal, eventually, eventually_within, request, timed};
 
-use super::{MARGIN, gauge, in_flight, report};
-use crate::support::{END, ms, request, shortest, start};
+use super::{MARGIN, in_flight, report};
+use crate::in_flight::wait_for_in_flight;
+use crate::support::{END, ms, shortest, start};
 
 /// LIFE-1
 #[test]
@@ -104,9 +105,7 @@ fn response_begun_after_the_signal_closes_its_connection() {
     let service = start(&[("SHUTDOWN_TIMEOUT", "20s")]);
     let mut connection = service.connect();
     connection.send("GET /slow?ms=800 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    eventually("the request is in flight", || {
-        (gauge(&service) == 1.0).then_some(())
-    });
+    wait_for_in_flight(&service, 1.0);
     service.signal(Signal::Term);
     let answer = connection.read();
     assert_eq!(answer.header("connection"), Some("close"));

@@ -9,11 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use harness::{Connection, ExitedProcess, Process, Signal, eventually};
+use harness::{Connection, ExitedProcess, Process, Signal, eventually, request};
 use socket2::{Domain, Socket, Type};
 
 use super::service_manager::connects;
-use crate::support::{END, SERVICE, fixture, ms, request, require_or_skip, run, start};
+use crate::in_flight::wait_for_in_flight;
+use crate::support::{END, SERVICE, fixture, ms, require_or_skip, run, start};
 
 // === Socket activation ===
 
@@ -85,9 +86,7 @@ fn connection_during_shutdown_is_served_by_the_next_process() {
     let service = activate(&socket, &[("SHUTDOWN_TIMEOUT", "10s"), ("PORT", &port)]);
     let mut slow = Connection::tcp(addr).unwrap();
     slow.send(request("GET", "/slow?ms=1500", ""));
-    eventually("the request is in flight", || {
-        (service.metrics().value("http_requests_in_flight", &[]) == Some(1.0)).then_some(())
-    });
+    wait_for_in_flight(&service, 1.0);
     service.signal(Signal::Term);
     service.wait_for_record(|record| record["message"] == "shutdown_started");
     // From here on no process accepts, and soon no process runs.

@@ -1,11 +1,12 @@
 //! Spans of requests and of handlers.
 
+use harness::{access_record, request};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 use super::collector::{Collector, Manner, attribute, hex};
 use super::{check, propagated_context, traced, traceparent};
-use crate::support::{access_record, request};
+use crate::in_flight::wait_for_in_flight;
 
 /// TRC-4
 #[test]
@@ -106,10 +107,7 @@ fn service_failures_are_errors_but_not_client_failures() {
     // A disconnect, and an immediate rejection.
     let mut waiting = service.connect();
     waiting.send(request("GET", "/hang", ""));
-    harness::eventually("it is in flight", || {
-        let metrics = service.metrics();
-        (metrics.sum("http_requests_in_flight", &[]) == 1.0).then_some(())
-    });
+    wait_for_in_flight(&service, 1.0);
     assert_eq!(service.get("/hello").status, 503);
     waiting.reset();
     check(&collector.span("GET /hang"), "error.type", "aborted");
