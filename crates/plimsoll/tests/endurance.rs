@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use harness::{Connection, Process, eventually, eventually_within, timed};
+use harness::{Connection, Process, eventually, eventually_within, request, timed};
 
-use crate::support::{END, fixture, pipeline, request, start};
+use crate::support::{END, fixture, pipeline, start};
 
 const CLIENTS: usize = 4;
 

@@ -5,9 +5,7 @@ mod origin;
 mod proxy_protocol;
 mod unix_peers;
 
-use harness::Process;
-
-use crate::support::request;
+use harness::{Process, request};
 
 /// Returns the client address that the service sees for a peer at 127.0.0.1. The access record must
 /// contain the same.

@@ -4,9 +4,9 @@ mod headers;
 pub(crate) mod panics;
 mod problems;
 
-use harness::{Process, Response};
+use harness::{Process, Response, request};
 
-use crate::support::{post, request, start};
+use crate::support::{post, start};
 
 /// The paths that the chassis serves itself.
 pub(crate) const PROBES: [&str; 7] = [

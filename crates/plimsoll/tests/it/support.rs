@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use harness::{Connection, ExitedProcess, Process, Response, example, timed};
-use serde_json::Value;
 
 /// Runs a program of the example `programs`, which ends by itself.
 #[track_caller]
@@ -58,25 +57,12 @@ pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(fixture(), args, &environment(env)).wait(END)
 }
 
-/// Returns a request with `Connection: close` and these header lines, each with its line end.
-pub(crate) fn request(method: &str, target: &str, headers: &str) -> String {
-    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
-}
-
 /// Returns a request whose body has a known length.
 pub(crate) fn post(target: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
     )
-}
-
-/// Waits for the access record of the only request for this raw path.
-#[track_caller]
-pub(crate) fn access_record(process: &Process, raw_path: &str) -> Value {
-    process.wait_for_record(|record| {
-        record["message"] == "http_request" && record["rawPath"] == raw_path
-    })
 }
 
 /// Waits for the access record of the only request for this raw path, and returns its line.

@@ -10,11 +10,11 @@ mod propagation;
 mod settings;
 mod spans;
 
-use harness::Process;
+use harness::{Process, request};
 use opentelemetry_proto::tonic::trace::v1::Span;
 
 use self::collector::{Collector, attribute};
-use crate::support::{request, start};
+use crate::support::start;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 

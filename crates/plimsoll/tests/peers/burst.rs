@@ -5,11 +5,11 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use harness::{Signal, eventually};
+use harness::{Signal, eventually, request};
 use socket2::{Domain, Socket, Type};
 
 use crate::setup::{Figures, Rest, scaled, serve};
-use crate::support::{END, request};
+use crate::support::END;
 
 /// Returns the number of listen queue overflows on this machine.
 fn overflows() -> Option<u64> {

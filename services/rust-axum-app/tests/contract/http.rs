@@ -1,6 +1,8 @@
 //! HTTP: endpoints, error responses, headers.
 
-use crate::support::{BUILD_TIME, SERVICE, VERSION, request, start};
+use harness::request;
+
+use crate::support::{BUILD_TIME, SERVICE, VERSION, start};
 
 const PROBES: [&str; 6] = [
     "/health",

@@ -1,6 +1,8 @@
 //! IP: client address resolution.
 
-use crate::support::{access_record, request, start};
+use harness::{access_record, request};
+
+use crate::support::start;
 
 const FORWARDED: &str = "X-Forwarded-For: 6.6.6.6, 203.0.113.7\r\n";
 

@@ -1,8 +1,8 @@
 //! LOG: structured records on standard output.
 
-use harness::field_names;
+use harness::{access_record, field_names};
 
-use crate::support::{SERVICE, access_record, start};
+use crate::support::{SERVICE, start};
 
 /// LOG-2, LOG-3
 #[test]

@@ -1,6 +1,8 @@
 //! RID: request ids.
 
-use crate::support::{access_record, request, start};
+use harness::{access_record, request};
+
+use crate::support::start;
 
 /// RID-1, RID-3
 #[test]

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use harness::{ExitedProcess, Process};
-use serde_json::Value;
 
 /// The default name of the service: a build argument, else the name of its package.
 pub(crate) const SERVICE: &str =
@@ -38,19 +37,6 @@ pub(crate) fn start(env: &[(&str, &str)]) -> Process {
 #[track_caller]
 pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
     Process::spawn_with(PROGRAM, args, env).wait(END)
-}
-
-/// Returns a request with `Connection: close`. Each line of `headers` ends with `\r\n`.
-pub(crate) fn request(method: &str, target: &str, headers: &str) -> String {
-    format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n")
-}
-
-/// Waits for the access record of the request for this raw path.
-#[track_caller]
-pub(crate) fn access_record(process: &Process, raw_path: &str) -> Value {
-    process.wait_for_record(|record| {
-        record["message"] == "http_request" && record["rawPath"] == raw_path
-    })
 }
 
 /// Writes a file for one test, and returns its path.

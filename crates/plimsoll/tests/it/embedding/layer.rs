@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use axum::routing::{get, post};
-use harness::{LogBuffer, Process, Scrape, eventually, example};
+use harness::{LogBuffer, Process, Scrape, eventually, example, request};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
 use plimsoll::config::{Environment, Invalid, Reader, Settings};
@@ -23,7 +23,6 @@ use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
 use super::{router, unix_socket};
-use crate::support::request;
 
 #[tokio::test]
 async fn layer_works_around_any_server() {

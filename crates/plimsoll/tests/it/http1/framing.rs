@@ -1,5 +1,6 @@
 //! Framing that hyper does not check: targets, trailers and chunks.
 
+use harness::access_record;
 use serde_json::Value;
 
 use super::canary::{
@@ -7,7 +8,7 @@ use super::canary::{
     wait_for_rejections,
 };
 use super::corpus::chunked;
-use crate::support::{access_record, ms, start};
+use crate::support::{ms, start};
 
 /// SRV-3
 #[test]

@@ -1,10 +1,12 @@
 //! The size of a head, and strange methods.
 
+use harness::request;
+
 use super::canary::{
     CANARY, TOO_LARGE, assert_no_canary, patient, statuses_of, wait_for_rejections,
 };
 use super::invalid_requests::with_short_timeouts;
-use crate::support::{assert_problem, ms, request, start};
+use crate::support::{assert_problem, ms, start};
 
 /// SRV-3
 #[test]

@@ -1,12 +1,10 @@
 //! The access record of a request.
 
-use harness::{eventually, field_names};
+use harness::{access_record, eventually, field_names, request};
 use serde_json::Value;
 
 use super::{ACCESS, LEADING};
-use crate::support::{
-    BUILD_TIME, SERVICE, VERSION, access_line, access_record, assert_problem, request, start,
-};
+use crate::support::{BUILD_TIME, SERVICE, VERSION, access_line, assert_problem, start};
 
 /// LOG-3
 #[test]

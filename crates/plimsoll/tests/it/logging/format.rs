@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use harness::{Process, field_names};
+use harness::{Process, access_record, field_names, request};
 use serde_json::Value;
 
 use super::{ACCESS, LEADING, assert_well_formed, milliseconds_since_epoch, raw_request};
-use crate::support::{END, access_record, fixture, request, require_or_skip, run, spawn, start};
+use crate::support::{END, fixture, require_or_skip, run, spawn, start};
 
 /// LOG-1, LOG-8
 #[test]

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::thread;
 
-use harness::Process;
+use harness::{Process, access_record, request};
 
-use crate::support::{
-    access_record, assert_problem, is_generated_id, pipeline, post, request, start,
-};
+use crate::support::{assert_problem, is_generated_id, pipeline, post, start};
 
 /// Sends an id to `/id` and returns the id of the response, which the body must contain too.
 #[track_caller]

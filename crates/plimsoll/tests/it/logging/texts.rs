@@ -1,9 +1,10 @@
 //! Texts of clients in records: invalid UTF-8, control characters and length.
 
+use harness::{access_record, request};
 use serde_json::Value;
 
 use super::{assert_well_formed, raw_request};
-use crate::support::{access_line, access_record, request, start};
+use crate::support::{access_line, start};
 
 /// LOG-8
 #[test]

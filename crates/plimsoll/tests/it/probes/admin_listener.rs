@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness::{Connection, Process, Response, Scrape, Signal, eventually, eventually_within};
+use harness::{
+    Connection, Process, Response, Scrape, Signal, eventually, eventually_within, request,
+};
 
-use crate::support::{END, assert_problem, fixture, ms, request, run, spawn, start};
+use crate::support::{END, assert_problem, fixture, ms, run, spawn, start};
 
 /// Returns a path for the socket of an admin listener.
 fn socket() -> PathBuf {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use harness::{Process, eventually, example, timed};
+use harness::{Process, eventually, example, request, timed};
 
 use crate::responses::PROBES;
-use crate::support::{assert_problem, ms, post, request, run, spawn, start};
+use crate::support::{assert_problem, ms, post, run, spawn, start};
 
 /// HTTP-3
 #[test]

@@ -1,8 +1,8 @@
 //! Scheme and host of a request behind a proxy.
 
-use harness::Process;
+use harness::{Process, request};
 
-use crate::support::{assert_problem, request, start};
+use crate::support::{assert_problem, start};
 
 /// Returns the scheme and host that the service sees.
 #[track_caller]

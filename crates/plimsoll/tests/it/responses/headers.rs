@@ -1,9 +1,9 @@
 //! Headers of responses, and responses without a body.
 
-use harness::Response;
+use harness::{Response, request};
 
 use super::{PROBES, chassis_errors, with_short_limits};
-use crate::support::{request, start};
+use crate::support::start;
 
 /// HTTP-6
 #[test]

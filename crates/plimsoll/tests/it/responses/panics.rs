@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use harness::{Process, eventually};
+use harness::{Process, access_record, eventually};
 
 use crate::in_flight::{occupy, value, wait_for_rest};
-use crate::support::{access_record, assert_problem, is_generated_id, start};
+use crate::support::{assert_problem, is_generated_id, start};
 
 /// SRV-5, RID-4, DIF-4
 #[test]

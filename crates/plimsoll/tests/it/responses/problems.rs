@@ -1,9 +1,9 @@
 //! Errors of the chassis as problem documents.
 
-use harness::Process;
+use harness::{Process, request};
 
 use super::{PROBES, chassis_errors, with_short_limits};
-use crate::support::{assert_problem, request, start};
+use crate::support::{assert_problem, start};
 
 /// HTTP-6, HTTP-7
 #[test]

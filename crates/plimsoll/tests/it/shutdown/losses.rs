@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use harness::{Connection, Process, Signal, eventually};
+use harness::{Connection, Process, Signal, eventually, request};
 
-use crate::support::{END, ms, request, start};
+use crate::support::{END, ms, start};
 
 /// The outcomes of connections.
 #[derive(Default)]

@@ -5,9 +5,9 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixDatagram};
 use std::path::Path;
 use std::time::Duration;
 
-use harness::{Process, Signal, eventually, timed};
+use harness::{Process, Signal, eventually, request, timed};
 
-use crate::support::{END, ms, request, spawn, start};
+use crate::support::{END, ms, spawn, start};
 
 /// The notification socket of a service manager.
 struct Manager {

@@ -7,13 +7,13 @@ use std::thread;
 use axum::Router;
 use axum::extract::WebSocketUpgrade;
 use axum::routing::any;
-use harness::{Connection, Process, Signal, eventually};
+use harness::{Connection, Process, Signal, eventually, request};
 use plimsoll::shutdown::keep_open;
 use plimsoll::testing::TestService;
 use plimsoll::{App, ShutdownToken, build_info};
 use tokio::sync::oneshot;
 
-use crate::support::{END, assert_problem, ms, request, start};
+use crate::support::{END, assert_problem, ms, start};
 
 const OPCODE_TEXT: u8 = 0x81;
 

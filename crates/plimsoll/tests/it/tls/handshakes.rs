@@ -5,12 +5,12 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::{io, thread};
 
-use harness::{Connection, eventually, timed};
+use harness::{Connection, eventually, request, timed};
 use rustls::StreamOwned;
 
 use super::reload::Secret;
 use super::session::{Pair, ask, client, failed_handshakes, handshake, hello, metrics, trust};
-use crate::support::{END, ms, request, start};
+use crate::support::{END, ms, start};
 
 /// TLS-7
 #[test]

@@ -5,12 +5,12 @@ use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use harness::{Process, Scrape};
+use harness::{Process, Scrape, request};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::{END, request};
+use crate::support::END;
 
 pub(super) type Session = StreamOwned<ClientConnection, TcpStream>;
 

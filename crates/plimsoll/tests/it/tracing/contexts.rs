@@ -1,8 +1,10 @@
 //! Trace contexts of callers: continued, linked or ignored.
 
+use harness::access_record;
+
 use super::collector::{Collector, Manner, hex};
 use super::{CALLER, TRACE, TRUSTING, propagated_context, traced, traceparent};
-use crate::support::{access_record, start};
+use crate::support::start;
 
 /// TRC-1
 #[test]

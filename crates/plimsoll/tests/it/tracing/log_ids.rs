@@ -1,11 +1,11 @@
 //! Trace ids in log records.
 
-use harness::field_names;
+use harness::{access_record, field_names, request};
 use serde_json::Value;
 
 use super::collector::{Collector, Manner, hex};
 use super::traced;
-use crate::support::{access_line, access_record, request};
+use crate::support::access_line;
 
 /// LOG-14
 #[test]

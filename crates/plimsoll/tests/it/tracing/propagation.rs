@@ -4,14 +4,13 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::get;
 use bytes::Bytes;
-use harness::{Process, example};
+use harness::{Process, example, request};
 use http::Request;
 use plimsoll::testing::TestService;
 use plimsoll::{App, RequestId, build_info};
 
 use super::collector::{Collector, Manner, hex};
 use super::{CALLER, TRACE, TRUSTING};
-use crate::support::request;
 
 const STATE: &str = "rojo=1";
 

@@ -1,8 +1,10 @@
 //! Settings of tracing.
 
+use harness::access_record;
+
 use super::collector::{Collector, Manner};
 use super::{propagated_context, traced, traceparent};
-use crate::support::{access_record, run, start};
+use crate::support::{run, start};
 
 /// TRC-2
 #[test]

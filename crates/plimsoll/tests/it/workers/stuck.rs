@@ -1,10 +1,10 @@
 //! Workers that a handler blocks, and processes that were stopped.
 
-use harness::{eventually, eventually_within, timed};
+use harness::{eventually, eventually_within, request, timed};
 use serde_json::Value;
 
 use crate::in_flight::{occupy, value, wait_for_in_flight};
-use crate::support::{ms, request, start};
+use crate::support::{ms, start};
 
 /// SRV-7
 #[test]
