@@ -19,13 +19,14 @@ use std::{
 
 use tokio::{
     runtime,
-    task::JoinHandle,
     time::{Instant, sleep},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
+    component_name,
     config::Level,
-    lifecycle::{Backoff, DrainStage, Lifecycle, Readiness},
+    lifecycle::{Backoff, DrainStage, Holder, Lifecycle, Readiness},
     metrics::Restarts,
     shutdown::ShutdownToken,
     sync::{Mutex, lock},
@@ -37,9 +38,6 @@ const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// A run of this length resets the backoff.
 const STABLE: Duration = Duration::from_secs(30);
-
-/// The longest name of a worker, in bytes.
-const MAX_NAME: usize = 32;
 
 type WorkerFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 type WorkerTask = Arc<dyn Fn(ShutdownToken) -> WorkerFuture + Send + Sync>;
@@ -71,7 +69,8 @@ impl Worker {
 pub(crate) enum WorkerError {
     #[error(
         "the background worker's name {0:?} must be a letter, then a–z, 0–9 or _, \
-        and have {MAX_NAME} characters at most"
+        and have {max} characters at most",
+        max = component_name::MAX_LENGTH
     )]
     Name(&'static str),
     #[error("there are two background workers named {0:?}")]
@@ -137,7 +136,7 @@ impl BackgroundWorkers {
         let mut registered = lock(&self.registered);
         registered.is_closed = true;
         for WorkerRegistration { name, .. } in &registered.list {
-            if !is_name(name) {
+            if !component_name::is_valid(name) {
                 return Err(WorkerError::Name(name));
             }
             if !names.insert(*name) {
@@ -210,13 +209,18 @@ impl Supervisor {
                     record.number("restartMs", delay.as_millis());
                 });
             let gates = self.registration.gates.load(Ordering::Relaxed);
-            let hold = gates.then(|| self.readiness.hold(name));
+            let holder = Holder::Worker(name);
+            if gates {
+                let reason = format!("background worker {name} has failed");
+                self.readiness.hold(holder, &reason);
+            }
             tokio::select! {
                 biased;
                 () = self.lifecycle.connections.reached(DrainStage::LameDuck) => return,
                 () = sleep(delay) => {}
             }
-            drop(hold);
+            let reason = format!("background worker {name} runs again");
+            self.readiness.release(holder, &reason);
         }
     }
 
@@ -228,16 +232,16 @@ impl Supervisor {
         let (task, token) = (Arc::clone(&self.registration.task), self.token.clone());
         runs.began();
         // The call is inside the task because it may panic, like the future that it returns.
-        let mut run = AbortOnDrop(tokio::spawn(async move { task(token).await }));
+        let mut run = AbortOnDropHandle::new(tokio::spawn(async move { task(token).await }));
         let ended = tokio::select! {
             biased;
-            ended = &mut run.0 => Some(ended),
+            ended = &mut run => Some(ended),
             () = connections.reached(DrainStage::Cut) => None,
         };
         let Some(ended) = ended else {
-            run.0.abort();
+            run.abort();
             // The run counts as running until it has been dropped. The error only reports the abort.
-            let _ = (&mut run.0).await;
+            let _ = run.await;
             runs.ended(false);
             return None;
         };
@@ -250,23 +254,6 @@ impl Supervisor {
             Err(_) => Some("panicked"),
         }
     }
-}
-
-/// Aborts the task of a run when the supervisor is dropped.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Whether the name is a letter, then letters, digits and underscores.
-fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    name.len() <= MAX_NAME
-        && bytes.next().is_some_and(|byte| byte.is_ascii_lowercase())
-        && bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 #[cfg(test)]

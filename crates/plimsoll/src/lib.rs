@@ -43,6 +43,7 @@
 //! | build and run a service | [`App`], [`Exit`], [`build_info!`] |
 //! | set up a pool or a client before the start | [`App::setup`], [`Handle::connect`] |
 //! | change readiness, run background workers, add shutdown hooks | [`Handle`] |
+//! | check dependencies | [`Check`], [`Handle::check`], [`check`] |
 //! | define settings of the service | [`config::Settings`] |
 //! | register metrics of the service | [`metrics::Metrics`] |
 //! | override limits of a route | [`RouteLimitsLayer`] |
@@ -60,6 +61,10 @@
 mod app;
 mod background;
 pub mod build_info;
+#[cfg(feature = "tls")]
+mod certificate;
+pub mod check;
+mod component_name;
 pub mod config;
 mod connection;
 mod edge;
@@ -67,6 +72,7 @@ mod error;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod jitter;
 mod late_timer;
 mod lifecycle;
 pub mod metrics;
@@ -91,6 +97,7 @@ pub use self::{
     app::{App, Connect, ConnectError, Exit, Handle, Prepared, SetupError, StartError},
     background::Worker,
     build_info::BuildInfo,
+    check::Check,
     config::Config,
     edge::{
         ClientIp, Edge, EdgeLayer, OriginRejection, OutsideRequest, ProbeAlias, RequestOrigin,

@@ -21,6 +21,7 @@
 mod backoff;
 mod connection_tracker;
 mod heartbeats;
+mod holds;
 mod hooks;
 mod readiness;
 mod runs;
@@ -32,13 +33,15 @@ mod watchdog;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU8, AtomicU32, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
 
+use self::holds::Holds;
 pub(crate) use self::{
     backoff::Backoff,
     connection_tracker::{ConnectionTracker, DrainStage},
-    heartbeats::{Heartbeats, stall_limit},
+    heartbeats::{HEARTBEAT_INTERVAL as TICK, Heartbeats, stall_limit},
+    holds::Holder,
     hooks::Hooks,
     runs::WorkerRuns,
     sd_notify::{SdNotify, WatchdogNotifier},
@@ -47,6 +50,7 @@ pub(crate) use self::{
     watchdog::Watchdog,
 };
 pub use self::{readiness::Readiness, shutdown_report::ShutdownReport};
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The state of the process; see the table of the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,25 +90,20 @@ impl LifecycleState {
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
     state: AtomicU8,
-    /// The reasons not to be ready: [`SWITCHED_OFF`], and [`WORKER_HOLD`] for each failed worker.
-    holds: AtomicU32,
+    /// The reasons not to be ready. The lock is held while the state follows from them, and while
+    /// the change is logged, so that records have the order of the changes.
+    holds: Mutex<Holds>,
     /// The connections of the main listener. The drain waits for them.
     pub(crate) connections: Arc<ConnectionTracker>,
     /// The runs of background workers. The drain waits for them too.
     pub(crate) runs: WorkerRuns,
 }
 
-/// The bit of `holds` that [`Readiness::set`] changes.
-const SWITCHED_OFF: u32 = 1;
-
-/// The amount that each failed background worker that gates readiness adds to `holds`.
-const WORKER_HOLD: u32 = 2;
-
 impl Lifecycle {
     pub(crate) fn new() -> Self {
         Self {
             state: AtomicU8::new(LifecycleState::Starting as u8),
-            holds: AtomicU32::new(0),
+            holds: Mutex::default(),
             connections: Arc::new(ConnectionTracker::new()),
             runs: WorkerRuns::default(),
         }
@@ -129,17 +128,13 @@ impl Lifecycle {
     /// Returns whether the service runs: false after [`Lifecycle::cancel_start`] or during shutdown.
     /// Further calls change nothing.
     pub(crate) fn start(&self) -> bool {
-        let to = if self.is_held() {
-            LifecycleState::NotReady
-        } else {
+        let holds = self.lock_holds();
+        let to = if holds.is_empty() {
             LifecycleState::Ready
+        } else {
+            LifecycleState::NotReady
         };
-        let started = self.replace(LifecycleState::Starting, to);
-        if started {
-            // The holds may have changed between the check and the exchange.
-            self.apply_holds();
-        }
-        started
+        self.replace(LifecycleState::Starting, to)
             || matches!(
                 self.state(),
                 LifecycleState::Ready | LifecycleState::NotReady
@@ -151,49 +146,22 @@ impl Lifecycle {
         self.replace(LifecycleState::Starting, LifecycleState::Flushing)
     }
 
-    /// Switches readiness. Returns whether the state changed.
-    pub(crate) fn switch(&self, on: bool) -> bool {
-        if on {
-            self.holds.fetch_and(!SWITCHED_OFF, Ordering::SeqCst);
-        } else {
-            self.holds.fetch_or(SWITCHED_OFF, Ordering::SeqCst);
-        }
-        self.apply_holds()
-    }
-
-    /// Adds a hold of a background worker on readiness. Returns whether the state changed.
-    pub(crate) fn hold(&self) -> bool {
-        self.holds.fetch_add(WORKER_HOLD, Ordering::SeqCst);
-        self.apply_holds()
-    }
-
-    /// Releases one [`Lifecycle::hold`]. Returns whether the state changed.
-    pub(crate) fn release(&self) -> bool {
-        self.holds.fetch_sub(WORKER_HOLD, Ordering::SeqCst);
-        self.apply_holds()
-    }
-
-    fn is_held(&self) -> bool {
-        self.holds.load(Ordering::SeqCst) != 0
+    fn lock_holds(&self) -> MutexGuard<'_, Holds> {
+        lock(&self.holds)
     }
 
     /// Sets the state according to the holds. Returns whether the state changed.
-    ///
-    /// Checks the holds again after each change: another thread may have changed them in between,
-    /// before the state allowed its own exchange.
-    fn apply_holds(&self) -> bool {
-        let mut changed = false;
-        loop {
-            let held = self.is_held();
-            changed |= if held {
-                self.replace(LifecycleState::Ready, LifecycleState::NotReady)
-            } else {
-                self.replace(LifecycleState::NotReady, LifecycleState::Ready)
-            };
-            if held == self.is_held() {
-                return changed;
-            }
+    fn apply_holds(&self, holds: &Holds) -> bool {
+        if holds.is_empty() {
+            self.replace(LifecycleState::NotReady, LifecycleState::Ready)
+        } else {
+            self.replace(LifecycleState::Ready, LifecycleState::NotReady)
         }
+    }
+
+    /// Returns each kind of holder of readiness, and whether one of them holds it now.
+    pub(crate) fn held_by(&self) -> Vec<(&'static str, bool)> {
+        self.lock_holds().by_kind().collect()
     }
 
     fn replace(&self, from: LifecycleState, to: LifecycleState) -> bool {
@@ -219,17 +187,27 @@ mod tests {
 
     use super::*;
 
+    fn hold(life: &Lifecycle, is_held: bool) -> bool {
+        let mut holds = life.lock_holds();
+        if is_held {
+            holds.add(Holder::Code, "");
+        } else {
+            holds.remove(Holder::Code);
+        }
+        life.apply_holds(&holds)
+    }
+
     #[test]
     fn readiness_switches_until_shutdown_begins() {
         let life = Lifecycle::new();
-        assert!(!life.switch(false), "nothing changes before the start");
+        assert!(!hold(&life, true), "nothing changes before the start");
         assert!(life.start());
         assert_eq!(life.state(), LifecycleState::NotReady);
         assert!(life.start(), "a second start finds it running");
-        assert!(life.switch(true) && !life.switch(true));
+        assert!(hold(&life, false) && !hold(&life, false));
         assert_eq!(life.state(), LifecycleState::Ready);
         assert!(life.advance(LifecycleState::LameDuck) && !life.advance(LifecycleState::LameDuck));
-        assert!(!life.switch(false) && !life.switch(true));
+        assert!(!hold(&life, true) && !hold(&life, false));
         assert_eq!(life.state(), LifecycleState::LameDuck);
         assert!(!life.start());
         assert_eq!(
@@ -237,21 +215,6 @@ mod tests {
             LifecycleState::LameDuck,
             "a late start changes nothing"
         );
-    }
-
-    /// WRK-3
-    #[test]
-    fn readiness_holds_are_independent() {
-        let life = Lifecycle::new();
-        assert!(!life.hold(), "nothing changes before the start");
-        assert!(life.start());
-        assert_eq!(life.state(), LifecycleState::NotReady);
-        assert!(!life.hold() && !life.switch(true), "two workers hold it");
-        assert!(!life.release() && life.release());
-        assert_eq!(life.state(), LifecycleState::Ready);
-        assert!(life.switch(false) && !life.hold() && !life.switch(true));
-        assert!(life.release());
-        assert_eq!(life.state(), LifecycleState::Ready);
     }
 
     proptest! {
@@ -262,8 +225,8 @@ mod tests {
                 let before = life.state();
                 match step {
                     6 => drop(life.start()),
-                    7 => drop(life.switch(true)),
-                    8 => drop(life.switch(false)),
+                    7 => drop(hold(&life, false)),
+                    8 => drop(hold(&life, true)),
                     to => drop(life.advance(LifecycleState::ALL[usize::from(to)])),
                 }
                 let after = life.state();

@@ -30,6 +30,7 @@ mod bounded;
 mod calls;
 mod causes;
 mod cells;
+mod checks;
 mod definition;
 #[cfg_attr(not(feature = "otlp"), path = "metrics/exemplars/disabled.rs")]
 mod exemplars;
@@ -66,6 +67,7 @@ pub(crate) use self::calls::{CallOutcome, PeerId};
 pub(crate) use self::{
     accept_error::AcceptError,
     causes::{Cause, CauseCounts},
+    checks::{CheckCells, CheckMetrics, CheckResult},
     definition::FAMILIES,
     http::{HttpMetrics, RouteId},
     protocol::ProtocolError,
@@ -106,6 +108,7 @@ pub(crate) struct Registry {
     pub(crate) tls_reload_failures: AtomicU64,
     /// Restarts of background workers.
     pub(crate) restarts: Restarts,
+    pub(crate) checks: CheckMetrics,
     workers: Vec<RuntimeMetrics>,
     pub(crate) user: Metrics,
 }
@@ -124,6 +127,8 @@ pub(crate) struct Gauges {
     pub(crate) log: Totals,
     /// The name of each life-cycle state, and whether it is the current one.
     pub(crate) states: Vec<(&'static str, bool)>,
+    /// Each kind of holder of readiness, and whether one holds it now.
+    pub(crate) held_by: Vec<(&'static str, bool)>,
     /// Panics that the panic hook counted.
     pub(crate) hooked_panics: u64,
     /// The time since the last heartbeat of each worker.
@@ -148,6 +153,7 @@ impl Registry {
             certificate_expiry: AtomicU64::new(0),
             tls_reload_failures: AtomicU64::new(0),
             restarts: Restarts::default(),
+            checks: CheckMetrics::default(),
             workers,
             user: Metrics::default(),
             build,
@@ -176,6 +182,11 @@ impl Registry {
         process::render(&mut out);
         self.render_workers(&mut out, gauges);
         self.restarts.render(&mut out);
+        out.family(&families::SERVICE_NOT_READY);
+        for (kind, is_held) in &gauges.held_by {
+            out.sample("", &[("by", kind)], u64::from(*is_held));
+        }
+        self.checks.render(&mut out);
         self.render_folded(&mut out);
         out.append_user(&self.user.render());
         self.user.render_appended(&mut out, log);

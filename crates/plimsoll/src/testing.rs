@@ -27,3 +27,4 @@ pub use self::{
     scrape::{ExpositionError, MetricType, Sample, Scrape, ScrapedFamily},
     test_service::TestService,
 };
+pub use crate::check::Dependency;

@@ -10,6 +10,8 @@ use tower_layer::Layer as TowerLayer;
 use tracing_subscriber::{Layer, Registry};
 
 use super::{exit::SetupError, handle::Handle, router::Layers, subscriber::TracingLayer};
+#[cfg(feature = "testing")]
+use crate::check::{CheckFn, Dependency};
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Settings},
@@ -50,6 +52,9 @@ pub struct App<S = ()> {
     pub(super) environment: Option<Environment>,
     pub(super) output: Option<Output>,
     pub(super) extra_hook_time: Duration,
+    /// Functions that replace those of checks, by the name of the check.
+    #[cfg(feature = "testing")]
+    pub(super) fakes: Vec<(&'static str, CheckFn)>,
     settings: PhantomData<fn() -> S>,
 }
 
@@ -105,6 +110,8 @@ impl App<()> {
             environment: None,
             output: None,
             extra_hook_time: Duration::ZERO,
+            #[cfg(feature = "testing")]
+            fakes: Vec::new(),
             settings: PhantomData,
         }
     }
@@ -180,6 +187,16 @@ impl<S: Settings> App<S> {
     /// ```
     pub fn release_alias(mut self, alias: ProbeAlias) -> Self {
         self.endpoints = self.endpoints.without(alias);
+        self
+    }
+
+    /// Replaces the health check named `check` by one of a [`Dependency`], in a test.
+    ///
+    /// Name, policy and times stay those of the check. If set-up registers no such check, the start
+    /// fails.
+    #[cfg(feature = "testing")]
+    pub fn fake(mut self, check: &'static str, dependency: &Dependency) -> Self {
+        self.fakes.push((check, dependency.check()));
         self
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     background::WorkerError,
+    check::FakeError,
     config::{ConfigErrors, duration_text},
     server::BindError,
 };
@@ -68,6 +69,8 @@ pub(super) enum StartFailure {
     HookTime { sum: Duration, declared: Duration },
     #[error(transparent)]
     Worker(WorkerError),
+    #[error(transparent)]
+    Fake(FakeError),
     #[error("the operating system gave no {what}")]
     System {
         what: &'static str,

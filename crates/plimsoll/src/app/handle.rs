@@ -5,6 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use super::{connect::Connect, exit::SetupError};
 use crate::{
     background::{BackgroundWorkers, Worker},
+    check::{Check, Checks, RegisterCheckError},
     config::Config,
     lifecycle::{Hooks, Readiness},
     metrics::Metrics,
@@ -22,6 +23,7 @@ pub struct Handle<S = ()> {
     pub(super) readiness: Readiness,
     pub(super) hooks: Hooks,
     pub(super) background: BackgroundWorkers,
+    pub(super) checks: Checks,
     pub(super) metrics: Metrics,
     pub(super) log: Log,
     pub(super) shutdown: ShutdownToken,
@@ -138,6 +140,22 @@ impl<S> Handle<S> {
         self.background.register(name, task, &self.log)
     }
 
+    /// Registers a health check, during set-up.
+    ///
+    /// After set-up, one round of the required checks runs, for 2 s at most; then connections are
+    /// accepted. A required check that has failed is tried again within 2 s. When the shutdown
+    /// begins, runs in progress are dropped, and no run starts.
+    ///
+    /// With [`Prepared::layer`](crate::Prepared::layer) alone, no check runs. See [`check`](crate::check)
+    /// for the policies and for ready-made checks.
+    ///
+    /// # Errors
+    ///
+    /// If the check is invalid, its name is taken, or set-up has ended. The error names the cause.
+    pub fn check(&self, check: Check) -> Result<(), RegisterCheckError> {
+        self.checks.register(check)
+    }
+
     /// Retries an async constructor until it succeeds, such as that of a connection pool.
     ///
     /// Each failed attempt is logged as `connect_failed`, with passwords masked. The next attempt
@@ -228,6 +246,7 @@ impl<S> Clone for Handle<S> {
             readiness: self.readiness.clone(),
             hooks: self.hooks.clone(),
             background: self.background.clone(),
+            checks: self.checks.clone(),
             metrics: self.metrics.clone(),
             log: self.log.clone(),
             shutdown: self.shutdown.clone(),

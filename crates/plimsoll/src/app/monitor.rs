@@ -32,11 +32,13 @@ impl Monitor {
             let limit = stall_limit(config.request_timeout);
             WatchdogNotifier::new(Arc::clone(&notify), timeout, limit)
         });
+        let checks = service.handle.checks.clone();
         let watchdog = Watchdog::start(
             Arc::clone(&service.heartbeats),
             notifier,
             Arc::clone(&service.registry),
             log.clone(),
+            move || checks.tick(),
         )
         .map_err(StartFailure::system("thread for the watchdog"))?;
         let extra_hook_time = service.handle.hooks.extra_time();

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     background::BackgroundWorkers,
+    check::Checks,
     config::{Config, Environment, Level, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer, EndpointSet},
     lifecycle::{Heartbeats, Hooks, Lifecycle, Readiness, ShutdownReport, Stop},
@@ -145,6 +146,10 @@ impl<S: Settings> App<S> {
             notes,
             ..
         } = loaded;
+        #[cfg(feature = "testing")]
+        let fakes = self.fakes;
+        #[cfg(not(feature = "testing"))]
+        let fakes = Vec::new();
         let lifecycle = Arc::new(Lifecycle::new());
         let metrics = workers.iter().map(runtime::Handle::metrics).collect();
         let registry = Registry::new(config.build.clone(), shards(&config), metrics);
@@ -157,6 +162,7 @@ impl<S: Settings> App<S> {
             readiness: Readiness::new(Arc::clone(&lifecycle), log.clone()),
             hooks: Hooks::new(self.extra_hook_time),
             background: BackgroundWorkers::default(),
+            checks: Checks::with_fakes(fakes),
             metrics: registry.user.clone(),
             log,
             #[cfg(feature = "client")]

@@ -10,6 +10,8 @@ use tokio::{
 };
 
 use super::admin::AdminListener;
+#[cfg(feature = "testing")]
+use crate::check::Checks;
 use crate::{
     config::Level,
     lifecycle::{
@@ -30,6 +32,8 @@ const SPAN_FLUSH_LIMIT: Duration = Duration::from_millis(1900);
 pub(crate) struct Running {
     #[cfg(feature = "testing")]
     pub(crate) local_addr: Option<SocketAddr>,
+    #[cfg(feature = "testing")]
+    pub(crate) checks: Checks,
     pub(crate) log: Log,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) registry: Arc<Registry>,

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     background::Supervision,
+    check::CheckContext,
     config::{BodyMemory, Config, InfraEndpoints, Level, Notes, Settings},
     edge::{Edge, EndpointSet, Routes},
     server::{AcceptConfig, Bound},
@@ -67,7 +68,30 @@ impl<S: Settings> Startup<S> {
         log_notes(&handle.log, notes, &handle.config);
         let tls = tls::start(&handle.config, registry)?;
         let routes = self.set_up().await?;
+        let first_round = self.start_checks();
+        first_round.await;
         self.serve(routes, tls)
+    }
+
+    /// Starts the health checks. Returns a future that ends with the first round of the required ones.
+    fn start_checks(&self) -> impl Future<Output = ()> + Send + use<S> {
+        let Prepared {
+            handle,
+            lifecycle,
+            registry,
+            workers,
+            ..
+        } = &self.service;
+        let context = CheckContext {
+            runtime: &runtime::Handle::current(),
+            lifecycle,
+            readiness: &handle.readiness,
+            log: &handle.log,
+            metrics: &registry.checks,
+            // Without workers the program has its own runtime, and the chassis no watchdog.
+            has_watchdog: !workers.is_empty(),
+        };
+        handle.checks.start(&context)
     }
 
     /// Runs set-up, and completes the routes.
@@ -91,6 +115,7 @@ impl<S: Settings> Startup<S> {
             return Err(StartFailure::HookTime { sum, declared }.into());
         }
         handle.background.check().map_err(StartFailure::Worker)?;
+        handle.checks.close().map_err(StartFailure::Fake)?;
         let layers = std::mem::take(&mut service.layers);
         let routes = router::complete(
             router,
@@ -168,6 +193,8 @@ impl<S: Settings> Startup<S> {
         Ok(Running {
             #[cfg(feature = "testing")]
             local_addr,
+            #[cfg(feature = "testing")]
+            checks: handle.checks,
             log,
             lifecycle,
             registry,

@@ -188,6 +188,7 @@ impl Probes {
         let gauges = Gauges {
             log: self.log.totals(),
             states: self.lifecycle.states(),
+            held_by: self.lifecycle.held_by(),
             hooked_panics: count_hooked_panics(),
             heartbeat_ages: self.heartbeats.ages().collect(),
             slots: self.admission.slots(),

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The time between two heartbeats of a worker, and between two checks of the watchdog.
-pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The age of the last heartbeat from which a worker counts as stuck: three missed heartbeats.
 pub(super) const STUCK: Duration = HEARTBEAT_INTERVAL.saturating_mul(3);

@@ -5,100 +5,78 @@
 
 use std::sync::Arc;
 
-use super::{Lifecycle, LifecycleState};
-use crate::{
-    config::Level,
-    sync::{Mutex, lock},
-    telemetry::Log,
-};
+use super::{Holder, Lifecycle, LifecycleState, holds::Holds};
+use crate::{config::Level, telemetry::Log};
 
 /// Switches readiness. Clones share one switch.
 ///
 /// While it is off, `/ready` answers 503, so that a load balancer sends its requests to other
-/// instances. All other requests are still served. Shutdown overrides the switch.
+/// instances. All other requests are still served. Health checks and background workers hold
+/// readiness independently of the switch. Shutdown overrides all of them.
 #[derive(Debug, Clone)]
 pub struct Readiness {
     lifecycle: Arc<Lifecycle>,
     log: Log,
-    /// The reason of a switch-off during set-up. The start logs it.
-    ///
-    /// The lock is held from a state change until its record is written. The records thus have the
-    /// order of the changes.
-    pending: Arc<Mutex<Option<String>>>,
 }
 
 impl Readiness {
     pub(crate) fn new(lifecycle: Arc<Lifecycle>, log: Log) -> Self {
-        Self {
-            lifecycle,
-            log,
-            pending: Arc::default(),
-        }
+        Self { lifecycle, log }
     }
 
-    /// Switches readiness on or off. A change is logged as `readiness_changed`, with the reason.
+    /// Switches readiness on or off. If the readiness of the service changes, it is logged as
+    /// `readiness_changed`, with the reason.
     ///
     /// If it is off at the end of set-up, the service starts as not ready, and the record follows
     /// `infra_app_ready`.
     pub fn set(&self, ready: bool, reason: &str) {
-        let mut pending = lock(&self.pending);
-        let is_change = self.lifecycle.switch(ready);
-        if is_change {
-            self.log_change(ready, reason);
+        if ready {
+            self.release(Holder::Code, reason);
+        } else {
+            self.hold(Holder::Code, reason);
         }
-        *pending = (!ready && !is_change).then(|| reason.to_owned());
     }
 
-    /// Logs the reason if the service has started as not ready.
+    /// Keeps the service not ready until [`Readiness::release`].
+    pub(crate) fn hold(&self, holder: Holder, reason: &str) {
+        let mut holds = self.lifecycle.lock_holds();
+        holds.add(holder, reason);
+        if self.lifecycle.apply_holds(&holds) {
+            self.log_change(&mut holds, false, reason);
+        }
+    }
+
+    /// Ends a hold. Without one, nothing changes.
+    pub(crate) fn release(&self, holder: Holder, reason: &str) {
+        let mut holds = self.lifecycle.lock_holds();
+        holds.remove(holder);
+        if self.lifecycle.apply_holds(&holds) {
+            self.log_change(&mut holds, true, reason);
+        }
+    }
+
+    /// Logs the reasons if the service has started as not ready.
     pub(crate) fn log_start(&self) {
-        let mut pending = lock(&self.pending);
-        if let Some(reason) = pending.take()
-            && self.lifecycle.state() == LifecycleState::NotReady
-        {
-            self.log_change(false, &reason);
+        let mut holds = self.lifecycle.lock_holds();
+        if self.lifecycle.state() == LifecycleState::NotReady && !holds.is_logged {
+            let reasons = holds.reasons();
+            self.log_change(&mut holds, false, &reasons);
         }
     }
 
-    fn log_change(&self, ready: bool, reason: &str) {
-        self.log.infra(Level::Info, "readiness_changed", |record| {
+    fn log_change(&self, holds: &mut Holds, ready: bool, reason: &str) {
+        holds.is_logged = true;
+        let level = if ready { Level::Info } else { Level::Warning };
+        self.log.infra(level, "readiness_changed", |record| {
             record.bool("ready", ready);
             record.str("reason", reason);
         });
-    }
-
-    /// Keeps the service not ready for a failed background worker, until the guard is dropped.
-    pub(crate) fn hold(&self, worker: &'static str) -> ReadinessHold {
-        let _pending = lock(&self.pending);
-        if self.lifecycle.hold() {
-            self.log_change(false, &format!("background worker {worker} has failed"));
-        }
-        ReadinessHold {
-            readiness: self.clone(),
-            worker,
-        }
     }
 
     /// Whether `/ready` answers 200 now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.lifecycle.state() == LifecycleState::Ready
-    }
-}
-
-/// Keeps the service not ready. See [`Readiness::hold`].
-#[derive(Debug)]
-pub(crate) struct ReadinessHold {
-    readiness: Readiness,
-    worker: &'static str,
-}
-
-impl Drop for ReadinessHold {
-    fn drop(&mut self) {
-        let Self { readiness, worker } = self;
-        let _pending = lock(&readiness.pending);
-        if readiness.lifecycle.release() {
-            readiness.log_change(true, &format!("background worker {worker} runs again"));
-        }
     }
 }
 
@@ -133,6 +111,38 @@ mod tests {
         }
     }
 
+    /// HLT-5, WRK-3
+    #[test]
+    fn holds_are_independent() {
+        let levels = LogLevels::all(Level::Info);
+        let output = Output::to(io::sink());
+        let log = Log::start(output, LogFormat::Json, levels, 1).unwrap();
+        let lifecycle = Arc::new(Lifecycle::new());
+        let readiness = Readiness::new(Arc::clone(&lifecycle), log);
+        let holders = [
+            Holder::Check("db"),
+            Holder::Worker("db"),
+            Holder::Worker("x"),
+        ];
+        for holder in holders {
+            readiness.hold(holder, "it holds");
+        }
+        readiness.set(false, "warming up");
+        assert!(lifecycle.start() && !readiness.is_ready());
+        let kinds = [("code", true), ("checks", true), ("workers", true)];
+        assert_eq!(lifecycle.held_by(), kinds);
+        readiness.set(true, "warm");
+        readiness.set(true, "warm");
+        for holder in holders {
+            assert!(!readiness.is_ready(), "{holder:?}");
+            readiness.release(holder, "it holds no more");
+        }
+        assert!(readiness.is_ready());
+        readiness.release(Holder::Check("db"), "again");
+        assert!(readiness.is_ready());
+    }
+
+    /// HLT-11
     #[test]
     fn readiness_changes_are_logged_once_and_in_order() {
         let captured = Captured::default();
@@ -149,7 +159,8 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..1000 {
                         barrier.wait();
-                        drop(readiness.hold(worker));
+                        readiness.hold(Holder::Worker(worker), "failed");
+                        readiness.release(Holder::Worker(worker), "runs again");
                     }
                 });
             }
@@ -163,7 +174,10 @@ mod tests {
             .collect();
         assert!(!changes.is_empty() && changes.len().is_multiple_of(2));
         for (index, change) in changes.iter().enumerate() {
-            assert_eq!(change["ready"], index % 2 == 1, "{index}: {change}");
+            let is_return = index % 2 == 1;
+            assert_eq!(change["ready"], is_return, "{index}: {change}");
+            let level = if is_return { "INFO" } else { "WARNING" };
+            assert_eq!(change["levelname"], level);
         }
     }
 }

@@ -39,7 +39,7 @@ struct WatchdogState {
 }
 
 impl Watchdog {
-    /// Starts the thread.
+    /// Starts the thread. It calls `tick` at each tick, but not after the process was stopped.
     ///
     /// # Errors
     ///
@@ -49,11 +49,12 @@ impl Watchdog {
         notifier: Option<WatchdogNotifier>,
         registry: Arc<Registry>,
         log: Log,
+        tick: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(WatchdogShared::default());
         let watched = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("watchdog".to_owned());
-        thread.spawn(move || run(&watched, &heartbeats, notifier, &registry, &log))?;
+        thread.spawn(move || run(&watched, &heartbeats, notifier, &registry, &log, &tick))?;
         Ok(Self { shared })
     }
 
@@ -78,6 +79,7 @@ fn run(
     mut notifier: Option<WatchdogNotifier>,
     registry: &Registry,
     log: &Log,
+    tick: &dyn Fn(),
 ) {
     let mut stuck: Vec<Option<Duration>> = heartbeats.ages().map(|_| None).collect();
     loop {
@@ -105,6 +107,7 @@ fn run(
         // After a SIGSTOP and SIGCONT all heartbeats are old, though no worker is stuck.
         if before.elapsed() < HEARTBEAT_INTERVAL * 2 {
             report_stuck(heartbeats, &mut stuck, registry, log);
+            tick();
         }
     }
 }

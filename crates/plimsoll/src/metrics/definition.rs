@@ -135,6 +135,16 @@ families! {
         "Times that a worker slept because it had no work.";
     WORKER_TASK_RESTARTS: Counter "worker_task_restarts" ["worker"]
         "Restarts of background workers that panicked or returned. Only with such workers.";
+    SERVICE_NOT_READY: Gauge "service_not_ready" ["by"]
+        "1 if a part of the service holds readiness: its `code`, `checks` or background `workers`.";
+    CHECK_UP: Gauge "check_up" ["check", "policy"]
+        "1 if a health check is up, 0 if it is down. Only from its first result on.";
+    CHECK_RESULTS: Counter "check_results" ["check", "result"]
+        "Runs of health checks that have ended, by result: `ok`, `failed`, `timeout` or `panicked`. Only with checks.";
+    CHECK_AGE: Gauge "check_age_seconds" ["check"]
+        "Time since the last run of a health check ended, in seconds. Only with checks.";
+    CHECK_DURATION: Gauge "check_duration_seconds" ["check"]
+        "Duration of the last run of a health check, in seconds. Only with checks.";
     LABELS_FOLDED: Counter "metrics_labels_folded" ["metric"]
         "Look-ups of label values that have no series of their own and count in `_other`, by metric. Only for the service's bounded metrics.";
     EXPOSITIONS_DROPPED: Counter "metrics_expositions_dropped" []

@@ -132,6 +132,13 @@ impl TestService {
         Response::from_parts(head, body.to_bytes())
     }
 
+    /// Runs every health check now, as often as it takes to change its state.
+    ///
+    /// It waits for no clock, except for the limit of a check that hangs.
+    pub async fn run_checks(&self) {
+        self.running.checks.run_now().await;
+    }
+
     /// Returns all log records so far.
     #[must_use]
     pub fn records(&self) -> Vec<Value> {

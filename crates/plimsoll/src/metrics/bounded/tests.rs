@@ -91,6 +91,7 @@ fn folded_count_appears_with_the_first_bounded_metric() {
     let render = || {
         let gauges = Gauges {
             log: crate::telemetry::Totals::default(),
+            held_by: Vec::new(),
             states: Vec::new(),
             hooked_panics: 0,
             heartbeat_ages: Vec::new(),

@@ -1,19 +1,15 @@
 //! The active TLS configuration, built from the checked content of the files.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use rustls::{
-    CertificateError, Error, InconsistentKeys, RootCertStore, ServerConfig,
-    client::verify_server_cert_signed_by_trust_anchor,
+    Error, InconsistentKeys, RootCertStore, ServerConfig,
     crypto::{
         CryptoProvider,
         aws_lc_rs::{self, Ticketer},
     },
-    pki_types::{CertificateDer, UnixTime},
-    server::{ParsedCertificate, WebPkiClientVerifier, danger::ClientCertVerifier},
+    pki_types::CertificateDer,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SingleCertAndKey},
     version::{TLS12, TLS13},
 };
@@ -22,7 +18,7 @@ use super::{
     error::{FileRole, TlsError, TlsProblem},
     files::TlsContents,
 };
-use crate::config::TlsFiles;
+use crate::{certificate::not_after, config::TlsFiles};
 
 /// The configuration that new connections use.
 pub(super) struct ActiveConfig {
@@ -129,32 +125,10 @@ fn verifier(
         .map_err(TlsProblem::Verifier)
 }
 
-/// Returns when the first certificate expires.
-///
-/// rustls has no accessor for it, but its verifier checks the dates first, and its error contains
-/// them. So the certificate is verified at the last possible time, which saves a second parser.
-fn not_after(chain: &[CertificateDer<'static>]) -> Result<SystemTime, Error> {
-    let leaf = chain.first().ok_or(Error::NoCertificatesPresented)?;
-    let verdict = verify_server_cert_signed_by_trust_anchor(
-        &ParsedCertificate::try_from(leaf)?,
-        &RootCertStore::empty(),
-        &[],
-        UnixTime::since_unix_epoch(Duration::MAX),
-        &[],
-    );
-    match verdict {
-        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
-            // No overflow: dates of X.509 end with the year 9999.
-            Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(not_after.as_secs()))
-        }
-        Err(error) => Err(error),
-        // Not reached: every certificate of X.509 has an end, which the verifier checks.
-        Ok(()) => Err(Error::InvalidCertificate(CertificateError::BadEncoding)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rustls::pki_types::pem::PemObject as _;
 
     use super::{
