@@ -29,7 +29,7 @@ pub use self::{
     example::{build_info, example},
     field_names::field_names,
     log_buffer::LogBuffer,
-    process::{ExitedProcess, Process},
+    process::{ExitedProcess, Process, ReservedPort},
     request::{access_record, request},
     signal::Signal,
     wait::{eventually, eventually_within, timed},

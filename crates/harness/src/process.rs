@@ -28,13 +28,14 @@ use std::time::{Duration, Instant};
 use plimsoll::testing::Scrape;
 use serde_json::Value;
 
-use self::listen_address::{ListenAddress, ReservedPort};
+use self::listen_address::ListenAddress;
 use crate::connection::{Connection, Response};
 use crate::output_lines::OutputLines;
 use crate::request::request;
 use crate::wait::{eventually_within, now};
 
 pub use self::exited::ExitedProcess;
+pub use self::listen_address::ReservedPort;
 
 /// Maximum time until a service is ready.
 const START_LIMIT: Duration = Duration::from_secs(30);

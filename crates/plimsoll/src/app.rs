@@ -14,6 +14,7 @@
 //! This is the only module that depends on all others.
 
 mod admin;
+mod admin_command;
 mod builder;
 mod check;
 mod cli;

@@ -45,10 +45,13 @@ use std::{error::Error, fmt, pin::Pin, sync::Arc, time::Duration};
 pub use self::builtin::certificate;
 #[cfg(feature = "testing")]
 pub use self::dependency::Dependency;
-pub(crate) use self::registration::{CheckContext, Checks, FakeError};
 pub use self::{
     builtin::{blocking, disk, http, tcp},
     registration::RegisterCheckError,
+};
+pub(crate) use self::{
+    registration::{CheckContext, Checks, FakeError},
+    status::CheckView,
 };
 
 /// The error of a check.

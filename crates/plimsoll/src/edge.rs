@@ -23,6 +23,7 @@ mod admission;
 mod admit;
 pub(crate) mod client_ip;
 mod content;
+mod control_path;
 mod extract;
 mod handler;
 mod layer;
@@ -46,6 +47,20 @@ mod stalled_responses;
 mod state;
 mod strict;
 
+#[cfg(test)]
+pub(crate) use self::control_path::CONTROL_PATHS;
+pub(crate) use self::{
+    control_path::control_label,
+    probes::EndpointSet,
+    problem::Problem,
+    protocol_fault::classify_head_error,
+    request_id::HEADER as REQUEST_ID,
+    route::Routes,
+    route_matcher::RouteMatcher,
+    stalled_responses::{STALL, StalledResponse, StalledResponses},
+    state::EdgeState,
+    strict::{MAX_HEAD, asks_for_websocket},
+};
 pub use self::{
     extract::ClientIp,
     layer::{Edge, EdgeLayer},
@@ -56,14 +71,4 @@ pub use self::{
     response_body::ResponseBody,
     route_label::{RouteLabel, RouteLabelLayer},
     route_limits::{RouteLimits, RouteLimitsLayer},
-};
-pub(crate) use self::{
-    probes::EndpointSet,
-    protocol_fault::classify_head_error,
-    request_id::HEADER as REQUEST_ID,
-    route::Routes,
-    route_matcher::RouteMatcher,
-    stalled_responses::{STALL, StalledResponse, StalledResponses},
-    state::EdgeState,
-    strict::{MAX_HEAD, asks_for_websocket},
 };

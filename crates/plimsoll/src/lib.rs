@@ -67,6 +67,7 @@ pub mod check;
 mod component_name;
 pub mod config;
 mod connection;
+mod control;
 mod edge;
 mod error;
 #[cfg(any(test, all(fuzzing, feature = "testing")))]

@@ -159,6 +159,13 @@ impl Lifecycle {
         }
     }
 
+    /// Returns the kind of each holder of readiness, with its reason.
+    pub(crate) fn hold_reasons(&self) -> Vec<(&'static str, String)> {
+        let holds = self.lock_holds();
+        let all = holds.all().map(|(kind, reason)| (kind, reason.to_owned()));
+        all.collect()
+    }
+
     /// Returns each kind of holder of readiness, and whether one of them holds it now.
     pub(crate) fn held_by(&self) -> Vec<(&'static str, bool)> {
         self.lock_holds().by_kind().collect()
@@ -169,6 +176,11 @@ impl Lifecycle {
         self.state
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok()
+    }
+
+    /// Returns the name of the current state.
+    pub(crate) fn state_name(&self) -> &'static str {
+        self.state().as_str()
     }
 
     /// Returns the name of each state, and whether it is the current one.

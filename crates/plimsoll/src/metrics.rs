@@ -24,6 +24,7 @@
 // * No state is kept between scrapes (MET-8).
 
 mod accept_error;
+mod admin;
 mod appended;
 mod bounded;
 #[cfg(feature = "client")]
@@ -66,6 +67,7 @@ use self::calls::CallMetrics;
 pub(crate) use self::calls::{CallOutcome, PeerId};
 pub(crate) use self::{
     accept_error::AcceptError,
+    admin::{AdminAction, AdminMetrics, Denial},
     causes::{Cause, CauseCounts},
     checks::{CheckCells, CheckMetrics, CheckResult},
     definition::FAMILIES,
@@ -73,6 +75,7 @@ pub(crate) use self::{
     protocol::ProtocolError,
     rejection::Rejection,
     restarts::Restarts,
+    routes::UNMATCHED,
     spans::SpanTotals,
 };
 pub(crate) use self::{literal_routes::LiteralRoutes, method::method_slot};
@@ -109,6 +112,7 @@ pub(crate) struct Registry {
     /// Restarts of background workers.
     pub(crate) restarts: Restarts,
     pub(crate) checks: CheckMetrics,
+    pub(crate) admin: AdminMetrics,
     workers: Vec<RuntimeMetrics>,
     pub(crate) user: Metrics,
 }
@@ -154,6 +158,7 @@ impl Registry {
             tls_reload_failures: AtomicU64::new(0),
             restarts: Restarts::default(),
             checks: CheckMetrics::default(),
+            admin: AdminMetrics::default(),
             workers,
             user: Metrics::default(),
             build,
@@ -187,6 +192,7 @@ impl Registry {
             out.sample("", &[("by", kind)], u64::from(*is_held));
         }
         self.checks.render(&mut out);
+        self.admin.render(&mut out);
         self.render_folded(&mut out);
         out.append_user(&self.user.render());
         self.user.render_appended(&mut out, log);

@@ -24,6 +24,7 @@
 
 mod escape;
 mod events;
+mod levels;
 mod log;
 mod mask;
 mod panic;

@@ -34,6 +34,7 @@ const ORDER: &[&str] = &[
     "shutdown",
     "background",
     "check",
+    "control",
     "connection",
     "edge",
     "server",

@@ -19,9 +19,11 @@ pub(super) enum ListenAddress {
     Unix(PathBuf),
 }
 
-/// A port that is bound but not listened on; see the header.
+/// A port that is reserved for a service, as long as the value lives.
+///
+/// The port is bound but not listened on. The service sets `SO_REUSEADDR`, so it can still listen on it.
 #[derive(Debug)]
-pub(super) struct ReservedPort(Socket);
+pub struct ReservedPort(Socket);
 
 // === impl ListenAddress ===
 
@@ -46,9 +48,14 @@ impl ListenAddress {
 // === impl ReservedPort ===
 
 impl ReservedPort {
-    /// Reserves a free port.
+    /// Reserves a free port of the loopback address.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
     #[track_caller]
-    pub(super) fn bind() -> Self {
+    pub fn bind() -> Self {
         let bind = || -> std::io::Result<Socket> {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
             socket.set_reuse_address(true)?;
@@ -61,7 +68,13 @@ impl ReservedPort {
         }
     }
 
-    pub(super) fn number(&self) -> u16 {
+    /// Returns the number of the port.
+    ///
+    /// # Panics
+    ///
+    /// If the system does not know the address of the socket.
+    #[must_use]
+    pub fn number(&self) -> u16 {
         let addr = self.0.local_addr().ok().and_then(|addr| addr.as_socket());
         addr.expect("a bound socket has an address").port()
     }

@@ -1,7 +1,14 @@
-//! The admin listener: probes and metrics on a thread and a runtime of their own.
+//! The admin listener: probes, metrics and operator controls on a thread and a runtime of their own.
 //!
 //! Workers that are busy, stuck or draining do not delay it. It answers from before set-up until the
 //! last log record.
+
+mod answer;
+mod client;
+mod controls;
+mod form;
+mod levels;
+mod views;
 
 use std::{
     io,
@@ -16,14 +23,17 @@ use std::{
 use axum::Router;
 use tokio::runtime::Builder;
 
-use super::exit::StartFailure;
+use self::{
+    client::Authorisation,
+    controls::{Controls, SecondLimit},
+};
+use super::{exit::StartFailure, prepared::Prepared};
 use crate::{
-    config::{Config, InfraEndpoints, ListenAddr},
-    edge::{Edge, EdgeState, EndpointSet, Routes},
+    config::{InfraEndpoints, ListenAddr, Settings},
+    control::Ledger,
+    edge::{Edge, EndpointSet, Routes},
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
-    metrics::Registry,
     server::{AcceptConfig, Bound},
-    telemetry::Log,
 };
 
 /// The limit of open connections, which suffices for scrapers and probes. Above it, idle connections
@@ -42,26 +52,34 @@ pub(super) struct AdminListener {
 }
 
 impl AdminListener {
-    /// Binds `addr`, and answers probes and scrapes there.
+    /// Binds `addr`, and answers probes, scrapes and controls of the service there.
     ///
     /// # Errors
     ///
     /// If the address is in use, or the thread or its runtime cannot be created.
-    pub(super) fn start(
+    pub(super) fn start<S: Settings>(
         addr: &ListenAddr,
-        config: &Config,
-        edge: Arc<EdgeState>,
-        registry: Arc<Registry>,
-        log: Log,
+        service: &Prepared<S>,
     ) -> Result<Self, StartFailure> {
+        let config = service.config();
+        let (registry, log) = (Arc::clone(&service.registry), service.log().clone());
         let bound = Bound::bind(addr).map_err(StartFailure::Bind)?;
         let connections = Arc::new(ConnectionTracker::new());
         let endpoints = match config.infra_endpoints {
             InfraEndpoints::Main => EndpointSet::NONE,
             _ => EndpointSet::ALL,
         };
+        registry.admin.enable();
+        let edge = |routes| {
+            let routes = Routes::new(routes, &registry);
+            Edge::new(routes, Arc::clone(&service.edge), endpoints)
+        };
+        let edge = match controls(addr, service) {
+            Some(controls) => edge(controls::router(controls)).with_controls(),
+            None => edge(Router::new()),
+        };
         let acceptor = AcceptConfig {
-            edge: Edge::new(Routes::new(Router::new(), &registry), edge, endpoints),
+            edge,
             connections: Arc::clone(&connections),
             registry,
             log,
@@ -106,6 +124,26 @@ impl AdminListener {
             .map_err(StartFailure::Bind)?;
         Ok(admin)
     }
+}
+
+/// Returns the operator controls, if any client can be authorised.
+fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc<Controls>> {
+    let handle = &service.handle;
+    let is_unix = matches!(addr, ListenAddr::Unix(_));
+    let authorisation = Authorisation::new(handle.config.admin_token.clone(), is_unix)?;
+    Some(Arc::new(Controls {
+        authorisation,
+        config: Arc::clone(&handle.config),
+        lifecycle: Arc::clone(&service.lifecycle),
+        readiness: handle.readiness.clone(),
+        checks: handle.checks.clone(),
+        ledger: Ledger::new(Arc::clone(&service.registry), handle.log.clone()),
+        registry: Arc::clone(&service.registry),
+        log: handle.log.clone(),
+        drain: Arc::clone(&service.drain),
+        changes: SecondLimit::default(),
+        denials: SecondLimit::default(),
+    }))
 }
 
 impl Drop for AdminListener {

@@ -1,13 +1,25 @@
-//! Parses the command line: flags and the sub-command `healthcheck`, all optional.
+//! Parses the command line: flags and the sub-commands `healthcheck` and `admin`, all optional.
 
 use std::{ffi::OsString, path::PathBuf};
+
+use super::admin_command::AdminRequest;
 
 /// The command that the arguments select.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    Serve { env_file: Option<PathBuf> },
-    CheckConfig { env_file: Option<PathBuf> },
-    HealthCheck { env_file: Option<PathBuf> },
+    Serve {
+        env_file: Option<PathBuf>,
+    },
+    CheckConfig {
+        env_file: Option<PathBuf>,
+    },
+    HealthCheck {
+        env_file: Option<PathBuf>,
+    },
+    Admin {
+        env_file: Option<PathBuf>,
+        request: AdminRequest,
+    },
     Help,
     Version,
 }
@@ -27,6 +39,12 @@ pub(super) fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Command,
             Some("--version" | "-V") => return Ok(Command::Version),
             Some("--check-config") => check_config = true,
             Some("healthcheck") => health_check = true,
+            // The rest describes the request.
+            Some("admin") if !check_config && !health_check => {
+                let rest: Vec<_> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+                let request = AdminRequest::parse(&rest)?;
+                return Ok(Command::Admin { env_file, request });
+            }
             Some("--env-file") => {
                 let path = args
                     .next()

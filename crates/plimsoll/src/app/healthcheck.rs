@@ -66,7 +66,7 @@ fn connect(addr: &ListenAddr) -> io::Result<Box<dyn ProbeStream>> {
 }
 
 /// Returns the address to connect to for a listening address.
-fn reachable(addr: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

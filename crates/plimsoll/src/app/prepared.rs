@@ -60,6 +60,8 @@ pub struct Prepared<S = ()> {
     pub(super) heartbeats: Arc<Heartbeats>,
     /// Triggers a reload of the TLS files.
     pub(super) reload: Arc<Notify>,
+    /// Triggers the shutdown, for an operator.
+    pub(super) drain: Arc<Notify>,
     pub(super) edge: Arc<edge::EdgeState>,
     pub(super) tracer: Tracer,
 }
@@ -192,6 +194,7 @@ impl<S: Settings> App<S> {
             notes,
             heartbeats,
             reload: Arc::new(Notify::new()),
+            drain: Arc::new(Notify::new()),
             edge,
             tracer,
             workers,
@@ -282,9 +285,13 @@ impl<S: Settings> Prepared<S> {
     ///
     /// If the future is dropped, listener and connections stay on the runtime. Complete `stop` instead.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<ShutdownReport, StartError> {
+        let drain = Arc::clone(&self.drain);
         let running = self.start().await?;
-        stop.await;
-        Ok(running.end(Stop::Requested, std::future::pending()).await)
+        let stop = tokio::select! {
+            () = stop => Stop::Requested,
+            () = drain.notified() => Stop::Operator,
+        };
+        Ok(running.end(stop, std::future::pending()).await)
     }
 
     /// Replaces the listening address of the settings, such as by a port that the system chooses.

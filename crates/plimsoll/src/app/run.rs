@@ -2,9 +2,10 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{runtime, time::timeout};
+use tokio::{runtime, sync::Notify, time::timeout};
 
 use super::{
+    admin_command,
     builder::App,
     check::check,
     cli::{self, Command},
@@ -84,6 +85,23 @@ impl<S: Settings> App<S> {
                     Ok(()) => Exit::SUCCESS,
                     Err(problem) => {
                         print(io::stderr(), &format!("unhealthy: {problem}\n"));
+                        Exit::FAILURE
+                    }
+                }
+            }
+            Command::Admin { env_file, request } => {
+                let environment = self.take_environment(env_file);
+                match admin_command::run(config::load::<S>(&self.build, &environment), request) {
+                    Ok((is_success, body)) => {
+                        print(io::stdout(), &String::from_utf8_lossy(&body));
+                        if is_success {
+                            Exit::SUCCESS
+                        } else {
+                            Exit::FAILURE
+                        }
+                    }
+                    Err(problem) => {
+                        print(io::stderr(), &format!("admin: {problem}\n"));
                         Exit::FAILURE
                     }
                 }
@@ -231,11 +249,12 @@ async fn serve<S: Settings>(
     monitor: &Monitor,
 ) -> Result<RunOutcome, StartError> {
     let lifecycle = Arc::clone(&service.lifecycle);
+    let drain = Arc::clone(&service.drain);
     let startup = Startup::bind(service, main)?;
     let mut starting = home.spawn(startup.run());
     let (started, early_stop) = tokio::select! {
         started = &mut starting => (started, None),
-        stop = signals.next() => {
+        stop = next_stop(signals, &drain) => {
             if lifecycle.cancel_start() {
                 monitor.start_cancelled();
                 starting.abort();
@@ -251,7 +270,7 @@ async fn serve<S: Settings>(
     monitor.service_started();
     let stop = match early_stop {
         Some(stop) => stop,
-        None => signals.next().await,
+        None => next_stop(signals, &drain).await,
     };
     monitor.shutdown_started();
     let force = async {
@@ -260,6 +279,14 @@ async fn serve<S: Settings>(
         }
     };
     Ok(RunOutcome::ShutDown(running.end(stop, force).await))
+}
+
+/// Waits for a signal that ends the service, or for an operator that drains it.
+async fn next_stop(signals: &mut Signals, drain: &Notify) -> Stop {
+    tokio::select! {
+        stop = signals.next() => stop,
+        () = drain.notified() => Stop::Operator,
+    }
 }
 
 /// Prints an error that occurred before the log was started.

@@ -40,13 +40,7 @@ impl<S: Settings> Startup<S> {
             None => Bound::bind(&config.listen).map_err(StartFailure::Bind)?,
         };
         let admin = match &config.admin_addr {
-            Some(addr) => Some(AdminListener::start(
-                addr,
-                config,
-                Arc::clone(&service.edge),
-                Arc::clone(&service.registry),
-                service.log().clone(),
-            )?),
+            Some(addr) => Some(AdminListener::start(addr, &service)?),
             None => None,
         };
         Ok(Self {

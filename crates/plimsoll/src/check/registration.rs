@@ -12,7 +12,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Check, CheckFn, CheckPolicy, runner::CheckRunner, status::Effects};
+use super::{
+    Check, CheckFn, CheckPolicy,
+    runner::CheckRunner,
+    status::{CheckView, Effects},
+};
 use crate::{
     component_name,
     config::duration_text,
@@ -200,6 +204,29 @@ impl Checks {
                 self.tick();
             }
         }
+    }
+
+    /// Returns the status of each check, for operators.
+    pub(crate) fn views(&self) -> Vec<CheckView> {
+        self.runners().iter().map(|runner| runner.view()).collect()
+    }
+
+    /// Returns the policy of the check with this name.
+    pub(crate) fn policy(&self, name: &str) -> Option<&'static str> {
+        let runner = self.find(name)?;
+        Some(runner.check().policy.as_str())
+    }
+
+    /// Removes the hold of a check on readiness, or restores it.
+    pub(crate) fn lift(&self, name: &str, is_lifted: bool) {
+        if let Some(runner) = self.find(name) {
+            runner.lift(is_lifted);
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<CheckRunner>> {
+        let mut runners = self.runners().iter();
+        runners.find(|runner| runner.check().name == name)
     }
 
     /// Runs each check as often as it takes to change its state. For tests.

@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Check, CheckError,
-    status::{CheckStatus, Effects, RunResult},
+    status::{CheckStatus, CheckView, Effects, RunResult},
 };
 use crate::{
     error::chain,
@@ -125,7 +125,16 @@ impl CheckRunner {
         };
         let took = started.elapsed();
         self.ticks.store(0, Ordering::Relaxed);
-        lock(&self.status).finish(&self.check, &self.effects, &self.cells, &result, took);
+        lock(&self.status).finish(&self.check, &self.effects, &self.cells, result, took);
+    }
+
+    /// Removes the hold of the check on readiness, or restores it.
+    pub(super) fn lift(&self, is_lifted: bool) {
+        lock(&self.status).lift(&self.check, &self.effects, is_lifted);
+    }
+
+    pub(super) fn view(&self) -> CheckView {
+        lock(&self.status).view(&self.check)
     }
 
     /// Counts a tick. The check is stale if no run finishes for three intervals plus one limit.

@@ -1,6 +1,10 @@
 //! What is known about one check: its state, its last result, and its effect on readiness.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 
@@ -45,6 +49,9 @@ impl RunResult {
     }
 }
 
+/// The number of changes that are kept.
+const KEPT_CHANGES: usize = 16;
+
 /// The status of one check. Its lock is held while a change is logged, so records have the order of
 /// the changes.
 #[derive(Debug)]
@@ -52,6 +59,47 @@ pub(super) struct CheckStatus {
     track: Track,
     /// Whether the check holds readiness now.
     is_holding: bool,
+    /// Whether an operator has removed the hold of the check (contract ADM-14).
+    is_lifted: bool,
+    runs: u64,
+    last: Option<LastRun>,
+    /// The last changes, newest last.
+    changes: VecDeque<StateChange>,
+}
+
+/// The last run of a check.
+#[derive(Debug)]
+struct LastRun {
+    result: RunResult,
+    ended: Instant,
+    took: Duration,
+}
+
+/// A change of a check's state.
+#[derive(Debug, Clone)]
+pub(crate) struct StateChange {
+    pub(crate) at: SystemTime,
+    pub(crate) state: &'static str,
+    pub(crate) error: Option<String>,
+}
+
+/// The status of a check, for operators.
+#[derive(Debug)]
+pub(crate) struct CheckView {
+    pub(crate) name: &'static str,
+    pub(crate) policy: &'static str,
+    pub(crate) is_required: bool,
+    pub(crate) is_lifted: bool,
+    pub(crate) state: &'static str,
+    pub(crate) since: Option<SystemTime>,
+    pub(crate) result: Option<&'static str>,
+    pub(crate) error: Option<String>,
+    /// The time since the last run ended.
+    pub(crate) age: Option<Duration>,
+    pub(crate) took: Option<Duration>,
+    pub(crate) runs: u64,
+    /// Newest first.
+    pub(crate) changes: Vec<StateChange>,
 }
 
 /// The parts of the service that a change of a check affects.
@@ -68,6 +116,10 @@ impl CheckStatus {
         let mut status = Self {
             track: Track::new(),
             is_holding: false,
+            is_lifted: false,
+            runs: 0,
+            last: None,
+            changes: VecDeque::new(),
         };
         status.apply(check, effects, "has not succeeded yet");
         status
@@ -83,19 +135,49 @@ impl CheckStatus {
         check: &Check,
         effects: &Effects,
         cells: &CheckCells,
-        result: &RunResult,
+        result: RunResult,
         took: Duration,
     ) {
-        let now = Instant::now();
+        let ended = Instant::now();
         cells.finish(result.kind(), took);
-        let has_changed = self.track.observe(now, *result == RunResult::Ok);
-        self.publish(
-            check,
-            effects,
-            cells,
-            has_changed,
-            result.error(check.limit),
-        );
+        let has_changed = self.track.observe(ended, result == RunResult::Ok);
+        let error = result.error(check.limit);
+        self.runs += 1;
+        self.last = Some(LastRun {
+            result,
+            ended,
+            took,
+        });
+        self.publish(check, effects, cells, has_changed, error);
+    }
+
+    /// Removes the hold of the check on readiness, or restores it.
+    pub(super) fn lift(&mut self, check: &Check, effects: &Effects, is_lifted: bool) {
+        self.is_lifted = is_lifted;
+        let change = if is_lifted {
+            "is lifted by an operator"
+        } else {
+            "is no longer lifted by an operator"
+        };
+        self.apply(check, effects, change);
+    }
+
+    pub(super) fn view(&self, check: &Check) -> CheckView {
+        let last = self.last.as_ref();
+        CheckView {
+            name: check.name,
+            policy: check.policy.as_str(),
+            is_required: check.is_required,
+            is_lifted: self.is_lifted,
+            state: self.track.state().as_str(),
+            since: self.changes.back().map(|change| change.at),
+            result: last.map(|last| last.result.kind().as_str()),
+            error: last.and_then(|last| last.result.error(check.limit)),
+            age: last.map(|last| last.ended.elapsed()),
+            took: last.map(|last| last.took),
+            runs: self.runs,
+            changes: self.changes.iter().rev().cloned().collect(),
+        }
     }
 
     /// Records that no run has finished for too long.
@@ -131,6 +213,14 @@ impl CheckStatus {
                 record.str("error", error);
             }
         });
+        self.changes.push_back(StateChange {
+            at: SystemTime::now(),
+            state: self.track.state().as_str(),
+            error,
+        });
+        if self.changes.len() > KEPT_CHANGES {
+            self.changes.pop_front();
+        }
         let change = if is_up { "is up" } else { "is down" };
         self.apply(check, effects, change);
     }
@@ -138,6 +228,7 @@ impl CheckStatus {
     /// Holds or releases readiness, by the policy of the check.
     fn apply(&mut self, check: &Check, effects: &Effects, change: &str) {
         let must_hold = match check.policy {
+            _ if self.is_lifted => false,
             CheckPolicy::Gate => self.track.state() != CheckState::Up,
             CheckPolicy::Degrade => check.is_required && !self.track.has_succeeded(),
             CheckPolicy::Observe => false,

@@ -3,7 +3,7 @@
 //! | file           | settings                                                                |
 //! |----------------|-------------------------------------------------------------------------|
 //! | `process.rs`   | `SERVICE_NAME`, `VERSION`, `BUILD_TIME`, `DEBUG`, `SECRET_KEY`, `WORKERS`, `ENV_FILE` |
-//! | `listen.rs`    | `HOST`, `PORT`, `ADMIN_ADDR`, `INFRA_ENDPOINTS`                         |
+//! | `listen.rs`    | `HOST`, `PORT`, `ADMIN_ADDR`, `ADMIN_TOKEN`, `INFRA_ENDPOINTS`          |
 //! | `tls.rs`       | `TLS_*`, `HTTP2_CLEARTEXT`                                              |
 //! | `logging.rs`   | `LOG_LEVEL`, `LOG_FORMAT`, `REDACT_QUERY`                               |
 //! | `timeouts.rs`  | `*_TIMEOUT`, `DRAIN_DELAY`                                              |
@@ -69,6 +69,10 @@ pub struct Config {
     /// `ADMIN_ADDR`: address of the admin listener. Default: none. The listener serves HTTP/1
     /// without TLS and must not be public.
     pub admin_addr: Option<ListenAddr>,
+
+    /// `ADMIN_TOKEN`: token for the operator controls on the [admin listener](Self::admin_addr).
+    /// Default: none, and no controls over TCP. At least 32 visible characters of ASCII.
+    pub admin_token: Option<Secret>,
 
     /// `INFRA_ENDPOINTS`: listeners that answer probes and metrics. Default: `main`, or `both` with
     /// an [admin listener](Self::admin_addr).
@@ -188,6 +192,7 @@ impl Config {
             listen: listen.addr,
             admin_addr: listen.admin_addr,
             infra_endpoints: listen.infra_endpoints,
+            admin_token: listen.admin_token,
             tls: tls.files,
             http2_cleartext: tls.http2_cleartext,
             log_level: logging.level,

@@ -142,7 +142,7 @@ impl ParseError {
     }
 
     /// Returns the reason, unless showing it could leak a secret.
-    pub(super) fn into_reason(self, secret: bool) -> Option<Cow<'static, str>> {
+    pub(crate) fn into_reason(self, secret: bool) -> Option<Cow<'static, str>> {
         self.reason
             .filter(|reason| !secret || matches!(reason, Cow::Borrowed(_)))
     }

@@ -25,8 +25,6 @@ pub(crate) struct AccessLog {
     /// The fields `service`, `version` and `buildTime`.
     build: PreparedFields,
     redaction: Redaction,
-    /// The lowest level that the logger `http` writes.
-    threshold: Level,
     /// The leading fields for statuses up to 399, from 400 to 499, and from 500 on.
     heads: [RecordHead; 3],
 }
@@ -47,7 +45,6 @@ impl AccessLog {
                 });
             }),
             redaction: Redaction::new(&config.redact_query),
-            threshold: log.levels().threshold("http"),
             heads: [Level::Info, Level::Warning, Level::Error]
                 .map(|level| RecordHead::new(level, "http", "http_request")),
             log,
@@ -57,11 +54,11 @@ impl AccessLog {
 
     /// Writes the one record of a request that has ended.
     pub(super) fn write(&self, guard: &RequestGuard, status: u16, took: Duration, aborted: bool) {
-        if level(status) < self.threshold {
+        let id = guard.request_id.as_str();
+        if !self.log.levels().enables_access(level(status), id) {
             return;
         }
         let pattern = self.registry.http.pattern(guard.route);
-        let id = guard.request_id.as_str();
         self.log
             .write_with(Priority::Low, self.head(status), id, |record| {
                 self.fields(record, guard, pattern, status, took, aborted);
@@ -77,7 +74,7 @@ impl AccessLog {
         peer: Peer,
         took: Duration,
     ) {
-        if level(status) < self.threshold {
+        if !self.log.levels().enables_access(level(status), id.as_str()) {
             return;
         }
         let pattern = self.registry.http.pattern(0);

@@ -8,9 +8,9 @@ use http::{Request, Version};
 use tokio::time::Instant;
 
 use super::{
-    client_ip::ResolvedClient, probes::EndpointSet, problem::Problem, request_guard::RequestGuard,
-    request_id, response::ResponseFuture, route::Routes, state::EdgeState,
-    strict::asks_for_websocket,
+    client_ip::ResolvedClient, control_path::control_label, probes::EndpointSet, problem::Problem,
+    request_guard::RequestGuard, request_id, response::ResponseFuture, route::Routes,
+    state::EdgeState, strict::asks_for_websocket,
 };
 use crate::{
     connection::ConnectionState,
@@ -24,6 +24,8 @@ pub(super) struct ServerPaths<'a> {
     pub(super) endpoints: &'a EndpointSet,
     /// The application's routes, which answer all other paths.
     pub(super) routes: &'a Routes,
+    /// Whether the routes are operator controls, which need no slot.
+    pub(super) has_controls: bool,
 }
 
 /// Admits or rejects a request. From the guard on, the request is counted and logged.
@@ -62,7 +64,13 @@ where
     );
     guard.trace = state.spans.begin(&request, source);
 
-    if let Some(ServerPaths { endpoints, routes }) = paths {
+    let mut is_control = false;
+    if let Some(ServerPaths {
+        endpoints,
+        routes,
+        has_controls,
+    }) = paths
+    {
         if let Err(problem) = guard.check_head(&request) {
             return ResponseFuture::answered(guard, Err(problem));
         }
@@ -73,6 +81,10 @@ where
         }
         if guard.is_on_reserve() {
             return shed(guard, Some(routes));
+        }
+        if has_controls && let Some(label) = control_label(request.uri().path()) {
+            guard.mark_control(label);
+            is_control = true;
         }
     }
     if state.lifecycle.is_ending() && asks_for_websocket(&request) {
@@ -86,6 +98,7 @@ where
         guard.route = state.registry.http.route(matched.as_str());
     }
     let queued = match (guard.version, paths) {
+        _ if is_control => None,
         (Version::HTTP_2, Some(paths)) => Some(paths.routes.clone()),
         _ => match state.admission.acquire() {
             Some(slot) => {

@@ -68,6 +68,8 @@ pub struct Edge<S> {
     state: Arc<EdgeState>,
     /// The probes and metrics that are answered on connections of the chassis's own server.
     endpoints: EndpointSet,
+    /// Whether the inner service has the operator controls.
+    has_controls: bool,
 }
 
 impl<S> Edge<S> {
@@ -76,6 +78,15 @@ impl<S> Edge<S> {
             inner,
             state,
             endpoints,
+            has_controls: false,
+        }
+    }
+
+    /// Marks the inner service as one with operator controls.
+    pub(crate) fn with_controls(self) -> Self {
+        Self {
+            has_controls: true,
+            ..self
         }
     }
 
@@ -121,6 +132,7 @@ impl Edge<Routes> {
         let paths = ServerPaths {
             endpoints: &self.endpoints,
             routes: &self.inner,
+            has_controls: self.has_controls,
         };
         admit(
             &self.state,

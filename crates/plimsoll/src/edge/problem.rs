@@ -12,7 +12,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 ///
 /// It has no `type`, which RFC 9457 defines as `about:blank`: the title is that of the status.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     pub(super) status: StatusCode,
     /// An explanation of the error.
     pub(super) detail: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) const fn new(status: StatusCode) -> Self {
+    pub(crate) const fn new(status: StatusCode) -> Self {
         Self {
             status,
             detail: None,
@@ -53,13 +53,13 @@ impl Problem {
         self
     }
 
-    pub(super) fn with_detail(mut self, detail: Option<String>) -> Self {
+    pub(crate) fn with_detail(mut self, detail: Option<String>) -> Self {
         self.detail = detail;
         self
     }
 
     /// Builds the response to the request with this id.
-    pub(super) fn answer(self, request_id: &str) -> Response {
+    pub(crate) fn answer(self, request_id: &str) -> Response {
         let mut answer = Response::new(Body::from(self.text(request_id)));
         *answer.status_mut() = self.status;
         let headers = answer.headers_mut();

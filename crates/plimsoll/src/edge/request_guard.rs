@@ -64,6 +64,8 @@ enum RequestKind {
     Probe,
     /// In flight: counted, logged and part of the gauge.
     Request,
+    /// An operator control: logged, and counted by this path in a metric of its own (ADM-18).
+    Control(&'static str),
 }
 
 impl RequestGuard {
@@ -108,6 +110,12 @@ impl RequestGuard {
     pub(super) fn mark_probe(&mut self, route: RouteId) {
         self.kind = RequestKind::Probe;
         self.route = route;
+    }
+
+    /// Marks the request as one for an operator control.
+    pub(super) fn mark_control(&mut self, label: &'static str) {
+        self.kind = RequestKind::Control(label);
+        self.route = self.state.registry.http.route(label);
     }
 
     /// Marks the request as one that a handler gets.
@@ -207,12 +215,18 @@ impl RequestGuard {
         let now = Instant::now();
         let took = now - self.started;
         let status = self.status.unwrap_or(CLIENT_CLOSED);
-        self.state
-            .registry
-            .http
-            .observe(self.route, &self.method, status, took);
+        let registry = &self.state.registry;
+        if let RequestKind::Control(label) = self.kind {
+            registry.admin.count_request(label, status);
+        } else {
+            registry
+                .http
+                .observe(self.route, &self.method, status, took);
+        }
         if self.kind != RequestKind::Probe {
             self.state.access_log.write(self, status, took, aborted);
+        }
+        if matches!(self.kind, RequestKind::Request | RequestKind::Rejected) {
             self.state.spans.end(self, status, took, aborted);
         }
         // Last: when the gauge is 0, all records and counts are complete.

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 pub(crate) enum Holder {
     /// The code of the service, by [`Readiness::set`](crate::Readiness::set).
     Code,
+    /// An operator, by the controls of the admin listener.
+    Operator,
     /// A health check, by its name.
     Check(&'static str),
     /// A background worker that gates readiness, by its name.
@@ -15,11 +17,12 @@ pub(crate) enum Holder {
 
 impl Holder {
     /// The kinds of holders, as labels of `service_not_ready`.
-    const KINDS: [&'static str; 3] = ["code", "checks", "workers"];
+    const KINDS: [&'static str; 4] = ["code", "operator", "checks", "workers"];
 
     const fn kind(self) -> &'static str {
         match self {
             Self::Code => "code",
+            Self::Operator => "operator",
             Self::Check(_) => "checks",
             Self::Worker(_) => "workers",
         }
@@ -52,6 +55,12 @@ impl Holds {
     pub(super) fn reasons(&self) -> String {
         let reasons: Vec<_> = self.reasons.values().map(String::as_str).collect();
         reasons.join("; ")
+    }
+
+    /// Returns the kind of each holder, with its reason.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let reasons = self.reasons.iter();
+        reasons.map(|(holder, reason)| (holder.kind(), reason.as_str()))
     }
 
     /// Returns each kind of holder, and whether one of them holds readiness.

@@ -129,8 +129,9 @@ mod tests {
         }
         readiness.set(false, "warming up");
         assert!(lifecycle.start() && !readiness.is_ready());
-        let kinds = [("code", true), ("checks", true), ("workers", true)];
-        assert_eq!(lifecycle.held_by(), kinds);
+        let kinds = ["code", "operator", "checks", "workers"];
+        let held = kinds.map(|kind| (kind, kind != "operator"));
+        assert_eq!(lifecycle.held_by(), held);
         readiness.set(true, "warm");
         readiness.set(true, "warm");
         for holder in holders {

@@ -11,7 +11,7 @@ pub(super) const CUT_OFF_STATUS: u8 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
-    /// The reason of the shutdown: `SIGTERM`, `SIGINT`, `SIGQUIT` or `requested`.
+    /// The reason of the shutdown: `SIGTERM`, `SIGINT`, `SIGQUIT`, `requested` or `operator`.
     pub reason: &'static str,
     /// Requests that ended during the shutdown within the time limit: answered, or abandoned by their
     /// client. Probes are not counted.

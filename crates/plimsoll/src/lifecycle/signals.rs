@@ -29,6 +29,8 @@ pub(crate) enum Stop {
     Quit,
     /// Requested by the program.
     Requested,
+    /// Requested by an operator, on the admin listener.
+    Operator,
 }
 
 impl Stop {
@@ -38,6 +40,7 @@ impl Stop {
             Self::Interrupt => "SIGINT",
             Self::Quit => "SIGQUIT",
             Self::Requested => "requested",
+            Self::Operator => "operator",
         }
     }
 }

@@ -23,7 +23,7 @@ pub(crate) trait Cause: Copy + 'static {
 macro_rules! causes {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $label:literal,)* }) => {
         $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum $name {
             $($(#[$doc])* $variant,)*
         }

@@ -23,6 +23,10 @@ pub(crate) enum CheckResult {
 
 impl CheckResult {
     const LABELS: [&'static str; 4] = ["ok", "failed", "timeout", "panicked"];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        Self::LABELS[self as usize]
+    }
 }
 
 /// The values of one check.

@@ -136,7 +136,7 @@ families! {
     WORKER_TASK_RESTARTS: Counter "worker_task_restarts" ["worker"]
         "Restarts of background workers that panicked or returned. Only with such workers.";
     SERVICE_NOT_READY: Gauge "service_not_ready" ["by"]
-        "1 if a part of the service holds readiness: its `code`, `checks` or background `workers`.";
+        "1 if a part of the service holds readiness: its `code`, the `operator`, `checks` or background `workers`.";
     CHECK_UP: Gauge "check_up" ["check", "policy"]
         "1 if a health check is up, 0 if it is down. Only from its first result on.";
     CHECK_RESULTS: Counter "check_results" ["check", "result"]
@@ -145,6 +145,14 @@ families! {
         "Time since the last run of a health check ended, in seconds. Only with checks.";
     CHECK_DURATION: Gauge "check_duration_seconds" ["check"]
         "Duration of the last run of a health check, in seconds. Only with checks.";
+    ADMIN_REQUESTS: Counter "admin_requests" ["path", "status"]
+        "Requests to the operator controls that have ended. Only with an admin listener.";
+    ADMIN_DENIED: Counter "admin_denied" ["reason"]
+        "Requests to the operator controls that were denied. Only with an admin listener.";
+    ADMIN_CHANGES: Counter "admin_changes" ["action"]
+        "Changes by operators. Only with an admin listener.";
+    ADMIN_CHANGES_ACTIVE: Gauge "admin_changes_active" ["action"]
+        "Changes by operators that are in force. Only with an admin listener.";
     LABELS_FOLDED: Counter "metrics_labels_folded" ["metric"]
         "Look-ups of label values that have no series of their own and count in `_other`, by metric. Only for the service's bounded metrics.";
     EXPOSITIONS_DROPPED: Counter "metrics_expositions_dropped" []

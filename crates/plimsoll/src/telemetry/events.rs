@@ -2,7 +2,7 @@
 
 mod fields;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use tracing::{
     Event, Metadata, Subscriber,
@@ -12,18 +12,15 @@ use tracing::{
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::{
     Layer,
-    filter::{Filtered, LevelFilter, Targets},
+    filter::{Filtered, LevelFilter},
     layer::Context,
     registry::LookupSpan,
 };
 
 pub(super) use self::fields::{FieldOwner, FieldVisitor, WrittenFields};
 pub(crate) use self::fields::{FieldText, plain_name};
-use super::{Log, Priority, Record, record::MAX_LINE, spans};
-use crate::{
-    config::{Level, LogLevels},
-    request,
-};
+use super::{Log, Priority, Record, levels::LevelFilterLayer, record::MAX_LINE, spans};
+use crate::{config::Level, request};
 
 /// A `tracing` layer that writes each event as one record.
 ///
@@ -39,29 +36,26 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct EventLayer {
     log: Log,
-    targets: Targets,
 }
 
 impl EventLayer {
-    pub(super) fn new(log: Log) -> Self {
-        let targets = targets(log.levels());
-        Self { log, targets }
+    pub(super) const fn new(log: Log) -> Self {
+        Self { log }
     }
 
     /// Returns the layer with a filter, so that spans and events below their level are not created.
-    pub(crate) fn filtered<S>(self) -> Filtered<Self, Targets, S>
+    pub(crate) fn filtered<S>(self) -> Filtered<Self, LevelFilterLayer, S>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let targets = self.targets.clone();
-        self.with_filter(targets)
+        let filter = LevelFilterLayer(Arc::clone(self.log.levels()));
+        self.with_filter(filter)
     }
 
     /// Whether a span or event is logged. Not part of `enabled`, which would disable it for the other
     /// layers of the subscriber too.
     fn is_logged(&self, metadata: &Metadata<'_>) -> bool {
-        self.targets
-            .would_enable(metadata.target(), metadata.level())
+        self.log.levels().enables(metadata)
     }
 }
 
@@ -127,29 +121,7 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Layer::<S>::max_level_hint(&self.targets)
-    }
-}
-
-/// Converts the thresholds of `LOG_LEVEL` to those of `tracing`, which has no CRITICAL.
-fn targets(levels: &LogLevels) -> Targets {
-    Targets::new()
-        .with_default(filter(levels.default_level()))
-        .with_targets(
-            levels
-                .targets()
-                .map(|(target, level)| (target.to_owned(), filter(level))),
-        )
-}
-
-const fn filter(level: Level) -> LevelFilter {
-    match level {
-        Level::Trace => LevelFilter::TRACE,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Info => LevelFilter::INFO,
-        Level::Warning => LevelFilter::WARN,
-        Level::Error => LevelFilter::ERROR,
-        Level::Critical => LevelFilter::OFF,
+        Some(self.log.levels().max_level())
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use super::{
     events::EventLayer,
+    levels::Levels,
     pipe::{LEVELS, LastRecord, Output, Pipe, Priority, Totals, WeakPipe},
     record::{Record, RecordHead},
 };
@@ -18,7 +19,7 @@ use crate::config::{Level, LogFormat, LogLevels};
 pub struct Log {
     pipe: Pipe,
     format: LogFormat,
-    levels: Arc<LogLevels>,
+    levels: Arc<Levels>,
 }
 
 /// A reference to a log that does not keep it alive.
@@ -26,7 +27,7 @@ pub struct Log {
 pub(super) struct WeakLog {
     pipe: WeakPipe,
     format: LogFormat,
-    levels: Arc<LogLevels>,
+    levels: Arc<Levels>,
 }
 
 impl WeakLog {
@@ -67,7 +68,7 @@ impl Log {
         Ok(Self {
             pipe,
             format,
-            levels: Arc::new(levels),
+            levels: Arc::new(Levels::new(levels)),
         })
     }
 
@@ -89,7 +90,7 @@ impl Log {
         self.format
     }
 
-    pub(crate) fn levels(&self) -> &LogLevels {
+    pub(crate) const fn levels(&self) -> &Arc<Levels> {
         &self.levels
     }
 

@@ -17,12 +17,12 @@ use serde_json::Value;
 const CHANGE: Duration = Duration::from_secs(10);
 
 /// The files from which the fixture's checks read their results.
-struct CheckFiles {
+pub(crate) struct CheckFiles {
     folder: PathBuf,
 }
 
 impl CheckFiles {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("checks-{}-{number}", std::process::id());
@@ -32,7 +32,7 @@ impl CheckFiles {
     }
 
     /// Sets the result of a check. The file is replaced at once, so that no run reads a part.
-    fn set(&self, check: &str, content: &str) {
+    pub(crate) fn set(&self, check: &str, content: &str) {
         let new = self.folder.join(format!("{check}.new"));
         fs::write(&new, content).unwrap();
         fs::rename(&new, self.folder.join(check)).unwrap();
@@ -43,7 +43,7 @@ impl CheckFiles {
         self.set(check, "");
     }
 
-    fn env<'a>(&'a self, checks: &'a str) -> [(&'a str, &'a str); 2] {
+    pub(crate) fn env<'a>(&'a self, checks: &'a str) -> [(&'a str, &'a str); 2] {
         [
             ("CHECKS", checks),
             ("CHECK_DIR", self.folder.to_str().unwrap()),

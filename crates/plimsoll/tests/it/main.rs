@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
 
+mod admin;
 mod checks;
 mod config;
 mod embedding;

@@ -9,10 +9,14 @@ use crate::config::definition::{Definition, Owner};
 const WIDTH: usize = 100;
 
 /// The arguments of the command line, with their effects.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
     (
         "healthcheck",
         "ask the service's own /health; exit status 0 if it is well, else 1",
+    ),
+    (
+        "admin",
+        "request a path of the admin listener, such as `admin /admin/checks`",
     ),
     (
         "--check-config",
@@ -34,6 +38,7 @@ impl Definitions {
         text.push_str(&format!(
             "\nUsage: {program} [--check-config] [--env-file PATH]\n       \
              {program} healthcheck [--env-file PATH]\n       \
+             {program} [--env-file PATH] admin [METHOD] PATH [name=value…]\n       \
              {program} --help | --version\n\n"
         ));
         for (command, meaning) in COMMANDS {

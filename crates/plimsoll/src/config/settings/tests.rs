@@ -30,6 +30,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.build, BUILD);
     assert_eq!(config.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.admin_addr, None);
+    assert!(config.admin_token.is_none());
     assert_eq!(config.infra_endpoints, InfraEndpoints::Main);
     assert_eq!(config.tls, None);
     assert!(!config.http2_cleartext);

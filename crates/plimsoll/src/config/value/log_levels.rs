@@ -112,6 +112,22 @@ impl LogLevels {
         }
     }
 
+    fn new(default: Level, mut targets: Vec<(String, Level)>) -> Self {
+        targets.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        Self { default, targets }
+    }
+
+    /// Returns these levels with those of `text` in their place, target by target.
+    pub(crate) fn overridden(&self, text: &str) -> Result<Self, ParseError> {
+        let (default, mut targets) = parse_items(text)?;
+        for (target, level) in &self.targets {
+            if targets.iter().all(|(known, _)| known != target) {
+                targets.push((target.clone(), *level));
+            }
+        }
+        Ok(Self::new(default.unwrap_or(self.default), targets))
+    }
+
     /// Returns the lowest level that is written for a target.
     #[must_use]
     pub fn threshold(&self, target: &str) -> Level {
@@ -165,42 +181,46 @@ impl FromSetting for LogLevels {
     const EXAMPLE: &'static str = "INFO,sqlx=WARNING";
 
     fn parse(text: &str) -> Result<Self, ParseError> {
-        let mut default = None;
-        let mut targets: Vec<(String, Level)> = Vec::new();
-        let items = text.split(',').map(str::trim);
-        for item in items.filter(|item| !item.is_empty()) {
-            match item.split_once('=') {
-                None if default.is_some() => {
-                    return Err(ParseError::because(
-                        "only one level can be without a target",
-                    ));
-                }
-                None => default = Some(level_of(item, item)?),
-                Some((target, level)) => {
-                    let target = target.trim_end();
-                    if !is_target(target) {
-                        return Err(not_understood(item));
-                    }
-                    if targets.iter().any(|(known, _)| known == target) {
-                        return Err(ParseError::because(format!("{target:?} is there twice")));
-                    }
-                    targets.push((target.to_owned(), level_of(level.trim_start(), item)?));
-                }
-            }
-        }
-        if default.is_none() && targets.is_empty() {
-            return Err(ParseError::new());
-        }
-        targets.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        Ok(Self {
-            default: default.unwrap_or(Level::Info),
-            targets,
-        })
+        let (default, targets) = parse_items(text)?;
+        Ok(Self::new(default.unwrap_or(Level::Info), targets))
     }
 
     fn show(&self, _text: &str) -> String {
         self.to_string()
     }
+}
+
+/// The level without a target, and the levels with targets.
+type Items = (Option<Level>, Vec<(String, Level)>);
+
+fn parse_items(text: &str) -> Result<Items, ParseError> {
+    let mut default = None;
+    let mut targets: Vec<(String, Level)> = Vec::new();
+    let items = text.split(',').map(str::trim);
+    for item in items.filter(|item| !item.is_empty()) {
+        match item.split_once('=') {
+            None if default.is_some() => {
+                return Err(ParseError::because(
+                    "only one level can be without a target",
+                ));
+            }
+            None => default = Some(level_of(item, item)?),
+            Some((target, level)) => {
+                let target = target.trim_end();
+                if !is_target(target) {
+                    return Err(not_understood(item));
+                }
+                if targets.iter().any(|(known, _)| known == target) {
+                    return Err(ParseError::because(format!("{target:?} is there twice")));
+                }
+                targets.push((target.to_owned(), level_of(level.trim_start(), item)?));
+            }
+        }
+    }
+    if default.is_none() && targets.is_empty() {
+        return Err(ParseError::new());
+    }
+    Ok((default, targets))
 }
 
 fn covers(prefix: &str, target: &str) -> bool {
@@ -281,6 +301,20 @@ mod tests {
         assert_eq!(levels.lowest(), Level::Info);
         assert_eq!(levels.to_string(), "INFO,sqlx=WARNING");
         assert_eq!(LogLevels::default(), LogLevels::all(Level::Info));
+    }
+
+    /// ADM-11
+    #[test]
+    fn override_replaces_levels_target_by_target() {
+        let base = LogLevels::parse("INFO,sqlx=WARNING,app=ERROR").unwrap();
+        let with = |text| base.overridden(text).map(|levels| levels.to_string());
+        assert_eq!(with("sqlx=DEBUG").unwrap(), "INFO,sqlx=DEBUG,app=ERROR");
+        assert_eq!(with("TRACE").unwrap(), "TRACE,sqlx=WARNING,app=ERROR");
+        assert_eq!(
+            with("new=DEBUG").unwrap(),
+            "INFO,sqlx=WARNING,app=ERROR,new=DEBUG"
+        );
+        assert!(with("LOUD").is_err() && with("").is_err());
     }
 
     #[test]

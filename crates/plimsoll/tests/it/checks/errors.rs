@@ -19,8 +19,8 @@ fn secret_in_check_error_is_never_exposed() {
         down["error"],
         "cannot reach postgres://app:***@db/shop?password=***"
     );
-    let ready = service.get("/ready");
-    assert_eq!(ready.status, 503);
+    service.wait_until_ready();
+    assert_eq!(service.get("/ready").status, 503);
     assert!(!service.get("/metrics").text().contains(PASSWORD));
     let ended = service.terminate();
     assert!(!ended.stdout.contains(PASSWORD) && !ended.stderr.contains(PASSWORD));
@@ -33,6 +33,7 @@ fn ready_response_contains_no_reason() {
     files.set("vital", "fail no route to db.internal");
     let service = spawn(&files.env("vital"));
     wait_for_change(&service, "vital", "down");
+    service.wait_until_ready();
     let text = service.get("/ready").text().to_owned();
     for word in ["vital", "db.internal", "check", "route"] {
         assert!(!text.contains(word), "{text}");

@@ -1,61 +1,11 @@
 //! The admin listener.
 
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use harness::{
-    Connection, Process, Response, Scrape, Signal, eventually, eventually_within, request,
-};
+use harness::{Signal, eventually, eventually_within, request};
 
+use crate::admin::WithAdmin;
 use crate::support::{END, assert_problem, fixture, ms, run, spawn, start};
-
-/// Returns a path for the socket of an admin listener.
-fn socket() -> PathBuf {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("plimsoll-admin-{}-{count}.sock", std::process::id());
-    std::env::temp_dir().join(name)
-}
-
-/// A fixture with an admin listener.
-struct WithAdmin {
-    service: Process,
-    path: PathBuf,
-}
-
-impl WithAdmin {
-    fn with(start: fn(&[(&str, &str)]) -> Process, env: &[(&str, &str)]) -> Self {
-        let path = socket();
-        let addr = format!("unix:{}", path.display());
-        let mut env = env.to_vec();
-        env.push(("ADMIN_ADDR", &addr));
-        let service = start(&env);
-        Self { service, path }
-    }
-
-    fn connect(&self) -> Connection {
-        eventually("the admin listener takes a connection", || {
-            Connection::unix(&self.path).ok()
-        })
-    }
-
-    fn get(&self, path: &str) -> Response {
-        self.connect().get(path)
-    }
-
-    fn metrics(&self) -> Scrape {
-        Scrape::parse(self.get("/metrics").text()).expect("metrics are well-formed")
-    }
-}
-
-impl Drop for WithAdmin {
-    fn drop(&mut self) {
-        let mut lock = self.path.clone().into_os_string();
-        lock.push(".lock");
-        drop(std::fs::remove_file(lock));
-    }
-}
 
 /// HTTP-4, HTTP-10, ADM-2, ADM-3
 #[test]

@@ -1,0 +1,343 @@
+//! The changes of operators: each expires, is logged, and is listed (contract ADM-9, ADM-10).
+//!
+//! A change has a subject, such as readiness or the policy of a check. A newer change of the same
+//! subject replaces it. The end of a change never affects a later one, because it is found by its id.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    config::Level,
+    metrics::{AdminAction, Cause as _, Registry},
+    sync::{Mutex, lock},
+    telemetry::Log,
+};
+
+/// The number of past changes that are listed.
+const LISTED: usize = 64;
+
+/// What a change is about: the action, and its object, such as the name of a check.
+pub(crate) type Subject = (AdminAction, String);
+
+/// Applies the value of a change, or with `None` ends it.
+pub(crate) type Apply = Box<dyn Fn(Option<&str>) + Send>;
+
+/// A change that an operator asks for.
+#[derive(Debug)]
+pub(crate) struct ChangeRequest {
+    pub(crate) subject: Subject,
+    pub(crate) value: String,
+    /// The value before the change.
+    pub(crate) was: String,
+    /// The time until the change ends; `None` if it is final, such as a drain.
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) reason: String,
+    /// The client, such as `uid 1000`.
+    pub(crate) by: String,
+}
+
+/// A change, in force or past.
+#[derive(Debug, Clone)]
+pub(crate) struct Change {
+    pub(crate) id: u64,
+    pub(crate) request: Arc<ChangeRequest>,
+    pub(crate) at: SystemTime,
+    pub(crate) expires_at: Option<SystemTime>,
+    /// How and when it ended.
+    pub(crate) end: Option<(ChangeEnd, SystemTime)>,
+}
+
+/// How a change ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChangeEnd {
+    Expired,
+    Deleted,
+    Replaced,
+}
+
+impl ChangeEnd {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Deleted => "deleted",
+            Self::Replaced => "replaced",
+        }
+    }
+}
+
+/// The changes of one process. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Ledger {
+    /// Held while a change is applied, so that changes of one subject are applied in order.
+    changes: Arc<Mutex<Changes>>,
+    registry: Arc<Registry>,
+    log: Log,
+}
+
+#[derive(Debug, Default)]
+struct Changes {
+    last_id: u64,
+    active: BTreeMap<Subject, ActiveChange>,
+    /// Newest last.
+    past: VecDeque<Change>,
+}
+
+struct ActiveChange {
+    change: Change,
+    apply: Apply,
+}
+
+impl fmt::Debug for ActiveChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.change.fmt(f)
+    }
+}
+
+impl Ledger {
+    pub(crate) fn new(registry: Arc<Registry>, log: Log) -> Self {
+        Self {
+            changes: Arc::default(),
+            registry,
+            log,
+        }
+    }
+
+    /// Applies a change, in place of an earlier one of its subject. It is in force until
+    /// [`Ledger::expire`] or [`Ledger::delete`].
+    pub(crate) fn begin(&self, request: ChangeRequest, apply: Apply) -> Change {
+        let mut changes = lock(&self.changes);
+        let change = self.record(&mut changes, request);
+        let subject = change.request.subject.clone();
+        apply(Some(&change.request.value));
+        let active = ActiveChange {
+            change: change.clone(),
+            apply,
+        };
+        if let Some(replaced) = changes.active.insert(subject.clone(), active) {
+            self.end(&mut changes, replaced.change, ChangeEnd::Replaced);
+        }
+        self.count_active(&changes, subject.0);
+        change
+    }
+
+    /// Records a change that is final.
+    pub(crate) fn record_final(&self, request: ChangeRequest) -> Change {
+        let mut changes = lock(&self.changes);
+        let change = self.record(&mut changes, request);
+        changes.push(change.clone());
+        change
+    }
+
+    /// Ends the change with this id, if it is still in force.
+    pub(crate) fn expire(&self, subject: &Subject, id: u64) {
+        let mut changes = lock(&self.changes);
+        let active = changes.active.get(subject);
+        if active.is_some_and(|active| active.change.id == id) {
+            self.remove(&mut changes, subject, ChangeEnd::Expired);
+        }
+    }
+
+    /// Ends the change of a subject. Returns false if there is none.
+    pub(crate) fn delete(&self, subject: &Subject) -> bool {
+        self.remove(&mut lock(&self.changes), subject, ChangeEnd::Deleted)
+    }
+
+    /// Ends all changes of an action.
+    pub(crate) fn delete_all(&self, action: AdminAction) {
+        let mut changes = lock(&self.changes);
+        let subjects = changes.active.keys().filter(|subject| subject.0 == action);
+        for subject in subjects.cloned().collect::<Vec<_>>() {
+            self.remove(&mut changes, &subject, ChangeEnd::Deleted);
+        }
+    }
+
+    /// Returns the changes of an action that are in force.
+    pub(crate) fn active_of(&self, action: AdminAction) -> Vec<Change> {
+        let changes = lock(&self.changes);
+        let active = changes.active.values().map(|active| &active.change);
+        active
+            .filter(|change| change.request.subject.0 == action)
+            .cloned()
+            .collect()
+    }
+
+    /// Returns the change of a subject that is in force.
+    pub(crate) fn active(&self, subject: &Subject) -> Option<Change> {
+        let changes = lock(&self.changes);
+        let active = changes.active.get(subject)?;
+        Some(active.change.clone())
+    }
+
+    /// Returns the changes in force, and the last past ones, newest first.
+    pub(crate) fn list(&self) -> (Vec<Change>, Vec<Change>) {
+        let changes = lock(&self.changes);
+        let active = changes.active.values();
+        (
+            active.map(|active| active.change.clone()).collect(),
+            changes.past.iter().rev().cloned().collect(),
+        )
+    }
+
+    fn record(&self, changes: &mut Changes, request: ChangeRequest) -> Change {
+        changes.last_id += 1;
+        let at = SystemTime::now();
+        let change = Change {
+            id: changes.last_id,
+            at,
+            expires_at: request.ttl.map(|ttl| at + ttl),
+            end: None,
+            request: Arc::new(request),
+        };
+        let ChangeRequest {
+            subject,
+            value,
+            was,
+            ttl,
+            reason,
+            by,
+        } = &*change.request;
+        self.registry.admin.changes.count(subject.0);
+        self.log.always(Level::Info, "admin_change", |record| {
+            record.number("id", change.id);
+            record.str("action", subject.0.as_str());
+            record.str("object", &subject.1);
+            record.str("value", value);
+            record.str("was", was);
+            if let Some(ttl) = ttl {
+                record.number("ttlMs", ttl.as_millis());
+            }
+            record.str("reason", reason);
+            record.str("by", by);
+        });
+        change
+    }
+
+    fn remove(&self, changes: &mut Changes, subject: &Subject, end: ChangeEnd) -> bool {
+        let Some(active) = changes.active.remove(subject) else {
+            return false;
+        };
+        (active.apply)(None);
+        self.end(changes, active.change, end);
+        self.count_active(changes, subject.0);
+        true
+    }
+
+    fn end(&self, changes: &mut Changes, mut change: Change, end: ChangeEnd) {
+        let ChangeRequest { subject, value, .. } = &*change.request;
+        self.log
+            .always(Level::Info, "admin_change_ended", |record| {
+                record.number("id", change.id);
+                record.str("action", subject.0.as_str());
+                record.str("object", &subject.1);
+                record.str("value", value);
+                record.str("end", end.as_str());
+            });
+        change.end = Some((end, SystemTime::now()));
+        changes.push(change);
+    }
+
+    fn count_active(&self, changes: &Changes, action: AdminAction) {
+        let subjects = changes.active.keys();
+        let count = subjects.filter(|subject| subject.0 == action).count();
+        self.registry.admin.set_active(action, count);
+    }
+}
+
+impl Changes {
+    fn push(&mut self, past: Change) {
+        self.past.push_back(past);
+        if self.past.len() > LISTED {
+            self.past.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::{
+        BuildInfo,
+        config::{LogFormat, LogLevels},
+        telemetry::Output,
+    };
+
+    fn ledger() -> Ledger {
+        let levels = LogLevels::all(Level::Critical);
+        let output = Output::to(io::sink());
+        let log = Log::start(output, LogFormat::Json, levels, 1).expect("it starts");
+        let registry = Registry::new(BuildInfo::new("s", "1", "t"), 1, Vec::new());
+        Ledger::new(registry, log)
+    }
+
+    fn subject() -> Subject {
+        (AdminAction::Readiness, String::new())
+    }
+
+    fn request(value: &str) -> ChangeRequest {
+        ChangeRequest {
+            subject: subject(),
+            value: value.to_owned(),
+            was: "true".to_owned(),
+            ttl: Some(Duration::from_secs(60)),
+            reason: String::new(),
+            by: "uid 0".to_owned(),
+        }
+    }
+
+    /// The values that were applied.
+    type Applied = Arc<Mutex<Vec<Option<String>>>>;
+
+    fn begin(ledger: &Ledger, applied: &Applied, value: &str) -> u64 {
+        let applied = Arc::clone(applied);
+        let apply = move |value: Option<&str>| lock(&applied).push(value.map(str::to_owned));
+        ledger.begin(request(value), Box::new(apply)).id
+    }
+
+    /// ADM-9
+    #[test]
+    fn earlier_expiry_leaves_a_later_change() {
+        let (ledger, applied) = (ledger(), Applied::default());
+        let first = begin(&ledger, &applied, "a");
+        let second = begin(&ledger, &applied, "b");
+        ledger.expire(&subject(), first);
+        assert_eq!(ledger.active(&subject()).map(|it| it.id), Some(second));
+        ledger.expire(&subject(), second);
+        ledger.expire(&subject(), second);
+        assert!(ledger.active(&subject()).is_none());
+        let values = [Some("a".to_owned()), Some("b".to_owned()), None];
+        assert_eq!(*lock(&applied), values);
+        let (active, past) = ledger.list();
+        let ends: Vec<_> = past.iter().map(|it| it.end.map(|end| end.0)).collect();
+        assert!(active.is_empty());
+        assert_eq!(ends, [Some(ChangeEnd::Expired), Some(ChangeEnd::Replaced)]);
+    }
+
+    /// ADM-9
+    #[test]
+    fn deleted_change_is_ended_once() {
+        let (ledger, applied) = (ledger(), Applied::default());
+        assert!(!ledger.delete(&subject()));
+        let id = begin(&ledger, &applied, "a");
+        assert!(ledger.delete(&subject()) && !ledger.delete(&subject()));
+        ledger.expire(&subject(), id);
+        assert_eq!(lock(&applied).len(), 2);
+    }
+
+    /// ADM-10, ADM-16
+    #[test]
+    fn list_of_past_changes_is_bounded() {
+        let (ledger, applied) = (ledger(), Applied::default());
+        for _ in 0..1000 {
+            begin(&ledger, &applied, "a");
+        }
+        let (active, past) = ledger.list();
+        assert_eq!((active.len(), past.len()), (1, LISTED));
+        assert_eq!(past.first().map(|it| it.id), Some(999));
+    }
+}

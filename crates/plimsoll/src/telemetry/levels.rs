@@ -1,0 +1,254 @@
+//! The levels in force: `LOG_LEVEL`, and the overrides of operators (contract ADM-11, ADM-12).
+//!
+//! # Cost
+//!
+//! `tracing` caches for each callsite whether its events are logged. A change of the levels rebuilds
+//! these caches, so a disabled event costs as much as before. While a request has levels of its own,
+//! events at these levels are not cached, and each looks up the current request.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use arc_swap::ArcSwap;
+use tracing::{Metadata, callsite::rebuild_interest_cache, subscriber::Interest};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::{Context, Filter},
+};
+
+use crate::{
+    config::{Level, LogLevels},
+    request::RequestId,
+};
+
+/// The name of access records.
+const ACCESS: &str = "http";
+
+/// The bit of [`Levels::access`] for levels of single requests.
+const HAS_REQUESTS: u8 = 0x80;
+
+/// The levels of one log.
+#[derive(Debug)]
+pub(crate) struct Levels {
+    configured: LogLevels,
+    in_force: ArcSwap<LevelsInForce>,
+    /// The lowest level of access records that any request may write, as a number, and
+    /// [`HAS_REQUESTS`].
+    access: AtomicU8,
+}
+
+/// The levels for all requests, and those of single requests.
+#[derive(Debug, Clone)]
+struct LevelsInForce {
+    general: Thresholds,
+    requests: Vec<RequestLevels>,
+}
+
+/// The levels of one request.
+#[derive(Debug, Clone)]
+struct RequestLevels {
+    id: String,
+    thresholds: Thresholds,
+}
+
+#[derive(Debug, Clone)]
+struct Thresholds {
+    levels: LogLevels,
+    /// The same thresholds for `tracing`.
+    targets: Targets,
+}
+
+impl Thresholds {
+    fn new(levels: LogLevels) -> Self {
+        let targets = targets(&levels);
+        Self { levels, targets }
+    }
+
+    fn enables(&self, metadata: &Metadata<'_>) -> bool {
+        self.targets
+            .would_enable(metadata.target(), metadata.level())
+    }
+}
+
+impl LevelsInForce {
+    /// Returns the levels of the current request, if it has levels of its own.
+    fn of_current_request(&self) -> Option<&Thresholds> {
+        if self.requests.is_empty() {
+            return None;
+        }
+        let current = RequestId::current()?;
+        self.of(current.as_str())
+    }
+
+    fn of(&self, request_id: &str) -> Option<&Thresholds> {
+        let mut requests = self.requests.iter();
+        let found = requests.find(|request| request.id == request_id);
+        found.map(|request| &request.thresholds)
+    }
+
+    /// Whether an event is logged now, in the current request.
+    fn enables(&self, metadata: &Metadata<'_>) -> bool {
+        self.general.enables(metadata)
+            || self
+                .of_current_request()
+                .is_some_and(|thresholds| thresholds.enables(metadata))
+    }
+
+    fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.general.enables(metadata) {
+            return Interest::always();
+        }
+        let mut requests = self.requests.iter();
+        if requests.any(|request| request.thresholds.enables(metadata)) {
+            Interest::sometimes()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level(&self) -> LevelFilter {
+        let requests = self.requests.iter().map(|request| &request.thresholds);
+        std::iter::once(&self.general)
+            .chain(requests)
+            .map(|thresholds| filter(thresholds.levels.lowest()))
+            .max()
+            .unwrap_or(LevelFilter::OFF)
+    }
+
+    /// The lowest level of access records as a number, and [`HAS_REQUESTS`].
+    fn packed_access(&self) -> u8 {
+        let has_requests = if self.requests.is_empty() {
+            0
+        } else {
+            HAS_REQUESTS
+        };
+        let requests = self.requests.iter().map(|request| &request.thresholds);
+        std::iter::once(&self.general)
+            .chain(requests)
+            .map(|thresholds| thresholds.levels.threshold(ACCESS))
+            .min()
+            .map_or(u8::MAX, |level| level as u8 | has_requests)
+    }
+}
+
+impl Levels {
+    pub(super) fn new(configured: LogLevels) -> Self {
+        let in_force = LevelsInForce {
+            general: Thresholds::new(configured.clone()),
+            requests: Vec::new(),
+        };
+        Self {
+            configured,
+            access: AtomicU8::new(in_force.packed_access()),
+            in_force: ArcSwap::from_pointee(in_force),
+        }
+    }
+
+    /// The levels of `LOG_LEVEL`.
+    pub(crate) const fn configured(&self) -> &LogLevels {
+        &self.configured
+    }
+
+    /// The levels that apply to all requests now.
+    pub(crate) fn general(&self) -> LogLevels {
+        self.in_force.load().general.levels.clone()
+    }
+
+    /// Replaces the levels of all requests. `None` restores those of `LOG_LEVEL`.
+    pub(crate) fn set_general(&self, levels: Option<LogLevels>) {
+        let levels = levels.unwrap_or_else(|| self.configured.clone());
+        self.update(|in_force| in_force.general = Thresholds::new(levels.clone()));
+    }
+
+    /// Sets the levels of the request with this id. `None` removes them.
+    pub(crate) fn set_request(&self, id: &str, levels: Option<LogLevels>) {
+        self.update(|in_force| {
+            in_force.requests.retain(|request| request.id != id);
+            in_force
+                .requests
+                .extend(levels.clone().map(|levels| RequestLevels {
+                    id: id.to_owned(),
+                    thresholds: Thresholds::new(levels),
+                }));
+        });
+    }
+
+    /// Changes are made by one thread, that of the admin listener.
+    fn update(&self, change: impl Fn(&mut LevelsInForce)) {
+        self.in_force.rcu(|in_force| {
+            let mut in_force = LevelsInForce::clone(in_force);
+            change(&mut in_force);
+            in_force
+        });
+        let access = self.in_force.load().packed_access();
+        self.access.store(access, Ordering::Relaxed);
+        rebuild_interest_cache();
+    }
+
+    pub(super) fn threshold(&self, name: &str) -> Level {
+        self.in_force.load().general.levels.threshold(name)
+    }
+
+    /// Whether the access record of a request is written. Usually one relaxed load.
+    pub(crate) fn enables_access(&self, level: Level, request_id: &str) -> bool {
+        let access = self.access.load(Ordering::Relaxed);
+        if (level as u8) < access & !HAS_REQUESTS {
+            return false;
+        }
+        if access & HAS_REQUESTS == 0 {
+            return true;
+        }
+        let in_force = self.in_force.load();
+        let own = in_force.of(request_id);
+        let mut all = std::iter::once(&in_force.general).chain(own);
+        all.any(|thresholds| level >= thresholds.levels.threshold(ACCESS))
+    }
+
+    /// Whether a span or event is logged now.
+    pub(super) fn enables(&self, metadata: &Metadata<'_>) -> bool {
+        self.in_force.load().enables(metadata)
+    }
+
+    pub(super) fn max_level(&self) -> LevelFilter {
+        self.in_force.load().max_level()
+    }
+}
+
+/// The filter of the layer that writes events: those below their level are not created.
+#[derive(Debug, Clone)]
+pub(crate) struct LevelFilterLayer(pub(super) std::sync::Arc<Levels>);
+
+impl<S> Filter<S> for LevelFilterLayer {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.0.enables(metadata)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.0.in_force.load().interest(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.0.max_level())
+    }
+}
+
+/// Converts the thresholds of `LOG_LEVEL` to those of `tracing`, which has no CRITICAL.
+fn targets(levels: &LogLevels) -> Targets {
+    Targets::new()
+        .with_default(filter(levels.default_level()))
+        .with_targets(
+            levels
+                .targets()
+                .map(|(target, level)| (target.to_owned(), filter(level))),
+        )
+}
+
+const fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Trace => LevelFilter::TRACE,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Info => LevelFilter::INFO,
+        Level::Warning => LevelFilter::WARN,
+        Level::Error => LevelFilter::ERROR,
+        Level::Critical => LevelFilter::OFF,
+    }
+}
