@@ -3,6 +3,7 @@
 //!
 //! A test names its clauses at the beginning of its doc comment: `/// SRV-1, LOG-13: text`.
 //! A check in a script names them in the comment above its function: `# IMG-1`.
+//! So does a case in a test of Prometheus rules.
 
 mod clauses;
 mod proofs;
@@ -49,6 +50,8 @@ fn proofs_of(file: &File) -> Vec<Proof> {
         proofs::in_rust(file)
     } else if file.path.starts_with("deploy/checks/") || file.path == ".ci/run" {
         proofs::in_script(file)
+    } else if file.path.starts_with("deploy/prometheus/tests/") {
+        proofs::in_rule_tests(file)
     } else {
         Vec::new()
     }

@@ -40,19 +40,34 @@ pub(super) fn in_script(file: &File) -> Vec<Proof> {
         let Some(name) = line.strip_suffix("() {").filter(|name| is_run(name)) else {
             continue;
         };
-        let above = lines[..index].iter().rev();
-        let comment = above.take_while(|line| line.starts_with('#')).last();
-        let clauses = ids(comment.map_or("", |comment| &comment[1..]));
-        if !clauses.is_empty() {
-            proofs.push(Proof {
-                name: name.to_owned(),
-                path: file.path.clone(),
-                line: index + 1,
-                clauses,
-            });
-        }
+        proofs.extend(below_comment(file, &lines, index, name));
     }
     proofs
+}
+
+/// Returns the cases of a test of Prometheus rules (`promtool test rules`) that name clauses.
+pub(super) fn in_rule_tests(file: &File) -> Vec<Proof> {
+    let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
+    let cases = lines.iter().enumerate();
+    cases
+        .filter_map(|(index, line)| {
+            let name = line.strip_prefix("- name: ")?;
+            below_comment(file, &lines, index, name)
+        })
+        .collect()
+}
+
+/// Returns the proof at a line, if the comment above it begins with clauses.
+fn below_comment(file: &File, lines: &[&str], index: usize, name: &str) -> Option<Proof> {
+    let above = lines[..index].iter().rev();
+    let comment = above.take_while(|line| line.starts_with('#')).last()?;
+    let clauses = ids(&comment[1..]);
+    (!clauses.is_empty()).then(|| Proof {
+        name: name.to_owned(),
+        path: file.path.clone(),
+        line: index + 1,
+        clauses,
+    })
 }
 
 /// Returns the clauses at the beginning of a comment: ids with commas, up to the end, `:` or `.`.
@@ -119,5 +134,14 @@ mod tests {
             .collect();
         assert_eq!(found, [("one", 3), ("three", 13)]);
         assert_eq!(proofs[0].clauses, ["IMG-1"]);
+    }
+    #[test]
+    fn cases_of_rule_tests_below_an_id_are_found() {
+        let text =
+            "# About.\ntests:\n  - name: one\n\n  # HLT-1: text.\n  # More.\n  - name: two\n";
+        let proofs = in_rule_tests(&file(text));
+        assert_eq!(proofs.len(), 1);
+        assert_eq!((proofs[0].name.as_str(), proofs[0].line), ("two", 7));
+        assert_eq!(proofs[0].clauses, ["HLT-1"]);
     }
 }
