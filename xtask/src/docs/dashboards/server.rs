@@ -1,14 +1,18 @@
-//! The state of the server: life cycle, requests, connections, workers, process, TLS.
+//! The state of the server: life cycle, health checks, requests, connections, workers, process, TLS.
 
-use super::model::{Dashboard, Panel, row, series, stacked, states};
+use super::{
+    health,
+    model::{Dashboard, Panel, row, series, stacked, states},
+};
 
 pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "plimsoll-server",
         title: "Server and connections",
-        about: "The server of a service: state, limits, connections, workers, process, TLS.",
+        about: "The server of a service: state, health checks, limits, connections, workers, process, TLS.",
         rows: vec![
             row("State", state()),
+            health::checks(),
             row("Requests", requests()),
             row("Connections", connections()),
             row("Workers", workers()),
