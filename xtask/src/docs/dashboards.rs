@@ -1,9 +1,10 @@
 //! The dashboards of Grafana: their list, a check of the names in them, and their JSON.
 //!
-//! A panel is one statement in `overview.rs`, `server.rs`, `health.rs` or `telemetry.rs`.
+//! A panel is one statement in `overview.rs`, `server.rs`, `health.rs`, `controls.rs` or `telemetry.rs`.
 //! The generator fails if an expression names a metric or a label that the code does not have.
 //! It also fails if a panel has no description.
 
+mod controls;
 mod health;
 mod json;
 mod model;

@@ -60,7 +60,7 @@ fn check_states() -> Panel {
 fn holds() -> Panel {
     states(
         "Holds on readiness",
-        "What keeps /ready at 503: the code, health checks or background workers. Without a hold, \
+        "What keeps /ready at 503: the code, an operator, health checks or background workers. Without a hold, \
              a running instance is ready.",
     )
     .query("service_not_ready{@all}", "{{instance}} {{by}}")

@@ -1,7 +1,8 @@
-//! The state of the server: life cycle, health checks, requests, connections, workers, process, TLS.
+//! The state of the server: life cycle, health checks, requests, connections, workers, process, TLS, operator
+//! controls.
 
 use super::{
-    health,
+    controls, health,
     model::{Dashboard, Panel, row, series, stacked, states},
 };
 
@@ -9,7 +10,7 @@ pub(super) fn dashboard() -> Dashboard {
     Dashboard {
         uid: "plimsoll-server",
         title: "Server and connections",
-        about: "The server of a service: state, health checks, limits, connections, workers, process, TLS.",
+        about: "The server of a service: state, health checks, limits, connections, workers, process, TLS, operator controls.",
         rows: vec![
             row("State", state()),
             health::checks(),
@@ -18,6 +19,7 @@ pub(super) fn dashboard() -> Dashboard {
             row("Workers", workers()),
             row("Process", process()),
             row("TLS", tls()),
+            controls::controls(),
         ],
     }
 }
