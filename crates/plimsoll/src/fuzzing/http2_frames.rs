@@ -19,8 +19,9 @@ pub(super) fn check(bytes: &[u8]) {
     for pieces in cuts(&bytes) {
         let mut frames = Frames::new();
         let mut seen = 0;
+        // An empty piece, which is no read, leaves it.
+        let mut is_partial = false;
         for piece in pieces {
-            let mut is_partial = false;
             let mut rest = piece;
             while !rest.is_empty() {
                 let (head, count) = frames.follow(rest);
