@@ -21,9 +21,7 @@ mod timeouts;
 mod unread_body;
 
 use std::{
-    future::poll_fn,
     sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering},
-    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -78,6 +76,8 @@ pub(crate) struct ConnectionState {
     /// Set if the connection closes as soon as it is idle. I/O then polls the socket itself, because
     /// the reactor may not have reported the last bytes.
     closing: AtomicBool,
+    /// Set at `MAX_CONNECTION_AGE`. Over HTTP/1, the next response announces the close.
+    aged: AtomicBool,
 }
 
 /// The protocol after an upgrade.
@@ -111,6 +111,7 @@ impl ConnectionState {
             upgrade: AtomicU8::new(Upgrade::None as u8),
             sent_bytes: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            aged: AtomicBool::new(false),
         }
     }
 
@@ -301,88 +302,6 @@ impl ConnectionState {
     /// Returns true for another protocol, whose connection counts as cut off if it outlasts the drain.
     pub(crate) fn outlives_http(&self) -> bool {
         self.upgrade.load(Ordering::Acquire) == Upgrade::Other as u8
-    }
-
-    // === eviction ===
-
-    /// Returns the eviction order, lowest first. `None` if the connection must not be evicted.
-    ///
-    /// Connections without a complete head come before idle ones, and among these the longest wait
-    /// comes first.
-    pub(crate) fn eviction_order(&self) -> Option<(bool, Instant)> {
-        // A connection of the reserve holds no regular permit. Its response is always the last one, so
-        // it is not evicted.
-        if self.is_busy() || self.is_sending() || self.is_last_response() || self.is_upgraded() {
-            return None;
-        }
-        let (phase, since) = self.phase.get();
-        let is_idle = phase == Phase::Idle && !self.is_discarding();
-        Some((is_idle, self.at(since)))
-    }
-
-    /// Evicts the connection, unless it is busy or already evicted. Returns what it waited for.
-    ///
-    /// A request that arrives at the same moment is still handled.
-    pub(crate) fn evict(&self) -> Option<WaitReason> {
-        let (is_idle, _) = self.eviction_order()?;
-        if !self.eviction.mark() {
-            return None;
-        }
-        self.eviction.wake();
-        Some(if is_idle {
-            WaitReason::Idle
-        } else {
-            WaitReason::Head
-        })
-    }
-
-    /// Marks the connection closed. Returns false if it was evicted before: its permit is then
-    /// already released.
-    pub(crate) fn mark_closed(&self) -> bool {
-        self.eviction.mark()
-    }
-
-    /// Waits for the eviction. One task may wait, because there is one waker.
-    pub(crate) async fn evicted(&self) {
-        poll_fn(|cx| {
-            self.set_waker(cx.waker());
-            if self.is_evicted() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-    }
-
-    /// Returns true if the connection was evicted, or is closed.
-    pub(crate) fn is_evicted(&self) -> bool {
-        self.eviction.is_evicted()
-    }
-
-    /// Sets the waker of the connection's task, which evictions and unread bodies wake.
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        self.eviction.set_waker(waker);
-    }
-
-    /// Marks a connection of the reserve, which is accepted above the limit for one request.
-    pub(crate) fn set_reserve(&self) {
-        self.eviction.set_reserve();
-    }
-
-    /// Returns true for a connection of the reserve.
-    pub(crate) fn is_reserve(&self) -> bool {
-        self.eviction.is_reserve()
-    }
-
-    /// Returns true if a connection of the reserve has had its one request.
-    pub(crate) fn is_reserve_used(&self) -> bool {
-        self.is_reserve() && self.has_had_request()
-    }
-
-    /// Returns true if the current response is the last one on the connection.
-    pub(crate) fn is_last_response(&self) -> bool {
-        self.is_reserve() || self.is_evicted()
     }
 
     // === time ===

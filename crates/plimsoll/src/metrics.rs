@@ -122,6 +122,8 @@ pub(crate) struct Registry {
 pub(crate) struct ConnectionCounts {
     pub(crate) accepted: AtomicU64,
     pub(crate) closed: AtomicU64,
+    /// Connections that have reached `MAX_CONNECTION_AGE`.
+    pub(crate) aged: AtomicU64,
     pub(crate) rejected: CauseCounts<Rejection>,
 }
 
@@ -215,6 +217,9 @@ impl Registry {
         out.sample("", &[], accepted.saturating_sub(closed));
         out.family(&families::CONNECTIONS);
         out.sample("_total", &[], accepted);
+        out.family(&families::CONNECTIONS_AGED);
+        let aged = self.connections.aged.load(Ordering::Relaxed);
+        out.sample("_total", &[], aged);
         self.connections
             .rejected
             .render(out, &families::CONNECTIONS_REJECTED);

@@ -91,6 +91,7 @@ impl AdminListener {
             proxies: None,
             tls: None,
             http2_cleartext: false,
+            max_connection_age: None,
             heartbeats: Heartbeats::start(&[]),
         };
         let system = || StartFailure::system("admin thread");

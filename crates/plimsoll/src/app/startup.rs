@@ -153,6 +153,7 @@ impl<S: Settings> Startup<S> {
             idle_timeout: config.idle_timeout,
             write_timeout: config.write_timeout,
             max_connections: config.max_connections,
+            max_connection_age: config.max_connection_age,
             tls: tls.as_ref().map(MainTls::config),
             http2_cleartext: config.http2_cleartext,
             heartbeats,

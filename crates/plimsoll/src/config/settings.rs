@@ -6,7 +6,7 @@
 //! | `listen.rs`    | `HOST`, `PORT`, `ADMIN_ADDR`, `ADMIN_TOKEN`, `INFRA_ENDPOINTS`          |
 //! | `tls.rs`       | `TLS_*`, `HTTP2_CLEARTEXT`                                              |
 //! | `logging.rs`   | `LOG_LEVEL`, `LOG_FORMAT`, `REDACT_QUERY`                               |
-//! | `timeouts.rs`  | `*_TIMEOUT`, `DRAIN_DELAY`                                              |
+//! | `timeouts.rs`  | `*_TIMEOUT`, `DRAIN_DELAY`, `MAX_CONNECTION_AGE`                        |
 //! | `proxies.rs`   | `TRUSTED_PROXIES`, `FORWARDED_HEADER`, `PROXY_PROTOCOL`                 |
 //! | `limits.rs`    | `MAX_CONNECTIONS`, `MAX_IN_FLIGHT`, `MAX_BODY_BYTES`                    |
 //! | `tracing.rs`   | `OTEL_*`, `SSL_CERT_FILE`                                               |
@@ -125,6 +125,10 @@ pub struct Config {
     /// Default: 0 s, or 5 s in Kubernetes. 0 means no delay.
     pub drain_delay: Duration,
 
+    /// `MAX_CONNECTION_AGE`: the age from which a connection is closed after its next response, varied
+    /// by up to 10 % for each connection. Default: `None`, and connections have no age limit.
+    pub max_connection_age: Option<Duration>,
+
     /// `WORKERS` (or `GUNICORN_WORKERS`): threads that handle requests, 1 to 1024. Default: the
     /// CPUs that the process may use, with affinity and CPU quota taken into account.
     pub workers: usize,
@@ -205,6 +209,7 @@ impl Config {
             request_timeout: timeouts.request,
             shutdown_timeout: timeouts.shutdown,
             drain_delay: timeouts.drain_delay,
+            max_connection_age: timeouts.connection_age,
             workers: workers?,
             trusted_proxies: proxies.trusted,
             proxy_protocol: proxies.proxy_protocol,

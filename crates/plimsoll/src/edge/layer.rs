@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -103,6 +103,12 @@ impl<S> Edge<S> {
     /// The registry in which the server counts faults in the frames of HTTP/2.
     pub(crate) fn registry(&self) -> Arc<Registry> {
         Arc::clone(&self.state.registry)
+    }
+
+    /// Counts a connection that has reached its maximum age.
+    pub(crate) fn count_aged(&self) {
+        let connections = &self.state.registry.connections;
+        connections.aged.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts and logs a head that failed after `took`.

@@ -152,7 +152,7 @@ impl RequestGuard {
             .is_some_and(|connection| connection.is_reserve())
     }
 
-    /// Whether the connection closes after this response, for a drain or an eviction.
+    /// Whether the connection closes after this response, for a drain, an eviction or its age.
     pub(super) fn is_last_answer(&self) -> bool {
         self.state.lifecycle.is_ending()
             || self

@@ -81,6 +81,8 @@ families! {
         "Connections that are open now.";
     CONNECTIONS: Counter "http_connections" []
         "Connections accepted.";
+    CONNECTIONS_AGED: Counter "http_connections_aged" []
+        "Connections that reached MAX_CONNECTION_AGE.";
     CONNECTIONS_REJECTED: Counter "http_connections_rejected" ["reason"]
         "Connections evicted or rejected at the connection limit, MAX_CONNECTIONS.";
     ACCEPT_ERRORS: Counter "http_accept_errors" ["kind"]

@@ -32,6 +32,7 @@ use crate::{
     config::{Level, TrustedProxies},
     connection::{ConnectionState, ConnectionTimeouts},
     edge::{Edge, Routes},
+    jitter::vary,
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
     metrics::{AcceptError, Registry},
     request::Peer,
@@ -48,6 +49,10 @@ const ERROR_LOG_INTERVAL: Duration = Duration::from_secs(1);
 /// The difference in open connections from which a worker passes a new one to the least loaded worker.
 const BALANCE_TOLERANCE: usize = 2;
 
+/// By how much the maximum age of a connection varies. Clients that connected together, such as after
+/// a rollout, then do not reconnect together.
+const AGE_VARIATION: f64 = 0.1;
+
 /// The configuration of the accept loops.
 #[derive(Debug, Clone)]
 pub(crate) struct AcceptConfig {
@@ -59,6 +64,7 @@ pub(crate) struct AcceptConfig {
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
     pub(crate) max_connections: usize,
+    pub(crate) max_connection_age: Option<Duration>,
     /// The peers that must send a PROXY header.
     pub(crate) proxies: Option<TrustedProxies>,
     pub(crate) tls: Option<Arc<Tls>>,
@@ -227,6 +233,9 @@ impl WorkerAccept {
                 idle: config.idle_timeout,
                 write: config.write_timeout,
             },
+            aged_at: config
+                .max_connection_age
+                .map(|age| Instant::now() + vary(age, AGE_VARIATION)),
         };
         config
             .connections

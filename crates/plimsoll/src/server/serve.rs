@@ -19,6 +19,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 
 use self::{http_connection::serve_http, open::open, unread_body::SettledResponse};
 use super::{
@@ -66,6 +67,8 @@ pub(super) struct Connection {
     pub(super) edge: Edge<Routes>,
     pub(super) connections: Arc<ConnectionTracker>,
     pub(super) timeouts: ConnectionTimeouts,
+    /// When the connection reaches `MAX_CONNECTION_AGE`, if there is such a limit.
+    pub(super) aged_at: Option<Instant>,
     /// Whether the peer must send a PROXY header.
     pub(super) proxied: bool,
     /// The TLS configuration, if the listener has one.

@@ -1,6 +1,7 @@
 //! Limits: timeouts, bodies, requests in flight, connections and descriptors.
 
 mod bodies;
+mod connection_age;
 mod connection_timeouts;
 mod connections;
 mod descriptors;

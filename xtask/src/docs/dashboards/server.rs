@@ -121,6 +121,15 @@ fn connections() -> Vec<Panel> {
                  (instance) (rate(http_connections_total{@all}[@rate]) > 0)",
             "{{instance}}",
         ),
+        series(
+            "Connections aged",
+            "cps",
+            "Connections that reached MAX_CONNECTION_AGE and close after their next response.",
+        )
+        .query(
+            "sum by (instance) (rate(http_connections_aged_total{@all}[@rate]))",
+            "{{instance}}",
+        ),
         stacked(
             "Connections rejected",
             "cps",

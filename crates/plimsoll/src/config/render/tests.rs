@@ -46,7 +46,7 @@ fn help_has_every_setting_and_alias() {
     let definitions = definitions::<Own>(&BUILD);
     assert_eq!(
         definitions.settings().len(),
-        if cfg!(feature = "otlp") { 50 } else { 35 }
+        if cfg!(feature = "otlp") { 51 } else { 36 }
     );
     let help = definitions.help("demo", "A service.");
     for setting in definitions.settings() {

@@ -44,6 +44,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.request_timeout, Some(seconds(30)));
     assert_eq!(config.shutdown_timeout, seconds(5));
     assert_eq!(config.drain_delay, seconds(0));
+    assert_eq!(config.max_connection_age, None);
     assert!((1..=1024).contains(&config.workers));
     assert!(config.trusted_proxies.is_empty());
     assert!(!config.proxy_protocol);

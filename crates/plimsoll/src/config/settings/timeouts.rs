@@ -22,6 +22,8 @@ const DEFAULT_SHUTDOWN: &str = "5s";
 const DEFAULT_DRAIN_DELAY: &str = "0s";
 /// The time in which the endpoints of a Kubernetes service usually follow the end of a pod.
 const KUBERNETES_DRAIN_DELAY: &str = "5s";
+/// Balancers that distribute requests, not connections, need no limit.
+const DEFAULT_CONNECTION_AGE: &str = "0s";
 
 /// Timeouts. `None` is no limit.
 pub(super) struct Timeouts {
@@ -31,9 +33,10 @@ pub(super) struct Timeouts {
     pub(super) request: Option<Duration>,
     pub(super) shutdown: Duration,
     pub(super) drain_delay: Duration,
+    pub(super) connection_age: Option<Duration>,
 }
 
-/// Reads the settings `*_TIMEOUT` and `DRAIN_DELAY`.
+/// Reads the settings `*_TIMEOUT`, `DRAIN_DELAY` and `MAX_CONNECTION_AGE`.
 pub(super) fn read(from: &mut Reader<'_>) -> Result<Timeouts, Invalid> {
     let read = from
         .setting(
@@ -90,6 +93,15 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Timeouts, Invalid> {
         .default_from("0s; 5s in Kubernetes", default_drain_delay)
         .example("5s")
         .read::<DurationOrOff>();
+    let connection_age = from
+        .setting(
+            "MAX_CONNECTION_AGE",
+            "Age, ± 10 %, from which a connection is closed after its next response, so that new \
+             instances get connections. 0 is off.",
+        )
+        .default(DEFAULT_CONNECTION_AGE)
+        .example("5m")
+        .read::<DurationOrOff>();
     Ok(Timeouts {
         read: read?,
         idle: idle?,
@@ -97,6 +109,7 @@ pub(super) fn read(from: &mut Reader<'_>) -> Result<Timeouts, Invalid> {
         request: request?.get(),
         shutdown: shutdown?,
         drain_delay: drain_delay?.get().unwrap_or_default(),
+        connection_age: connection_age?.get(),
     })
 }
 

@@ -95,6 +95,9 @@ pub(super) async fn serve_http<H: HttpConnection>(
     let mut shutdown_started = false;
     // The time after which the connection closes as soon as it is idle.
     let mut close_from: Option<Instant> = None;
+    // Boxed, so that a connection without a limit of its age has no space for it.
+    let mut age_timer = connection.aged_at.map(|at| Box::pin(sleep_until(at)));
+    let mut is_aged = false;
     let mut stalled: Option<StalledResponse> = None;
     // A deadline that was noticed late, and the time to which it was extended.
     let mut extended: Option<(Instant, Instant)> = None;
@@ -132,7 +135,19 @@ pub(super) async fn serve_http<H: HttpConnection>(
             if state.is_evicted() && !state.is_busy() && !state.is_sending() {
                 return Poll::Ready(None);
             }
-            if !shutdown_started && (state.is_reserve_used() || state.is_evicted()) {
+            if let Some(timer) = &mut age_timer
+                && timer.as_mut().poll(cx).is_ready()
+            {
+                age_timer = None;
+                is_aged = true;
+                // Over HTTP/1 the next response announces the close. An idle connection is kept until
+                // then, or until `IDLE_TIMEOUT`: its next request may be on the way.
+                state.set_aged();
+                connection.edge.count_aged();
+            }
+            let must_close =
+                state.is_reserve_used() || state.is_evicted() || is_aged && H::HAS_GOAWAY;
+            if !shutdown_started && must_close {
                 shutdown_started = true;
                 if H::HAS_GOAWAY {
                     // It closes when it is next idle, even if the client ignores GOAWAY.

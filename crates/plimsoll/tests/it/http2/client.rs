@@ -132,16 +132,18 @@ impl Client {
 
     /// Sends a request and reads nothing of its response.
     pub(crate) async fn begin(&mut self, path: &str) -> Pending {
+        self.try_begin(path).await.expect("it is sent")
+    }
+
+    /// Sends a request, unless the client has seen GOAWAY.
+    pub(crate) async fn try_begin(&mut self, path: &str) -> Option<Pending> {
         let request = self
             .request("GET", path)
             .body(())
             .expect("the request is valid");
-        self.ready().await;
-        let (answer, _) = self
-            .requests
-            .send_request(request, true)
-            .expect("it is sent");
-        Pending(answer)
+        poll_fn(|cx| self.requests.poll_ready(cx)).await.ok()?;
+        let (answer, _) = self.requests.send_request(request, true).ok()?;
+        Some(Pending(answer))
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Answer {

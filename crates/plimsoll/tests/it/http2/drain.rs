@@ -1,4 +1,4 @@
-//! The shutdown of HTTP/2 connections.
+//! The end of HTTP/2 connections: the shutdown, and the maximum age.
 
 use std::thread;
 
@@ -7,7 +7,9 @@ use http::StatusCode;
 
 use super::ON;
 use super::client::{Client, PREFACE_AND_SETTINGS, block_on, get_hello};
-use super::raw::{DATA, GOAWAY, HEADERS, RawClient, SETTINGS, get, head, request, window_update};
+use super::raw::{
+    DATA, Frame, GOAWAY, HEADERS, RawClient, SETTINGS, get, head, request, window_update,
+};
 use crate::in_flight::wait_for_in_flight;
 use crate::support::{END, ms, start};
 
@@ -198,4 +200,51 @@ fn client_that_stays_connected_delays_the_exit_by_seconds() {
     let ended = service.wait(END);
     assert!(began.elapsed() < ms(12_000), "{:?}", began.elapsed());
     assert_eq!(ended.code, Some(0));
+}
+
+/// SRV-8
+#[test]
+fn aged_http2_connection_finishes_its_streams_after_goaway() {
+    let service = start(&[ON, ("MAX_CONNECTION_AGE", "300ms")]);
+    let mut client = RawClient::connect(service.addr());
+    client.send(get(1, "/slow?ms=1500"));
+    client.until(|frame| frame.kind == GOAWAY);
+    let rest = client.rest();
+    let answer = rest.iter().find(|frame| frame.kind == DATA);
+    assert!(
+        answer.is_some_and(|answer| answer.payload == b"slow\n"),
+        "{rest:?}"
+    );
+    let aged = service.metrics().value("http_connections_aged_total", &[]);
+    assert_eq!(aged, Some(1.0));
+}
+
+/// SRV-8: also if the client does not close it.
+#[test]
+fn idle_http2_connection_of_that_age_is_closed() {
+    let service = start(&[ON, ("MAX_CONNECTION_AGE", "300ms")]);
+    for polite in [true, false] {
+        let mut client = RawClient::connect(service.addr());
+        client.polite = polite;
+        client.send(get(1, "/hello"));
+        let said = client.rest();
+        assert!(said.iter().any(|frame| frame.kind == GOAWAY), "{said:?}");
+        let mut of_stream = said.iter().filter(|frame| frame.stream == 1);
+        assert!(of_stream.any(Frame::ends_stream), "{said:?}");
+    }
+}
+
+/// SRV-8
+#[test]
+fn http2_clients_lose_no_request_at_the_age() {
+    let service = start(&[ON, ("MAX_CONNECTION_AGE", "300ms")]);
+    block_on(async {
+        for _ in 0..3 {
+            let mut client = Client::connect(service.addr()).await;
+            while let Some(answer) = client.try_begin("/hello").await {
+                assert_eq!(answer.finish().await.status, StatusCode::OK);
+            }
+            client.ended().await;
+        }
+    });
 }

@@ -11,6 +11,7 @@ fn metrics_without_labels_exist_from_the_start() {
     let metrics = start(&[]).metrics();
     for name in [
         "http_requests_in_flight",
+        "http_connections_aged_total",
         "panics_total",
         "log_records_dropped_total",
     ] {
