@@ -42,11 +42,14 @@ use super::{
     notes::{self, Notes},
     problem::{ConfigError, RejectedValue},
     source::{Environment, Sources, read_secret},
-    standard::is_open_telemetry,
+    text::escaped,
     value::ParseError,
 };
 
 pub use self::setting::Setting;
+
+/// How the variables of OpenTelemetry begin.
+const OPEN_TELEMETRY: &str = "OTEL_";
 
 /// The note about a variable of OpenTelemetry that is no setting.
 const NO_EFFECT: &str = if cfg!(feature = "otlp") {
@@ -182,6 +185,12 @@ impl<'e> Reader<'e> {
         }
     }
 
+    /// Notes that a part of the value of a setting has no effect.
+    #[cfg(feature = "otlp")]
+    pub(super) fn note(&mut self, name: &'static str, text: &'static str) {
+        self.notes.push(format!("{name}: {text}"));
+    }
+
     /// Whether a variable is set and not empty.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.sources.get(name).is_some()
@@ -209,14 +218,22 @@ impl<'e> Reader<'e> {
                 .found_in(SettingOrigin::Code.place())
         }));
         let known: Vec<_> = claimed.into_keys().collect();
-        // A platform may expect telemetry from them that this build does not send.
-        let standard: BTreeSet<_> = sources.names().filter(|it| is_open_telemetry(it)).collect();
-        let ignored_standard = standard
-            .into_iter()
-            .filter(|name| !known.iter().any(|it| it == name) && sources.get(name).is_some());
-        notes.extend(ignored_standard.map(|name| format!("{name}: {NO_EFFECT}")));
+        let typos = notes::typos(sources.names(), &known);
+        // A platform may expect telemetry from them that this build does not send. Agents of other
+        // languages have more variables than the specification.
+        let without_effect: BTreeSet<_> = sources
+            .names()
+            .filter(|name| name.starts_with(OPEN_TELEMETRY) && sources.get(name).is_some())
+            .filter(|name| !known.iter().any(|it| it == name))
+            .filter(|name| !typos.iter().any(|it| it.unknown == *name))
+            .collect();
+        notes.extend(
+            without_effect
+                .into_iter()
+                .map(|name| format!("{}: {NO_EFFECT}", escaped(name))),
+        );
         let notes = Notes {
-            typos: notes::typos(sources.names(), &known),
+            typos,
             aliases: notes,
         };
         ReadOutcome {

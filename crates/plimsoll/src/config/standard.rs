@@ -83,7 +83,7 @@ pub(super) fn is_standard(name: &str) -> bool {
 }
 
 /// Whether the variable is in the specification of OpenTelemetry.
-pub(super) fn is_open_telemetry(name: &str) -> bool {
+fn is_open_telemetry(name: &str) -> bool {
     let Some(name) = name.strip_prefix("OTEL_") else {
         return false;
     };

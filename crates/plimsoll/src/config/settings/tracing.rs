@@ -10,10 +10,12 @@ use std::{path::PathBuf, time::Duration};
 
 use http::{HeaderMap, Uri};
 
-use self::value::{CollectorUrl, Headers, Pairs, SamplerKind, millis, ratio, sampler_kind};
+use self::value::{
+    CollectorUrl, EXPORTERS, Headers, Pairs, SamplerKind, exporters, millis, ratio, sampler_kind,
+};
 use crate::config::{
     reader::{Invalid, Reader},
-    value::{LABEL, label, one_of, within},
+    value::{LABEL, label, within},
 };
 
 /// The defaults of OpenTelemetry. The times are in milliseconds.
@@ -206,12 +208,19 @@ fn resource(from: &mut Reader<'_>) -> Result<ResourceSettings, Invalid> {
 }
 
 fn sampling(from: &mut Reader<'_>) -> Result<Sampling, Invalid> {
-    let has_exporter = from
-        .setting("OTEL_TRACES_EXPORTER", "`none` switches traces off.")
+    let exporters = from
+        .setting(
+            "OTEL_TRACES_EXPORTER",
+            "Without `otlp` in it, as with `none`, traces are off.",
+        )
         .default("otlp")
-        .read_with("otlp or none", |text| {
-            one_of(text, &[("otlp", true), ("none", false)])
-        });
+        .read_with(EXPORTERS, exporters);
+    if exporters.is_ok_and(|it| it.others) {
+        from.note(
+            "OTEL_TRACES_EXPORTER",
+            "exporters other than otlp have no effect here",
+        );
+    }
     let sampler = from
         .setting(
             "OTEL_TRACES_SAMPLER",
@@ -236,7 +245,7 @@ fn sampling(from: &mut Reader<'_>) -> Result<Sampling, Invalid> {
         .read::<bool>();
     let ((kind, parent_based), ratio) = (sampler?, ratio?);
     Ok(Sampling {
-        is_on: has_exporter? && !is_disabled?,
+        is_on: exporters?.otlp && !is_disabled?,
         sampler: Sampler {
             parent_based,
             ratio: match kind {

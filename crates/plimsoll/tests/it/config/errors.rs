@@ -155,3 +155,41 @@ fn standard_variables_are_no_misspellings() {
     let text = notes[0]["aliases"].as_str().unwrap();
     assert_eq!(text, "OTEL_BLRP_SCHEDULE_DELAY: it has no effect here");
 }
+
+/// CFG-4, CFG-6
+#[test]
+fn open_telemetry_settings_without_effect_are_named_once() {
+    const NAMES: [&str; 6] = [
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        "OTEL_LOGS_EXPORTER",
+        "OTEL_METRICS_EXPORTER",
+        "OTEL_PROPAGATORS",
+        // Of agents for other languages.
+        "OTEL_PYTHON_LOG_CORRELATION",
+        "OTEL_SEMCONV_STABILITY_OPT_IN",
+    ];
+    let mut env = NAMES.map(|name| (name, "CANARY")).to_vec();
+    env.extend([
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_SERVICE_NAMES", "x"),
+    ]);
+    let mut expected =
+        vec!["OTEL_TRACES_EXPORTER: exporters other than otlp have no effect here".to_owned()];
+    expected.extend(NAMES.map(|name| format!("{name}: it has no effect here")));
+
+    let ended = start(&env).terminate();
+    assert_eq!(ended.code, Some(0));
+    let notes = ended.records_with("settings_aliases");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(notes[0]["levelname"], "INFO");
+    assert_eq!(notes[0]["aliases"], expected.join("; "));
+    // Only the misspelt name of a setting is a warning.
+    assert_eq!(ended.records_with("setting_unknown").len(), 1);
+
+    let ended = run(&["--check-config"], &env);
+    assert_eq!(ended.code, Some(0));
+    for note in expected {
+        assert!(ended.stderr.contains(&format!("note: {note}\n")), "{note}");
+    }
+    assert!(!ended.stderr.contains("CANARY") && !ended.stdout.contains("CANARY"));
+}

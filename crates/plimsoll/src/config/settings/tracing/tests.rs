@@ -32,8 +32,19 @@ fn traces_need_an_endpoint() {
     for switch in [
         ("OTEL_SDK_DISABLED", "true"),
         ("OTEL_TRACES_EXPORTER", "none"),
+        ("OTEL_TRACES_EXPORTER", "zipkin, console"),
     ] {
         assert!(read(&[ENDPOINT, switch]).unwrap().is_none(), "{switch:?}");
+    }
+}
+
+/// TRC-2
+#[test]
+fn otlp_in_a_list_of_exporters_keeps_traces_on() {
+    let list = |text| [ENDPOINT, ("OTEL_TRACES_EXPORTER", text)];
+    assert!(read(&list("console,otlp")).unwrap().is_some());
+    for text in ["otlp,", "otlp;console", "prometheus"] {
+        assert!(read(&list(text)).is_err(), "{text}");
     }
 }
 
@@ -117,7 +128,7 @@ fn all_errors_are_reported_without_a_header_value() {
         ("OTEL_EXPORTER_OTLP_HEADERS", "api-key CANARY"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "10s"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%zz"),
-        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_TRACES_EXPORTER", "oltp"),
         ("OTEL_TRACES_SAMPLER", "sometimes"),
         ("OTEL_TRACES_SAMPLER_ARG", "1.5"),
         ("OTEL_SDK_DISABLED", "perhaps"),

@@ -22,6 +22,18 @@ pub(super) struct Pairs(pub(super) Vec<(String, String)>);
 /// Headers, whose values may be secret.
 pub(super) struct Headers(pub(super) HeaderMap);
 
+/// What [`exporters`] accepts.
+pub(super) const EXPORTERS: &str =
+    "otlp or none, or a list that has console, logging, jaeger or zipkin beside them";
+
+/// The exporters of traces that are named.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Exporters {
+    pub(super) otlp: bool,
+    /// Exporters of the specification that exist only in SDKs.
+    pub(super) others: bool,
+}
+
 /// The name of a sampler, without `parentbased_`.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SamplerKind {
@@ -120,6 +132,27 @@ fn percent_decoded(text: &str) -> Option<String> {
         bytes.extend_from_slice(&piece.as_bytes()[2..]);
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Parses a list of exporters. A name that no specification has is an error.
+pub(super) fn exporters(text: &str) -> Result<Exporters, ParseError> {
+    let names = [
+        ("otlp", (true, false)),
+        ("none", (false, false)),
+        ("console", (false, true)),
+        ("logging", (false, true)),
+        ("jaeger", (false, true)),
+        ("zipkin", (false, true)),
+    ];
+    text.split(',')
+        .map(|name| one_of(name.trim(), &names))
+        .try_fold(Exporters::default(), |all, named| {
+            let (otlp, other) = named?;
+            Ok(Exporters {
+                otlp: all.otlp || otlp,
+                others: all.others || other,
+            })
+        })
 }
 
 /// Parses whole milliseconds, from 1 to a day.
