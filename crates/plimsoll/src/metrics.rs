@@ -167,6 +167,11 @@ impl Registry {
         })
     }
 
+    /// Returns the name and build of the service.
+    pub(crate) const fn build(&self) -> &BuildInfo {
+        &self.build
+    }
+
     /// Renders the current values of all metrics.
     ///
     /// `log` gets the reason for which the text of another registry is dropped.

@@ -613,6 +613,45 @@ async fn released_alias_is_free_for_the_application() {
     assert!(start_error(other, &[]).await.unwrap().contains("/livez"));
 }
 
+/// HTTP-11
+#[tokio::test]
+async fn info_is_answered_only_on_request_of_the_code() {
+    let mine = TestService::start(at("/info"), &[]).await;
+    assert_eq!(mine.get("/info").await.body(), "mine");
+    assert_eq!(patterns(&mine), ["/info"]);
+    let none = TestService::start(at("/x"), &[]).await;
+    assert_eq!(none.get("/info").await.status(), 404);
+
+    let build = [
+        ("SERVICE_NAME", r#"a "b""#),
+        ("VERSION", "1.2"),
+        ("BUILD_TIME", "now"),
+    ];
+    let expected = r#"{"service":"a \"b\"","version":"1.2","buildTime":"now"}"#;
+    for endpoints in ["main", "both", "admin"] {
+        let admin = format!("plimsoll-info-{}-{endpoints}", std::process::id());
+        let admin = format!("unix:{}", std::env::temp_dir().join(admin).display());
+        let mut settings = build.to_vec();
+        settings.extend([
+            ("ADMIN_ADDR", admin.as_str()),
+            ("INFRA_ENDPOINTS", endpoints),
+        ]);
+        let service = TestService::start(at("/x").info(), &settings).await;
+        let answer = service.get("/info").await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert_eq!(answer.body(), expected, "{endpoints}");
+        assert_eq!(service.records_with("http_request").len(), 0);
+        service.shutdown().await;
+    }
+    let clash = start_error(at("/info").info(), &[]).await.unwrap();
+    assert!(
+        clash.contains("/info") && clash.contains("App::info"),
+        "{clash}"
+    );
+}
+
 /// HTTP-10
 #[tokio::test]
 async fn wildcard_over_reserved_paths_is_reported_once() {

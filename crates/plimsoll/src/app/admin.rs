@@ -1,4 +1,5 @@
-//! The admin listener: probes, metrics and operator controls on a thread and a runtime of their own.
+//! The admin listener: probes, metrics, `/info` and operator controls on a thread and a runtime of their
+//! own.
 //!
 //! Workers that are busy, stuck or draining do not delay it. It answers from before set-up until the
 //! last log record.
@@ -66,7 +67,7 @@ impl AdminListener {
         let bound = Bound::bind(addr).map_err(StartFailure::Bind)?;
         let connections = Arc::new(ConnectionTracker::new());
         let endpoints = match config.infra_endpoints {
-            InfraEndpoints::Main => EndpointSet::NONE,
+            InfraEndpoints::Main => EndpointSet::ALL.info_only(),
             _ => EndpointSet::ALL,
         };
         registry.admin.enable();

@@ -101,7 +101,7 @@ impl App<()> {
             about: "",
             router: Router::new(),
             routing_layers: Layers::default(),
-            endpoints: EndpointSet::ALL,
+            endpoints: EndpointSet::ALL.with_info(false),
             setup: None,
             has_two_setups: false,
             defaults: Vec::new(),
@@ -187,6 +187,22 @@ impl<S: Settings> App<S> {
     /// ```
     pub fn release_alias(mut self, alias: ProbeAlias) -> Self {
         self.endpoints = self.endpoints.without(alias);
+        self
+    }
+
+    /// Makes the main listener answer `/info` with name, version and build time of the service.
+    ///
+    /// Without it, the path is free for a route of the application. An admin listener always answers
+    /// it.
+    ///
+    /// ```
+    /// use plimsoll::{App, build_info};
+    ///
+    /// let app = App::new(build_info!()).info();
+    /// # drop(app);
+    /// ```
+    pub fn info(mut self) -> Self {
+        self.endpoints = self.endpoints.with_info(true);
         self
     }
 

@@ -57,7 +57,7 @@ pub(super) enum StartFailure {
     Cancelled,
     #[error(
         "the service's route {0} is one of the chassis's own paths: choose another path, release an \
-         alias with `App::release_alias`, or set INFRA_ENDPOINTS=admin"
+         alias with `App::release_alias`, remove `App::info`, or set INFRA_ENDPOINTS=admin"
     )]
     RouteTaken(&'static str),
     #[error(

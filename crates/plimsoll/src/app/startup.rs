@@ -205,7 +205,7 @@ impl<S: Settings> Startup<S> {
     /// Returns the paths of the chassis that the main listener answers.
     fn main_endpoints(&self) -> EndpointSet {
         match self.service.config().infra_endpoints {
-            InfraEndpoints::Admin => EndpointSet::NONE,
+            InfraEndpoints::Admin => self.service.endpoints.info_only(),
             _ => self.service.endpoints,
         }
     }

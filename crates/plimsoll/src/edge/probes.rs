@@ -1,4 +1,4 @@
-//! The chassis's own paths: probes and metrics, answered before the router.
+//! The chassis's own paths: probes, metrics and `/info`, answered before the router.
 //!
 //! A probe takes no slot, no deadline and no lock that a handler could hold, so it is answered while
 //! handlers wait. A handler that blocks its thread delays the probes on that worker's connections.
@@ -6,24 +6,28 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use super::{admission::Admission, problem::Problem};
 use crate::{
+    build_info::BuildInfo,
     config::Level,
     lifecycle::{Heartbeats, Lifecycle, LifecycleState},
     metrics::{Gauges, Registry, RouteId, TextFormat},
     otlp::Tracer,
-    telemetry::{Log, count_hooked_panics},
+    telemetry::{Log, count_hooked_panics, json_string},
 };
 
-/// The state that a path of the chassis reports.
+/// What a path of the chassis reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ProbeKind {
     Alive,
     Ready,
     Started,
     Metrics,
+    /// The build of the service.
+    Info,
 }
 
 /// A path of the chassis.
@@ -36,10 +40,11 @@ struct Probe {
 }
 
 /// All paths of the chassis.
-const PROBES: [Probe; 7] = [
+const PROBES: [Probe; 8] = [
     Probe::reserved("/health", ProbeKind::Alive),
     Probe::reserved("/ready", ProbeKind::Ready),
     Probe::reserved("/metrics", ProbeKind::Metrics),
+    Probe::reserved("/info", ProbeKind::Info),
     Probe::alias("/livez", ProbeKind::Alive, ProbeAlias::Livez),
     Probe::alias("/readyz", ProbeKind::Ready, ProbeAlias::Readyz),
     Probe::alias("/healthz", ProbeKind::Alive, ProbeAlias::Healthz),
@@ -95,6 +100,24 @@ impl EndpointSet {
         self
     }
 
+    /// Adds `/info` to the set, or removes it.
+    pub(crate) fn with_info(mut self, is_in: bool) -> Self {
+        for (probe, included) in PROBES.iter().zip(&mut self.0) {
+            if probe.kind == ProbeKind::Info {
+                *included = is_in;
+            }
+        }
+        self
+    }
+
+    /// Removes everything but `/info`.
+    pub(crate) fn info_only(mut self) -> Self {
+        for (probe, is_in) in PROBES.iter().zip(&mut self.0) {
+            *is_in &= probe.kind == ProbeKind::Info;
+        }
+        self
+    }
+
     pub(crate) fn paths(self) -> impl Iterator<Item = &'static str> {
         PROBES
             .iter()
@@ -115,6 +138,8 @@ pub(super) struct Probes {
     stall_limit: Duration,
     admission: Arc<Admission>,
     tracer: Tracer,
+    /// The content of `/info`.
+    info: Bytes,
 }
 
 /// The path of the chassis that a request is for.
@@ -136,6 +161,7 @@ impl Probes {
     ) -> Self {
         Self {
             routes: PROBES.map(|probe| registry.http.route(probe.path)),
+            info: info(registry.build()),
             registry,
             lifecycle,
             log,
@@ -175,6 +201,7 @@ impl Probes {
                 let metrics = self.render_metrics(format);
                 return Ok(text(format.content_type(), metrics));
             }
+            ProbeKind::Info => return Ok(text("application/json", self.info.clone())),
         };
         if is_ok {
             Ok(text("text/plain; charset=utf-8", "ok\n"))
@@ -201,6 +228,21 @@ impl Probes {
                 });
         })
     }
+}
+
+/// Returns `{"service":…,"version":…,"buildTime":…}` (contract HTTP-11).
+fn info(build: &BuildInfo) -> Bytes {
+    let mut info = Vec::new();
+    for (name, value) in [
+        ("{\"service\":", build.service()),
+        (",\"version\":", build.version()),
+        (",\"buildTime\":", build.build_time()),
+    ] {
+        info.extend_from_slice(name.as_bytes());
+        json_string(&mut info, value, usize::MAX);
+    }
+    info.push(b'}');
+    info.into()
 }
 
 fn text(content_type: &'static str, body: impl Into<Body>) -> Response {

@@ -5,7 +5,9 @@ use std::process::Command;
 use harness::{Signal, eventually, eventually_within, request};
 
 use crate::admin::WithAdmin;
-use crate::support::{END, assert_problem, fixture, ms, run, spawn, start};
+use crate::support::{
+    BUILD_TIME, END, SERVICE, VERSION, assert_problem, fixture, ms, run, spawn, start,
+};
 
 /// HTTP-4, HTTP-10, ADM-2, ADM-3
 #[test]
@@ -96,6 +98,26 @@ fn probes_stay_on_the_main_listener_if_configured() {
     let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", "main")]);
     assert_eq!(it.service.get("/health").status, 200);
     assert_problem(&it.get("/health"), 404);
+}
+
+/// HTTP-11, HTTP-6
+#[test]
+fn admin_listener_always_answers_info() {
+    for endpoints in ["main", "both", "admin"] {
+        let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", endpoints)]);
+        let answer = it.get("/info");
+        assert_eq!(answer.status, 200, "{endpoints}");
+        let info = format!(
+            r#"{{"service":"{SERVICE}","version":"{VERSION}","buildTime":"{BUILD_TIME}"}}"#
+        );
+        assert_eq!(answer.text(), info);
+        let mut posting = it.connect();
+        posting.send(request("POST", "/info", "Content-Length: 0\r\n"));
+        let answer = posting.read();
+        assert_problem(&answer, 405);
+        assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+        assert_problem(&it.service.get("/info"), 404);
+    }
 }
 
 /// LIFE-1, MET-6, ADM-2: the last scrape.
