@@ -15,7 +15,10 @@ use hyper::{
     service::HttpService,
 };
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep, sleep_until},
+};
 
 use super::{
     Connection, LAST_REQUEST_GRACE,
@@ -263,10 +266,35 @@ impl ConnectionTimer {
             // The waker is registered, and a poll costs more than this check.
             return Poll::Pending;
         }
-        let poll = this.sleep.poll(cx);
+        // A task that has used up its coop budget would get `Pending` without a registered waker.
+        let poll = pin!(unconstrained(this.sleep)).poll(cx);
         if poll.is_ready() {
             *this.armed = None;
         }
         poll
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{task::coop::consume_budget, time::timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn timer_fires_if_it_was_armed_without_budget() {
+        let wait = Duration::from_secs(5);
+        let due = Instant::now() + wait;
+        let mut timer = pin!(ConnectionTimer::new());
+        let mut has_budget = true;
+        let fired = poll_fn(|cx| {
+            while has_budget {
+                has_budget = pin!(consume_budget()).poll(cx).is_ready();
+            }
+            timer.as_mut().poll_at(due, cx)
+        });
+        // Polled again at its timeout, the timer would be ready in any case.
+        let _ = timeout(wait * 2, fired).await;
+        assert!(Instant::now() < due + wait, "it has no waker");
     }
 }
