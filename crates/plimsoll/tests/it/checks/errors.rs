@@ -15,6 +15,8 @@ fn secret_in_check_error_is_never_exposed() {
     );
     let service = spawn(&files.env("vital"));
     let down = wait_for_change(&service, "vital", "down");
+    // The first round of checks precedes the port.
+    service.wait_until_ready();
     assert_eq!(
         down["error"],
         "cannot reach postgres://app:***@db/shop?password=***"
