@@ -28,6 +28,10 @@
 //!
 //! A check on the application's own pool reports a busy pool as a failed database. A check that opens
 //! connections adds load. Give the check a pool of its own, with one connection.
+//!
+//! A run that reaches its limit is dropped in the middle of a query. Its connection must be closed and
+//! not return to the pool: after a network failure it may stay silent for ever, and the check would
+//! stay down. The example `with_database` keeps a connection only after a success.
 
 mod builtin;
 #[cfg(feature = "testing")]

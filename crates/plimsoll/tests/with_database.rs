@@ -8,6 +8,10 @@
 mod support;
 
 #[path = "with_database/server.rs"]
+#[expect(
+    dead_code,
+    reason = "shared with the tests of dependencies; only a part is used here"
+)]
 mod server;
 
 use harness::{Process, eventually, example};

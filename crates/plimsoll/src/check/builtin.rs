@@ -84,6 +84,9 @@ enum BuiltinError {
 }
 
 /// Checks that `addr`, a host and a port, accepts a TCP connection. The name is resolved at each run.
+///
+/// A server that hangs passes this check, because its system accepts connections for it. A check that
+/// sends a request and reads the response reports it as down.
 pub fn tcp(addr: &str) -> impl Fn() -> CheckFuture + Send + Sync + use<> {
     let addr: Arc<str> = addr.into();
     move || {

@@ -1,8 +1,10 @@
 //! A Postgres server in its own folder, reached over a unix socket.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use harness::Signal;
 
 use super::support::skip;
 
@@ -63,6 +65,50 @@ impl Server {
         format!("host={} user=test dbname=postgres", self.folder.display())
     }
 
+    /// Returns the path of the server's socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.join(".s.PGSQL.5432")
+    }
+
+    /// Pauses all processes of the server. It accepts connections, and answers nothing.
+    #[track_caller]
+    pub(crate) fn pause(&self) {
+        let first = self.pid();
+        // The others are started by the first one, so their list is complete once it is paused.
+        Signal::Stop.send(first);
+        for process in children(first) {
+            Signal::Stop.send(process);
+        }
+    }
+
+    /// Continues all processes of the server.
+    #[track_caller]
+    pub(crate) fn resume(&self) {
+        let first = self.pid();
+        for process in children(first) {
+            Signal::Cont.send(process);
+        }
+        Signal::Cont.send(first);
+    }
+
+    /// Starts a session whose input and output are pipes.
+    #[track_caller]
+    pub(crate) fn psql(&self) -> Child {
+        let mut command = self.command("psql");
+        command.args(["--quiet", "--no-psqlrc", &self.url()]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.spawn().expect("psql is installed with the server")
+    }
+
+    /// Returns the id of the server's first process.
+    #[track_caller]
+    fn pid(&self) -> u32 {
+        let path = self.data().join("postmaster.pid");
+        let text = std::fs::read_to_string(path).expect("the server runs");
+        let first = text.lines().next().and_then(|line| line.parse().ok());
+        first.expect("the first line is the id")
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -119,6 +165,13 @@ fn programs() -> Option<PathBuf> {
     folders
         .into_iter()
         .find(|folder| folder.join("initdb").exists())
+}
+
+fn children(process: u32) -> Vec<u32> {
+    let path = format!("/proc/{process}/task/{process}/children");
+    let text = std::fs::read_to_string(path).expect("the server runs");
+    let ids = text.split_whitespace().map(|id| id.parse());
+    ids.map(|id| id.expect("a process id")).collect()
 }
 
 fn is_root() -> bool {

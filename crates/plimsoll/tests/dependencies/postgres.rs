@@ -1,0 +1,139 @@
+//! The check of the example `with_database`, whose connection is its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+
+use harness::{Process, eventually, example};
+
+use crate::firewall::Firewall;
+use crate::outage::Subject;
+use crate::postgres_server::Server;
+use crate::setup::Figures;
+
+fn start(url: &str) -> Process {
+    Process::start(example("with_database"), &[("DATABASE_URL", url)])
+}
+
+fn database(service: &Process) -> Subject<'_> {
+    Subject {
+        service,
+        check: "database",
+        ready_when_down: 200,
+    }
+}
+
+/// HLT-4, HLT-5, HLT-9
+#[test]
+fn check_follows_a_stopped_postgres() {
+    let Some(mut server) = Server::prepared() else {
+        return;
+    };
+    server.start();
+    let service = start(&server.url());
+    let server = std::cell::RefCell::new(server);
+    database(&service).outlive(
+        "postgres stopped",
+        || server.borrow_mut().stop(),
+        || server.borrow_mut().start(),
+    );
+    assert_eq!(service.terminate().code, Some(0));
+}
+
+/// HLT-4, HLT-5, HLT-7, HLT-9
+#[test]
+fn check_follows_a_paused_postgres() {
+    let Some(mut server) = Server::prepared() else {
+        return;
+    };
+    server.start();
+    let service = start(&server.url());
+    let subject = database(&service);
+    subject.outlive("postgres paused", || server.pause(), || server.resume());
+    assert!(subject.runs(Some("timeout")) >= 3.0);
+    assert_eq!(service.terminate().code, Some(0));
+}
+
+/// HLT-4, HLT-5, HLT-7, HLT-9
+#[test]
+fn check_follows_a_firewalled_postgres() {
+    let Some(mut server) = Server::prepared() else {
+        return;
+    };
+    server.start();
+    let firewall = Firewall::before(server.socket());
+    let port = firewall.addr().port();
+    let service = start(&format!(
+        "host=127.0.0.1 port={port} user=test dbname=postgres"
+    ));
+    let subject = database(&service);
+    subject.outlive(
+        "postgres firewalled",
+        || firewall.set(true),
+        || firewall.set(false),
+    );
+    assert!(subject.runs(Some("timeout")) >= 3.0);
+    assert_eq!(service.terminate().code, Some(0));
+}
+
+/// HLT-4
+#[test]
+fn restarted_postgres_changes_no_state() {
+    let Some(mut server) = Server::prepared() else {
+        return;
+    };
+    server.start();
+    let service = start(&server.url());
+    let subject = database(&service);
+    subject.wait_for_runs(1);
+    server.stop();
+    server.start();
+    subject.wait_for_runs(3);
+    let mut figures = Figures::of("postgres restarted");
+    figures.info("runs: failed", subject.runs(Some("failed")));
+    figures.exact("changes", "up", &subject.changes().join(" "));
+    figures.judge();
+}
+
+/// HLT-5: the connection of the requests is busy, and that of the check is not.
+#[test]
+fn saturated_pool_is_not_reported_as_database_down() {
+    const REQUESTS: usize = 20;
+    let Some(mut server) = Server::prepared() else {
+        return;
+    };
+    server.start();
+    let service = start(&server.url());
+    let subject = database(&service);
+    let mut session = server.psql();
+    let mut input = session.stdin.take().unwrap();
+    writeln!(input, "BEGIN; LOCK TABLE visits;\n\\echo locked").unwrap();
+    let mut output = BufReader::new(session.stdout.take().unwrap());
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(line, "locked\n");
+    let mut waiting: Vec<_> = (0..REQUESTS).map(|_| service.connect()).collect();
+    for connection in &mut waiting {
+        connection.send("GET /visits HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    eventually("the requests wait for the lock", || {
+        let waiting = service.metrics().value("http_requests_in_flight", &[]);
+        (waiting == Some(20.0)).then_some(())
+    });
+    subject.wait_for_runs(4);
+    assert_eq!(service.get("/ready").status, 200);
+    let mut figures = Figures::of("saturated pool");
+    figures.exact(
+        "failed runs",
+        0.0,
+        subject.runs(None) - subject.runs(Some("ok")),
+    );
+    figures.exact("changes", "up", &subject.changes().join(" "));
+    let in_flight = service.metrics().value("http_requests_in_flight", &[]);
+    figures.exact("requests that wait", 20.0, in_flight.unwrap());
+    // The transaction ends with its session.
+    drop(input);
+    assert!(session.wait().unwrap().success());
+    for connection in &mut waiting {
+        assert_eq!(connection.read().status, 200);
+    }
+    figures.judge();
+}
