@@ -38,10 +38,14 @@ mod lost_network;
 mod nginx;
 #[path = "peers/overload.rs"]
 mod overload;
+#[path = "peers/probes.rs"]
+mod probes;
 #[path = "peers/proxied.rs"]
 mod proxied;
 #[path = "peers/setup.rs"]
 mod setup;
+#[path = "peers/shared_dependency.rs"]
+mod shared_dependency;
 #[path = "peers/slowhttptest.rs"]
 mod slowhttptest;
 #[path = "peers/testssl.rs"]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use harness::eventually;
+use harness::{Connection, eventually};
 
 use crate::client::Client;
 use crate::proxied::{Instance, check_interval, lie_about_addresses, restart_under_load};
@@ -12,7 +12,10 @@ use crate::setup::{Peer, Reserved, plain, scratch_folder};
 use crate::support::require_or_skip;
 use crate::unread_uploads::upload_to_nowhere;
 
-struct Front {
+/// The path of HAProxy's statistics.
+const STATISTICS: &str = "/haproxy-statistics";
+
+pub(crate) struct Front {
     reserved: Reserved,
     _haproxy: Peer,
 }
@@ -20,7 +23,7 @@ struct Front {
 // === impl Front ===
 
 impl Front {
-    fn before(instances: &[Instance], folder: &Path) -> Self {
+    pub(crate) fn before(instances: &[Instance], folder: &Path) -> Self {
         let reserved = Reserved::port();
         let configuration = folder.join("haproxy.cfg");
         let text = configuration_of(reserved.addr(), instances);
@@ -42,8 +45,22 @@ impl Front {
         front
     }
 
-    fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.reserved.addr()
+    }
+
+    /// Returns a column of HAProxy's statistics of an instance, such as its status.
+    #[track_caller]
+    pub(crate) fn statistic(&self, instance: usize, column: &str) -> String {
+        let mut connection = Connection::tcp(self.addr()).unwrap();
+        let response = connection.get(&format!("{STATISTICS};csv"));
+        let mut lines = response.text().lines();
+        let mut names = lines.next().unwrap().split(',');
+        let column = names.position(|name| name == column).unwrap();
+        let server = format!("instances,s{instance},");
+        let mut of_server = lines.filter(|line| line.starts_with(&server));
+        let line = of_server.next().unwrap();
+        line.split(',').nth(column).unwrap().to_owned()
     }
 }
 
@@ -71,6 +88,7 @@ defaults
   http-reuse always
 frontend front
   bind {front}
+  stats uri {STATISTICS}
   default_backend instances
 backend instances
   balance roundrobin

@@ -22,6 +22,7 @@ pub(crate) fn check_interval() -> Duration {
 /// An address at which one process replaces another.
 pub(crate) struct Instance {
     reserved: Reserved,
+    env: Vec<(&'static str, String)>,
     process: Option<Process>,
     ended: Vec<ExitedProcess>,
 }
@@ -30,28 +31,41 @@ pub(crate) struct Instance {
 
 impl Instance {
     pub(crate) fn start() -> Self {
-        let mut instance = Self {
-            reserved: Reserved::port(),
-            process: None,
-            ended: Vec::new(),
-        };
+        let mut instance = Self::reserve(Vec::new());
         instance.serve();
         instance
+    }
+
+    /// Reserves the address of an instance that does not run yet.
+    pub(crate) fn reserve(env: Vec<(&'static str, String)>) -> Self {
+        Self {
+            reserved: Reserved::port(),
+            env,
+            process: None,
+            ended: Vec::new(),
+        }
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.reserved.addr()
     }
 
-    fn serve(&mut self) {
+    pub(crate) fn serve(&mut self) {
         // One interval until the probe, one for the response, and one in reserve; more at short
         // intervals, of which a busy machine could skip one.
         let delay = format!("{}ms", scaled(10, 3) * check_interval().as_millis());
-        self.process = Some(serve(&[
-            ("PORT", &self.addr().port().to_string()),
+        let port = self.addr().port().to_string();
+        let mut env = vec![
+            ("PORT", &*port),
             ("TRUSTED_PROXIES", "127.0.0.1"),
             ("DRAIN_DELAY", &delay),
-        ]));
+        ];
+        env.extend(self.env.iter().map(|(name, value)| (*name, value.as_str())));
+        self.process = Some(serve(&env));
     }
 
     pub(crate) fn stop(&mut self) {
@@ -67,9 +81,9 @@ impl Instance {
 
     /// Returns whether the proxy sends requests to it: it has answered one that is no probe.
     fn is_used(&self) -> bool {
-        let process = self.process.as_ref().unwrap();
         plain()
-            || process
+            || self
+                .process()
                 .metrics()
                 .sum("http_requests_total", &[("path", "/upload")])
                 > 0.0
