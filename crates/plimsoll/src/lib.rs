@@ -76,6 +76,7 @@ pub mod fuzzing;
 mod jitter;
 mod late_timer;
 mod lifecycle;
+mod mask;
 pub mod metrics;
 #[cfg_attr(not(feature = "otlp"), path = "otlp/disabled.rs")]
 mod otlp;

@@ -26,12 +26,10 @@ mod escape;
 mod events;
 mod levels;
 mod log;
-mod mask;
 mod panic;
 mod pipe;
 pub(crate) mod record;
 mod redact;
-mod secrets;
 mod spans;
 mod thread;
 
@@ -39,7 +37,6 @@ mod thread;
 pub(crate) use self::events::{FieldText, plain_name};
 pub(crate) use self::{
     escape::{escape_cut, json_string, json_text},
-    mask::mask,
     panic::{CaughtPanic, catch, count_hooked_panics, quietly},
     pipe::Priority,
     record::{Key, PreparedFields, Record, RecordHead, key},

@@ -24,6 +24,7 @@ const ORDER: &[&str] = &[
     "late_timer",
     "jitter",
     "certificate",
+    "mask",
     "config",
     "trace",
     "request",

@@ -12,7 +12,8 @@ use crate::{
     config::{Level, duration_text},
     error::chain,
     lifecycle::Backoff,
-    telemetry::{Log, mask},
+    mask::mask,
+    telemetry::Log,
 };
 
 /// The longest delay before a retry.

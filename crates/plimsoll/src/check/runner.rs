@@ -23,9 +23,9 @@ use crate::{
     error::chain,
     jitter,
     lifecycle::{Backoff, DrainStage, TICK},
+    mask::mask,
     metrics::CheckCells,
     sync::{Mutex, lock},
-    telemetry::mask,
 };
 
 /// The longest error text, in bytes.

@@ -17,6 +17,7 @@ use super::{
     text::escaped,
     value::ParseError,
 };
+use crate::mask::mask_setting;
 
 /// The names, form and meaning of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +123,8 @@ pub(super) struct ResolvedSetting {
 pub(super) enum DisplayValue {
     Unset,
     Masked,
+    /// A text that contained a secret, without it.
+    PartlyMasked(String),
     Text(String),
 }
 
@@ -154,9 +157,12 @@ impl Definition {
         held: RejectedValue,
         error: ParseError,
     ) -> ConfigError {
+        // The reason may quote the value.
+        let reason = error.into_reason(self.secret);
+        let reason = reason.map(|reason| mask_setting(&reason).into());
         ConfigError::new(variable, held, self.expected)
             .with_example(self.example)
-            .because(error.into_reason(self.secret))
+            .because(reason)
     }
 }
 
@@ -215,7 +221,17 @@ impl DisplayValue {
         match self {
             Self::Unset => RejectedValue::Missing,
             Self::Masked => RejectedValue::Hidden,
-            Self::Text(text) => RejectedValue::of(text, false),
+            Self::PartlyMasked(text) | Self::Text(text) => RejectedValue::of(text, false),
+        }
+    }
+
+    /// Masks what [`mask_setting`] finds, such as the password of a URL.
+    pub(super) fn shown(text: &str) -> Self {
+        let masked = mask_setting(text);
+        if masked == text {
+            Self::Text(masked)
+        } else {
+            Self::PartlyMasked(masked)
         }
     }
 }

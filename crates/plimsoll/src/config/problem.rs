@@ -18,6 +18,7 @@
 use std::{borrow::Cow, error::Error, fmt};
 
 use super::{notes::Typo, text::escaped};
+use crate::mask::mask_setting;
 
 /// Characters of a value that are shown: enough to recognise it, without a whole pasted
 /// certificate.
@@ -210,11 +211,12 @@ impl fmt::Display for ConfigError {
 // === impl RejectedValue ===
 
 impl RejectedValue {
-    /// Hides a secret; cuts and escapes any other text.
+    /// Hides a secret; masks, cuts and escapes any other text.
     pub(super) fn of(text: &str, secret: bool) -> Self {
         if secret {
             return Self::Hidden;
         }
+        let text = mask_setting(text);
         let mut shown = escaped(&text.chars().take(SHOWN_CHARS).collect::<String>());
         if text.chars().nth(SHOWN_CHARS).is_some() {
             shown.push('…');
@@ -277,6 +279,7 @@ mod tests {
         check(&format!("{sixty_four}b"), &format!("{sixty_four}…"));
         check("a\nb\u{1b}[31m\"", "a\\nb\\u{1b}[31m\\\"");
         check("\u{202e}gnp", "\\u{202e}gnp");
+        check("db://u:canary@h", "db://u:***@h");
         assert_eq!(RejectedValue::of("canary", true), RejectedValue::Hidden);
     }
 

@@ -34,7 +34,6 @@ use std::{
 
 pub(super) use self::{
     listen::{Host, port},
-    secret::MASK,
     words::{LABEL, label},
 };
 

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use super::secrets::{MASK, is_built_in, is_same};
+use crate::mask::{MASK, is_built_in, is_same};
 
 /// The names of secret parameters.
 #[derive(Debug)]

@@ -16,9 +16,9 @@ use std::{borrow::Cow, fmt};
 use super::{
     Definition, DisplayValue, Invalid, ParseError, RawValue, Reader, RejectedValue, SettingOrigin,
 };
-use crate::config::{
-    definition::DefaultValue,
-    value::{FromSetting, MASK},
+use crate::{
+    config::{definition::DefaultValue, value::FromSetting},
+    mask::MASK,
 };
 
 /// The builder of one setting; see [`Reader::setting`].
@@ -249,7 +249,7 @@ impl<'r, 'e> Setting<'r, 'e> {
                 setting.value = if secret {
                     DisplayValue::Masked
                 } else {
-                    DisplayValue::Text((kind.show)(&value, &text))
+                    DisplayValue::shown(&(kind.show)(&value, &text))
                 };
                 Ok(Some(value))
             }

@@ -9,12 +9,12 @@
 //!
 //! # Security
 //!
-//! The text of a secret is never stored here, only that it is set.
+//! The text of a secret is never stored here, only that it is set. Passwords in URLs are masked.
 
 use super::profile_value;
-use crate::config::{
-    definition::{DisplayValue, ResolvedSetting, SettingOrigin},
-    value::MASK,
+use crate::{
+    config::definition::{DisplayValue, ResolvedSetting, SettingOrigin},
+    mask::MASK,
 };
 
 /// The longest setting that the origins are aligned to, in characters.
@@ -24,6 +24,17 @@ const MAX_ALIGNED: usize = 48;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigReport {
     settings: Vec<ResolvedSetting>,
+}
+
+/// A setting with its value, in the form that may be shown.
+#[derive(Debug)]
+pub(crate) struct ConfigEntry<'report> {
+    pub(crate) name: &'static str,
+    /// `None` if the setting is unset.
+    pub(crate) value: Option<&'report str>,
+    /// Whether the value, or a part of it, is masked.
+    pub(crate) is_masked: bool,
+    pub(crate) origin: &'report SettingOrigin,
 }
 
 impl ConfigReport {
@@ -40,17 +51,35 @@ impl ConfigReport {
             .map(|setting| &setting.origin)
     }
 
+    /// Returns each setting with its value, as [`ConfigReport::check_report`] shows it.
+    pub(crate) fn entries(&self) -> impl ExactSizeIterator<Item = ConfigEntry<'_>> {
+        self.settings.iter().map(|setting| {
+            let (value, is_masked) = match &setting.value {
+                DisplayValue::Unset => (None, false),
+                DisplayValue::Masked => (Some(MASK), true),
+                DisplayValue::PartlyMasked(text) => (Some(text.as_str()), true),
+                DisplayValue::Text(text) => (Some(text.as_str()), false),
+            };
+            ConfigEntry {
+                name: setting.definition.name,
+                value,
+                is_masked,
+                origin: &setting.origin,
+            }
+        })
+    }
+
     /// Formats a line per setting: name, value, origin.
     ///
     /// Values have a form that is accepted again, durations in seconds or milliseconds. Secrets are
-    /// masked.
+    /// masked, and passwords in URLs.
     #[must_use]
     pub fn check_report(&self) -> String {
         let lines = self.settings.iter().map(|setting| {
             let value = match &setting.value {
                 DisplayValue::Unset => "(unset)".to_owned(),
                 DisplayValue::Masked => MASK.to_owned(),
-                DisplayValue::Text(text) => profile_value(text),
+                DisplayValue::PartlyMasked(text) | DisplayValue::Text(text) => profile_value(text),
             };
             let line = format!("{}={value}", setting.definition.name);
             (line.chars().count(), line, &setting.origin)

@@ -33,7 +33,11 @@ impl Settings for Own {
             .alias("OLD_PAUSE")
             .default("2m")
             .read::<DurationOrOff>();
+        let shop = from
+            .setting("SHOP_URL", "A database with a password.")
+            .read_optional::<String>();
         url?;
+        shop?;
         token?;
         greeting?;
         pause?;
@@ -46,7 +50,7 @@ fn help_has_every_setting_and_alias() {
     let definitions = definitions::<Own>(&BUILD);
     assert_eq!(
         definitions.settings().len(),
-        if cfg!(feature = "otlp") { 51 } else { 36 }
+        if cfg!(feature = "otlp") { 52 } else { 37 }
     );
     let help = definitions.help("demo", "A service.");
     for setting in definitions.settings() {
@@ -98,6 +102,7 @@ fn report_shows_canonical_values_with_their_origin() {
     let environment = Environment::from_pairs([
         ("DATABASE_URL", "postgres://db/a #b"),
         ("API_TOKEN", "canary"),
+        ("SHOP_URL", "db://app:canary@h"),
         ("GUNICORN_TIMEOUT", "7"),
         ("READ_TIMEOUT", "1.5"),
         ("DEBUG", "Yes"),
@@ -134,6 +139,7 @@ fn report_shows_canonical_values_with_their_origin() {
     check(&lines, "GREETING=\" a # b\"", "default");
     check(&lines, "DATABASE_URL=\"postgres://db/a #b\"", "environment");
     check(&lines, "PAUSE=120s", "default");
+    check(&lines, "SHOP_URL=db://app:***@h", "environment");
     assert!(!report.contains("canary"));
     let columns: Vec<_> = report.lines().map(|line| line.rfind("  # ")).collect();
     assert!(

@@ -18,9 +18,7 @@
 use std::fmt;
 
 use super::{FromSetting, ParseError};
-
-/// The text that is printed in place of a secret.
-pub(in crate::config) const MASK: &str = "***";
+use crate::mask::MASK;
 
 /// A text that is never printed.
 ///

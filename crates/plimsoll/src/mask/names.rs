@@ -1,7 +1,7 @@
-//! The names of secret parameters, shared by the redaction of queries and of error texts.
+//! The names of secret parameters, shared by queries, error texts and settings.
 
 /// The replacement for a secret value.
-pub(super) const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// The built-in names, in lower case and with `_` (contract LOG-3).
 const NAMES: [&str; 16] = [
@@ -24,12 +24,12 @@ const NAMES: [&str; 16] = [
 ];
 
 /// Whether `name` is a built-in name of a secret.
-pub(super) fn is_built_in(name: &[u8]) -> bool {
+pub(crate) fn is_built_in(name: &[u8]) -> bool {
     NAMES.iter().any(|secret| is_same(name, secret))
 }
 
 /// Compares two names. Case and the choice of `-` or `_` are ignored.
-pub(super) fn is_same(name: &[u8], secret: &str) -> bool {
+pub(crate) fn is_same(name: &[u8], secret: &str) -> bool {
     let normalized = |byte: &u8| match byte {
         b'-' => b'_',
         other => other.to_ascii_lowercase(),

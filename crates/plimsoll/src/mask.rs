@@ -1,8 +1,11 @@
-//! Masks secrets in error texts of libraries: passwords in URLs, and values of secret parameters.
+//! Masks secrets in error texts of libraries and in settings: passwords in URLs, and values of secret
+//! parameters.
 //!
 //! If the end of a secret is ambiguous, the longer interpretation is masked.
 
-use super::secrets::{MASK, is_built_in, is_same};
+mod names;
+
+pub(crate) use self::names::{MASK, is_built_in, is_same};
 
 /// Further names, which are common in connection strings and not in queries.
 const MORE_NAMES: [&str; 3] = ["pwd", "access_key", "secret_key"];
@@ -14,19 +17,24 @@ const SUFFIXES: [&str; 4] = ["password", "passwd", "secret", "token"];
 ///
 /// An error of a database driver often contains the whole connection URL.
 pub(crate) fn mask(text: &str) -> String {
-    mask_parameters(&mask_urls(text))
+    mask_parameters(&mask_urls(text, char::is_whitespace))
 }
 
-/// Masks the password in `scheme://user:password@host`.
-fn mask_urls(text: &str) -> String {
+/// Masks the value of a setting as [`mask`] does. White space in a password does not end its URL.
+pub(crate) fn mask_setting(text: &str) -> String {
+    mask_parameters(&mask_urls(text, |_| false))
+}
+
+/// Masks the password in `scheme://user:password@host`. A character that `is_end` ends the URL.
+fn mask_urls(text: &str, is_end: fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("://") {
         let (before, after) = rest.split_at(start + "://".len());
         out.push_str(before);
-        let end = after.find(char::is_whitespace).unwrap_or(after.len());
+        let end = after.find(is_end).unwrap_or(after.len());
         let url = &after[..end];
-        // An invalid password may contain `/?#'"`, so the last `@` of the word ends it.
+        // An invalid password may contain `/?#'"`, so the last `@` of the URL ends it.
         rest = match (url.find(':'), url.rfind('@')) {
             (Some(colon), Some(at)) if colon < at => {
                 out.push_str(&url[..=colon]);
@@ -161,6 +169,15 @@ mod tests {
             r"Config { password: Some(***), a: 1 }",
         );
         check("?a=1&Api_Key=x&b=2", "?a=1&Api_Key=***&b=2");
+    }
+
+    /// ADM-16
+    #[test]
+    fn password_of_a_setting_may_have_white_space() {
+        let url = "postgres://app:hunter 2@db/shop";
+        assert_eq!(mask_setting(url), "postgres://app:***@db/shop");
+        assert_eq!(mask_setting("a@b c: d"), "a@b c: d");
+        assert_eq!(mask_setting("http://[::1]:80/a"), "http://[::1]:80/a");
     }
 
     proptest! {
