@@ -71,7 +71,7 @@ pub(crate) use self::{
     causes::{Cause, CauseCounts},
     checks::{CheckCells, CheckMetrics, CheckResult},
     definition::FAMILIES,
-    http::{HttpMetrics, RouteId},
+    http::{HttpMetrics, RouteId, RouteSummary, STATUS_CLASSES},
     protocol::ProtocolError,
     rejection::Rejection,
     restarts::Restarts,
@@ -127,6 +127,16 @@ pub(crate) struct ConnectionCounts {
     pub(crate) rejected: CauseCounts<Rejection>,
 }
 
+/// The load of a worker.
+#[derive(Debug)]
+pub(crate) struct WorkerLoad {
+    /// The time in which it polled tasks.
+    pub(crate) busy: Duration,
+    pub(crate) tasks: usize,
+    /// The number of tasks that other threads have woken and that it has not polled yet.
+    pub(crate) queue_depth: usize,
+}
+
 /// Values of other modules, collected for one scrape.
 #[derive(Debug)]
 pub(crate) struct Gauges {
@@ -170,6 +180,15 @@ impl Registry {
     /// Returns the name and build of the service.
     pub(crate) const fn build(&self) -> &BuildInfo {
         &self.build
+    }
+
+    /// Returns the load of each worker: each is a runtime of one thread.
+    pub(crate) fn workers(&self) -> impl ExactSizeIterator<Item = WorkerLoad> {
+        self.workers.iter().map(|worker| WorkerLoad {
+            busy: worker.worker_total_busy_duration(0),
+            tasks: worker.num_alive_tasks(),
+            queue_depth: worker.global_queue_depth(),
+        })
     }
 
     /// Renders the current values of all metrics.

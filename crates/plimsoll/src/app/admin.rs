@@ -6,9 +6,12 @@
 
 mod answer;
 mod client;
+mod config_view;
 mod controls;
 mod form;
 mod levels;
+mod routes_view;
+mod runtime_view;
 mod views;
 
 use std::{
@@ -136,6 +139,8 @@ fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc
     Some(Arc::new(Controls {
         authorisation,
         config: Arc::clone(&handle.config),
+        report: Arc::clone(&service.report),
+        heartbeats: Arc::clone(&service.heartbeats),
         lifecycle: Arc::clone(&service.lifecycle),
         readiness: handle.readiness.clone(),
         checks: handle.checks.clone(),

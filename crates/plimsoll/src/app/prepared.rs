@@ -18,7 +18,7 @@ use super::{
 use crate::{
     background::BackgroundWorkers,
     check::Checks,
-    config::{Config, Environment, Level, Loaded, Notes, Settings, load},
+    config::{Config, ConfigReport, Environment, Level, Loaded, Notes, Settings, load},
     edge::{self, EdgeLayer, EndpointSet},
     lifecycle::{Heartbeats, Hooks, Lifecycle, Readiness, ShutdownReport, Stop},
     metrics::Registry,
@@ -55,6 +55,8 @@ pub struct Prepared<S = ()> {
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) registry: Arc<Registry>,
     pub(super) notes: Notes,
+    /// The settings in force, for an operator.
+    pub(super) report: Arc<ConfigReport>,
     /// The runtimes that serve connections. If empty, the current runtime does.
     pub(super) workers: Vec<runtime::Handle>,
     pub(super) heartbeats: Arc<Heartbeats>,
@@ -146,6 +148,7 @@ impl<S: Settings> App<S> {
             config,
             settings,
             notes,
+            report,
             ..
         } = loaded;
         #[cfg(feature = "testing")]
@@ -192,6 +195,7 @@ impl<S: Settings> App<S> {
             lifecycle,
             registry,
             notes,
+            report: Arc::new(report),
             heartbeats,
             reload: Arc::new(Notify::new()),
             drain: Arc::new(Notify::new()),

@@ -3,15 +3,18 @@
 use crate::metrics::UNMATCHED;
 
 /// The paths, as labels of `admin_requests_total`.
-pub(crate) const CONTROL_PATHS: [&str; 8] = [
+pub(crate) const CONTROL_PATHS: [&str; 11] = [
     "/admin",
     "/admin/changes",
     "/admin/checks",
     CHECK,
+    "/admin/config",
     "/admin/drain",
     "/admin/loglevel",
     "/admin/loglevel/request",
     "/admin/readiness",
+    "/admin/routes",
+    "/admin/runtime",
 ];
 
 const CHECK: &str = "/admin/checks/{name}";

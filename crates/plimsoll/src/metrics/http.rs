@@ -1,5 +1,7 @@
 //! Metrics of requests, by route, method and status.
 
+mod summary;
+
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -9,6 +11,7 @@ use std::{
 
 use http::Method;
 
+pub(crate) use self::summary::{RouteSummary, STATUS_CLASSES};
 #[cfg(feature = "otlp")]
 use super::{cells::bucket, exemplars::BucketKey};
 use super::{

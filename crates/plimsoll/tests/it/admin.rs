@@ -5,6 +5,7 @@ mod clients;
 mod drain;
 mod levels;
 mod readiness;
+mod views;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};

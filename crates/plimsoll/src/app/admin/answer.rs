@@ -1,6 +1,9 @@
 //! The responses of the operator controls: JSON views and problems.
 
-use std::time::SystemTime;
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -89,6 +92,21 @@ pub(super) fn change(change: &Change) -> Value {
         value["endedAt"] = time(at);
     }
     value
+}
+
+/// Cuts a text to `max` bytes, with `…` at the end.
+pub(super) fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    let kept = &text[..text.floor_char_boundary(max)];
+    if kept.len() < text.len() {
+        format!("{kept}…").into()
+    } else {
+        text.into()
+    }
+}
+
+/// Returns whole milliseconds.
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns a time as text (RFC 3339), in UTC.

@@ -19,14 +19,14 @@ use tokio::{
 use super::{
     answer::{self, Failure, view},
     client::{self, Authorisation},
-    levels, views,
+    config_view, levels, routes_view, runtime_view, views,
 };
 use crate::{
     check::Checks,
-    config::{Config, Level},
+    config::{Config, ConfigReport, Level},
     control::{Apply, Change, ChangeRequest, Ledger, Subject},
     edge::control_label,
-    lifecycle::{Lifecycle, Readiness},
+    lifecycle::{Heartbeats, Lifecycle, Readiness},
     metrics::{AdminAction, Cause as _, Denial, Registry},
     sync::{Mutex, lock},
     telemetry::Log,
@@ -42,6 +42,8 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) struct Controls {
     pub(super) authorisation: Authorisation,
     pub(super) config: Arc<Config>,
+    pub(super) report: Arc<ConfigReport>,
+    pub(super) heartbeats: Arc<Heartbeats>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) readiness: Readiness,
     pub(super) checks: Checks,
@@ -85,7 +87,7 @@ struct ControlPath {
 }
 
 /// Returns the paths below `/admin`.
-fn paths() -> [ControlPath; 8] {
+fn paths() -> [ControlPath; 11] {
     [
         ControlPath {
             path: "/admin",
@@ -110,6 +112,12 @@ fn paths() -> [ControlPath; 8] {
             methods: "PUT policy=observe, DELETE",
             meaning: "removes the hold of a check on readiness, for 1h by default",
             route: || axum::routing::put(views::lift_check).delete(views::restore_check),
+        },
+        ControlPath {
+            path: "/admin/config",
+            methods: "GET",
+            meaning: "settings in force, with their origins",
+            route: || get(config_view::show),
         },
         ControlPath {
             path: "/admin/drain",
@@ -142,6 +150,18 @@ fn paths() -> [ControlPath; 8] {
                     .put(views::hold_readiness)
                     .delete(views::release_readiness)
             },
+        },
+        ControlPath {
+            path: "/admin/routes",
+            methods: "GET",
+            meaning: "requests and latencies of each route, the most requested first",
+            route: || get(routes_view::show),
+        },
+        ControlPath {
+            path: "/admin/runtime",
+            methods: "GET",
+            meaning: "workers, threads, memory, control group and open files",
+            route: || get(runtime_view::show),
         },
     ]
 }

@@ -10,9 +10,10 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
 use super::{
-    answer::{self, Failure, time},
+    answer::{self, Failure, millis, time},
     client::Client,
     controls::Controls,
     form::Form,
@@ -32,6 +33,14 @@ const READINESS_TTL: Duration = Duration::from_secs(30 * 60);
 
 /// The time that the policy of a check is changed by default.
 const CHECK_TTL: Duration = Duration::from_secs(3600);
+
+/// Builds a view on a thread where it may take its time.
+pub(super) async fn blocking(controls: Arc<Controls>, view: fn(&Controls) -> Value) -> Answer {
+    let answer = spawn_blocking(move || controls.view(view(&controls)));
+    // An error means that the view has panicked, which is logged.
+    let failure = |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR);
+    answer.await.map_err(failure)
+}
 
 pub(super) async fn changes(State(controls): Shared) -> Response {
     let (active, past) = controls.ledger.list();
@@ -127,10 +136,6 @@ fn check(view: &CheckView) -> Value {
         "runs": view.runs,
         "changes": changes.collect::<Vec<_>>(),
     })
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(super) async fn lift_check(

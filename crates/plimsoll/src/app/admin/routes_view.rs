@@ -1,0 +1,56 @@
+//! `/admin/routes`: the routes requested so far, the most requested first (contract ADM-16).
+
+use std::time::Duration;
+
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::cut,
+    controls::Controls,
+    views::{Answer, Shared, blocking},
+};
+use crate::metrics::{RouteSummary, STATUS_CLASSES};
+
+/// The most routes in the view.
+const MAX_ROUTES: usize = 200;
+
+/// The longest pattern of a route, in bytes.
+const MAX_PATTERN: usize = 256;
+
+/// The work grows with the number of routes, so it is not done on the thread of the listener.
+pub(super) async fn show(State(controls): Shared) -> Answer {
+    blocking(controls, view).await
+}
+
+fn view(controls: &Controls) -> Value {
+    let http = &controls.registry.http;
+    let (total, routes) = http.summaries(MAX_ROUTES);
+    let routes: Vec<_> = routes.iter().map(route).collect();
+    json!({
+        "inFlight": http.in_flight(),
+        "total": total,
+        "truncated": routes.len() < total,
+        "routes": routes,
+    })
+}
+
+fn route(route: &RouteSummary<'_>) -> Value {
+    let classes = STATUS_CLASSES.into_iter().zip(route.by_class);
+    let classes: Map<_, _> = classes
+        .map(|(class, count)| (class.to_owned(), count.into()))
+        .collect();
+    json!({
+        "route": cut(route.pattern, MAX_PATTERN),
+        "requests": route.requests,
+        "byClass": classes,
+        "p50Ms": milliseconds(route.p50),
+        "p99Ms": milliseconds(route.p99),
+    })
+}
+
+/// Returns a time in milliseconds, with a fraction down to microseconds.
+fn milliseconds(time: Duration) -> f64 {
+    // The last bound of the histogram is 10 s.
+    f64::from(u32::try_from(time.as_micros()).unwrap_or(u32::MAX)) / 1000.0
+}
