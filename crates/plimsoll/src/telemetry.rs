@@ -28,6 +28,7 @@ mod levels;
 mod log;
 mod panic;
 mod pipe;
+mod recent;
 pub(crate) mod record;
 mod redact;
 mod spans;
@@ -39,6 +40,7 @@ pub(crate) use self::{
     escape::{escape_cut, json_string, json_text},
     panic::{CaughtPanic, catch, count_hooked_panics, quietly},
     pipe::Priority,
+    recent::ErrorGroup,
     record::{Key, PreparedFields, Record, RecordHead, key},
     redact::Redaction,
     thread::thread_index,

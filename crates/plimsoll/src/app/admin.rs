@@ -8,8 +8,10 @@ mod answer;
 mod client;
 mod config_view;
 mod controls;
+mod errors_view;
 mod form;
 mod levels;
+mod router;
 mod routes_view;
 mod runtime_view;
 mod views;
@@ -79,7 +81,7 @@ impl AdminListener {
             Edge::new(routes, Arc::clone(&service.edge), endpoints)
         };
         let edge = match controls(addr, service) {
-            Some(controls) => edge(controls::router(controls)).with_controls(),
+            Some(controls) => edge(router::router(controls)).with_controls(),
             None => edge(Router::new()),
         };
         let acceptor = AcceptConfig {
@@ -106,7 +108,10 @@ impl AdminListener {
         thread::Builder::new()
             .name("admin".to_owned())
             .spawn(move || {
-                let runtime = match Builder::new_current_thread().enable_all().build() {
+                let mut builder = Builder::new_current_thread();
+                // The default name of the threads for views resembles that of a worker.
+                builder.thread_name("admin-blocking").enable_all();
+                let runtime = match builder.build() {
                     Ok(runtime) => runtime,
                     Err(error) => return drop(runtime_sender.send(Err(error))),
                 };

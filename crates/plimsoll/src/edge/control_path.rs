@@ -3,13 +3,14 @@
 use crate::metrics::UNMATCHED;
 
 /// The paths, as labels of `admin_requests_total`.
-pub(crate) const CONTROL_PATHS: [&str; 11] = [
+pub(crate) const CONTROL_PATHS: [&str; 12] = [
     "/admin",
     "/admin/changes",
     "/admin/checks",
     CHECK,
     "/admin/config",
     "/admin/drain",
+    "/admin/errors",
     "/admin/loglevel",
     "/admin/loglevel/request",
     "/admin/readiness",

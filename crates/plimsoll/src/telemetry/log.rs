@@ -8,6 +8,7 @@ use super::{
     events::EventLayer,
     levels::Levels,
     pipe::{LEVELS, LastRecord, Output, Pipe, Priority, Totals, WeakPipe},
+    recent::{ErrorGroups, RecentErrors},
     record::{Record, RecordHead},
 };
 use crate::config::{Level, LogFormat, LogLevels};
@@ -20,6 +21,7 @@ pub struct Log {
     pipe: Pipe,
     format: LogFormat,
     levels: Arc<Levels>,
+    recent: Arc<RecentErrors>,
 }
 
 /// A reference to a log that does not keep it alive.
@@ -28,6 +30,7 @@ pub(super) struct WeakLog {
     pipe: WeakPipe,
     format: LogFormat,
     levels: Arc<Levels>,
+    recent: Arc<RecentErrors>,
 }
 
 impl WeakLog {
@@ -37,6 +40,7 @@ impl WeakLog {
             pipe: self.pipe.upgrade()?,
             format: self.format,
             levels: Arc::clone(&self.levels),
+            recent: Arc::clone(&self.recent),
         })
     }
 }
@@ -48,6 +52,7 @@ impl Log {
             pipe: self.pipe.downgrade(),
             format: self.format,
             levels: Arc::clone(&self.levels),
+            recent: Arc::clone(&self.recent),
         }
     }
 
@@ -69,6 +74,7 @@ impl Log {
             pipe,
             format,
             levels: Arc::new(Levels::new(levels)),
+            recent: Arc::default(),
         })
     }
 
@@ -92,6 +98,11 @@ impl Log {
 
     pub(crate) const fn levels(&self) -> &Arc<Levels> {
         &self.levels
+    }
+
+    /// Returns the last error records, in groups.
+    pub(crate) fn recent_errors(&self) -> ErrorGroups {
+        self.recent.list()
     }
 
     /// Whether records of this level and name are logged (`LOG_LEVEL`).
@@ -125,7 +136,28 @@ impl Log {
             let mut record = Record::begin(line, self.format, level, name, message, request_id);
             fields(&mut record);
             record.end();
+            if level >= Level::Error {
+                self.recent.add(name, message, line);
+            }
             self.pipe.push(priority, level, line);
+        });
+    }
+
+    /// Writes the record of a panic. The caller has checked [`Log::is_enabled`].
+    pub(super) fn write_panic(
+        &self,
+        location: &str,
+        request_id: &str,
+        fields: impl FnOnce(&mut Record<'_>),
+    ) {
+        let (level, name) = (Level::Error, "panic");
+        with_scratch(|line| {
+            let mut record = Record::begin(line, self.format, level, name, name, request_id);
+            fields(&mut record);
+            record.end();
+            // All panics have the same message.
+            self.recent.add(name, location, line);
+            self.pipe.push(Priority::High, level, line);
         });
     }
 

@@ -14,7 +14,7 @@ use std::{
     },
 };
 
-use super::{Log, Priority, log::WeakLog};
+use super::{Log, log::WeakLog};
 use crate::{config::Level, request};
 
 /// The location and the message of a panic.
@@ -33,19 +33,12 @@ impl PanicPlace {
             return;
         }
         request::with_request_id(|request_id| {
-            log.write(
-                Priority::High,
-                Level::Error,
-                "panic",
-                "panic",
-                request_id,
-                |record| {
-                    // Before the message, which may fill the line.
-                    record.str("location", &self.location);
-                    record.str("panicMessage", &self.message);
-                    record.trace(request::recorded_span());
-                },
-            );
+            log.write_panic(&self.location, request_id, |record| {
+                // Before the message, which may fill the line.
+                record.str("location", &self.location);
+                record.str("panicMessage", &self.message);
+                record.trace(request::recorded_span());
+            });
         });
     }
 }

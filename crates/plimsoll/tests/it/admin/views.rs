@@ -1,4 +1,4 @@
-//! Views of the service: settings, routes, runtime.
+//! Views of the service: settings, errors, routes, runtime.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,12 @@ fn secret_appears_in_no_view() {
     upload.send(post(&format!("/upload?q={CANARY}"), CANARY));
     assert_eq!(upload.read().status, 200);
     let views = view_paths(&it);
-    for path in ["/admin/config", "/admin/routes", "/admin/runtime"] {
+    for path in [
+        "/admin/config",
+        "/admin/errors",
+        "/admin/routes",
+        "/admin/runtime",
+    ] {
         assert!(views.iter().any(|view| view == path), "{views:?}");
     }
     for path in views {
@@ -185,6 +190,42 @@ fn runtime_is_shown_while_all_workers_are_blocked() {
     let worker = &view["workers"]["items"][0];
     assert!(worker["heartbeatAgeMs"].as_u64() > Some(1000), "{worker}");
     assert!(by(&view["threads"]["items"], "name").contains_key("worker-0"));
+}
+
+/// ADM-16
+#[test]
+fn errors_are_shown_in_groups() {
+    let it = WithAdmin::with(start, &[]);
+    let requests = [
+        ("/log/error", 200, 3),
+        ("/log/warn", 200, 1),
+        ("/panic", 500, 2),
+    ];
+    for (path, status, count) in requests {
+        for _ in 0..count {
+            assert_eq!(it.service.get(path).status, status, "{path}");
+        }
+    }
+    // The access records of the panics are ERROR records too, but are in no group.
+    let view = it.get("/admin/errors").json();
+    assert_eq!(
+        (&view["total"], &view["truncated"]),
+        (&2.into(), &false.into())
+    );
+    let (panics, events) = (&view["groups"][0], &view["groups"][1]);
+    assert_eq!(
+        (&panics["name"], &panics["count"]),
+        (&"panic".into(), &2.into())
+    );
+    let record = &panics["lastRecord"];
+    assert_eq!(record["panicMessage"], "fixture panic", "{panics}");
+    assert_eq!(record["location"], panics["message"], "{panics}");
+    assert_eq!(
+        (&events["name"], &events["count"]),
+        (&"fixture".into(), &3.into())
+    );
+    assert_eq!(events["message"], "fixture_event");
+    assert!(events["firstAt"].as_str() <= events["lastAt"].as_str());
 }
 
 /// ADM-16
