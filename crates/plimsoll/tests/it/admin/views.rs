@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use harness::Response;
+use plimsoll::{build_info, config::definitions};
 use serde_json::Value;
 
 use super::{WithAdmin, control};
@@ -31,9 +32,12 @@ fn by<'view>(list: &'view Value, member: &str) -> BTreeMap<&'view str, &'view Va
 #[test]
 fn secret_appears_in_no_view() {
     let url = format!("postgres://app:{CANARY} {CANARY}@db/shop");
+    let headers = format!("authorization={CANARY}");
     let it = WithAdmin::with(
         start,
         &[
+            ("OTEL_EXPORTER_OTLP_HEADERS", &headers),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", &headers),
             ("SECRET_KEY", CANARY),
             ("API_TOKEN", CANARY),
             ("ADMIN_TOKEN", CANARY),
@@ -43,6 +47,13 @@ fn secret_appears_in_no_view() {
             ("FIXTURE_OTHER", CANARY),
         ],
     );
+    let config = it.get("/admin/config").json();
+    let settings = by(&config["settings"], "name");
+    for setting in definitions::<()>(&build_info!()).settings() {
+        // Otherwise a secret setting would be missing above.
+        let is_masked = settings[setting.name]["masked"] == true;
+        assert_eq!(is_masked, setting.secret, "{}", setting.name);
+    }
     let mut client = it.service.connect();
     for path in ["/hello", "/nowhere", "/error", "/panic"] {
         client.send(format!(
