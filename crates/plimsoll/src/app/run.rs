@@ -274,7 +274,12 @@ async fn serve<S: Settings>(
     };
     monitor.shutdown_started();
     let force = async {
-        if stop != Stop::Quit {
+        let mut first = stop;
+        if first == Stop::Operator {
+            // The orchestrator may send SIGTERM to a service that drains already, as its first signal.
+            first = signals.next().await;
+        }
+        if first != Stop::Quit {
             signals.next().await;
         }
     };

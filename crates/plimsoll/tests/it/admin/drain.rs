@@ -1,6 +1,9 @@
 //! An operator begins the shutdown.
 
+use harness::Signal;
+
 use super::WithAdmin;
+use crate::in_flight::wait_for_in_flight;
 use crate::support::{END, assert_problem, start};
 
 /// ADM-15, LIFE-1
@@ -26,4 +29,41 @@ fn admin_drain_shuts_down_like_sigterm() {
     let report = &ended.records_with("shutdown_complete")[0];
     assert_eq!(report["reason"], "operator");
     assert!(report["lameDuckMs"].as_f64().unwrap() >= 2000.0, "{report}");
+}
+
+/// Drains a service with a request in flight, and waits until the shutdown has begun.
+fn drain(it: &WithAdmin) {
+    assert_eq!(it.send("POST", "/admin/drain", "").status, 202);
+    let started = |record: &serde_json::Value| record["message"] == "shutdown_started";
+    it.service.wait_for_record(started);
+}
+
+/// ADM-15, LIFE-3: an orchestrator may end a service that an operator drains.
+#[test]
+fn first_sigterm_after_a_drain_forces_nothing() {
+    let it = WithAdmin::with(start, &[]);
+    let mut running = it.service.connect();
+    running.send(harness::request("GET", "/slow?ms=1500", ""));
+    wait_for_in_flight(&it.service, 1.0);
+    drain(&it);
+    it.service.signal(Signal::Term);
+    assert_eq!(running.read().status, 200);
+    assert_eq!(it.service.wait(END).code, Some(0));
+}
+
+/// ADM-15, LIFE-3
+#[test]
+fn sigquit_after_a_drain_forces_the_shutdown() {
+    let it = WithAdmin::with(start, &[("SHUTDOWN_TIMEOUT", "10m")]);
+    let mut running = it.service.connect();
+    running.send(harness::request("GET", "/slow?ms=30000", ""));
+    wait_for_in_flight(&it.service, 1.0);
+    drain(&it);
+    it.service.signal(Signal::Quit);
+    let ended = it.service.wait(END);
+    assert_eq!(ended.code, Some(3));
+    assert_eq!(
+        ended.records_with("shutdown_complete")[0]["requestsCutOff"],
+        1
+    );
 }
