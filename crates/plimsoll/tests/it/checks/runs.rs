@@ -116,6 +116,16 @@ fn paused_process_marks_no_check_stale() {
     assert_eq!(changes.len(), 1, "only the first success: {changes:?}");
 }
 
+/// HLT-4: a service manager that wants frequent pings does not make time pass faster.
+#[test]
+fn frequent_pings_mark_no_check_stale() {
+    let files = CheckFiles::new();
+    let service = start(&[&files.env("gate")[..], &[("WATCHDOG_USEC", "100000")]].concat());
+    wait_for_runs(&service, "gate", 3);
+    let changes = service.records_with("check_changed");
+    assert_eq!(changes.len(), 1, "only the first success: {changes:?}");
+}
+
 /// HLT-6: a signal during the first round ends the start.
 #[test]
 fn signal_during_the_first_round_cancels_the_start() {
