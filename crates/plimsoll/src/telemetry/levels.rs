@@ -218,8 +218,13 @@ impl Levels {
 pub(crate) struct LevelFilterLayer(pub(super) std::sync::Arc<Levels>);
 
 impl<S> Filter<S> for LevelFilterLayer {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.0.enables(metadata)
+    /// Asked about callsites that some request enables, and about records of `log`.
+    /// [`EventLayer`](super::EventLayer) decides about their events.
+    ///
+    /// `Filtered` keeps a negative answer until the next event of the thread, which it then drops. A
+    /// query without an event, such as `enabled!` or `log_enabled!`, would lose that event.
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
@@ -250,5 +255,68 @@ const fn filter(level: Level) -> LevelFilter {
         Level::Warning => LevelFilter::WARN,
         Level::Error => LevelFilter::ERROR,
         Level::Critical => LevelFilter::OFF,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tracing::{Level as Verbosity, debug, enabled, error, subscriber::set_default};
+    use tracing_log::LogTracer;
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+    use crate::{
+        config::LogFormat,
+        telemetry::{Log, Output},
+    };
+
+    fn log() -> Log {
+        let levels = LogLevels::all(Level::Info);
+        Log::start(Output::to(io::sink()), LogFormat::Json, levels, 1).expect("it starts")
+    }
+
+    fn count(log: &Log, level: &str) -> u64 {
+        let totals = log.totals();
+        let mut levels = totals.by_level();
+        levels.find(|(name, _)| *name == level).map_or(0, |it| it.1)
+    }
+
+    /// Logs a DEBUG record of the crate `log`.
+    fn bridge() {
+        let mut record = log::Record::builder();
+        log::Log::log(&LogTracer::new(), &record.level(log::Level::Debug).build());
+    }
+
+    /// ADM-11
+    #[test]
+    fn override_covers_records_of_the_crate_log() {
+        let log = log();
+        let _guard = set_default(tracing_subscriber::registry().with(log.layer().filtered()));
+        bridge();
+        log.levels().set_general(Some(LogLevels::all(Level::Debug)));
+        bridge();
+        log.levels().set_general(None);
+        bridge();
+        assert_eq!(count(&log, "DEBUG"), 1);
+    }
+
+    /// ADM-12: code that only asks whether a level is enabled loses no later event.
+    #[test]
+    fn query_of_a_disabled_level_loses_no_event() {
+        let log = log();
+        let _guard = set_default(tracing_subscriber::registry().with(log.layer().filtered()));
+        log.levels()
+            .set_request("0123456789abcdef", Some(LogLevels::all(Level::Trace)));
+        let debug = log::Metadata::builder().level(log::Level::Debug).build();
+        for _ in 0..4 {
+            let _ = enabled!(Verbosity::DEBUG);
+            error!("it is logged");
+            let _ = log::Log::enabled(&LogTracer::new(), &debug);
+            error!("it is logged");
+            debug!("it is below the level");
+        }
+        assert_eq!((count(&log, "ERROR"), count(&log, "DEBUG")), (8, 0));
     }
 }

@@ -41,7 +41,7 @@ fn level_override_applies_and_reverts() {
     assert_eq!(logged(&it.service, "after"), general);
 }
 
-/// ADM-11: access records and events of the crate `log` follow too.
+/// ADM-11
 #[test]
 fn level_override_covers_access_records() {
     let it = WithAdmin::with(start, &[("LOG_LEVEL", "CRITICAL")]);
