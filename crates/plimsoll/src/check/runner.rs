@@ -1,6 +1,7 @@
 //! Runs one check: the loop of its runs, and the limit of each.
 
 use std::{
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -16,7 +17,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Check, CheckError,
+    Check,
     status::{CheckStatus, CheckView, Effects, RunResult},
 };
 use crate::{
@@ -112,8 +113,10 @@ impl CheckRunner {
         let _running = self.running.lock().await;
         let run = Arc::clone(&self.check.run);
         let started = Instant::now();
-        // The call is inside the task because it may panic, like the future that it returns.
-        let mut task = AbortOnDropHandle::new(tokio::spawn(async move { run().await }));
+        // Inside the task is all code of the application that may panic: the call, the future that it
+        // returns, and the text of the error.
+        let run = async move { run().await.map_err(|error| text(&*error)) };
+        let mut task = AbortOnDropHandle::new(tokio::spawn(run));
         let result = match timeout(self.check.limit, &mut task).await {
             Ok(ended) => result(ended),
             Err(_) => {
@@ -146,15 +149,18 @@ impl CheckRunner {
     }
 }
 
-fn result(ended: Result<Result<(), CheckError>, JoinError>) -> RunResult {
+fn result(ended: Result<Result<(), String>, JoinError>) -> RunResult {
     match ended {
         Ok(Ok(())) => RunResult::Ok,
-        Ok(Err(error)) => {
-            let mut text = mask(&chain(&*error));
-            text.truncate(text.floor_char_boundary(MAX_ERROR));
-            RunResult::Failed(text)
-        }
+        Ok(Err(error)) => RunResult::Failed(error),
         // The panic hook logs a panic.
         Err(_) => RunResult::Panicked,
     }
+}
+
+/// Returns the text of an error, with passwords masked.
+fn text(error: &(dyn Error + 'static)) -> String {
+    let mut text = mask(&chain(error));
+    text.truncate(text.floor_char_boundary(MAX_ERROR));
+    text
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     convert::Infallible,
+    fmt,
     future::pending,
     io,
     sync::{
@@ -146,6 +147,30 @@ async fn hanging_run_is_dropped_at_its_limit_and_runs_never_overlap() {
         .enter_stage(DrainStage::LameDuck);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(open.load(Ordering::Relaxed), 0);
+}
+
+/// HLT-7
+#[tokio::test(start_paused = true)]
+async fn error_whose_text_panics_is_a_failure_of_its_run() {
+    #[derive(Debug)]
+    struct Silent;
+    impl fmt::Display for Silent {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("the error has no text");
+        }
+    }
+    impl std::error::Error for Silent {}
+    let runs = Arc::new(AtomicU32::new(0));
+    let total = Arc::clone(&runs);
+    let check = move || {
+        total.fetch_add(1, Ordering::Relaxed);
+        async { Err::<(), _>(Silent) }
+    };
+    let service = Service::new([Check::degrade("db", check)]);
+    service.start().await;
+    sleep(seconds(95)).await;
+    let runs = runs.load(Ordering::Relaxed);
+    assert!((7..=11).contains(&runs), "{runs}");
 }
 
 /// HLT-3

@@ -134,7 +134,8 @@ impl TestService {
 
     /// Runs every health check now, as often as it takes to change its state.
     ///
-    /// It waits for no clock, except for the limit of a check that hangs.
+    /// It waits for no clock, except for the limit of a check that hangs. A check that goes down for
+    /// the third time within 10 minutes stays down for a minute.
     pub async fn run_checks(&self) {
         self.running.checks.run_now().await;
     }
