@@ -10,6 +10,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use tokio::{sync::oneshot, time::timeout};
+
 use crate::{
     config::Level,
     metrics::{AdminAction, Cause as _, Registry},
@@ -47,8 +49,16 @@ pub(crate) struct Change {
     pub(crate) request: Arc<ChangeRequest>,
     pub(crate) at: SystemTime,
     pub(crate) expires_at: Option<SystemTime>,
-    /// How and when it ended.
-    pub(crate) end: Option<(ChangeEnd, SystemTime)>,
+    pub(crate) end: Option<PastEnd>,
+}
+
+/// How, when and by which client a change ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PastEnd {
+    pub(crate) kind: ChangeEnd,
+    pub(crate) at: SystemTime,
+    /// `None` if its time has passed.
+    pub(crate) by: Option<String>,
 }
 
 /// How a change ended.
@@ -89,6 +99,8 @@ struct Changes {
 struct ActiveChange {
     change: Change,
     apply: Apply,
+    /// Dropped with the change, which ends its timer.
+    _timer: oneshot::Sender<()>,
 }
 
 impl fmt::Debug for ActiveChange {
@@ -106,9 +118,16 @@ impl Ledger {
         }
     }
 
-    /// Applies a change, in place of an earlier one of its subject. It is in force until
-    /// [`Ledger::expire`] or [`Ledger::delete`].
-    pub(crate) fn begin(&self, request: ChangeRequest, apply: Apply) -> Change {
+    /// Applies a change, in place of an earlier one of its subject.
+    ///
+    /// Returns the change and its timer, which ends the change when its time has passed. If the change
+    /// ends before, the timer completes then, so there are never more timers than changes in force.
+    pub(crate) fn begin(
+        &self,
+        request: ChangeRequest,
+        apply: Apply,
+    ) -> (Change, impl Future<Output = ()> + Send + use<>) {
+        let (timer, ended) = oneshot::channel();
         let mut changes = lock(&self.changes);
         let change = self.record(&mut changes, request);
         let subject = change.request.subject.clone();
@@ -116,12 +135,23 @@ impl Ledger {
         let active = ActiveChange {
             change: change.clone(),
             apply,
+            _timer: timer,
         };
         if let Some(replaced) = changes.active.insert(subject.clone(), active) {
-            self.end(&mut changes, replaced.change, ChangeEnd::Replaced);
+            let by = Some(change.request.by.clone());
+            self.end(&mut changes, replaced.change, ChangeEnd::Replaced, by);
         }
         self.count_active(&changes, subject.0);
-        change
+        drop(changes);
+        let (ledger, id, ttl) = (self.clone(), change.id, change.request.ttl);
+        let timer = async move {
+            if let Some(ttl) = ttl
+                && timeout(ttl, ended).await.is_err()
+            {
+                ledger.expire(&subject, id);
+            }
+        };
+        (change, timer)
     }
 
     /// Records a change that is final.
@@ -133,25 +163,26 @@ impl Ledger {
     }
 
     /// Ends the change with this id, if it is still in force.
-    pub(crate) fn expire(&self, subject: &Subject, id: u64) {
+    fn expire(&self, subject: &Subject, id: u64) {
         let mut changes = lock(&self.changes);
         let active = changes.active.get(subject);
         if active.is_some_and(|active| active.change.id == id) {
-            self.remove(&mut changes, subject, ChangeEnd::Expired);
+            self.remove(&mut changes, subject, ChangeEnd::Expired, None);
         }
     }
 
-    /// Ends the change of a subject. Returns false if there is none.
-    pub(crate) fn delete(&self, subject: &Subject) -> bool {
-        self.remove(&mut lock(&self.changes), subject, ChangeEnd::Deleted)
+    /// Ends the change of a subject, for the client `by`. Returns false if there is none.
+    pub(crate) fn delete(&self, subject: &Subject, by: &str) -> bool {
+        let mut changes = lock(&self.changes);
+        self.remove(&mut changes, subject, ChangeEnd::Deleted, Some(by))
     }
 
-    /// Ends all changes of an action.
-    pub(crate) fn delete_all(&self, action: AdminAction) {
+    /// Ends all changes of an action, for the client `by`.
+    pub(crate) fn delete_all(&self, action: AdminAction, by: &str) {
         let mut changes = lock(&self.changes);
         let subjects = changes.active.keys().filter(|subject| subject.0 == action);
         for subject in subjects.cloned().collect::<Vec<_>>() {
-            self.remove(&mut changes, &subject, ChangeEnd::Deleted);
+            self.remove(&mut changes, &subject, ChangeEnd::Deleted, Some(by));
         }
     }
 
@@ -216,17 +247,23 @@ impl Ledger {
         change
     }
 
-    fn remove(&self, changes: &mut Changes, subject: &Subject, end: ChangeEnd) -> bool {
+    fn remove(
+        &self,
+        changes: &mut Changes,
+        subject: &Subject,
+        end: ChangeEnd,
+        by: Option<&str>,
+    ) -> bool {
         let Some(active) = changes.active.remove(subject) else {
             return false;
         };
         (active.apply)(None);
-        self.end(changes, active.change, end);
+        self.end(changes, active.change, end, by.map(str::to_owned));
         self.count_active(changes, subject.0);
         true
     }
 
-    fn end(&self, changes: &mut Changes, mut change: Change, end: ChangeEnd) {
+    fn end(&self, changes: &mut Changes, mut change: Change, kind: ChangeEnd, by: Option<String>) {
         let ChangeRequest { subject, value, .. } = &*change.request;
         self.log
             .always(Level::Info, "admin_change_ended", |record| {
@@ -234,9 +271,13 @@ impl Ledger {
                 record.str("action", subject.0.as_str());
                 record.str("object", &subject.1);
                 record.str("value", value);
-                record.str("end", end.as_str());
+                record.str("end", kind.as_str());
+                if let Some(by) = &by {
+                    record.str("by", by);
+                }
             });
-        change.end = Some((end, SystemTime::now()));
+        let at = SystemTime::now();
+        change.end = Some(PastEnd { kind, at, by });
         changes.push(change);
     }
 
@@ -259,6 +300,9 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use std::io;
+
+    use futures_util::FutureExt as _;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::{
@@ -296,7 +340,7 @@ mod tests {
     fn begin(ledger: &Ledger, applied: &Applied, value: &str) -> u64 {
         let applied = Arc::clone(applied);
         let apply = move |value: Option<&str>| lock(&applied).push(value.map(str::to_owned));
-        ledger.begin(request(value), Box::new(apply)).id
+        ledger.begin(request(value), Box::new(apply)).0.id
     }
 
     /// ADM-9
@@ -313,20 +357,42 @@ mod tests {
         let values = [Some("a".to_owned()), Some("b".to_owned()), None];
         assert_eq!(*lock(&applied), values);
         let (active, past) = ledger.list();
-        let ends: Vec<_> = past.iter().map(|it| it.end.map(|end| end.0)).collect();
+        let ends = past.iter().filter_map(|it| it.end.as_ref());
+        let ends: Vec<_> = ends.map(|end| (end.kind, end.by.as_deref())).collect();
         assert!(active.is_empty());
-        assert_eq!(ends, [Some(ChangeEnd::Expired), Some(ChangeEnd::Replaced)]);
+        let replaced = (ChangeEnd::Replaced, Some("uid 0"));
+        assert_eq!(ends, [(ChangeEnd::Expired, None), replaced]);
+    }
+
+    /// ADM-9: timers do not outlive their changes, so repeated changes keep no memory.
+    #[tokio::test(start_paused = true)]
+    async fn timer_completes_when_its_change_ends() {
+        let ledger = ledger();
+        let begin = || ledger.begin(request("a"), Box::new(|_| {})).1;
+        let (replaced, expiring) = (begin(), begin());
+        assert_eq!(replaced.now_or_never(), Some(()));
+        let began = Instant::now();
+        expiring.await;
+        assert!(began.elapsed() >= Duration::from_secs(60));
+        assert!(ledger.active(&subject()).is_none());
+        let deleted = begin();
+        assert!(ledger.delete(&subject(), "uid 0"));
+        assert_eq!(deleted.now_or_never(), Some(()));
     }
 
     /// ADM-9
     #[test]
     fn deleted_change_is_ended_once() {
         let (ledger, applied) = (ledger(), Applied::default());
-        assert!(!ledger.delete(&subject()));
+        let delete = || ledger.delete(&subject(), "uid 1");
+        assert!(!delete());
         let id = begin(&ledger, &applied, "a");
-        assert!(ledger.delete(&subject()) && !ledger.delete(&subject()));
+        assert!(delete() && !delete());
         ledger.expire(&subject(), id);
         assert_eq!(lock(&applied).len(), 2);
+        let (_, past) = ledger.list();
+        let end = past.first().and_then(|it| it.end.clone());
+        assert!(end.is_some_and(|end| end.by.as_deref() == Some("uid 1")));
     }
 
     /// ADM-10, ADM-16

@@ -87,9 +87,10 @@ pub(super) fn change(change: &Change) -> Value {
     if !object.is_empty() {
         value["object"] = object.as_str().into();
     }
-    if let Some((end, at)) = change.end {
-        value["end"] = end.as_str().into();
-        value["endedAt"] = time(at);
+    if let Some(end) = &change.end {
+        value["end"] = end.kind.as_str().into();
+        value["endedAt"] = time(end.at);
+        value["endedBy"] = end.by.as_deref().into();
     }
     value
 }

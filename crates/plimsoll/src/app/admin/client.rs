@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
-use http::{Extensions, HeaderMap, StatusCode, header, uri::Authority};
+use http::{Extensions, HeaderMap, StatusCode, Uri, header, uri::Authority};
 use subtle::ConstantTimeEq as _;
 
 use crate::{UdsConnectInfo, config::Secret, metrics::Denial};
@@ -37,10 +37,12 @@ impl Authorisation {
     /// Returns the client, or the reason for which the request is denied.
     pub(super) fn check(
         &self,
+        uri: &Uri,
         headers: &HeaderMap,
         extensions: &Extensions,
     ) -> Result<Client, Denial> {
-        if !is_address(headers) {
+        // RFC 9112, 3.2.2: the host of a target in absolute form takes precedence over `Host`.
+        if !uri.authority().is_none_or(is_address) || !has_address(headers) {
             return Err(Denial::Host);
         }
         if is_sent_by_page(headers) {
@@ -63,7 +65,9 @@ impl Authorisation {
     }
 
     fn has_token(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let value = values.next().filter(|_| values.next().is_none());
+        let given = value.and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             // RFC 9110, 11.1: the scheme is case-insensitive.
             let is_bearer = scheme.eq_ignore_ascii_case("bearer");
@@ -85,23 +89,25 @@ pub(super) const fn status(denial: Denial) -> StatusCode {
     }
 }
 
-/// Whether the host is an address or `localhost`, which DNS rebinding cannot be.
-fn is_address(headers: &HeaderMap) -> bool {
+fn has_address(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST);
-    let host = host.and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
-    host.is_some_and(|authority| {
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
-    })
+    let host = host.and_then(|host| host.to_str().ok()?.parse().ok());
+    host.is_some_and(|authority| is_address(&authority))
+}
+
+/// Whether the host is an address or `localhost`, which DNS rebinding cannot be.
+fn is_address(authority: &Authority) -> bool {
+    let host = authority
+        .host()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok()
 }
 
 /// Whether a page in a browser has sent the request.
 fn is_sent_by_page(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site");
-    headers.contains_key(header::ORIGIN) || site.is_some_and(|site| site != "none")
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    headers.contains_key(header::ORIGIN) || sites.any(|site| site != "none")
 }
 
 /// Returns the uid under which a user namespace shows all uids that it does not map.
@@ -124,6 +130,10 @@ mod tests {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
     fn check(headers: &[(&'static str, &str)]) -> Result<Client, Denial> {
+        check_target("/admin", headers)
+    }
+
+    fn check_target(target: &str, headers: &[(&'static str, &str)]) -> Result<Client, Denial> {
         let authorisation = Authorisation {
             token: Some(Secret::new(TOKEN)),
             uid: None,
@@ -131,9 +141,10 @@ mod tests {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name = HeaderName::from_static(name);
-            map.insert(name, value.parse().expect("a valid value"));
+            map.append(name, value.parse().expect("a valid value"));
         }
-        authorisation.check(&map, &Extensions::new())
+        let target = target.parse().expect("a valid target");
+        authorisation.check(&target, &map, &Extensions::new())
     }
 
     /// ADM-6
@@ -156,6 +167,13 @@ mod tests {
             assert!(!bearer(wrong), "{wrong}");
         }
         assert_eq!(check(&[("host", "127.0.0.1")]), Err(Denial::Unauthorised));
+        let token = format!("Bearer {TOKEN}");
+        let twice = [
+            ("host", "127.0.0.1"),
+            ("authorization", &*token),
+            ("authorization", &*token),
+        ];
+        assert_eq!(check(&twice), Err(Denial::Unauthorised));
     }
 
     /// ADM-7
@@ -182,6 +200,16 @@ mod tests {
             assert_eq!(host(name), Err(Denial::Host), "{name}");
         }
         assert_eq!(check(&[("authorization", &token)]), Err(Denial::Host));
+        let absolute = |target| {
+            let headers = [("host", "localhost"), ("authorization", &*token)];
+            check_target(target, &headers)
+        };
+        assert!(absolute("http://[::1]:9090/admin").is_ok());
+        assert_eq!(
+            absolute("http://evil.example/admin"),
+            Err(Denial::Host),
+            "the host of the target takes precedence"
+        );
     }
 
     /// ADM-7

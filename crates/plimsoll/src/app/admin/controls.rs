@@ -5,14 +5,11 @@ use std::{sync::Arc, time::Duration};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use serde_json::Value;
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep},
-};
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     answer::{self, Failure, view},
-    client::{self, Authorisation},
+    client::{self, Authorisation, Client},
 };
 use crate::{
     check::Checks,
@@ -53,7 +50,7 @@ pub(super) struct Controls {
 pub(super) struct SecondLimit(Mutex<Option<(Instant, u32)>>);
 
 impl SecondLimit {
-    /// Counts an event. Returns its number in its second, and whether it begins one.
+    /// Counts an event. Returns its number in its second.
     fn count(&self) -> u32 {
         let mut second = lock(&self.0);
         let now = Instant::now();
@@ -93,30 +90,30 @@ impl Controls {
         apply: Apply,
     ) -> Result<Response, Failure> {
         self.limit_changes()?;
-        let ttl = request.ttl;
-        let change = self.ledger.begin(request, apply);
-        if let Some(ttl) = ttl {
-            let (ledger, id) = (self.ledger.clone(), change.id);
-            let subject = change.request.subject.clone();
-            tokio::spawn(async move {
-                sleep(ttl).await;
-                ledger.expire(&subject, id);
-            });
-        }
+        let (change, timer) = self.ledger.begin(request, apply);
+        tokio::spawn(timer);
         Ok(self.answer(StatusCode::OK, &change))
     }
 
     /// Ends all changes of an action.
-    pub(super) fn end_all(&self, action: AdminAction) -> Result<Response, Failure> {
+    pub(super) fn end_all(
+        &self,
+        action: AdminAction,
+        client: &Client,
+    ) -> Result<Response, Failure> {
         self.limit_changes()?;
-        self.ledger.delete_all(action);
+        self.ledger.delete_all(action, &client.0);
         Ok(StatusCode::NO_CONTENT.into_response())
     }
 
     /// Ends the change of a subject that is in force.
-    pub(super) fn end_change(&self, subject: &Subject) -> Result<Response, Failure> {
+    pub(super) fn end_change(
+        &self,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<Response, Failure> {
         self.limit_changes()?;
-        if !self.ledger.delete(subject) {
+        if !self.ledger.delete(subject, &client.0) {
             return Err(Failure::new(StatusCode::NOT_FOUND)
                 .with_detail("no such change is in force".to_owned()));
         }

@@ -65,8 +65,8 @@ pub(super) async fn set(
     controls.change(request, Box::new(apply))
 }
 
-pub(super) async fn reset(State(controls): Shared) -> Answer {
-    controls.end_change(&subject())
+pub(super) async fn reset(State(controls): Shared, Extension(client): Extension<Client>) -> Answer {
+    controls.end_change(&subject(), &client)
 }
 
 pub(super) async fn show_requests(State(controls): Shared) -> Response {
@@ -114,8 +114,11 @@ pub(super) async fn set_request(
     controls.change(request, Box::new(apply))
 }
 
-pub(super) async fn reset_requests(State(controls): Shared) -> Answer {
-    controls.end_all(AdminAction::RequestLogLevel)
+pub(super) async fn reset_requests(
+    State(controls): Shared,
+    Extension(client): Extension<Client>,
+) -> Answer {
+    controls.end_all(AdminAction::RequestLogLevel, &client)
 }
 
 /// Returns the levels of `LOG_LEVEL` with those of the form in their place.

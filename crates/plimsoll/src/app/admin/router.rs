@@ -130,9 +130,10 @@ async fn guard(
         // Paths beside the controls are 404, as without them.
         return next.run(request).await;
     }
-    let checked = controls
-        .authorisation
-        .check(request.headers(), request.extensions());
+    let checked =
+        controls
+            .authorisation
+            .check(request.uri(), request.headers(), request.extensions());
     let mut response = match checked {
         Ok(client) => {
             request.extensions_mut().insert(client);

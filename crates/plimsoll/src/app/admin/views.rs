@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension,
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
 use http::{HeaderMap, StatusCode};
@@ -27,6 +27,7 @@ use crate::{
 
 pub(super) type Answer = Result<Response, Failure>;
 pub(super) type Shared = State<Arc<Controls>>;
+type CheckName = Result<Path<String>, PathRejection>;
 
 /// The time that an operator's hold on readiness lasts by default.
 const READINESS_TTL: Duration = Duration::from_secs(30 * 60);
@@ -94,9 +95,12 @@ pub(super) async fn hold_readiness(
     controls.change(request, Box::new(apply))
 }
 
-pub(super) async fn release_readiness(State(controls): Shared) -> Answer {
+pub(super) async fn release_readiness(
+    State(controls): Shared,
+    Extension(client): Extension<Client>,
+) -> Answer {
     controls.reject_if_ending()?;
-    controls.end_change(&readiness_subject())
+    controls.end_change(&readiness_subject(), &client)
 }
 
 fn readiness_subject() -> Subject {
@@ -141,10 +145,11 @@ fn check(view: &CheckView) -> Value {
 pub(super) async fn lift_check(
     State(controls): Shared,
     Extension(client): Extension<Client>,
-    Path(name): Path<String>,
+    name: CheckName,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
+    let name = readable(name)?;
     let form = Form::read(&headers, body, &["policy"]).await?;
     form.only("policy", "observe")?;
     let ttl = form.ttl(CHECK_TTL)?;
@@ -170,12 +175,24 @@ pub(super) async fn lift_check(
     controls.change(request, Box::new(apply))
 }
 
-pub(super) async fn restore_check(State(controls): Shared, Path(name): Path<String>) -> Answer {
+pub(super) async fn restore_check(
+    State(controls): Shared,
+    Extension(client): Extension<Client>,
+    name: CheckName,
+) -> Answer {
+    let name = readable(name)?;
     controls.reject_if_ending()?;
     if controls.checks.policy(&name).is_none() {
         return Err(unknown_check(&name));
     }
-    controls.end_change(&(AdminAction::CheckPolicy, name))
+    controls.end_change(&(AdminAction::CheckPolicy, name), &client)
+}
+
+/// Returns the name of a check in the path.
+fn readable(name: CheckName) -> Result<String, Failure> {
+    // The text of the rejection would not be a problem document (contract HTTP-7).
+    let name = name.map(|Path(name)| name);
+    name.map_err(|_| Failure::bad_request("the name of the check is unreadable".to_owned()))
 }
 
 fn unknown_check(name: &str) -> Failure {

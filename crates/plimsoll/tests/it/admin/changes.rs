@@ -121,6 +121,7 @@ fn changes_are_logged_at_any_level() {
         (&ended["id"], &ended["end"]),
         (&change["id"], &"deleted".into())
     );
+    assert_eq!(ended["by"], change["by"]);
     let metrics = it.service.metrics();
     let readiness = [("action", "readiness")];
     assert_eq!(metrics.value("admin_changes_total", &readiness), Some(1.0));

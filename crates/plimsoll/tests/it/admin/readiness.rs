@@ -107,6 +107,7 @@ fn observe_policy_lifts_a_failing_gate() {
         404,
     );
     assert_problem(&it.send("PUT", "/admin/checks/gate", "policy=gate"), 400);
+    assert_problem(&it.send("PUT", "/admin/checks/%ff", "policy=observe"), 400);
 }
 
 /// ADM-13, ADM-18
