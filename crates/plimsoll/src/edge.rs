@@ -54,7 +54,7 @@ pub(crate) use self::{
     probes::EndpointSet,
     problem::Problem,
     protocol_fault::classify_head_error,
-    request_id::HEADER as REQUEST_ID,
+    request_id::{HEADER as REQUEST_ID, is_valid as is_request_id},
     route::Routes,
     route_matcher::RouteMatcher,
     stalled_responses::{STALL, StalledResponse, StalledResponses},

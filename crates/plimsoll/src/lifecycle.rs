@@ -29,6 +29,7 @@ mod sd_notify;
 mod shutdown_report;
 mod shutdown_sequence;
 mod signals;
+mod startup_times;
 mod watchdog;
 
 use std::sync::{
@@ -47,6 +48,7 @@ pub(crate) use self::{
     sd_notify::{SdNotify, WatchdogNotifier},
     shutdown_sequence::{ForcedShutdown, MIN_FLUSH, ShutdownOutcome, ShutdownSequence, hard_limit},
     signals::{Signals, Stop},
+    startup_times::{StartupTimes, StepKind, StepTimer},
     watchdog::Watchdog,
 };
 pub use self::{readiness::Readiness, shutdown_report::ShutdownReport};
@@ -95,6 +97,8 @@ pub(crate) struct Lifecycle {
     holds: Mutex<Holds>,
     /// The connections of the main listener. The drain waits for them.
     pub(crate) connections: Arc<ConnectionTracker>,
+    /// The times of the start.
+    pub(crate) startup: StartupTimes,
     /// The runs of background workers. The drain waits for them too.
     pub(crate) runs: WorkerRuns,
 }
@@ -105,6 +109,7 @@ impl Lifecycle {
             state: AtomicU8::new(LifecycleState::Starting as u8),
             holds: Mutex::default(),
             connections: Arc::new(ConnectionTracker::new()),
+            startup: StartupTimes::new(),
             runs: WorkerRuns::default(),
         }
     }

@@ -5,6 +5,7 @@
 //! last log record.
 
 mod answer;
+mod bundle;
 mod client;
 mod config_view;
 mod controls;
@@ -14,6 +15,7 @@ mod levels;
 mod router;
 mod routes_view;
 mod runtime_view;
+mod view;
 mod views;
 
 use std::{
@@ -37,7 +39,7 @@ use super::{exit::StartFailure, prepared::Prepared};
 use crate::{
     config::{InfraEndpoints, ListenAddr, Settings},
     control::Ledger,
-    edge::{Edge, EndpointSet, Routes},
+    edge::{Edge, EdgeLayer, EndpointSet, Routes},
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
     server::{AcceptConfig, Bound},
 };
@@ -155,6 +157,8 @@ fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc
         drain: Arc::clone(&service.drain),
         changes: SecondLimit::default(),
         denials: SecondLimit::default(),
+        edge: EdgeLayer::new(Arc::clone(&service.edge)),
+        bundle: tokio::sync::Mutex::default(),
     }))
 }
 

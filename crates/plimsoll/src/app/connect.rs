@@ -11,7 +11,7 @@ use super::exit::SetupError;
 use crate::{
     config::{Level, duration_text},
     error::chain,
-    lifecycle::Backoff,
+    lifecycle::{Backoff, StartupTimes, StepKind},
     mask::mask,
     telemetry::Log,
 };
@@ -28,6 +28,7 @@ const MAX_ERROR: usize = 256;
 pub struct Connect<F> {
     name: String,
     log: Log,
+    times: StartupTimes,
     constructor: F,
     limit: Option<Duration>,
 }
@@ -43,10 +44,11 @@ pub struct ConnectError {
 }
 
 impl<F> Connect<F> {
-    pub(crate) fn new(name: &str, log: Log, constructor: F) -> Self {
+    pub(crate) fn new(name: &str, log: Log, times: StartupTimes, constructor: F) -> Self {
         Self {
             name: name.to_owned(),
             log,
+            times,
             constructor,
             limit: None,
         }
@@ -86,15 +88,20 @@ impl<F> Connect<F> {
     {
         let mut backoff = Backoff::new(MAX_DELAY);
         let mut attempt = 0_u64;
+        let timer = self.times.begin(StepKind::Connect, &self.name);
         loop {
             let error = match (self.constructor)().await {
-                Ok(connected) => return connected,
+                Ok(connected) => {
+                    timer.end();
+                    return connected;
+                }
                 Err(error) => error.into(),
             };
             attempt += 1;
             let delay = backoff.next_delay();
             *last = mask(&chain(&*error));
             last.truncate(last.floor_char_boundary(MAX_ERROR));
+            timer.fail(last);
             self.log.infra(Level::Warning, "connect_failed", |record| {
                 record.str("connection", &self.name);
                 record.number("attempt", attempt);

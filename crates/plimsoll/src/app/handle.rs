@@ -7,7 +7,7 @@ use crate::{
     background::{BackgroundWorkers, Worker},
     check::{Check, Checks, RegisterCheckError},
     config::Config,
-    lifecycle::{Hooks, Readiness},
+    lifecycle::{Hooks, Readiness, StartupTimes},
     metrics::Metrics,
     shutdown::ShutdownToken,
     telemetry::Log,
@@ -24,6 +24,7 @@ pub struct Handle<S = ()> {
     pub(super) hooks: Hooks,
     pub(super) background: BackgroundWorkers,
     pub(super) checks: Checks,
+    pub(super) startup: StartupTimes,
     pub(super) metrics: Metrics,
     pub(super) log: Log,
     pub(super) shutdown: ShutdownToken,
@@ -189,7 +190,7 @@ impl<S> Handle<S> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<SetupError> + Send + 'static,
     {
-        Connect::new(name, self.log.clone(), constructor)
+        Connect::new(name, self.log.clone(), self.startup.clone(), constructor)
     }
 
     /// Registers a shutdown hook, which runs after the last request and before the process exits.
@@ -247,6 +248,7 @@ impl<S> Clone for Handle<S> {
             hooks: self.hooks.clone(),
             background: self.background.clone(),
             checks: self.checks.clone(),
+            startup: self.startup.clone(),
             metrics: self.metrics.clone(),
             log: self.log.clone(),
             shutdown: self.shutdown.clone(),

@@ -168,6 +168,7 @@ impl<S: Settings> App<S> {
             hooks: Hooks::new(self.extra_hook_time),
             background: BackgroundWorkers::default(),
             checks: Checks::with_fakes(fakes),
+            startup: lifecycle.startup.clone(),
             metrics: registry.user.clone(),
             log,
             #[cfg(feature = "client")]

@@ -17,6 +17,7 @@ use crate::{
     check::CheckContext,
     config::{BodyMemory, Config, InfraEndpoints, Level, Notes, Settings},
     edge::{Edge, EndpointSet, Routes},
+    lifecycle::StepKind,
     server::{AcceptConfig, Bound},
     telemetry::Log,
 };
@@ -60,11 +61,22 @@ impl<S: Settings> Startup<S> {
             ..
         } = &self.service;
         log_notes(&handle.log, notes, &handle.config);
+        let times = self.service.lifecycle.startup.clone();
+        let timed = |name| times.begin(StepKind::Phase, name);
+        let reading = timed("TLS files");
         let tls = tls::start(&handle.config, registry)?;
+        reading.end();
+        let setting_up = timed("set-up");
         let routes = self.set_up().await?;
+        setting_up.end();
+        let checking = timed("first checks");
         let first_round = self.start_checks();
         first_round.await;
-        self.serve(routes, tls)
+        checking.end();
+        let listening = timed("listen");
+        let running = self.serve(routes, tls)?;
+        listening.end();
+        Ok(running)
     }
 
     /// Starts the health checks. Returns a future that ends with the first round of the required ones.

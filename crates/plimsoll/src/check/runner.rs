@@ -23,7 +23,7 @@ use super::{
 use crate::{
     error::chain,
     jitter,
-    lifecycle::{Backoff, DrainStage, TICK},
+    lifecycle::{Backoff, DrainStage, StepKind, TICK},
     mask::mask,
     metrics::CheckCells,
     sync::{Mutex, lock},
@@ -93,13 +93,19 @@ impl CheckRunner {
             // Instances that start together do not run their checks together.
             sleep(interval.mul_f64(jitter::fraction())).await;
         }
+        let times = &self.effects.lifecycle.startup;
+        let mut first_success = Some(times.begin(StepKind::Check, self.check.name));
         let mut first = Some(first);
         let mut retry = Backoff::new(MAX_RETRY);
         loop {
             let started = Instant::now();
             self.run_once().await;
             drop(first.take());
-            if is_required && !lock(&self.status).has_succeeded() {
+            let has_succeeded = lock(&self.status).has_succeeded();
+            if has_succeeded && let Some(step) = first_success.take() {
+                step.end();
+            }
+            if is_required && !has_succeeded {
                 sleep(retry.next_delay()).await;
             } else {
                 let pause = jitter::vary(interval, JITTER);

@@ -3,8 +3,9 @@
 use crate::metrics::UNMATCHED;
 
 /// The paths, as labels of `admin_requests_total`.
-pub(crate) const CONTROL_PATHS: [&str; 12] = [
+pub(crate) const CONTROL_PATHS: [&str; 14] = [
     "/admin",
+    "/admin/bundle",
     "/admin/changes",
     "/admin/checks",
     CHECK,
@@ -16,6 +17,7 @@ pub(crate) const CONTROL_PATHS: [&str; 12] = [
     "/admin/readiness",
     "/admin/routes",
     "/admin/runtime",
+    "/admin/startup",
 ];
 
 const CHECK: &str = "/admin/checks/{name}";

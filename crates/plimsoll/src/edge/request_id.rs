@@ -61,7 +61,8 @@ pub(crate) fn assign(headers: &mut HeaderMap) -> AssignedId {
     }
 }
 
-fn is_valid(value: &[u8]) -> bool {
+/// Whether a request may arrive with this id (contract RID-1).
+pub(crate) fn is_valid(value: &[u8]) -> bool {
     let is_allowed = |byte: &u8| {
         byte.is_ascii_alphanumeric()
             || matches!(byte, b'.' | b'_' | b'-' | b':' | b'/' | b'+' | b'=')

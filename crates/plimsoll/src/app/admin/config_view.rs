@@ -1,9 +1,8 @@
 //! `/admin/config`: the settings in force, as `--check-config` shows them (contract ADM-16).
 
-use axum::{extract::State, response::Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{answer::cut, views::Shared};
+use super::{answer::cut, controls::Controls};
 
 /// The most settings in the view. Services with more are rare, and the first ones are those of the
 /// chassis.
@@ -12,7 +11,7 @@ const MAX_SETTINGS: usize = 256;
 /// The longest value and the longest origin, in bytes.
 const MAX_TEXT: usize = 1024;
 
-pub(super) async fn show(State(controls): Shared) -> Response {
+pub(super) fn view(controls: &Controls) -> Value {
     let entries = controls.report.entries();
     let total = entries.len();
     let settings = entries.take(MAX_SETTINGS).map(|entry| {
@@ -24,9 +23,9 @@ pub(super) async fn show(State(controls): Shared) -> Response {
         })
     });
     let settings: Vec<_> = settings.collect();
-    controls.view(json!({
+    json!({
         "total": total,
         "truncated": settings.len() < total,
         "settings": settings,
-    }))
+    })
 }

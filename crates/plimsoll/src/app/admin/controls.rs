@@ -15,6 +15,7 @@ use crate::{
     check::Checks,
     config::{Config, ConfigReport, Level},
     control::{Apply, Change, ChangeRequest, Ledger, Subject},
+    edge::EdgeLayer,
     lifecycle::{Heartbeats, Lifecycle, Readiness},
     metrics::{AdminAction, Cause as _, Denial, Registry},
     sync::{Mutex, lock},
@@ -43,6 +44,10 @@ pub(super) struct Controls {
     pub(super) drain: Arc<Notify>,
     pub(super) changes: SecondLimit,
     pub(super) denials: SecondLimit,
+    /// Renders the metrics.
+    pub(super) edge: EdgeLayer,
+    /// Held while a bundle is made.
+    pub(super) bundle: tokio::sync::Mutex<()>,
 }
 
 /// Counts events of the current second.
@@ -120,11 +125,10 @@ impl Controls {
         Ok(StatusCode::NO_CONTENT.into_response())
     }
 
-    /// Records a final change. Returns the response.
-    pub(super) fn record_final(&self, request: ChangeRequest) -> Result<Response, Failure> {
-        self.limit_changes()?;
+    /// Records a final change. Returns the response. The limit of changes does not delay it.
+    pub(super) fn record_final(&self, request: ChangeRequest) -> Response {
         let change = self.ledger.record_final(request);
-        Ok(self.answer(StatusCode::ACCEPTED, &change))
+        self.answer(StatusCode::ACCEPTED, &change)
     }
 
     /// Rejects a change that would have no effect, because the shutdown has begun.

@@ -1,21 +1,20 @@
 //! `/admin/errors`: the last ERROR records and panics, in groups (contract ADM-16).
 
-use axum::{extract::State, response::Response};
 use serde_json::{Value, json};
 
-use super::{answer::time, views::Shared};
+use super::{answer::time, controls::Controls};
 use crate::telemetry::ErrorGroup;
 
-pub(super) async fn show(State(controls): Shared) -> Response {
+pub(super) fn view(controls: &Controls) -> Value {
     let errors = controls.log.recent_errors();
     let kept = u64::try_from(errors.groups.len()).unwrap_or(u64::MAX);
     let groups: Vec<_> = errors.groups.iter().map(group).collect();
-    controls.view(json!({
+    json!({
         "total": kept.saturating_add(errors.dropped),
         "truncated": errors.dropped > 0,
         "missedRecords": errors.missed,
         "groups": groups,
-    }))
+    })
 }
 
 fn group(group: &ErrorGroup) -> Value {

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Extension, body::Body, extract::State, response::Response};
+use axum::{Extension, body::Body, extract::State};
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     answer::{self, Failure, time},
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::LogLevels,
     control::{ChangeRequest, Subject},
+    edge::is_request_id,
     metrics::AdminAction,
 };
 
@@ -32,14 +33,14 @@ fn subject() -> Subject {
     (AdminAction::LogLevel, String::new())
 }
 
-pub(super) async fn show(State(controls): Shared) -> Response {
+pub(super) fn show(controls: &Controls) -> Value {
     let levels = controls.log.levels();
     let change = controls.ledger.active(&subject());
-    controls.view(json!({
+    json!({
         "configured": levels.configured().to_string(),
         "inForce": levels.general().to_string(),
         "expiresAt": change.and_then(|change| change.expires_at).map(time),
-    }))
+    })
 }
 
 pub(super) async fn set(
@@ -69,10 +70,10 @@ pub(super) async fn reset(State(controls): Shared, Extension(client): Extension<
     controls.end_change(&subject(), &client)
 }
 
-pub(super) async fn show_requests(State(controls): Shared) -> Response {
+pub(super) fn show_requests(controls: &Controls) -> Value {
     let changes = controls.ledger.active_of(AdminAction::RequestLogLevel);
     let changes: Vec<_> = changes.iter().map(answer::change).collect();
-    controls.view(json!({"total": changes.len(), "truncated": false, "requests": changes}))
+    json!({"total": changes.len(), "truncated": false, "requests": changes})
 }
 
 pub(super) async fn set_request(
@@ -83,8 +84,8 @@ pub(super) async fn set_request(
 ) -> Answer {
     let form = Form::read(&headers, body, &["id", "level"]).await?;
     let id = form.required("id")?.to_owned();
-    if id.len() < MIN_ID {
-        let text = format!("the field `id` must have {MIN_ID} characters at least");
+    if id.len() < MIN_ID || !is_request_id(id.as_bytes()) {
+        let text = format!("the field `id` must be a request id of {MIN_ID} characters at least");
         return Err(Failure::bad_request(text));
     }
     let levels = parse(&controls, &form)?;

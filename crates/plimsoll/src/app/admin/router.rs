@@ -7,114 +7,146 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, post, put},
 };
 use http::{HeaderValue, header};
 use serde_json::json;
 
 use super::{
-    config_view, controls::Controls, errors_view, levels, routes_view, runtime_view, views,
+    bundle, config_view,
+    controls::Controls,
+    errors_view, levels, routes_view, runtime_view,
+    view::View,
+    views::{self, Shared},
 };
 use crate::edge::control_label;
 
 /// A path of the controls, for the index.
-struct ControlPath {
-    path: &'static str,
+pub(super) struct ControlPath {
+    pub(super) path: &'static str,
     methods: &'static str,
     meaning: &'static str,
-    route: fn() -> MethodRouter<Arc<Controls>>,
+    /// The content of GET, for a path with a view.
+    pub(super) view: Option<View>,
+    /// The other methods.
+    route: fn() -> ControlRoute,
 }
 
+type ControlRoute = MethodRouter<Arc<Controls>>;
+
 /// Returns the paths below `/admin`.
-fn paths() -> [ControlPath; 12] {
+pub(super) fn paths() -> [ControlPath; 14] {
     [
         ControlPath {
             path: "/admin",
             methods: "GET",
             meaning: "this index",
+            view: None,
             route: || get(index),
+        },
+        ControlPath {
+            path: "/admin/bundle",
+            methods: "GET",
+            meaning: "all views and the metrics, in one document",
+            view: None,
+            route: || get(bundle::show),
         },
         ControlPath {
             path: "/admin/changes",
             methods: "GET",
             meaning: "changes in force, and the last 64 past ones",
-            route: || get(views::changes),
+            view: Some(View::light(views::changes)),
+            route: MethodRouter::new,
         },
         ControlPath {
             path: "/admin/checks",
             methods: "GET",
             meaning: "health checks, their results and last changes",
-            route: || get(views::checks),
+            view: Some(View::light(views::checks)),
+            route: MethodRouter::new,
         },
         ControlPath {
             path: "/admin/checks/{name}",
             methods: "PUT policy=observe, DELETE",
             meaning: "removes the hold of a check on readiness, for 1h by default",
-            route: || axum::routing::put(views::lift_check).delete(views::restore_check),
+            view: None,
+            route: || put(views::lift_check).delete(views::restore_check),
         },
         ControlPath {
             path: "/admin/config",
             methods: "GET",
             meaning: "settings in force, with their origins",
-            route: || get(config_view::show),
+            view: Some(View::light(config_view::view)),
+            route: MethodRouter::new,
         },
         ControlPath {
             path: "/admin/drain",
             methods: "POST",
             meaning: "begins a graceful shutdown, as SIGTERM does",
+            view: None,
             route: || post(views::drain),
         },
         ControlPath {
             path: "/admin/errors",
             methods: "GET",
             meaning: "the last ERROR records and panics, in 64 groups",
-            route: || get(errors_view::show),
+            view: Some(View::light(errors_view::view)),
+            route: MethodRouter::new,
         },
         ControlPath {
             path: "/admin/loglevel",
             methods: "GET, PUT level=…, DELETE",
             meaning: "levels in the format of LOG_LEVEL, for 10m by default",
-            route: || get(levels::show).put(levels::set).delete(levels::reset),
+            view: Some(View::light(levels::show)),
+            route: || put(levels::set).delete(levels::reset),
         },
         ControlPath {
             path: "/admin/loglevel/request",
             methods: "GET, PUT id=… level=…, DELETE",
             meaning: "levels of the requests with an id, for 10m by default",
-            route: || {
-                get(levels::show_requests)
-                    .put(levels::set_request)
-                    .delete(levels::reset_requests)
-            },
+            view: Some(View::light(levels::show_requests)),
+            route: || put(levels::set_request).delete(levels::reset_requests),
         },
         ControlPath {
             path: "/admin/readiness",
             methods: "GET, PUT ready=false, DELETE",
             meaning: "takes the instance out of rotation, for 30m by default",
-            route: || {
-                get(views::readiness)
-                    .put(views::hold_readiness)
-                    .delete(views::release_readiness)
-            },
+            view: Some(View::light(views::readiness)),
+            route: || put(views::hold_readiness).delete(views::release_readiness),
         },
         ControlPath {
             path: "/admin/routes",
             methods: "GET",
             meaning: "requests and latencies of each route, the most requested first",
-            route: || get(routes_view::show),
+            view: Some(View::heavy(routes_view::view)),
+            route: MethodRouter::new,
         },
         ControlPath {
             path: "/admin/runtime",
             methods: "GET",
             meaning: "workers, threads, memory, control group and open files",
-            route: || get(runtime_view::show),
+            view: Some(View::heavy(runtime_view::view)),
+            route: MethodRouter::new,
+        },
+        ControlPath {
+            path: "/admin/startup",
+            methods: "GET",
+            meaning: "times of the start: phases, connections, first success of checks",
+            view: Some(View::light(views::startup)),
+            route: MethodRouter::new,
         },
     ]
 }
 
 /// Returns the routes of the controls.
 pub(super) fn router(controls: Arc<Controls>) -> Router {
-    let routes = paths().iter().fold(Router::new(), |router, path| {
-        router.route(path.path, (path.route)())
+    let routes = paths().into_iter().fold(Router::new(), |router, path| {
+        let route = (path.route)();
+        let route = match path.view {
+            Some(view) => route.get(move |State(controls): Shared| view.answer(controls)),
+            None => route,
+        };
+        router.route(path.path, route)
     });
     let guarded = middleware::from_fn_with_state(Arc::clone(&controls), guard);
     routes.with_state(controls).layer(guarded)

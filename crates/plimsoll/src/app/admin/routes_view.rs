@@ -2,14 +2,9 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use serde_json::{Map, Value, json};
 
-use super::{
-    answer::cut,
-    controls::Controls,
-    views::{Answer, Shared, blocking},
-};
+use super::{answer::cut, controls::Controls};
 use crate::metrics::{RouteSummary, STATUS_CLASSES};
 
 /// The most routes in the view.
@@ -18,12 +13,7 @@ const MAX_ROUTES: usize = 200;
 /// The longest pattern of a route, in bytes.
 const MAX_PATTERN: usize = 256;
 
-/// The work grows with the number of routes, so it is not done on the thread of the listener.
-pub(super) async fn show(State(controls): Shared) -> Answer {
-    blocking(controls, view).await
-}
-
-fn view(controls: &Controls) -> Value {
+pub(super) fn view(controls: &Controls) -> Value {
     let http = &controls.registry.http;
     let (total, routes) = http.summaries(MAX_ROUTES);
     let routes: Vec<_> = routes.iter().map(route).collect();

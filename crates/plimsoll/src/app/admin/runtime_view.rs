@@ -5,24 +5,14 @@
 mod cgroup;
 mod process;
 
-use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::{
-    answer::millis,
-    controls::Controls,
-    views::{Answer, Shared, blocking},
-};
+use super::{answer::millis, controls::Controls};
 
 /// The most workers in the view.
 const MAX_WORKERS: usize = 256;
 
-/// The files in `/proc` and `/sys` are not read on the thread of the listener.
-pub(super) async fn show(State(controls): Shared) -> Answer {
-    blocking(controls, view).await
-}
-
-fn view(controls: &Controls) -> Value {
+pub(super) fn view(controls: &Controls) -> Value {
     let process = process::read(&controls.config);
     json!({
         "workers": workers(controls),

@@ -10,7 +10,6 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use tokio::task::spawn_blocking;
 
 use super::{
     answer::{self, Failure, millis, time},
@@ -35,33 +34,43 @@ const READINESS_TTL: Duration = Duration::from_secs(30 * 60);
 /// The time that the policy of a check is changed by default.
 const CHECK_TTL: Duration = Duration::from_secs(3600);
 
-/// Builds a view on a thread where it may take its time.
-pub(super) async fn blocking(controls: Arc<Controls>, view: fn(&Controls) -> Value) -> Answer {
-    let answer = spawn_blocking(move || controls.view(view(&controls)));
-    // An error means that the view has panicked, which is logged.
-    let failure = |_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR);
-    answer.await.map_err(failure)
-}
-
-pub(super) async fn changes(State(controls): Shared) -> Response {
+pub(super) fn changes(controls: &Controls) -> Value {
     let (active, past) = controls.ledger.list();
     let list = |changes: &[_]| changes.iter().map(answer::change).collect::<Vec<_>>();
-    controls.view(json!({"inForce": list(&active), "past": list(&past)}))
+    json!({"inForce": list(&active), "past": list(&past)})
 }
 
-pub(super) async fn readiness(State(controls): Shared) -> Response {
+pub(super) fn startup(controls: &Controls) -> Value {
+    let steps = controls.lifecycle.startup.steps();
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|step| {
+            json!({
+                "kind": step.kind.as_str(),
+                "name": step.name,
+                "beganMs": millis(step.began),
+                "endedMs": step.ended.map(millis),
+                "failures": step.failures,
+                "error": step.error,
+            })
+        })
+        .collect();
+    json!({"state": controls.lifecycle.state_name(), "steps": steps})
+}
+
+pub(super) fn readiness(controls: &Controls) -> Value {
     let held = controls.lifecycle.hold_reasons();
     let held: Vec<_> = held
         .into_iter()
         .map(|(by, reason)| json!({"by": by, "reason": reason}))
         .collect();
     let change = controls.ledger.active(&readiness_subject());
-    controls.view(json!({
+    json!({
         "ready": controls.readiness.is_ready(),
         "state": controls.lifecycle.state_name(),
         "heldBy": held,
         "change": change.as_ref().map(answer::change),
-    }))
+    })
 }
 
 pub(super) async fn hold_readiness(
@@ -107,18 +116,18 @@ fn readiness_subject() -> Subject {
     (AdminAction::Readiness, String::new())
 }
 
-pub(super) async fn checks(State(controls): Shared) -> Response {
+pub(super) fn checks(controls: &Controls) -> Value {
     let checks = controls.checks.views();
     let checks: Vec<_> = checks.iter().map(check).collect();
     let held = controls.lifecycle.held_by();
     let held: Vec<_> = held.iter().filter(|(_, is_held)| *is_held).collect();
-    controls.view(json!({
+    json!({
         "ready": controls.readiness.is_ready(),
         "heldBy": held.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(),
         "total": checks.len(),
         "truncated": false,
         "checks": checks,
-    }))
+    })
 }
 
 fn check(view: &CheckView) -> Value {
@@ -217,7 +226,7 @@ pub(super) async fn drain(
         reason: form.reason(),
         by: client.0,
     };
-    let answer = controls.record_final(request)?;
+    let answer = controls.record_final(request);
     // A permit is kept until the service waits for it. A second one has no effect.
     controls.drain.notify_one();
     Ok(answer)

@@ -98,6 +98,7 @@ fn eight_requests_at_most_have_their_own_levels() {
     assert_problem(&put("id=short-id&level=DEBUG"), 400);
     assert_problem(&put("id=0123456789abcdef&level=LOUD"), 400);
     assert_problem(&put("level=DEBUG"), 400);
+    assert_problem(&put("id=0123456789abcdef%22&level=DEBUG"), 400);
     for number in 0..8 {
         assert_eq!(
             put(&format!("id=0123456789abcdef-{number}&level=DEBUG")).status,

@@ -270,3 +270,61 @@ fn head_of_a_view_has_no_body() {
         assert_eq!(connection.read().text(), "ok\n", "{path}");
     }
 }
+
+/// ADM-17
+#[test]
+fn bundle_contains_every_view_and_the_metrics() {
+    let it = WithAdmin::with(start, &[]);
+    assert_eq!(it.service.get("/hello").status, 200);
+    let bundle = it.get("/admin/bundle").json();
+    let parts = bundle["parts"].as_object().unwrap();
+    for path in view_paths(&it) {
+        if !["/admin", "/admin/bundle"].contains(&&*path) {
+            assert!(parts[&path].is_object(), "{path}");
+            assert_eq!(parts[&path]["error"], Value::Null, "{path}");
+        }
+    }
+    assert_eq!(parts["/admin/readiness"]["ready"], true);
+    let metrics = parts["/metrics"].as_str().unwrap();
+    assert!(
+        metrics.contains("service_state{state=\"ready\"} 1"),
+        "{metrics}"
+    );
+    assert_eq!(bundle["leftOut"].as_array().unwrap().len(), 0);
+}
+
+/// ADM-17
+#[test]
+fn second_bundle_meanwhile_gets_429() {
+    let it = WithAdmin::with(start, &[]);
+    harness::eventually("two bundles overlap", || {
+        let mut connections = [it.connect(), it.connect(), it.connect()];
+        for connection in &mut connections {
+            connection.send(harness::request("GET", "/admin/bundle", ""));
+        }
+        let statuses = connections.map(|mut connection| connection.read().status);
+        assert!(statuses.contains(&200), "{statuses:?}");
+        statuses.contains(&429).then_some(())
+    });
+    assert_eq!(it.get("/admin/bundle").status, 200);
+}
+
+/// ADM-16, LIFE-11
+#[test]
+fn admin_startup_shows_connect() {
+    let it = WithAdmin::with(crate::support::spawn, &[("CONNECT_FAILS", "yes")]);
+    harness::eventually("two attempts have failed", || {
+        let view = it.get("/admin/startup").json();
+        let steps = by(&view["steps"], "name");
+        let connect = steps.get("database")?;
+        (connect["failures"].as_u64()? >= 2).then_some(())
+    });
+    let view = it.get("/admin/startup").json();
+    assert_eq!(view["state"], "starting");
+    let steps = by(&view["steps"], "name");
+    assert_eq!(steps["database"]["kind"], "connect");
+    assert_eq!(steps["database"]["error"], "refused");
+    assert_eq!(steps["database"]["endedMs"], Value::Null);
+    assert_eq!(steps["set-up"]["endedMs"], Value::Null);
+    assert!(steps["TLS files"]["endedMs"].is_u64());
+}
