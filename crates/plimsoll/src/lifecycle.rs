@@ -48,7 +48,7 @@ pub(crate) use self::{
     sd_notify::{SdNotify, WatchdogNotifier},
     shutdown_sequence::{ForcedShutdown, MIN_FLUSH, ShutdownOutcome, ShutdownSequence, hard_limit},
     signals::{Signals, Stop},
-    startup_times::{StartupTimes, StepKind, StepTimer},
+    startup_times::{StartupTimes, StepKind},
     watchdog::Watchdog,
 };
 pub use self::{readiness::Readiness, shutdown_report::ShutdownReport};
