@@ -1,6 +1,7 @@
 //! Health checks, against a fixture whose checks read their results from files.
 
 mod errors;
+mod fakes;
 mod readiness;
 mod runs;
 
