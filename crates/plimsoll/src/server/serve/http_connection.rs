@@ -99,7 +99,9 @@ pub(super) async fn serve_http<H: HttpConnection>(
     // The time after which the connection closes as soon as it is idle.
     let mut close_from: Option<Instant> = None;
     // Boxed, so that a connection without a limit of its age has no space for it.
-    let mut age_timer = connection.aged_at.map(|at| Box::pin(sleep_until(at)));
+    // Outside of the coop budget, as in `ConnectionTimer::poll_at`.
+    let age_timer = |at| Box::pin(unconstrained(sleep_until(at)));
+    let mut age_timer = connection.aged_at.map(age_timer);
     let mut is_aged = false;
     let mut stalled: Option<StalledResponse> = None;
     // A deadline that was noticed late, and the time to which it was extended.

@@ -22,8 +22,9 @@ async fn fake_dependency_replaces_the_real_one() {
     let test = TestService::start(app().fake("database", &database), &[]).await;
     assert_eq!(test.get("/ready").await.status(), 200);
     assert_eq!(database.calls(), 1);
-    let fail: [(fn(&Dependency), &str); 3] = [
-        (|database| database.fails("refused"), "refused"),
+    let refuse: fn(&Dependency) = |database| database.fails("refused");
+    let fail = [
+        (refuse, "refused"),
         (Dependency::panics, "the check panicked"),
         (Dependency::hangs, "no result within 2000 ms"),
     ];

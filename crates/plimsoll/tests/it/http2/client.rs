@@ -207,6 +207,26 @@ impl Pending {
         self.finish_slowly(Duration::ZERO).await
     }
 
+    /// Reads the whole response. `None` if GOAWAY excludes the request, which was not handled then (RFC
+    /// 9113, 6.8).
+    pub(crate) async fn finish_unless_excluded(self) -> Option<Answer> {
+        let answer = timeout(PATIENCE, self.0).await.expect("an answer comes");
+        let (head, body) = match answer {
+            Ok(answer) => answer.into_parts(),
+            Err(error) => {
+                let is_excluded =
+                    error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+                assert!(is_excluded && error.is_remote(), "{error}");
+                return None;
+            }
+        };
+        Some(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: read(body, Duration::ZERO).await,
+        })
+    }
+
     /// Reads the whole response, with pauses.
     pub(crate) async fn finish_slowly(self, pause: Duration) -> Answer {
         let answer = timeout(PATIENCE, self.0).await.expect("an answer comes");
