@@ -63,8 +63,8 @@ fn get_request_changes_nothing() {
 fn overlapping_changes_each_end_on_time() {
     let it = WithAdmin::with(start, &[]);
     let put = |form| it.send("PUT", "/admin/readiness", form).json()["id"].clone();
-    let first = put("ready=false&ttl=500ms");
-    let second = put("ready=false&ttl=2s");
+    let first = put("ready=false&ttl=2s");
+    let second = put("ready=false&ttl=4s");
     assert_ne!(first, second);
     let view = it.get("/admin/changes").json();
     assert_eq!(view["inForce"][0]["id"], second);

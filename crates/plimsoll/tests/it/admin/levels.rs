@@ -26,7 +26,7 @@ fn level_override_applies_and_reverts() {
     let it = WithAdmin::with(start, &[("LOG_LEVEL", "WARNING")]);
     let general = ["WARN", "ERROR"];
     assert_eq!(logged(&it.service, "before"), general);
-    let change = it.send("PUT", "/admin/loglevel", "level=fixture%3DTRACE&ttl=1500ms");
+    let change = it.send("PUT", "/admin/loglevel", "level=fixture%3DTRACE&ttl=4s");
     assert_eq!(change.status, 200, "{}", change.text());
     assert_eq!(change.json()["was"], "WARNING");
     let view = it.get("/admin/loglevel").json();

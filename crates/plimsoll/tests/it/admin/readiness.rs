@@ -13,7 +13,7 @@ fn operator_hold_on_readiness_expires() {
     let change = it.send(
         "PUT",
         "/admin/readiness",
-        "ready=false&ttl=1500ms&reason=disk+swap",
+        "ready=false&ttl=4s&reason=disk+swap",
     );
     assert_eq!(change.status, 200, "{}", change.text());
     let change = change.json();
