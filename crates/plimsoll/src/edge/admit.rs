@@ -64,7 +64,6 @@ where
     );
     guard.trace = state.spans.begin(&request, source);
 
-    let mut is_control = false;
     if let Some(ServerPaths {
         endpoints,
         routes,
@@ -84,7 +83,6 @@ where
         }
         if has_controls && let Some(label) = control_label(request.uri().path()) {
             guard.mark_control(label);
-            is_control = true;
         }
     }
     if state.lifecycle.is_ending() && asks_for_websocket(&request) {
@@ -98,7 +96,7 @@ where
         guard.route = state.registry.http.route(matched.as_str());
     }
     let queued = match (guard.version, paths) {
-        _ if is_control => None,
+        _ if guard.is_control() => None,
         (Version::HTTP_2, Some(paths)) => Some(paths.routes.clone()),
         _ => match state.admission.acquire() {
             Some(slot) => {

@@ -115,7 +115,11 @@ impl RequestGuard {
     /// Marks the request as one for an operator control.
     pub(super) fn mark_control(&mut self, label: &'static str) {
         self.kind = RequestKind::Control(label);
-        self.route = self.state.registry.http.route(label);
+    }
+
+    /// Whether the request is one for an operator control, which needs no slot.
+    pub(super) fn is_control(&self) -> bool {
+        matches!(self.kind, RequestKind::Control(_))
     }
 
     /// Marks the request as one that a handler gets.
