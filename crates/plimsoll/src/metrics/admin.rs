@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use super::{
@@ -45,12 +45,12 @@ pub(crate) struct AdminMetrics {
     /// The changes in force, by the index of their action.
     active: [AtomicU64; AdminAction::ALL.len()],
     /// Whether the service has an admin listener. Without one, these metrics are absent.
-    is_enabled: std::sync::OnceLock<()>,
+    is_enabled: AtomicBool,
 }
 
 impl AdminMetrics {
     pub(crate) fn enable(&self) {
-        self.is_enabled.get_or_init(|| ());
+        self.is_enabled.store(true, Ordering::Relaxed);
     }
 
     /// Counts a request. `path` is one of a closed set.
@@ -64,7 +64,7 @@ impl AdminMetrics {
     }
 
     pub(super) fn render(&self, out: &mut TextEncoder) {
-        if self.is_enabled.get().is_none() {
+        if !self.is_enabled.load(Ordering::Relaxed) {
             return;
         }
         out.family(&families::ADMIN_REQUESTS);

@@ -6,7 +6,10 @@
 //! these caches, so a disabled event costs as much as before. While a request has levels of its own,
 //! events at these levels are not cached, and each looks up the current request.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
 
 use arc_swap::ArcSwap;
 use tracing::{Metadata, callsite::rebuild_interest_cache, subscriber::Interest};
@@ -156,30 +159,26 @@ impl Levels {
     /// Replaces the levels of all requests. `None` restores those of `LOG_LEVEL`.
     pub(crate) fn set_general(&self, levels: Option<LogLevels>) {
         let levels = levels.unwrap_or_else(|| self.configured.clone());
-        self.update(|in_force| in_force.general = Thresholds::new(levels.clone()));
+        self.update(|in_force| in_force.general = Thresholds::new(levels));
     }
 
     /// Sets the levels of the request with this id. `None` removes them.
     pub(crate) fn set_request(&self, id: &str, levels: Option<LogLevels>) {
         self.update(|in_force| {
             in_force.requests.retain(|request| request.id != id);
-            in_force
-                .requests
-                .extend(levels.clone().map(|levels| RequestLevels {
-                    id: id.to_owned(),
-                    thresholds: Thresholds::new(levels),
-                }));
+            in_force.requests.extend(levels.map(|levels| RequestLevels {
+                id: id.to_owned(),
+                thresholds: Thresholds::new(levels),
+            }));
         });
     }
 
-    /// Changes are made by one thread, that of the admin listener.
-    fn update(&self, change: impl Fn(&mut LevelsInForce)) {
-        self.in_force.rcu(|in_force| {
-            let mut in_force = LevelsInForce::clone(in_force);
-            change(&mut in_force);
-            in_force
-        });
-        let access = self.in_force.load().packed_access();
+    /// Callers hold the lock of the operators' changes (`control.rs`), so updates never overlap.
+    fn update(&self, change: impl FnOnce(&mut LevelsInForce)) {
+        let mut in_force = LevelsInForce::clone(&self.in_force.load());
+        change(&mut in_force);
+        let access = in_force.packed_access();
+        self.in_force.store(Arc::new(in_force));
         self.access.store(access, Ordering::Relaxed);
         rebuild_interest_cache();
     }
@@ -215,7 +214,7 @@ impl Levels {
 
 /// The filter of the layer that writes events: those below their level are not created.
 #[derive(Debug, Clone)]
-pub(crate) struct LevelFilterLayer(pub(super) std::sync::Arc<Levels>);
+pub(crate) struct LevelFilterLayer(pub(super) Arc<Levels>);
 
 impl<S> Filter<S> for LevelFilterLayer {
     /// Asked about callsites that some request enables, and about records of `log`.
