@@ -1,19 +1,22 @@
-//! The command `contract`: writes `docs/contract-tests.md`, which lists the tests of each clause, or
-//! compares it.
+//! The command `contract`: writes the contract and the index of its tests, or compares both.
 //!
+//! `crates/plimsoll-contract/contract.toml` has the clauses; `docs/contract.md` is written from it.
+//! `docs/contract-tests.md` lists the tests of each clause.
 //! A test names its clauses at the beginning of its doc comment: `/// SRV-1, LOG-13: text`.
 //! A check in a script names them in the comment above its function: `# IMG-1`.
 //! So does a case in a test of Prometheus rules.
 
-mod clauses;
+mod document;
 mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::{clauses::Clause, proofs::Proof};
+use plimsoll_contract::{Clause, Contract};
+
+use self::proofs::Proof;
 use crate::files::{self, File, Mode};
 
-const CONTRACT: &str = "docs/contract.md";
+const DOCUMENT: &str = "docs/contract.md";
 const INDEX: &str = "docs/contract-tests.md";
 
 const HEAD: &str = "\
@@ -33,14 +36,11 @@ pub(crate) fn run(mode: Mode) -> Vec<String> {
         Ok(files) => files,
         Err(error) => return vec![error.to_string()],
     };
-    let Some(contract) = files.iter().find(|file| file.path == CONTRACT) else {
-        return vec![format!("{CONTRACT} is missing")];
-    };
-    let mut findings = Vec::new();
-    let clauses = clauses::read(&contract.text, &mut findings);
+    let contract = Contract::get();
     let proofs: Vec<Proof> = files.iter().flat_map(proofs_of).collect();
-    findings.extend(compare(&clauses, &proofs));
-    let index = index(&clauses, &proofs);
+    let mut findings = compare(&contract.clauses, &proofs);
+    let (document, index) = (document::text(contract), index(&contract.clauses, &proofs));
+    findings.extend(files::generate(DOCUMENT, &document, mode, "contract"));
     findings.extend(files::generate(INDEX, &index, mode, "contract"));
     findings
 }
@@ -67,18 +67,15 @@ fn compare(clauses: &[Clause], proofs: &[Proof]) -> Vec<String> {
     let mut findings = Vec::new();
     for clause in clauses {
         let id = &clause.id;
-        if !clause.is_retired && !clause.is_open && !proved.contains(id.as_str()) {
-            findings.push(format!(
-                "{CONTRACT}:{}: {id} has neither a test nor *Not yet*",
-                clause.line
-            ));
+        if !clause.is_retired() && !clause.is_open() && !proved.contains(id.as_str()) {
+            findings.push(format!("{id} has neither a test nor *Not yet*"));
         }
     }
     for proof in proofs {
         for id in &proof.clauses {
             let fault = match known.get(id.as_str()) {
                 None => "there is no clause",
-                Some(clause) if clause.is_retired => "retired:",
+                Some(clause) if clause.is_retired() => "retired:",
                 Some(_) => continue,
             };
             findings.push(format!("{}:{}: {fault} {id}", proof.path, proof.line));
@@ -114,33 +111,34 @@ mod tests {
         }
     }
 
+    fn clause(id: &str, text: &str) -> Clause {
+        Clause {
+            id: id.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
     #[track_caller]
-    fn check(row: &str, ids: &[&str], expected: &str) {
-        let mut findings = Vec::new();
-        let contract = format!("## SRV: server\n\n| id | clause |\n|---|---|\n{row}\n");
-        let clauses = clauses::read(&contract, &mut findings);
-        findings.extend(compare(&clauses, &[proof(ids)]));
-        let findings = findings.join("\n");
+    fn check(text: &str, ids: &[&str], expected: &str) {
+        let findings = compare(&[clause("SRV-1", text)], &[proof(ids)]).join("\n");
         assert_eq!(findings.is_empty(), expected.is_empty(), "{findings}");
         assert!(findings.contains(expected), "{findings}");
     }
 
     #[test]
     fn clauses_and_tests_are_compared() {
-        check("| SRV-1 | Text. |", &["SRV-1"], "");
-        check("| SRV-1 | Text. *Not yet: more.* |", &[], "");
-        check("| SRV-1 | *Retired.* |", &[], "");
-        let expected = "docs/contract.md:5: SRV-1 has neither a test";
-        check("| SRV-1 | Text. |", &[], expected);
+        check("Text.", &["SRV-1"], "");
+        check("Text. *Not yet: more.*", &[], "");
+        check("*Retired.*", &[], "");
+        check("Text.", &[], "SRV-1 has neither a test");
         let expected = "a.rs:7: there is no clause SRV-2";
-        check("| SRV-1 | Text. |", &["SRV-1", "SRV-2"], expected);
-        check("| SRV-1 | *Retired.* |", &["SRV-1"], "retired: SRV-1");
+        check("Text.", &["SRV-1", "SRV-2"], expected);
+        check("*Retired.*", &["SRV-1"], "retired: SRV-1");
     }
 
     #[test]
     fn index_has_a_row_for_each_clause_of_a_test() {
-        let contract = "## SRV: s\n| SRV-1 | A. |\n| SRV-2 | B. |\n";
-        let clauses = clauses::read(contract, &mut Vec::new());
+        let clauses = [clause("SRV-1", "A."), clause("SRV-2", "B.")];
         let index = index(&clauses, &[proof(&["SRV-2", "SRV-1"])]);
         let rows = "| SRV-1 | `proof` | `a.rs` |\n| SRV-2 | `proof` | `a.rs` |\n";
         assert_eq!(index, format!("{HEAD}{rows}"));

@@ -31,7 +31,7 @@ usage: cargo run -q -p xtask -- COMMAND
 
   docs [--check]       write the documents that are generated from code, or compare them
   commits RANGE        check the messages of commits, such as those of main..HEAD
-  contract [--check]   write docs/contract-tests.md, the tests of each clause, or compare it
+  contract [--check]   write docs/contract.md and docs/contract-tests.md, or compare them
   tidy [PATH…]         check files, prose and imports
 ";
 

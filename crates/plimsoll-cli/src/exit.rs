@@ -1,0 +1,84 @@
+//! The exit statuses of all commands, and the failures that end a command early.
+//!
+//! The statuses are public: scripts depend on them.
+//! 64 and 70 are those of `sysexits.h`.
+
+use std::{io, process::ExitCode};
+
+/// The result of a command, as its exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// No finding.
+    Success = 0,
+    /// At least one finding that counts, such as a violated clause.
+    Findings = 1,
+    /// No finding, but a part could not be checked.
+    Incomplete = 2,
+    /// The service was not started or not reached, so nothing was checked.
+    Unreachable = 3,
+    /// The arguments are wrong.
+    Usage = 64,
+    /// The command itself failed.
+    Internal = 70,
+}
+
+impl Exit {
+    const ALL: [(Self, &str); 6] = [
+        (Self::Success, "no finding"),
+        (
+            Self::Findings,
+            "a finding at or above the level that fails the command",
+        ),
+        (
+            Self::Incomplete,
+            "no such finding, but a part was not checked",
+        ),
+        (Self::Unreachable, "service not started or not reached"),
+        (Self::Usage, "usage error"),
+        (Self::Internal, "internal error"),
+    ];
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Returns the table of exit statuses for `--help`.
+pub(crate) fn table() -> String {
+    let rows = Exit::ALL.map(|(exit, meaning)| format!("\n  {:<4}{meaning}", exit as u8));
+    format!("Exit status:{}", rows.concat())
+}
+
+/// An error that ends a command without a result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The output could not be written.
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+}
+
+impl Failure {
+    /// Returns the exit status for this error.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Output(_) => Exit::Internal,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_lists_every_exit_status() {
+        let rows: Vec<String> = table()
+            .lines()
+            .skip(1)
+            .map(|row| row.split_whitespace().next().unwrap_or("").to_owned())
+            .collect();
+        assert_eq!(rows, ["0", "1", "2", "3", "64", "70"]);
+    }
+}

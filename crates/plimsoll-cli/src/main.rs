@@ -1,0 +1,32 @@
+//! The command `plimsoll`: checks services against the operational contract.
+//!
+//! Each command is a module with `Arguments` and `run`, and a variant in `cli.rs`.
+//! The command does not depend on the chassis: a shared parser would hide its own faults.
+
+mod cli;
+mod exit;
+mod term;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return term::usage(&error).into(),
+    };
+    term::set_color(cli.color);
+    let result = match cli.command {
+        Command::Verify(arguments) => verify::run(&arguments),
+    };
+    result
+        .unwrap_or_else(|failure| {
+            term::report(&failure);
+            failure.exit()
+        })
+        .into()
+}

@@ -1,0 +1,103 @@
+//! The operational contract as data: its clauses, and the checks that `plimsoll verify` makes.
+//!
+//! `contract.toml` beside this folder is the one definition.
+//! `docs/contract.md` is generated from it, and `plimsoll verify` reads it from here.
+//! A check is identified by its clause and a name, such as `RID-2:charset`.
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use serde::{Deserialize, Serialize};
+
+/// The contract: groups of clauses, in the order of the document.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// The text before the first group.
+    pub intro: String,
+    /// The groups, in the order of the document.
+    #[serde(rename = "group")]
+    pub groups: Vec<Group>,
+    /// The clauses, in the order of the document.
+    #[serde(rename = "clause")]
+    pub clauses: Vec<Clause>,
+}
+
+/// A group of clauses, such as `HTTP`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// The part of a clause's id before the hyphen.
+    pub id: String,
+    /// What the clauses are about.
+    pub title: String,
+    /// The text before the clauses, possibly empty.
+    #[serde(default)]
+    pub intro: String,
+}
+
+/// A promise of the contract.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clause {
+    /// The group and a number, such as `RID-2`. A number is never used again.
+    pub id: String,
+    /// The promise, one paragraph.
+    #[serde(deserialize_with = "paragraph")]
+    pub text: String,
+}
+
+impl Contract {
+    /// Returns the contract.
+    ///
+    /// # Panics
+    ///
+    /// Never: the file is part of this crate, and a test reads it.
+    #[must_use]
+    pub fn get() -> &'static Self {
+        static CONTRACT: LazyLock<Contract> = LazyLock::new(|| {
+            toml::from_str(include_str!("../contract.toml")).expect("contract.toml is tested")
+        });
+        &CONTRACT
+    }
+
+    /// Returns the groups with their clauses.
+    pub fn by_group(&self) -> impl Iterator<Item = (&Group, Vec<&Clause>)> {
+        let mut clauses: BTreeMap<&str, Vec<&Clause>> = BTreeMap::new();
+        for clause in &self.clauses {
+            clauses.entry(clause.group()).or_default().push(clause);
+        }
+        self.groups.iter().map(move |group| {
+            let of_group = clauses.remove(group.id.as_str());
+            (group, of_group.unwrap_or_default())
+        })
+    }
+}
+
+impl Clause {
+    /// Returns the id of its group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.id.rsplit_once('-').map_or("", |(group, _)| group)
+    }
+
+    /// Whether a part of it is promised for a later version.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.text.contains("*Not yet")
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
+        self.text.starts_with("*Retired")
+    }
+}
+
+/// Reads a text of several lines as one paragraph.
+fn paragraph<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(text.lines().collect::<Vec<_>>().join(" "))
+}
