@@ -55,7 +55,7 @@ mod user;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -91,7 +91,7 @@ pub use self::{
     user::{Counter, Family, Gauge, Histogram, MetricError, Metrics},
 };
 use self::{definition as families, text::TextEncoder};
-use crate::{build_info::BuildInfo, telemetry::Totals};
+use crate::{build_info::BuildInfo, request::InFlightTable, telemetry::Totals};
 
 /// All metrics of one service.
 #[derive(Debug)]
@@ -113,6 +113,8 @@ pub(crate) struct Registry {
     pub(crate) restarts: Restarts,
     pub(crate) checks: CheckMetrics,
     pub(crate) admin: AdminMetrics,
+    /// The requests in flight. Set before the first request, if there are operator controls.
+    pub(crate) in_flight: OnceLock<Arc<InFlightTable>>,
     workers: Vec<RuntimeMetrics>,
     pub(crate) user: Metrics,
 }
@@ -171,6 +173,7 @@ impl Registry {
             restarts: Restarts::default(),
             checks: CheckMetrics::default(),
             admin: AdminMetrics::default(),
+            in_flight: OnceLock::new(),
             workers,
             user: Metrics::default(),
             build,

@@ -1,12 +1,15 @@
-//! Plain data of one request: its id, its source, the limits of its body, its place in a trace, and
-//! the thread-local slot in which running code finds them.
+//! Plain data of one request: its id, its source, the limits of its body, its place in a trace, the
+//! thread-local slot in which running code finds them, and the table of requests in flight.
 //!
 //! Nothing here reads a header or a socket. The edge fills the slot; the log, metrics and extractors
 //! read it.
 
+mod began;
 mod body_limits;
 mod context;
 mod id;
+mod in_flight;
+mod note;
 mod polled;
 mod source;
 #[cfg(feature = "otlp")]
@@ -15,11 +18,13 @@ mod trace_context;
 #[cfg(feature = "otlp")]
 pub use self::trace_context::TraceContext;
 pub(crate) use self::{
+    began::BeganAt,
     body_limits::{BodyFault, BodyLimits, BodyOutcome},
     context::{
         RequestContext, TimeoutOverride, enter, enter_noted, note_polled, recorded_span, set_route,
         with_current, with_request_id,
     },
+    in_flight::{EntryId, InFlightRequest, InFlightTable, RequestPhase},
     polled::{PolledRequest, PolledSlot},
     source::{ForwardedSource, Peer, RequestSource},
 };

@@ -12,6 +12,7 @@ mod controls;
 mod errors_view;
 mod form;
 mod levels;
+mod requests_view;
 mod router;
 mod routes_view;
 mod runtime_view;
@@ -41,6 +42,7 @@ use crate::{
     control::Ledger,
     edge::{Edge, EdgeLayer, EndpointSet, Routes},
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
+    request::InFlightTable,
     server::{AcceptConfig, Bound},
 };
 
@@ -143,6 +145,7 @@ fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc
     let handle = &service.handle;
     let is_unix = matches!(addr, ListenAddr::Unix(_));
     let authorisation = Authorisation::new(handle.config.admin_token.clone(), is_unix)?;
+    service.registry.in_flight.get_or_init(InFlightTable::new);
     Some(Arc::new(Controls {
         authorisation,
         config: Arc::clone(&handle.config),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     connection::ConnectionState,
-    request::{Peer, RequestSource, Scheme},
+    request::{BeganAt, Peer, RequestSource, Scheme},
 };
 
 /// The paths that a listener of the chassis's own server answers.
@@ -107,8 +107,10 @@ where
         },
     };
 
+    let began = BeganAt::new(started);
+    guard.list(began);
     let limits = state.body_limits(request.body());
-    let context = state.context(&guard, source, limits.clone());
+    let context = state.context(&guard, began, source, limits.clone());
     let request = state.limit_body(request, limits);
     let timeout = state.request_timeout;
     ResponseFuture::handling(guard, context, timeout, || call(request)).queued(queued)

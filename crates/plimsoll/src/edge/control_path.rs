@@ -3,7 +3,7 @@
 use crate::metrics::UNMATCHED;
 
 /// The paths, as labels of `admin_requests_total`.
-pub(crate) const CONTROL_PATHS: [&str; 14] = [
+pub(crate) const CONTROL_PATHS: [&str; 15] = [
     "/admin",
     "/admin/bundle",
     "/admin/changes",
@@ -15,6 +15,7 @@ pub(crate) const CONTROL_PATHS: [&str; 14] = [
     "/admin/loglevel",
     "/admin/loglevel/request",
     "/admin/readiness",
+    "/admin/requests",
     "/admin/routes",
     "/admin/runtime",
     "/admin/startup",

@@ -101,13 +101,15 @@ impl<F> Handler<F> {
         run(self.project().context, || drop(value))
     }
 
-    /// Takes the context, for the response body. It no longer holds the request body and the service.
+    /// Takes the context, for the response body. It no longer holds the request body and the service, and
+    /// no entry: the body may live longer than the request.
     pub(super) fn take_context(self: Pin<&mut Self>) -> Option<Box<RequestContext>> {
         let mut context = self.project().context.take();
         if let Some(context) = &mut context {
             // Only the handler needs these, and it has answered.
             context.body = None;
             context.service = None;
+            context.entry = None;
         }
         context
     }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connection::ConnectionState,
     metrics::{ProtocolError, RouteId},
-    request::{self, RequestContext, RequestId},
+    request::{self, BeganAt, EntryId, RequestContext, RequestId, RequestPhase},
     telemetry::CaughtPanic,
     trace::RequestTrace,
 };
@@ -53,6 +53,8 @@ pub(crate) struct RequestGuard {
     pub(super) trace: RequestTrace,
     kind: RequestKind,
     slot: Option<RequestSlot>,
+    /// The entry in the table of requests in flight.
+    entry: Option<EntryId>,
     closed: bool,
 }
 
@@ -102,6 +104,7 @@ impl RequestGuard {
             trace: RequestTrace::default(),
             kind: RequestKind::Rejected,
             slot: None,
+            entry: None,
             closed: false,
         })
     }
@@ -127,6 +130,32 @@ impl RequestGuard {
         self.kind = RequestKind::Request;
         self.slot = Some(slot);
         self.state.registry.http.begin();
+        self.set_phase(RequestPhase::Handler);
+    }
+
+    /// Lists the request among those in flight, if there are operator controls. A control is not listed.
+    pub(super) fn list(&mut self, began: BeganAt) {
+        let phase = match self.kind {
+            RequestKind::Request => RequestPhase::Handler,
+            RequestKind::Rejected => RequestPhase::Queued,
+            RequestKind::Probe | RequestKind::Control(_) => return,
+        };
+        if let Some(table) = self.state.registry.in_flight.get() {
+            self.entry = table.begin(self.request_id.as_bytes(), began, self.route, phase);
+        }
+    }
+
+    pub(super) fn set_phase(&self, phase: RequestPhase) {
+        if let Some(entry) = self.entry
+            && let Some(table) = self.state.registry.in_flight.get()
+        {
+            table.set_phase(entry, phase);
+        }
+    }
+
+    /// The entry in the table of requests in flight.
+    pub(super) fn entry(&self) -> Option<EntryId> {
+        self.entry
     }
 
     /// Rejects a head that RFC 9112 forbids.
@@ -216,6 +245,11 @@ impl RequestGuard {
             return;
         }
         self.slot = None;
+        if let Some(entry) = self.entry.take()
+            && let Some(table) = self.state.registry.in_flight.get()
+        {
+            table.end(entry);
+        }
         let now = Instant::now();
         let took = now - self.started;
         let status = self.status.unwrap_or(CLIENT_CLOSED);

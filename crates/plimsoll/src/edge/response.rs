@@ -28,7 +28,11 @@ use super::{
     response_body::ResponseBody,
     route::Routes,
 };
-use crate::{metrics::ProtocolError, request::RequestContext, shutdown::KeepOpen};
+use crate::{
+    metrics::ProtocolError,
+    request::{RequestContext, RequestPhase},
+    shutdown::KeepOpen,
+};
 
 /// The headers of every response, unless the handler sets its own (contract HTTP-9).
 const SECURITY: [(HeaderName, HeaderValue); 3] = [
@@ -311,6 +315,7 @@ fn is_interim(status: StatusCode) -> bool {
 /// Records the status of a response and adds the headers that every response has.
 fn finish_head(guard: &mut RequestGuard, status: StatusCode, headers: &mut HeaderMap, close: bool) {
     guard.status = Some(status.as_u16());
+    guard.set_phase(RequestPhase::Response);
     guard.suspend_slot();
     headers.insert(request_id::HEADER, guard.request_id.header());
     for (name, value) in SECURITY {

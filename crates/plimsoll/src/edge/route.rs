@@ -35,7 +35,7 @@ use tower_service::Service;
 use super::route_matcher::{RouteChoice, RouteMatcher};
 use crate::{
     metrics::{LiteralRoutes, Registry, RouteId},
-    request,
+    request::{self, RequestContext},
 };
 
 /// The application's router, which reports the route of each request to the edge.
@@ -111,7 +111,9 @@ impl Service<AxumRequest> for Routes {
             {
                 Some(route) => {
                     // A layer may have received a default answer before this call.
-                    request::set_route(route, |current| current.is_default_answer = false);
+                    set_route(&routers.tagger.registry, route, |current| {
+                        current.is_default_answer = false;
+                    });
                     routers.plain.clone()
                 }
                 None => routers.tagging.clone(),
@@ -119,6 +121,22 @@ impl Service<AxumRequest> for Routes {
         };
         router.call(request)
     }
+}
+
+/// Sets the route of the current request, and applies `change` to its context.
+pub(super) fn set_route(
+    registry: &Registry,
+    route: RouteId,
+    change: impl FnOnce(&mut RequestContext),
+) {
+    request::set_route(route, |current| {
+        if let Some(entry) = current.entry
+            && let Some(table) = registry.in_flight.get()
+        {
+            table.set_route(entry, route);
+        }
+        change(current);
+    });
 }
 
 /// Adds a [`RouteTag`] around a route. A router calls it once for each of its routes.
@@ -203,7 +221,7 @@ where
             let path = request.uri().path();
             route.tagger.known.insert(request.method(), path, index);
         }
-        request::set_route(index, |current| {
+        set_route(&route.tagger.registry, index, |current| {
             current.is_default_answer = matches!(
                 choice,
                 RouteChoice::NotFound | RouteChoice::MethodNotAllowed

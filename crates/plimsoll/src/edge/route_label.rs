@@ -10,11 +10,8 @@ use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::state::EdgeState;
-use crate::{
-    metrics::{Registry, RouteId},
-    request::set_route,
-};
+use super::{route::set_route, state::EdgeState};
+use crate::metrics::{Registry, RouteId};
 
 /// Sets the route label of the requests that pass this layer.
 ///
@@ -140,7 +137,7 @@ where
         // `by_path` calls code of the application, so the context must not be borrowed meanwhile.
         if let Some(state) = EdgeState::current() {
             let index = self.label.0.index(request.uri().path(), &state.registry);
-            set_route(index, |_| ());
+            set_route(&state.registry, index, |_| ());
         }
         self.inner.call(request)
     }

@@ -16,7 +16,7 @@ use crate::{
     lifecycle::{Heartbeats, Lifecycle, stall_limit},
     metrics::{ProtocolError, Registry},
     otlp::Tracer,
-    request::{self, BodyLimits, Peer, RequestContext, RequestSource, TimeoutOverride},
+    request::{self, BeganAt, BodyLimits, Peer, RequestContext, RequestSource, TimeoutOverride},
     shutdown::ShutdownToken,
     telemetry::Log,
 };
@@ -94,12 +94,15 @@ impl EdgeState {
     pub(super) fn context(
         self: &Arc<Self>,
         guard: &RequestGuard,
+        began: BeganAt,
         source: RequestSource,
         body: Option<Arc<BodyLimits>>,
     ) -> Box<RequestContext> {
         Box::new(RequestContext {
             service: Some(Arc::<Self>::clone(self)),
             request_id: guard.request_id.clone(),
+            began,
+            entry: guard.entry(),
             client_ip: guard.client_ip,
             source: Some(source),
             route: guard.route,

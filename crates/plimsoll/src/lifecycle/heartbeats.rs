@@ -53,13 +53,13 @@ impl Heartbeats {
     /// Spawns the heartbeat task of each worker, which runs until the runtime shuts down.
     pub(crate) fn start(workers: &[Handle]) -> Arc<Self> {
         let heartbeats = Arc::new(Self::without_tasks(workers.len()));
-        for (index, worker) in workers.iter().enumerate() {
+        for ((number, index), worker) in (0..).zip(0..).zip(workers) {
             let heartbeats = Arc::clone(&heartbeats);
             worker.spawn(async move {
                 loop {
                     heartbeats.record(index);
                     // A worker moves to another thread where code calls `block_in_place`.
-                    *lock(&heartbeats.polled[index]) = Some(request::note_polled());
+                    *lock(&heartbeats.polled[index]) = Some(request::note_polled(number));
                     sleep(HEARTBEAT_INTERVAL).await;
                 }
             });

@@ -122,7 +122,7 @@ fn run(
 
 /// Logs each worker once when it is stuck, and once when it has recovered.
 ///
-/// `worker_stuck` has the id and the route of the request that the worker polls.
+/// `worker_stuck` has the id, the route and the age of the request that the worker polls.
 fn report_stuck(
     heartbeats: &Heartbeats,
     stuck: &mut [Option<Duration>],
@@ -153,6 +153,7 @@ fn report_stuck(
             record.number("silentMs", lasted.as_millis());
             if let Some(request) = &request {
                 record.str("path", registry.http.pattern(request.route));
+                record.number("requestAgeMs", request.age.as_millis());
             }
         });
     }

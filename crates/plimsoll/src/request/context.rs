@@ -21,7 +21,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use super::{BodyLimits, PolledSlot, RequestId, RequestSource};
+use super::{BeganAt, BodyLimits, EntryId, PolledSlot, RequestId, RequestSource};
 use crate::trace::{self, RequestTrace, SpanContext};
 
 /// The context of a request, the content of the slot.
@@ -30,6 +30,9 @@ pub(crate) struct RequestContext {
     /// The state of the edge while the handler runs. Its type is defined in a higher layer.
     pub(crate) service: Option<Arc<dyn Any + Send + Sync>>,
     pub(crate) request_id: RequestId,
+    pub(crate) began: BeganAt,
+    /// The request's entry in the table of requests in flight.
+    pub(crate) entry: Option<EntryId>,
     pub(crate) client_ip: Option<IpAddr>,
     /// The scheme and the forwarded headers; `None` outside the edge.
     pub(crate) source: Option<RequestSource>,
@@ -63,6 +66,8 @@ impl RequestContext {
         Self {
             service: None,
             request_id: request_id.clone(),
+            began: BeganAt::default(),
+            entry: None,
             client_ip: None,
             source: None,
             route: 0,
@@ -81,9 +86,17 @@ thread_local! {
     static POLLED: OnceCell<Arc<PolledSlot>> = const { OnceCell::new() };
 }
 
-/// Makes this thread note the requests that it polls from now on, and returns the slot for them.
-pub(crate) fn note_polled() -> Arc<PolledSlot> {
-    POLLED.with(|polled| Arc::clone(polled.get_or_init(Arc::default)))
+/// Makes this thread of a worker note the requests that it polls from now on, and returns the slot for
+/// them.
+pub(crate) fn note_polled(worker: u16) -> Arc<PolledSlot> {
+    let slot = || Arc::new(PolledSlot::new(worker));
+    POLLED.with(|polled| Arc::clone(polled.get_or_init(slot)))
+}
+
+/// Returns the worker whose thread this is.
+pub(super) fn current_worker() -> Option<u16> {
+    let worker = POLLED.try_with(|polled| polled.get().map(|polled| polled.worker));
+    worker.ok().flatten()
 }
 
 /// Runs `work` with `context` in the slot, and restores the previous content.
@@ -104,7 +117,7 @@ pub(crate) fn enter_noted<T>(
     POLLED.with(|polled| {
         let polled = polled.get();
         if let (Some(polled), Some(request)) = (polled, &*context) {
-            polled.note(request.request_id.as_bytes(), request.route);
+            polled.note(request.request_id.as_bytes(), request.route, request.began);
         }
         let result = enter(context, work);
         if let Some(polled) = polled {
@@ -201,6 +214,8 @@ pub fn in_request<F: Future>(future: F) -> InRequest<F> {
             Box::new(RequestContext {
                 service: None,
                 body: None,
+                // The entry is free when the request has ended.
+                entry: None,
                 ..c.clone()
             })
         })

@@ -54,7 +54,7 @@ impl RequestId {
     }
 
     /// The id as bytes, without the check that `as_str` makes.
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 

@@ -5,6 +5,7 @@ mod clients;
 mod drain;
 mod levels;
 mod readiness;
+mod requests;
 mod views;
 
 use std::path::PathBuf;

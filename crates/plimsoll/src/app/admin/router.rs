@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{
     bundle, config_view,
     controls::Controls,
-    errors_view, levels, routes_view, runtime_view,
+    errors_view, levels, requests_view, routes_view, runtime_view,
     view::View,
     views::{self, Shared},
 };
@@ -35,7 +35,7 @@ pub(super) struct ControlPath {
 type ControlRoute = MethodRouter<Arc<Controls>>;
 
 /// Returns the paths below `/admin`.
-pub(super) fn paths() -> [ControlPath; 14] {
+pub(super) fn paths() -> [ControlPath; 15] {
     [
         ControlPath {
             path: "/admin",
@@ -113,6 +113,13 @@ pub(super) fn paths() -> [ControlPath; 14] {
             meaning: "takes the instance out of rotation, for 30m by default",
             view: Some(View::light(views::readiness)),
             route: || put(views::hold_readiness).delete(views::release_readiness),
+        },
+        ControlPath {
+            path: "/admin/requests",
+            methods: "GET",
+            meaning: "requests in flight, the oldest first",
+            view: Some(View::heavy(requests_view::view)),
+            route: MethodRouter::new,
         },
         ControlPath {
             path: "/admin/routes",

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{answer::cut, controls::Controls};
+use super::{answer::cut, controls::Controls, requests_view};
 use crate::metrics::{RouteSummary, STATUS_CLASSES};
 
 /// The most routes in the view.
 const MAX_ROUTES: usize = 200;
 
 /// The longest pattern of a route, in bytes.
-const MAX_PATTERN: usize = 256;
+pub(super) const MAX_PATTERN: usize = 256;
 
 pub(super) fn view(controls: &Controls) -> Value {
     let http = &controls.registry.http;
-    let (total, routes) = http.summaries(MAX_ROUTES);
-    let routes: Vec<_> = routes.iter().map(route).collect();
+    let in_flight = requests_view::by_route(controls);
+    let (total, routes) = http.summaries(MAX_ROUTES, |route| in_flight.contains_key(&route));
+    let routes: Vec<_> = routes
+        .iter()
+        .map(|summary| route(summary, in_flight.get(&summary.id).copied().unwrap_or(0)))
+        .collect();
     json!({
         "inFlight": http.in_flight(),
         "total": total,
@@ -25,7 +29,7 @@ pub(super) fn view(controls: &Controls) -> Value {
     })
 }
 
-fn route(route: &RouteSummary<'_>) -> Value {
+fn route(route: &RouteSummary<'_>, in_flight: usize) -> Value {
     let classes = STATUS_CLASSES.into_iter().zip(route.by_class);
     let classes: Map<_, _> = classes
         .map(|(class, count)| (class.to_owned(), count.into()))
@@ -34,6 +38,7 @@ fn route(route: &RouteSummary<'_>) -> Value {
         "route": cut(route.pattern, MAX_PATTERN),
         "requests": route.requests,
         "byClass": classes,
+        "inFlight": in_flight,
         "p50Ms": milliseconds(route.p50),
         "p99Ms": milliseconds(route.p99),
     })

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap, time::Duration};
 
-use super::{HttpMetrics, RouteMetrics};
+use super::{HttpMetrics, RouteId, RouteMetrics};
 use crate::metrics::cells::{BUCKETS, Sums};
 
 /// The classes of status codes, in the order of [`RouteSummary::by_class`].
@@ -11,6 +11,7 @@ pub(crate) const STATUS_CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx",
 /// The requests of a route that have ended, of all methods.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct RouteSummary<'metrics> {
+    pub(crate) id: RouteId,
     pub(crate) pattern: &'metrics str,
     pub(crate) requests: u64,
     pub(crate) by_class: [u64; STATUS_CLASSES.len()],
@@ -21,23 +22,31 @@ pub(crate) struct RouteSummary<'metrics> {
 impl HttpMetrics {
     /// Returns the number of routes requested so far, and the `most` requested ones.
     ///
-    /// The memory that it takes is bounded by `most`.
-    pub(crate) fn summaries(&self, most: usize) -> (usize, Vec<RouteSummary<'_>>) {
+    /// `is_in_flight` is whether a route has requests in flight. The memory that it takes is bounded by
+    /// `most`.
+    pub(crate) fn summaries(
+        &self,
+        most: usize,
+        is_in_flight: impl Fn(RouteId) -> bool,
+    ) -> (usize, Vec<RouteSummary<'_>>) {
         let mut total = 0;
         let mut top = BinaryHeap::new();
-        for (index, route) in self.routes.iter().enumerate() {
+        for (id, route) in (0..).zip(self.routes.iter()) {
             let requests = route.requests();
-            if requests > 0 {
+            if requests > 0 || is_in_flight(id) {
                 total += 1;
-                top.push(Reverse((requests, Reverse(index))));
+                top.push(Reverse((requests, Reverse(id))));
                 if top.len() > most {
                     top.pop();
                 }
             }
         }
         let routes = top.into_sorted_vec().into_iter();
-        let routes = routes.filter_map(|Reverse((_, Reverse(index)))| self.routes.get(index));
-        (total, routes.map(RouteMetrics::summary).collect())
+        let routes = routes.filter_map(|Reverse((_, Reverse(id)))| {
+            let route = self.routes.get(id as usize)?;
+            Some(route.summary(id))
+        });
+        (total, routes.collect())
     }
 }
 
@@ -50,7 +59,7 @@ impl RouteMetrics {
         requests
     }
 
-    fn summary(&self) -> RouteSummary<'_> {
+    fn summary(&self, id: RouteId) -> RouteSummary<'_> {
         let mut all = Sums::default();
         let mut by_class = [0; STATUS_CLASSES.len()];
         let other = STATUS_CLASSES.len() - 1;
@@ -62,6 +71,7 @@ impl RouteMetrics {
             });
         }
         RouteSummary {
+            id,
             pattern: &self.pattern,
             requests: by_class.iter().sum(),
             by_class,
@@ -137,8 +147,9 @@ mod tests {
         observe("/busy", 200, 2);
         observe("/busy", 404, 1);
         observe("/busy", 999, 1);
-        let (total, routes) = metrics.summaries(200);
-        assert_eq!((total, routes.len()), (1001, 200));
+        let begun = metrics.route("/begun");
+        let (total, routes) = metrics.summaries(200, |route| route == begun);
+        assert_eq!((total, routes.len()), (1002, 200));
         assert_eq!((routes[0].pattern, routes[0].requests), ("/busy", 4));
         assert_eq!(routes[0].by_class, [0, 2, 0, 1, 0, 1]);
         assert_eq!(

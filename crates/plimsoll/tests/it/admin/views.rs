@@ -69,6 +69,7 @@ fn secret_appears_in_no_view() {
     for path in [
         "/admin/config",
         "/admin/errors",
+        "/admin/requests",
         "/admin/routes",
         "/admin/runtime",
     ] {

@@ -108,6 +108,9 @@ fn stuck_worker_names_route_and_request() {
             |record: &Value| record["message"] == "worker_stuck" && record["request_id"] == id;
         let record = service.wait_for_record(is_it);
         assert_eq!(record["path"], "/blocking", "{record}");
+        // The request began up to 0.5 s after the last heartbeat of its worker.
+        let age = record["requestAgeMs"].as_u64().unwrap();
+        assert!((900..=2500).contains(&age), "{record}");
         assert_eq!(stuck.read().status, 200);
         // The next blocked request has another id.
         service.wait_for_record(|record| record["message"] == "worker_recovered");
