@@ -1,3 +1,5 @@
+//! Tests of the table of requests in flight, with real threads.
+
 use std::time::Duration;
 
 use tokio::time::Instant;
