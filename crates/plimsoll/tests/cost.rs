@@ -19,7 +19,7 @@ mod subject;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use self::subject::{BARE, CHASSIS};
+use self::subject::{BARE, CHASSIS, CONTROLS};
 
 /// The tolerated deviation from the recorded figure.
 const TOLERANCE: f64 = 0.03;
@@ -78,7 +78,7 @@ fn is_judged(name: &str) -> bool {
 
 fn measure() -> Figures {
     let mut figures = Figures::new();
-    for subject in [&BARE, &CHASSIS] {
+    for subject in [&BARE, &CHASSIS, &CONTROLS] {
         let counted = callgrind::count(subject);
         let name = subject.name;
         figures.insert(format!("instructions, {name}"), counted.instructions);

@@ -28,6 +28,8 @@ pub(crate) struct Subject {
     /// Path below the release folder.
     pub(crate) program: &'static str,
     path: &'static str,
+    /// Whether it has an admin listener with operator controls.
+    has_controls: bool,
 }
 
 /// The reference service with all features.
@@ -35,6 +37,14 @@ pub(crate) const CHASSIS: Subject = Subject {
     name: "chassis",
     program: "rust-axum-app",
     path: "/",
+    has_controls: false,
+};
+
+/// The same with operator controls.
+pub(crate) const CONTROLS: Subject = Subject {
+    name: "controls",
+    has_controls: true,
+    ..CHASSIS
 };
 
 /// A router on `axum::serve`.
@@ -42,12 +52,15 @@ pub(crate) const BARE: Subject = Subject {
     name: "bare",
     program: "examples/plain",
     path: "/hello",
+    has_controls: false,
 };
 
 impl Subject {
     /// Starts the service under `tool`, sends `rounds` requests over each connection, and ends it.
     fn run(&self, tool: &mut Command, rounds: usize) {
         let addr = free_address();
+        let socket = std::env::temp_dir().join(format!("plimsoll-cost-{}.sock", addr.port()));
+        let admin = ("ADMIN_ADDR", format!("unix:{}", socket.display()));
         let mut service = tool
             .arg(self.program())
             .env_clear()
@@ -55,6 +68,7 @@ impl Subject {
             .env("PORT", addr.port().to_string())
             .env("WORKERS", "1")
             .env("TOKIO_WORKER_THREADS", "1")
+            .envs(self.has_controls.then_some(admin))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -70,6 +84,11 @@ impl Subject {
                 .is_ok_and(|it| it.success());
         assert!(is_signalled, "it can be ended");
         service.wait().expect("it ends");
+        if self.has_controls {
+            // The service leaves the file that locks its socket.
+            let lock = socket.with_extension("sock.lock");
+            fs::remove_file(lock).expect("the socket was locked");
+        }
     }
 
     fn program(&self) -> PathBuf {
