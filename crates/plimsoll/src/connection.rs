@@ -4,7 +4,7 @@
 //! phase        what is read between two requests, and since when
 //! http1        framing of requests, bytes of heads     http2        streams, incomplete heads
 //! unread_body  the rest of a body, being discarded     eviction     closed to free a permit
-//! timeouts     the deadline, computed from all of it
+//! timeouts     the deadline, computed from all of it        snapshot   what an operator sees of it
 //! ```
 //!
 //! # Threads
@@ -17,6 +17,7 @@ mod eviction;
 mod http1;
 mod http2;
 mod phase;
+mod snapshot;
 mod timeouts;
 mod unread_body;
 
@@ -37,6 +38,7 @@ use self::{
 pub(crate) use self::{
     http1::{Framing, Http1State, MalformedFraming},
     http2::HeadProgress,
+    snapshot::{ConnectionSnapshot, Observed, Stage, Wait},
     timeouts::{ConnectionTimeouts, WaitReason},
     unread_body::UnreadBody,
 };
@@ -78,6 +80,7 @@ pub(crate) struct ConnectionState {
     closing: AtomicBool,
     /// Set at `MAX_CONNECTION_AGE`. Over HTTP/1, the next response announces the close.
     aged: AtomicBool,
+    observed: Observed,
 }
 
 /// The protocol after an upgrade.
@@ -112,12 +115,18 @@ impl ConnectionState {
             sent_bytes: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             aged: AtomicBool::new(false),
+            observed: Observed::new(),
         }
     }
 
     /// Returns the state that only HTTP/1 has.
     pub(crate) const fn http1(&self) -> &Http1State {
         &self.http1
+    }
+
+    /// Returns the state that is kept for an operator.
+    pub(crate) const fn observed(&self) -> &Observed {
+        &self.observed
     }
 
     // === requests ===
@@ -234,6 +243,18 @@ impl ConnectionState {
     /// timeouts.
     #[inline]
     fn activity(&self) -> Option<Activity> {
+        self.activity_with(|| {
+            // Rounded to the stored unit. A later deadline that differs would rearm the timer.
+            let now = self.micros(Instant::now());
+            self.phase.set(Phase::Head, now);
+            now
+        })
+    }
+
+    /// Returns what the connection does. `begin_head` returns the time at which a head began, if none
+    /// is stored.
+    #[inline]
+    fn activity_with(&self, begin_head: impl FnOnce() -> u64) -> Option<Activity> {
         // A client that reads nothing is not expected to send anything.
         if let Some(since) = self.write_stalled_since() {
             return Some(Activity::WriteStalled(since));
@@ -245,19 +266,14 @@ impl ConnectionState {
         if self.is_busy() {
             return None;
         }
-        // Last, because it may store the start time of a head.
+        // Last, because `begin_head` may store the start time of a head.
         let (phase, since) = self.phase.get();
         let since = self.at(since);
         Some(match phase {
             _ if self.is_discarding() => Activity::UnreadBody(since),
             Phase::Idle => Activity::Idle(since),
             Phase::Head => Activity::Head(since),
-            Phase::HeadBegun => {
-                // Rounded to the stored unit. A later deadline that differs would rearm the timer.
-                let now = self.micros(Instant::now());
-                self.phase.set(Phase::Head, now);
-                Activity::Head(self.at(now))
-            }
+            Phase::HeadBegun => Activity::Head(self.at(begin_head())),
         })
     }
 
@@ -304,6 +320,38 @@ impl ConnectionState {
         self.upgrade.load(Ordering::Acquire) == Upgrade::Other as u8
     }
 
+    // === snapshot ===
+
+    /// Returns what an operator sees of the connection at `now`.
+    pub(crate) fn snapshot(&self, now: Instant) -> ConnectionSnapshot {
+        let is_http2 = self.http2.is_multiplexed();
+        let requests = match is_http2 {
+            true => self.http2.requests(),
+            false => self.active.load(Ordering::Acquire),
+        };
+        let stage = self.observed.stage();
+        let (wait, since) = match stage.wait(self.opened) {
+            Some(wait) => wait,
+            None if self.is_upgraded() => (Wait::Upgraded, None),
+            // The task of the connection stores when a head began. Another thread must not.
+            None => match self.activity_with(|| self.micros(now)) {
+                Some(activity) => activity.wait(),
+                // Over HTTP/2, a stream lasts until its response is sent.
+                None if requests == 0 => (Wait::Client, None),
+                None if !is_http2 && self.is_reading_body() => (Wait::RequestBody, None),
+                None => (Wait::Handler, None),
+            },
+        };
+        ConnectionSnapshot {
+            opened: self.opened,
+            peer: self.observed.peer(),
+            is_http2: stage.has_version().then_some(is_http2),
+            wait,
+            since,
+            requests,
+        }
+    }
+
     // === time ===
 
     fn at(&self, micros: u64) -> Instant {
@@ -316,111 +364,4 @@ impl ConnectionState {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::time::advance;
-
-    use super::*;
-
-    const TIMEOUTS: ConnectionTimeouts = ConnectionTimeouts {
-        head: Duration::from_secs(5),
-        idle: Duration::from_secs(120),
-        write: Duration::from_secs(30),
-    };
-
-    /// The time until the deadline, in seconds.
-    fn remaining(state: &ConnectionState) -> Option<f64> {
-        let (deadline, _) = state.deadline(TIMEOUTS)?;
-        Some((deadline - Instant::now()).as_secs_f64().round())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn head_timeout_starts_at_open_or_first_byte() {
-        let state = ConnectionState::new();
-        advance(Duration::from_secs(2)).await;
-        state.record_read(1);
-        assert_eq!(
-            remaining(&state),
-            Some(3.0),
-            "bytes of the first head do not extend its timeout"
-        );
-        state.request_began();
-        assert_eq!(remaining(&state), None);
-        advance(Duration::from_secs(60)).await;
-        state.request_ended(Instant::now());
-        assert_eq!(remaining(&state), Some(120.0));
-        advance(Duration::from_secs(100)).await;
-        state.record_read(1);
-        assert_eq!(remaining(&state), Some(5.0));
-        advance(Duration::from_secs(3)).await;
-        state.record_read(1);
-        assert_eq!(remaining(&state), Some(2.0), "later bytes do not extend it");
-    }
-
-    #[tokio::test]
-    async fn head_deadline_is_the_same_at_each_computation() {
-        let state = ConnectionState::new();
-        state.request_began();
-        state.request_ended(Instant::now());
-        state.record_read(1);
-        let first = state.deadline(TIMEOUTS);
-        assert_eq!(state.deadline(TIMEOUTS), first);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn write_timeout_runs_while_request_is_in_progress() {
-        let state = ConnectionState::new();
-        state.request_began();
-        state.record_write(false);
-        advance(Duration::from_secs(10)).await;
-        state.record_write(false);
-        assert_eq!(remaining(&state), Some(20.0));
-        state.record_write(true);
-        assert_eq!(remaining(&state), None);
-    }
-
-    #[tokio::test]
-    async fn stalled_write_precedes_head_and_idle() {
-        #[track_caller]
-        fn check_stalled(state: &ConnectionState, otherwise: Option<WaitReason>) {
-            let reason = || state.deadline(TIMEOUTS).map(|(_, reason)| reason);
-            assert_eq!(reason(), otherwise);
-            state.record_write(false);
-            assert_eq!(reason(), Some(WaitReason::Write));
-            state.record_write(true);
-            assert_eq!(reason(), otherwise);
-        }
-        let state = ConnectionState::new();
-        check_stalled(&state, Some(WaitReason::Head));
-        state.request_began();
-        check_stalled(&state, None);
-        state.request_ended(Instant::now());
-        check_stalled(&state, Some(WaitReason::Idle));
-
-        let multiplexed = ConnectionState::new();
-        multiplexed.set_multiplexed();
-        multiplexed.stream_began();
-        check_stalled(&multiplexed, None);
-        multiplexed.set_head(HeadProgress::Begun);
-        check_stalled(&multiplexed, Some(WaitReason::Head));
-        multiplexed.stream_ended();
-        check_stalled(&multiplexed, Some(WaitReason::Head));
-        multiplexed.set_head(HeadProgress::Complete);
-        check_stalled(&multiplexed, Some(WaitReason::Idle));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn connection_without_request_is_evicted_before_idle_one() {
-        let idle = ConnectionState::new();
-        idle.request_began();
-        idle.request_ended(Instant::now());
-        advance(Duration::from_secs(1)).await;
-        let without_request = ConnectionState::new();
-        let busy = ConnectionState::new();
-        busy.request_began();
-        assert!(without_request.eviction_order() < idle.eviction_order());
-        assert_eq!(busy.evict(), None);
-        assert_eq!(without_request.evict(), Some(WaitReason::Head));
-        assert_eq!(without_request.evict(), None, "evicted once");
-        assert_eq!(idle.evict(), Some(WaitReason::Idle));
-    }
-}
+mod tests;

@@ -40,6 +40,7 @@ mod websocket;
 pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{
     accept::AcceptConfig,
+    connection_limiter::ConnectionLimiter,
     listener::{BindError, Bound},
     socket_activation::{ActivatedListener, take as take_activated},
     tls::Tls,

@@ -8,6 +8,7 @@ mod answer;
 mod bundle;
 mod client;
 mod config_view;
+mod connections_view;
 mod controls;
 mod errors_view;
 mod form;
@@ -43,7 +44,7 @@ use crate::{
     edge::{Edge, EdgeLayer, EndpointSet, Routes},
     lifecycle::{ConnectionTracker, DrainStage, Heartbeats},
     request::InFlightTable,
-    server::{AcceptConfig, Bound},
+    server::{AcceptConfig, Bound, ConnectionLimiter},
 };
 
 /// The limit of open connections, which suffices for scrapers and probes. Above it, idle connections
@@ -91,12 +92,12 @@ impl AdminListener {
         let acceptor = AcceptConfig {
             edge,
             connections: Arc::clone(&connections),
+            limiter: ConnectionLimiter::new(MAX_CONNECTIONS, Arc::clone(&registry)),
             registry,
             log,
             read_timeout: config.read_timeout,
             idle_timeout: config.idle_timeout,
             write_timeout: config.write_timeout,
-            max_connections: MAX_CONNECTIONS,
             // The main listener's features are off here, and the one thread is not a worker.
             proxies: None,
             tls: None,
@@ -151,6 +152,7 @@ fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc
         config: Arc::clone(&handle.config),
         report: Arc::clone(&service.report),
         heartbeats: Arc::clone(&service.heartbeats),
+        connections: Arc::clone(&service.connections),
         lifecycle: Arc::clone(&service.lifecycle),
         readiness: handle.readiness.clone(),
         checks: handle.checks.clone(),

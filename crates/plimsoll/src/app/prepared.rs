@@ -23,6 +23,7 @@ use crate::{
     lifecycle::{Heartbeats, Hooks, Lifecycle, Readiness, ShutdownReport, Stop},
     metrics::Registry,
     otlp::Tracer,
+    server::ConnectionLimiter,
     shutdown::ShutdownToken,
     telemetry::{Log, Output},
 };
@@ -60,6 +61,8 @@ pub struct Prepared<S = ()> {
     /// The runtimes that serve connections. If empty, the current runtime does.
     pub(super) workers: Vec<runtime::Handle>,
     pub(super) heartbeats: Arc<Heartbeats>,
+    /// The connections of the main listener.
+    pub(super) connections: Arc<ConnectionLimiter>,
     /// Triggers a reload of the TLS files.
     pub(super) reload: Arc<Notify>,
     /// Triggers the shutdown, for an operator.
@@ -178,6 +181,8 @@ impl<S: Settings> App<S> {
             },
         };
         let heartbeats = Heartbeats::start(&workers);
+        let limit = handle.config.max_connections;
+        let connections = ConnectionLimiter::new(limit, Arc::clone(&registry));
         let edge = edge::EdgeState::new(
             &handle.config,
             Arc::clone(&registry),
@@ -198,6 +203,7 @@ impl<S: Settings> App<S> {
             notes,
             report: Arc::new(report),
             heartbeats,
+            connections,
             reload: Arc::new(Notify::new()),
             drain: Arc::new(Notify::new()),
             edge,

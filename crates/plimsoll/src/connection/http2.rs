@@ -54,6 +54,10 @@ impl Http2State {
         self.requests.fetch_sub(1, Ordering::Release);
     }
 
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Acquire)
+    }
+
     pub(super) fn partial_head_since(&self) -> u64 {
         self.partial_head_since.load(Ordering::Relaxed)
     }
@@ -103,7 +107,7 @@ impl ConnectionState {
         if self.http2.is_multiplexed() {
             // A stream ends when its response is sent, a request when h2 has its last piece.
             let streams = self.active.load(Ordering::Acquire);
-            return streams.saturating_sub(self.http2.requests.load(Ordering::Acquire));
+            return streams.saturating_sub(self.http2.requests());
         }
         self.is_sending().into()
     }

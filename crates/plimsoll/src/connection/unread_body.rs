@@ -169,6 +169,11 @@ impl ConnectionState {
         self.may_linger.load(Ordering::Relaxed)
     }
 
+    /// Returns true if the handler of an HTTP/1 request has not read its body to the end.
+    pub(super) fn is_reading_body(&self) -> bool {
+        self.unread_body() == UnreadBody::None && self.may_linger()
+    }
+
     fn is_current(&self, number: u32) -> bool {
         self.bodies.load(Ordering::Relaxed) == number
     }

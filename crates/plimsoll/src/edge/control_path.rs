@@ -3,13 +3,14 @@
 use crate::metrics::UNMATCHED;
 
 /// The paths, as labels of `admin_requests_total`.
-pub(crate) const CONTROL_PATHS: [&str; 15] = [
+pub(crate) const CONTROL_PATHS: [&str; 16] = [
     "/admin",
     "/admin/bundle",
     "/admin/changes",
     "/admin/checks",
     CHECK,
     "/admin/config",
+    "/admin/connections",
     "/admin/drain",
     "/admin/errors",
     "/admin/loglevel",

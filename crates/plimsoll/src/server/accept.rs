@@ -63,7 +63,7 @@ pub(crate) struct AcceptConfig {
     pub(crate) read_timeout: Duration,
     pub(crate) idle_timeout: Duration,
     pub(crate) write_timeout: Duration,
-    pub(crate) max_connections: usize,
+    pub(crate) limiter: Arc<ConnectionLimiter>,
     pub(crate) max_connection_age: Option<Duration>,
     /// The peers that must send a PROXY header.
     pub(crate) proxies: Option<TrustedProxies>,
@@ -87,7 +87,6 @@ impl AcceptConfig {
         }
         let listening = bound.listen(runtimes.len())?;
         let workers: Arc<[AcceptWorker]> = runtimes.into_iter().map(AcceptWorker::new).collect();
-        let limiter = ConnectionLimiter::new(self.max_connections, Arc::clone(&self.registry));
         // All listeners are registered before the first loop starts, so an error starts none.
         let mut listeners = Vec::with_capacity(workers.len());
         for (socket, worker) in listening.into_iter().zip(&*workers) {
@@ -99,7 +98,6 @@ impl AcceptConfig {
             let accept = WorkerAccept {
                 config: self.clone(),
                 workers: Arc::clone(&workers),
-                limiter: Arc::clone(&limiter),
                 index,
             };
             self.connections
@@ -113,7 +111,6 @@ impl AcceptConfig {
 struct WorkerAccept {
     config: AcceptConfig,
     workers: Arc<[AcceptWorker]>,
-    limiter: Arc<ConnectionLimiter>,
     index: usize,
 }
 
@@ -193,7 +190,10 @@ impl WorkerAccept {
     fn spawn(&self, stream: Socket, peer: Option<SocketAddr>, index: usize) -> bool {
         let config = &self.config;
         let state = Arc::new(ConnectionState::new());
-        let Some(permit) = self.limiter.acquire(&state) else {
+        if let Some(peer) = peer {
+            state.observed().set_peer(peer);
+        }
+        let Some(permit) = config.limiter.acquire(&state) else {
             return false;
         };
         let has_evicted = permit.has_evicted();

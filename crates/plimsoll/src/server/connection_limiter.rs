@@ -17,6 +17,8 @@
 //! search is delayed by 1 µs per connection. So searches take at most a few percent of one CPU if all
 //! connections are busy. A connection that becomes idle meanwhile is found by the next search.
 
+mod visit;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
@@ -40,7 +42,7 @@ fn search_pause(connections: usize) -> Duration {
 
 /// Limits the number of open connections of one service.
 #[derive(Debug)]
-pub(super) struct ConnectionLimiter {
+pub(crate) struct ConnectionLimiter {
     limit: usize,
     registry: Arc<Registry>,
     slots: Mutex<Slots>,
@@ -78,7 +80,7 @@ impl ConnectionPermit {
 }
 
 impl ConnectionLimiter {
-    pub(super) fn new(limit: usize, registry: Arc<Registry>) -> Arc<Self> {
+    pub(crate) fn new(limit: usize, registry: Arc<Registry>) -> Arc<Self> {
         Arc::new(Self {
             limit,
             registry,

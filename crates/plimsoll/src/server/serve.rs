@@ -33,7 +33,7 @@ use super::{
     unix_peer::UdsConnectInfo,
 };
 use crate::{
-    connection::{ConnectionState, ConnectionTimeouts, Framing},
+    connection::{ConnectionState, ConnectionTimeouts, Framing, Stage},
     edge::{Edge, MAX_HEAD, Routes},
     lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
@@ -123,6 +123,7 @@ pub(super) async fn serve(mut connection: Connection) {
     }
     // If the close has to linger, the drop of `TrackedIo` has left its stream here.
     if let Some(stream) = lingering.take() {
+        state.observed().set_stage(Stage::LingeringClose);
         let cut = connections.reached(DrainStage::Cut);
         let linger = match version {
             Version::HTTP_2 => LingeringClose::after_goaway(timeouts.write),

@@ -2,6 +2,7 @@
 
 mod changes;
 mod clients;
+mod connections;
 mod drain;
 mod levels;
 mod readiness;

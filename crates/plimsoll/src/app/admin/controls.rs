@@ -18,6 +18,7 @@ use crate::{
     edge::EdgeLayer,
     lifecycle::{Heartbeats, Lifecycle, Readiness},
     metrics::{AdminAction, Cause as _, Denial, Registry},
+    server::ConnectionLimiter,
     sync::{Mutex, lock},
     telemetry::Log,
 };
@@ -34,6 +35,8 @@ pub(super) struct Controls {
     pub(super) config: Arc<Config>,
     pub(super) report: Arc<ConfigReport>,
     pub(super) heartbeats: Arc<Heartbeats>,
+    /// The connections of the main listener.
+    pub(super) connections: Arc<ConnectionLimiter>,
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) readiness: Readiness,
     pub(super) checks: Checks,

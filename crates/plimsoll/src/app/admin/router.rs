@@ -13,7 +13,7 @@ use http::{HeaderValue, header};
 use serde_json::json;
 
 use super::{
-    bundle, config_view,
+    bundle, config_view, connections_view,
     controls::Controls,
     errors_view, levels, requests_view, routes_view, runtime_view,
     view::View,
@@ -35,7 +35,7 @@ pub(super) struct ControlPath {
 type ControlRoute = MethodRouter<Arc<Controls>>;
 
 /// Returns the paths below `/admin`.
-pub(super) fn paths() -> [ControlPath; 15] {
+pub(super) fn paths() -> [ControlPath; 16] {
     [
         ControlPath {
             path: "/admin",
@@ -77,6 +77,13 @@ pub(super) fn paths() -> [ControlPath; 15] {
             methods: "GET",
             meaning: "settings in force, with their origins",
             view: Some(View::light(config_view::view)),
+            route: MethodRouter::new,
+        },
+        ControlPath {
+            path: "/admin/connections",
+            methods: "GET",
+            meaning: "open connections by what they wait for, and the 100 oldest",
+            view: Some(View::heavy(connections_view::view)),
             route: MethodRouter::new,
         },
         ControlPath {

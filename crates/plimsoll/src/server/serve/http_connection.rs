@@ -25,7 +25,7 @@ use super::{
     deadline::{CloseReason, Deadline},
 };
 use crate::{
-    connection::WaitReason,
+    connection::{Stage, WaitReason},
     edge::{ResponseBody, STALL, StalledResponse, classify_head_error},
     late_timer,
     lifecycle::DrainStage,
@@ -88,6 +88,7 @@ pub(super) async fn serve_http<H: HttpConnection>(
         timeouts,
         ..
     } = connection;
+    state.observed().set_stage(Stage::Http);
     let mut http = pin!(http);
     let mut lame_duck = pin!(connections.reached(DrainStage::LameDuck));
     let mut draining = pin!(connections.reached(DrainStage::Draining));

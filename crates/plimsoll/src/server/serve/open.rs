@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::{Connection, LAST_REQUEST_GRACE};
 use crate::{
-    connection::{ConnectionState, ConnectionTimeouts},
+    connection::{ConnectionState, ConnectionTimeouts, Stage},
     late_timer,
     lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
@@ -34,13 +34,16 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
     let mut socket = connection.socket.take()?;
     let mut read_ahead = Bytes::new();
     if connection.proxied {
+        state.observed().set_stage(Stage::ProxyHeader);
         let header = proxy_protocol::read(&mut socket);
         let fault = match before_http(header, &connections, &state, timeouts).await? {
             Ok((source, rest)) => {
+                state.observed().set_stage(Stage::Accepted);
                 read_ahead = rest;
                 if let ProxySource::Proxied { source, .. } = source {
                     connection.peer = Peer::Ip(source.ip());
                     connection.addr = Some(source);
+                    state.observed().set_peer(source);
                 }
                 None
             }
@@ -81,6 +84,7 @@ pub(super) async fn open(connection: &mut Connection) -> Option<(Stream, Version
         }
         return Some((Stream::Left(io), version));
     };
+    state.observed().set_stage(Stage::TlsHandshake);
     let handshake = tls.accept(io);
     match before_http(handshake, &connections, &state, timeouts).await? {
         Ok((stream, version)) => Some((Stream::Right(stream), version)),

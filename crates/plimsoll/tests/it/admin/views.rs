@@ -68,6 +68,7 @@ fn secret_appears_in_no_view() {
     let views = view_paths(&it);
     for path in [
         "/admin/config",
+        "/admin/connections",
         "/admin/errors",
         "/admin/requests",
         "/admin/routes",
