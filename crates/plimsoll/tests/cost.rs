@@ -1,5 +1,5 @@
-//! The cost of a request: instructions, allocations and system calls of the reference service, and
-//! of `axum::serve` alone.
+//! The cost of a request: instructions, locked instructions, allocations and system calls of the
+//! reference service and of `axum::serve` alone, over HTTP/1 and HTTP/2.
 //!
 //! These figures do not depend on other load of the machine. They may deviate from `tests/cost.txt`
 //! by at most 3 %. The test uses release binaries:
@@ -14,12 +14,14 @@
 
 #[path = "cost/callgrind.rs"]
 mod callgrind;
+#[path = "cost/client.rs"]
+mod client;
 #[path = "cost/subject.rs"]
 mod subject;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use self::subject::{BARE, CHASSIS, CONTROLS};
+use self::subject::{BARE, BARE_HTTP2, CHASSIS, CHASSIS_HTTP2, CONTROLS, Subject};
 
 /// The tolerated deviation from the recorded figure.
 const TOLERANCE: f64 = 0.03;
@@ -53,7 +55,7 @@ fn request_cost_equals_the_record() {
     let recorded = parse(&fs::read_to_string(&file).expect("there is a record"));
     print!("{}", compared(&seen, &recorded));
     // One send and one receive; others depend on the number of requests per wake-up.
-    assert!(seen["system calls for input and output"] <= 2.01);
+    assert!(seen["system calls for input and output, chassis"] <= 2.01);
     let dearer: Vec<_> = seen
         .iter()
         .filter(|(name, _)| is_judged(name))
@@ -73,16 +75,19 @@ fn request_cost_equals_the_record() {
 /// Returns whether a figure is checked against the record. Those of single functions only show what
 /// has changed.
 fn is_judged(name: &str) -> bool {
-    name.starts_with("instructions") || name.starts_with("allocations")
+    ["instructions", "allocations", "locked instructions"]
+        .iter()
+        .any(|figure| name.starts_with(figure))
 }
 
 fn measure() -> Figures {
     let mut figures = Figures::new();
-    for subject in [&BARE, &CHASSIS, &CONTROLS] {
+    for subject in [&BARE, &CHASSIS, &CONTROLS, &BARE_HTTP2, &CHASSIS_HTTP2] {
         let counted = callgrind::count(subject);
         let name = subject.name;
         figures.insert(format!("instructions, {name}"), counted.instructions);
         figures.insert(format!("allocations, {name}"), counted.allocations);
+        figures.insert(format!("locked instructions, {name}"), counted.locked);
         if subject.name == CHASSIS.name {
             let mentioned = |figure: &f64| *figure >= MENTIONED;
             let functions = counted.functions.into_iter();
@@ -93,15 +98,24 @@ fn measure() -> Figures {
         let above = figures[&format!("{what}, chassis")] - figures[&format!("{what}, bare")];
         figures.insert(format!("{what} above bare"), above);
     }
-    let calls = subject::system_calls(&CHASSIS);
+    for subject in [&CHASSIS, &CHASSIS_HTTP2] {
+        let (io, others) = system_calls(subject);
+        let name = subject.name;
+        figures.insert(format!("system calls for input and output, {name}"), io);
+        figures.insert(format!("system calls for all else, {name}"), others);
+    }
+    figures
+}
+
+/// Returns the system calls for input and output, and all others.
+fn system_calls(subject: &Subject) -> (f64, f64) {
+    let calls = subject::system_calls(subject);
     let is_io = |name: &str| matches!(name, "recvfrom" | "sendto" | "writev" | "sendmsg" | "read");
     let sum = |io: bool| -> f64 {
         let of = calls.iter().filter(|(name, _)| is_io(name) == io);
         of.map(|(_, count)| count).sum()
     };
-    figures.insert("system calls for input and output".to_owned(), sum(true));
-    figures.insert("system calls for all else".to_owned(), sum(false));
-    figures
+    (sum(true), sum(false))
 }
 
 fn text(figures: &Figures) -> String {

@@ -1,4 +1,4 @@
-//! Instructions and allocations of the worker thread, as callgrind counts them.
+//! Instructions, locked instructions and allocations of the worker thread, as callgrind counts them.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,6 +14,8 @@ use super::subject::{Subject, differences, per_request};
 pub(crate) struct Counted {
     /// Without those of the allocator.
     pub(crate) instructions: f64,
+    /// Instructions with exclusive access to a cache line, without those of the allocator.
+    pub(crate) locked: f64,
     pub(crate) allocations: f64,
     /// Instructions of each function, without those of its callees.
     pub(crate) functions: BTreeMap<String, f64>,
@@ -34,12 +36,14 @@ pub(crate) fn count(subject: &Subject) -> Counted {
     let tool = |folder: &Path| {
         let mut valgrind = Command::new("valgrind");
         valgrind.args(["--tool=callgrind", "--separate-threads=yes", "--quiet"]);
+        valgrind.arg("--collect-bus=yes");
         let file = folder.join("thread");
         valgrind.arg(format!("--callgrind-out-file={}", file.display()));
         valgrind
     };
     per_request(subject, tool, busiest, |long, short, requests| Counted {
         instructions: (long.instructions - short.instructions) / requests,
+        locked: (long.locked - short.locked) / requests,
         allocations: (long.allocations - short.allocations) / requests,
         functions: differences(long.functions, &short.functions, requests),
     })
@@ -76,14 +80,19 @@ fn parse(text: &str) -> Counted {
                 counted.allocations += calls.unwrap_or(0.0);
             }
         } else if line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-            // A source line and a cost; after a call it is the cost of the callee.
-            let cost = line.split(' ').nth(1).and_then(|cost| cost.parse().ok());
+            // A source line and costs; after a call they are those of the callee. Zeros at the end are
+            // left out.
             if !std::mem::take(&mut of_the_called) {
-                let cost = cost.unwrap_or(0.0);
+                let mut costs = line
+                    .split(' ')
+                    .skip(1)
+                    .map(|cost| cost.parse().unwrap_or(0.0));
+                let (cost, locked) = (costs.next().unwrap_or(0.0), costs.next().unwrap_or(0.0));
                 if is_of_the_allocator(function) {
                     continue;
                 }
                 counted.instructions += cost;
+                counted.locked += locked;
                 *counted.functions.entry(function.to_owned()).or_default() += cost;
             }
         }
@@ -102,9 +111,9 @@ fn named<'a>(names: &mut HashMap<&'a str, &'a str>, text: &'a str) -> &'a str {
 
 #[test]
 fn costs_exclude_callees_and_calls_are_counted() {
-    let text =
-        "fn=(1) a::b\n10 5\n+2 7\ncfn=(2) malloc\ncalls=3 0\n* 100\n\nfn=(2)\n0 100\nfn=(1)\n* 1\n";
+    let text = "fn=(1) a::b\n10 5\n+2 7 2\ncfn=(2) malloc\ncalls=3 0\n* 100\n\nfn=(2)\n0 100\nfn=(1)\n* 1\n";
     let counted = parse(text);
     assert_eq!(counted.functions["a::b"], 13.0);
     assert_eq!((counted.instructions, counted.allocations), (13.0, 3.0));
+    assert_eq!(counted.locked, 2.0);
 }

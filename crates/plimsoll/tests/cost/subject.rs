@@ -3,21 +3,20 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use harness::eventually_within;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::client::{Protocol, http1, http2};
 
 /// A start under a tool is slow.
 const START: Duration = Duration::from_secs(60);
-
-/// All connections send before any reads. Requests wait in the sockets, as under load, and share
-/// wake-ups.
-const CONNECTIONS: usize = 64;
 
 /// Rounds of a short and of a long run: they differ only in requests.
 const ROUNDS: [usize; 2] = [20, 120];
@@ -28,6 +27,7 @@ pub(crate) struct Subject {
     /// Path below the release folder.
     pub(crate) program: &'static str,
     path: &'static str,
+    protocol: Protocol,
     /// Whether it has an admin listener with operator controls.
     has_controls: bool,
 }
@@ -37,6 +37,7 @@ pub(crate) const CHASSIS: Subject = Subject {
     name: "chassis",
     program: "rust-axum-app",
     path: "/",
+    protocol: Protocol::Http1,
     has_controls: false,
 };
 
@@ -47,13 +48,42 @@ pub(crate) const CONTROLS: Subject = Subject {
     ..CHASSIS
 };
 
+/// The same over HTTP/2.
+pub(crate) const CHASSIS_HTTP2: Subject = Subject {
+    name: "chassis, HTTP/2",
+    protocol: Protocol::Http2,
+    ..CHASSIS
+};
+
 /// A router on `axum::serve`.
 pub(crate) const BARE: Subject = Subject {
     name: "bare",
     program: "examples/plain",
     path: "/hello",
+    protocol: Protocol::Http1,
     has_controls: false,
 };
+
+/// The same over HTTP/2.
+pub(crate) const BARE_HTTP2: Subject = Subject {
+    name: "bare, HTTP/2",
+    protocol: Protocol::Http2,
+    ..BARE
+};
+
+/// A tool and the service that it runs. A failed run leaves none of them behind.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            let group = Pid::from_child(&self.0);
+            // An error means that the group has ended meanwhile.
+            let _ = kill_process_group(group, Signal::KILL);
+            let _ = self.0.wait();
+        }
+    }
+}
 
 impl Subject {
     /// Starts the service under `tool`, sends `rounds` requests over each connection, and ends it.
@@ -61,21 +91,24 @@ impl Subject {
         let addr = free_address();
         let socket = std::env::temp_dir().join(format!("plimsoll-cost-{}.sock", addr.port()));
         let admin = ("ADMIN_ADDR", format!("unix:{}", socket.display()));
-        let mut service = tool
+        let service = tool
             .arg(self.program())
             .env_clear()
             .env("HOST", "127.0.0.1")
             .env("PORT", addr.port().to_string())
             .env("WORKERS", "1")
             .env("TOKIO_WORKER_THREADS", "1")
+            .envs((self.protocol == Protocol::Http2).then_some(("HTTP2_CLEARTEXT", "true")))
             .envs(self.has_controls.then_some(admin))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("the tool is installed");
+        let mut service = Group(service);
         self.ask(addr, rounds);
         // Both tools forward the signal to the service, or are the service.
-        let id = service.id().to_string();
+        let id = service.0.id().to_string();
         let status = Command::new("pkill").args(["-TERM", "-P", &id]).status();
         let is_signalled = status.expect("there is a pkill").success()
             || Command::new("kill")
@@ -83,7 +116,7 @@ impl Subject {
                 .status()
                 .is_ok_and(|it| it.success());
         assert!(is_signalled, "it can be ended");
-        service.wait().expect("it ends");
+        service.0.wait().expect("it ends");
         if self.has_controls {
             // The service leaves the file that locks its socket.
             let lock = socket.with_extension("sock.lock");
@@ -101,21 +134,11 @@ impl Subject {
 
     fn ask(&self, addr: SocketAddr, rounds: usize) {
         let connect = || TcpStream::connect(addr).ok();
-        let mut connections: Vec<_> = (0..CONNECTIONS)
-            .map(|_| eventually_within(START, connect).expect("connections are taken"))
-            .collect();
-        let head = "HTTP/1.1\r\nHost: localhost:8080\r\nUser-Agent: cost/1.0\r\nAccept: */*";
-        let request = format!("GET {} {head}\r\n\r\n", self.path);
-        let mut answer = [0; 4096];
-        for _ in 0..rounds {
-            for connection in &mut connections {
-                let sent = connection.write_all(request.as_bytes());
-                sent.expect("requests are taken");
-            }
-            for connection in &mut connections {
-                let length = connection.read(&mut answer).expect("it is answered");
-                assert!(answer[..length].starts_with(b"HTTP/1.1 200 OK\r\n"));
-            }
+        let connections = (0..self.protocol.connections())
+            .map(|_| eventually_within(START, connect).expect("connections are taken"));
+        match self.protocol {
+            Protocol::Http1 => http1::ask(connections.collect(), self.path, rounds),
+            Protocol::Http2 => http2::ask(connections.collect(), self.path, rounds),
         }
     }
 }
@@ -144,7 +167,11 @@ pub(crate) fn per_request<T>(
         found
     });
     #[expect(clippy::cast_precision_loss, reason = "some thousand")]
-    less(long, short, ((ROUNDS[1] - ROUNDS[0]) * CONNECTIONS) as f64)
+    less(
+        long,
+        short,
+        ((ROUNDS[1] - ROUNDS[0]) * subject.protocol.requests()) as f64,
+    )
 }
 
 /// Counts by name, per request.

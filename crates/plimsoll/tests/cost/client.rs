@@ -1,0 +1,32 @@
+//! The load: requests over many connections, in lock step.
+//!
+//! All connections send before any reads. Requests wait in the sockets, as under load, and share
+//! wake-ups.
+
+pub(crate) mod http1;
+pub(crate) mod http2;
+
+/// The protocol of the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    /// Without TLS.
+    Http2,
+}
+
+impl Protocol {
+    pub(crate) const fn connections(self) -> usize {
+        match self {
+            Self::Http1 => 64,
+            Self::Http2 => 16,
+        }
+    }
+
+    /// The number of requests in a round.
+    pub(crate) const fn requests(self) -> usize {
+        match self {
+            Self::Http1 => self.connections(),
+            Self::Http2 => self.connections() * http2::STREAMS,
+        }
+    }
+}
