@@ -153,12 +153,7 @@ where
             (Ok(Poll::Pending), Some(BodyOutcome::Malformed)) => HandlerOutcome::Malformed,
             (Ok(Poll::Pending), None) => {
                 // Most handlers answer in their first poll, so the timer is made after it.
-                let by_route = this.context.as_ref().map(|it| it.request_timeout);
-                let timeout = match by_route.unwrap_or_default() {
-                    TimeoutOverride::Inherit => *this.timeout,
-                    TimeoutOverride::Off => None,
-                    TimeoutOverride::After(timeout) => Some(timeout),
-                };
+                let timeout = effective_timeout(this.context.as_deref(), *this.timeout);
                 let Some(timeout) = timeout else {
                     return Poll::Pending;
                 };
@@ -180,6 +175,19 @@ where
             Ok(()) => Poll::Ready(outcome),
             Err(caught) => Poll::Ready(HandlerOutcome::Panic(caught)),
         }
+    }
+}
+
+/// The timeout of the route, or else that of the service.
+fn effective_timeout(
+    context: Option<&RequestContext>,
+    service: Option<Duration>,
+) -> Option<Duration> {
+    let by_route = context.map(|context| context.request_timeout);
+    match by_route.unwrap_or_default() {
+        TimeoutOverride::Inherit => service,
+        TimeoutOverride::Off => None,
+        TimeoutOverride::After(timeout) => Some(timeout),
     }
 }
 
