@@ -7,6 +7,7 @@
 mod began;
 mod body_limits;
 mod context;
+mod debug_records;
 mod id;
 mod in_flight;
 mod note;
@@ -24,6 +25,7 @@ pub(crate) use self::{
         RequestContext, TimeoutOverride, enter, enter_noted, note_polled, recorded_span, set_route,
         with_current, with_request_id,
     },
+    debug_records::{DebugBudget, DebugRecords},
     in_flight::{EntryId, InFlightRequest, InFlightTable, RequestPhase},
     polled::{PolledRequest, PolledSlot},
     source::{ForwardedSource, Peer, RequestSource},

@@ -135,8 +135,13 @@ impl<S: Settings> App<S> {
         };
         let levels = config.log_level.clone();
         let threads = shards(config);
-        let log = Log::start(output, config.log_format, levels, threads);
-        Ok(log.map_err(StartFailure::system("thread for the log"))?)
+        let log = Log::start(output, config.log_format, levels, threads)
+            .map_err(StartFailure::system("thread for the log"))?;
+        if config.debug_on_error {
+            Ok(log.with_debug_on_error())
+        } else {
+            Ok(log)
+        }
     }
 
     /// Assembles the service. Without `workers`, the current runtime serves.

@@ -5,7 +5,7 @@
 //! | `process.rs`   | `SERVICE_NAME`, `VERSION`, `BUILD_TIME`, `DEBUG`, `SECRET_KEY`, `WORKERS`, `ENV_FILE` |
 //! | `listen.rs`    | `HOST`, `PORT`, `ADMIN_ADDR`, `ADMIN_TOKEN`, `INFRA_ENDPOINTS`          |
 //! | `tls.rs`       | `TLS_*`, `HTTP2_CLEARTEXT`                                              |
-//! | `logging.rs`   | `LOG_LEVEL`, `LOG_FORMAT`, `REDACT_QUERY`                               |
+//! | `logging.rs`   | `LOG_LEVEL`, `DEBUG_ON_ERROR`, `LOG_FORMAT`, `REDACT_QUERY`             |
 //! | `timeouts.rs`  | `*_TIMEOUT`, `DRAIN_DELAY`, `MAX_CONNECTION_AGE`                        |
 //! | `proxies.rs`   | `TRUSTED_PROXIES`, `FORWARDED_HEADER`, `PROXY_PROTOCOL`                 |
 //! | `limits.rs`    | `MAX_CONNECTIONS`, `MAX_IN_FLIGHT`, `MAX_BODY_BYTES`                    |
@@ -89,6 +89,10 @@ pub struct Config {
     /// `LOG_LEVEL`: the lowest level that is logged, for all targets and per target.
     /// Default: `INFO`.
     pub log_level: LogLevels,
+
+    /// `DEBUG_ON_ERROR`: whether records down to DEBUG that [`log_level`](Self::log_level) leaves out
+    /// are kept while a request runs, and written if it fails or is slow. Default: `false`.
+    pub debug_on_error: bool,
 
     /// `LOG_FORMAT`: JSON for log shippers, or coloured lines for a terminal. Default: `json`;
     /// `pretty` if [`debug`](Self::debug) is on and stdout is a terminal.
@@ -200,6 +204,7 @@ impl Config {
             tls: tls.files,
             http2_cleartext: tls.http2_cleartext,
             log_level: logging.level,
+            debug_on_error: logging.debug_on_error,
             log_format: logging.format,
             redact_query: logging.redact_query,
             debug: debug?,

@@ -73,6 +73,11 @@ impl<F> Handler<F> {
         if this.future.is_none() {
             return Ok(());
         }
+        if let Some(context) = this.context.as_deref()
+            && let Some(records) = &context.debug_records
+        {
+            records.mark_slow(effective_timeout(Some(context), *this.timeout));
+        }
         run(this.context, || this.future.set(None))
     }
 

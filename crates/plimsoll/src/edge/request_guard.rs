@@ -15,7 +15,7 @@ use super::{
 use crate::{
     connection::ConnectionState,
     metrics::{ProtocolError, RouteId},
-    request::{self, BeganAt, EntryId, RequestContext, RequestId, RequestPhase},
+    request::{self, BeganAt, DebugRecords, EntryId, RequestContext, RequestId, RequestPhase},
     telemetry::CaughtPanic,
     trace::RequestTrace,
 };
@@ -51,6 +51,8 @@ pub(crate) struct RequestGuard {
     /// The status of gRPC, as soon as it is known.
     pub(super) grpc_status: Option<u32>,
     pub(super) trace: RequestTrace,
+    /// The records that are written if the request fails, with `DEBUG_ON_ERROR`.
+    pub(super) debug_records: Option<Arc<DebugRecords>>,
     kind: RequestKind,
     slot: Option<RequestSlot>,
     /// The entry in the table of requests in flight.
@@ -102,6 +104,7 @@ impl RequestGuard {
             is_grpc: false,
             grpc_status: None,
             trace: RequestTrace::default(),
+            debug_records: None,
             kind: RequestKind::Rejected,
             slot: None,
             entry: None,
@@ -215,6 +218,9 @@ impl RequestGuard {
 
     /// Counts a panic and writes its one record, unless the panic hook has done so (contract SRV-5).
     pub(super) fn count_panic(&self, caught: &CaughtPanic) {
+        if let Some(records) = &self.debug_records {
+            records.mark_wanted();
+        }
         if caught.recorded {
             return;
         }
@@ -260,6 +266,11 @@ impl RequestGuard {
             registry
                 .http
                 .observe(self.route, &self.method, status, took);
+        }
+        if let Some(records) = &self.debug_records {
+            let (id, span) = (self.request_id.as_str(), self.trace.recorded());
+            let log = &self.state.log;
+            log.end_debug_records(records, status >= 500, id, span);
         }
         if self.kind != RequestKind::Probe {
             self.state.access_log.write(self, status, took, aborted);

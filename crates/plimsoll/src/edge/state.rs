@@ -110,6 +110,7 @@ impl EdgeState {
             request_timeout: TimeoutOverride::Inherit,
             body,
             trace: guard.trace.clone(),
+            debug_records: guard.debug_records.clone(),
         })
     }
 

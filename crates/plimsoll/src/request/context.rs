@@ -21,7 +21,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
-use super::{BeganAt, BodyLimits, EntryId, PolledSlot, RequestId, RequestSource};
+use super::{BeganAt, BodyLimits, DebugRecords, EntryId, PolledSlot, RequestId, RequestSource};
 use crate::trace::{self, RequestTrace, SpanContext};
 
 /// The context of a request, the content of the slot.
@@ -46,6 +46,8 @@ pub(crate) struct RequestContext {
     pub(crate) body: Option<Arc<BodyLimits>>,
     /// The trace of the request.
     pub(crate) trace: RequestTrace,
+    /// The records that are kept until the request ends, with `DEBUG_ON_ERROR`.
+    pub(crate) debug_records: Option<Arc<DebugRecords>>,
 }
 
 /// The timeout that a route sets instead of `REQUEST_TIMEOUT`.
@@ -75,6 +77,7 @@ impl RequestContext {
             request_timeout: TimeoutOverride::Inherit,
             body: None,
             trace: trace.clone(),
+            debug_records: None,
         }
     }
 }

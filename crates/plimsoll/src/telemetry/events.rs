@@ -52,11 +52,24 @@ impl EventLayer {
         self.with_filter(filter)
     }
 
-    /// Whether a span or event is logged. Not part of `enabled`, which would disable it for the other
-    /// layers of the subscriber too.
-    fn is_logged(&self, metadata: &Metadata<'_>) -> bool {
-        self.log.levels().enables(metadata)
+    /// Where a span or event is logged, if at all. Not part of `enabled`, which would disable it for the
+    /// other layers of the subscriber too.
+    fn destination(&self, metadata: &Metadata<'_>) -> Option<Destination> {
+        let levels = self.log.levels();
+        if levels.enables(metadata) {
+            Some(Destination::Log)
+        } else {
+            levels.keeps(metadata).then_some(Destination::Request)
+        }
     }
+}
+
+/// The destination of the record of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination {
+    Log,
+    /// The debug records of its request. A span of this destination is in no record of the log.
+    Request,
 }
 
 impl<S> Layer<S> for EventLayer
@@ -64,27 +77,34 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if self.is_logged(attributes.metadata())
+        if let Some(destination) = self.destination(attributes.metadata())
             && let Some(span) = context.span(id)
         {
-            spans::begin(&span, attributes, self.log.format());
+            spans::begin(&span, attributes, self.log.format(), destination);
         }
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && self.is_logged(span.metadata())
+            && let Some(destination) = self.destination(span.metadata())
         {
-            spans::add(&span, values, self.log.format());
+            spans::add(&span, values, self.log.format(), destination);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        if !self.is_logged(metadata) {
+        let Some(destination) = self.destination(metadata) else {
             return;
-        }
+        };
+        let debug_records = match destination {
+            Destination::Log => None,
+            Destination::Request => match self.log.current_debug_records() {
+                Some(records) => Some(records),
+                None => return,
+            },
+        };
         let level = level(metadata);
         let priority = if level >= Level::Warning {
             Priority::High
@@ -104,19 +124,14 @@ where
             event.record(&mut fields);
             let written = fields.written();
             if let Some(innermost) = innermost {
-                spans::write(record, &innermost, written, self.log.format());
+                spans::write(record, &innermost, written, self.log.format(), destination);
             }
             record.trace(request::recorded_span());
         };
-        request::with_request_id(|request_id| {
-            self.log.write(
-                priority,
-                level,
-                metadata.target(),
-                &message.0,
-                request_id,
-                write,
-            );
+        let (name, message) = (metadata.target(), &message.0);
+        request::with_request_id(|id| match &debug_records {
+            None => self.log.write(priority, level, name, message, id, write),
+            Some(records) => self.log.keep(records, level, name, message, id, write),
         });
     }
 

@@ -4,7 +4,8 @@
 //!
 //! `tracing` caches for each callsite whether its events are logged. A change of the levels rebuilds
 //! these caches, so a disabled event costs as much as before. While a request has levels of its own,
-//! events at these levels are not cached, and each looks up the current request.
+//! events at these levels are not cached, and each looks up the current request. With `DEBUG_ON_ERROR`,
+//! that applies to events down to DEBUG.
 
 use std::sync::{
     Arc,
@@ -37,6 +38,8 @@ pub(crate) struct Levels {
     /// The lowest level of access records that any request may write, as a number, and
     /// [`HAS_REQUESTS`].
     access: AtomicU8,
+    /// Whether records below their level are kept for requests that fail (contract LOG-16).
+    keeps_debug: bool,
 }
 
 /// The levels for all requests, and those of single requests.
@@ -134,7 +137,7 @@ impl LevelsInForce {
 }
 
 impl Levels {
-    pub(super) fn new(configured: LogLevels) -> Self {
+    pub(super) fn new(configured: LogLevels, keeps_debug: bool) -> Self {
         let in_force = LevelsInForce {
             general: Thresholds::new(configured.clone()),
             requests: Vec::new(),
@@ -143,6 +146,7 @@ impl Levels {
             configured,
             access: AtomicU8::new(in_force.packed_access()),
             in_force: ArcSwap::from_pointee(in_force),
+            keeps_debug,
         }
     }
 
@@ -207,8 +211,27 @@ impl Levels {
         self.in_force.load().enables(metadata)
     }
 
+    /// Whether a span or event is kept for a request that fails.
+    pub(super) fn keeps(&self, metadata: &Metadata<'_>) -> bool {
+        self.keeps_debug && *metadata.level() <= tracing::Level::DEBUG
+    }
+
+    fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let interest = self.in_force.load().interest(metadata);
+        if interest.is_never() && self.keeps(metadata) {
+            Interest::sometimes()
+        } else {
+            interest
+        }
+    }
+
     pub(super) fn max_level(&self) -> LevelFilter {
-        self.in_force.load().max_level()
+        let kept = if self.keeps_debug {
+            LevelFilter::DEBUG
+        } else {
+            LevelFilter::OFF
+        };
+        self.in_force.load().max_level().max(kept)
     }
 }
 
@@ -217,7 +240,7 @@ impl Levels {
 pub(crate) struct LevelFilterLayer(pub(super) Arc<Levels>);
 
 impl<S> Filter<S> for LevelFilterLayer {
-    /// Asked about callsites that some request enables, and about records of `log`.
+    /// Asked about callsites that some request enables or keeps, and about records of `log`.
     /// [`EventLayer`](super::EventLayer) decides about their events.
     ///
     /// `Filtered` keeps a negative answer until the next event of the thread, which it then drops. A
@@ -227,7 +250,7 @@ impl<S> Filter<S> for LevelFilterLayer {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        self.0.in_force.load().interest(metadata)
+        self.0.interest(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -259,11 +282,14 @@ const fn filter(level: Level) -> LevelFilter {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{io, sync::OnceLock};
 
-    use tracing::{Level as Verbosity, debug, enabled, error, subscriber::set_default};
+    use tracing::{
+        Event, Level as Verbosity, Subscriber, debug, enabled, error, event,
+        subscriber::{set_default, with_default},
+    };
     use tracing_log::LogTracer;
-    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::{Layer, layer::SubscriberExt as _};
 
     use super::*;
     use crate::{
@@ -299,6 +325,34 @@ mod tests {
         log.levels().set_general(None);
         bridge();
         assert_eq!(count(&log, "DEBUG"), 1);
+    }
+
+    /// Keeps the metadata of an event.
+    #[derive(Clone, Default)]
+    struct Capture(Arc<OnceLock<&'static Metadata<'static>>>);
+
+    impl<S: Subscriber> Layer<S> for Capture {
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.get_or_init(|| event.metadata());
+        }
+    }
+
+    /// Returns the metadata of the event that `log` logs.
+    fn metadata_of(log: impl FnOnce()) -> &'static Metadata<'static> {
+        let capture = Capture::default();
+        with_default(tracing_subscriber::registry().with(capture.clone()), log);
+        capture.0.get().expect("an event was logged")
+    }
+
+    /// LOG-16: without the setting, a disabled event costs the check of a cached value.
+    #[test]
+    fn disabled_event_is_cached_without_debug_on_error() {
+        let debug = metadata_of(|| debug!("any"));
+        let trace = metadata_of(|| event!(Verbosity::TRACE, "any"));
+        let interests = |log: Log| [debug, trace].map(|it| log.levels().interest(it));
+        assert!(interests(log()).iter().all(Interest::is_never));
+        let [debug, trace] = interests(log().with_debug_on_error());
+        assert!(debug.is_sometimes() && trace.is_never());
     }
 
     /// ADM-12: code that only asks whether a level is enabled loses no later event.

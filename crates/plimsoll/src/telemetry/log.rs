@@ -1,5 +1,7 @@
 //! [`Log`], the handle that writes records.
 
+mod debug_records;
+
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
 use tokio::sync::oneshot;
@@ -11,7 +13,10 @@ use super::{
     recent::{ErrorGroups, RecentErrors},
     record::{Record, RecordHead},
 };
-use crate::config::{Level, LogFormat, LogLevels};
+use crate::{
+    config::{Level, LogFormat, LogLevels},
+    request::DebugBudget,
+};
 
 /// A log with an output, a format and levels. One process can have several logs.
 ///
@@ -22,6 +27,8 @@ pub struct Log {
     format: LogFormat,
     levels: Arc<Levels>,
     recent: Arc<RecentErrors>,
+    /// `None` without `DEBUG_ON_ERROR`.
+    debug_budget: Option<Arc<DebugBudget>>,
 }
 
 /// A reference to a log that does not keep it alive.
@@ -31,6 +38,7 @@ pub(super) struct WeakLog {
     format: LogFormat,
     levels: Arc<Levels>,
     recent: Arc<RecentErrors>,
+    debug_budget: Option<Arc<DebugBudget>>,
 }
 
 impl WeakLog {
@@ -41,6 +49,7 @@ impl WeakLog {
             format: self.format,
             levels: Arc::clone(&self.levels),
             recent: Arc::clone(&self.recent),
+            debug_budget: self.debug_budget.clone(),
         })
     }
 }
@@ -53,6 +62,7 @@ impl Log {
             format: self.format,
             levels: Arc::clone(&self.levels),
             recent: Arc::clone(&self.recent),
+            debug_budget: self.debug_budget.clone(),
         }
     }
 
@@ -73,8 +83,9 @@ impl Log {
         Ok(Self {
             pipe,
             format,
-            levels: Arc::new(Levels::new(levels)),
+            levels: Arc::new(Levels::new(levels, false)),
             recent: Arc::default(),
+            debug_budget: None,
         })
     }
 

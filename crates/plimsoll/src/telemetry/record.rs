@@ -27,6 +27,10 @@ const RESERVE: usize = 16 + IDS_ROOM;
 /// The fields of the trace ids. With the feature `otlp`, other fields cannot have these names.
 const IDS: [&str; 2] = ["traceId", "spanId"];
 
+/// The field of a record that is written because its request has failed (contract LOG-16). Other fields
+/// cannot have this name.
+const DEBUG_ON_ERROR: &str = "debugOnError";
+
 /// The leading fields of every record (contract LOG-2).
 const LEADING: [&str; 7] = [
     "asctime",
@@ -330,6 +334,11 @@ impl<'a> Record<'a> {
             self.out.push(b'}');
         }
         self.out.push(b']');
+    }
+
+    /// Marks a record that is written because its request has failed (contract LOG-16).
+    pub(super) fn mark_debug_on_error(&mut self) {
+        self.bool(key!("debugOnError"), true);
     }
 
     /// Adds the ids of a sampled span as the last fields (contract LOG-14).

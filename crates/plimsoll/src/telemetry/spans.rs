@@ -10,6 +10,7 @@
 //! * The stored bytes of a span are bounded, for any number and size of recorded values.
 //! * No `Debug` implementation runs while the fields of a span are locked, as it may log an event.
 //! * A span without fields or below its level stores nothing.
+//!   With `DEBUG_ON_ERROR`, a span below its level stores fields for the debug records of its request.
 
 use std::fmt;
 
@@ -20,7 +21,7 @@ use tracing::{
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use super::{
-    events::{FieldOwner, FieldVisitor, WrittenFields, plain_name},
+    events::{Destination, FieldOwner, FieldVisitor, WrittenFields, plain_name},
     record::Record,
 };
 use crate::config::LogFormat;
@@ -66,6 +67,8 @@ struct SpanFieldBuf {
     bytes: Vec<u8>,
     /// The name of each field and the end of its bytes, which begin at the end of the previous field.
     fields: Vec<(&'static str, usize)>,
+    /// Whether records of the log have the fields too, not only debug records.
+    is_logged: bool,
 }
 
 impl SpanFieldBuf {
@@ -119,6 +122,10 @@ impl SpanFieldBuf {
         })
     }
 
+    fn is_for(&self, destination: Destination) -> bool {
+        self.is_logged || destination == Destination::Request
+    }
+
     /// Whether there is a field of this name with a value.
     fn has(&self, name: &str) -> bool {
         self.iter()
@@ -151,8 +158,12 @@ impl<'a> SpanFieldVisitor<'a> {
 }
 
 /// Stores the fields of a new span.
-pub(super) fn begin<S>(span: &SpanRef<'_, S>, attributes: &Attributes<'_>, format: LogFormat)
-where
+pub(super) fn begin<S>(
+    span: &SpanRef<'_, S>,
+    attributes: &Attributes<'_>,
+    format: LogFormat,
+    destination: Destination,
+) where
     S: for<'a> LookupSpan<'a>,
 {
     if attributes.is_empty() {
@@ -160,26 +171,36 @@ where
     }
     let mut visitor = SpanFieldVisitor::new(attributes.metadata().fields(), format);
     attributes.record(&mut visitor);
-    store(span, visitor.fields, format);
+    store(span, visitor.fields, format, destination);
 }
 
 /// Stores fields that a span records later.
-pub(super) fn add<S>(span: &SpanRef<'_, S>, values: &Values<'_>, format: LogFormat)
-where
+pub(super) fn add<S>(
+    span: &SpanRef<'_, S>,
+    values: &Values<'_>,
+    format: LogFormat,
+    destination: Destination,
+) where
     S: for<'a> LookupSpan<'a>,
 {
     let mut visitor = SpanFieldVisitor::new(span.metadata().fields(), format);
     values.record(&mut visitor);
-    store(span, visitor.fields, format);
+    store(span, visitor.fields, format, destination);
 }
 
-fn store<S>(span: &SpanRef<'_, S>, new: SpanFieldBuf, format: LogFormat)
-where
+fn store<S>(
+    span: &SpanRef<'_, S>,
+    mut new: SpanFieldBuf,
+    format: LogFormat,
+    destination: Destination,
+) where
     S: for<'a> LookupSpan<'a>,
 {
+    new.is_logged = destination == Destination::Log;
     let mut extensions = span.extensions_mut();
     if let Some(stored) = extensions.get_mut::<SpanFields>() {
         let stored = stored.of_mut(format);
+        stored.is_logged |= new.is_logged;
         for (name, member) in new.iter() {
             stored.set(name, member);
         }
@@ -211,10 +232,12 @@ pub(super) fn write<S>(
     innermost: &SpanRef<'_, S>,
     written: WrittenFields<'_>,
     format: LogFormat,
+    destination: Destination,
 ) where
     S: for<'a> LookupSpan<'a>,
 {
-    write_from_root(record, innermost, &Scope::Event(written), format, MAX_SPANS);
+    let event = Scope::Event(written);
+    write_from_root(record, innermost, &event, format, destination, MAX_SPANS);
 }
 
 fn write_from_root<S>(
@@ -222,6 +245,7 @@ fn write_from_root<S>(
     span: &SpanRef<'_, S>,
     inner: &Scope<'_>,
     format: LogFormat,
+    destination: Destination,
     max_spans: usize,
 ) where
     S: for<'a> LookupSpan<'a>,
@@ -229,13 +253,14 @@ fn write_from_root<S>(
     let extensions = span.extensions();
     let fields = extensions
         .get::<SpanFields>()
-        .map(|fields| fields.of(format));
+        .map(|fields| fields.of(format))
+        .filter(|fields| fields.is_for(destination));
     if max_spans > 1
         && let Some(parent) = span.parent()
     {
         let scope = fields.map(|fields| Scope::Span(fields, inner));
         let scope = scope.as_ref().unwrap_or(inner);
-        write_from_root(record, &parent, scope, format, max_spans - 1);
+        write_from_root(record, &parent, scope, format, destination, max_spans - 1);
     }
     for (name, member) in fields.into_iter().flat_map(SpanFieldBuf::iter) {
         if !inner.has(name) {

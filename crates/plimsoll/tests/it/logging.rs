@@ -1,6 +1,7 @@
 //! Logging: records, access log, request ids, and a log that is not read.
 
 mod access_log;
+mod debug_on_error;
 mod events;
 mod format;
 mod request_end;

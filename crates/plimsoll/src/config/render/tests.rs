@@ -50,7 +50,7 @@ fn help_has_every_setting_and_alias() {
     let definitions = definitions::<Own>(&BUILD);
     assert_eq!(
         definitions.settings().len(),
-        if cfg!(feature = "otlp") { 52 } else { 37 }
+        if cfg!(feature = "otlp") { 53 } else { 38 }
     );
     let help = definitions.help("demo", "A service.");
     for setting in definitions.settings() {

@@ -8,14 +8,15 @@ use crate::config::{
 /// The separators of query parameters, and of name and value. A name contains none of them.
 const SEPARATORS: [char; 3] = ['&', ';', '='];
 
-/// Level, format and redaction of the log.
+/// Levels, format and redaction of the log.
 pub(super) struct Logging {
     pub(super) level: LogLevels,
+    pub(super) debug_on_error: bool,
     pub(super) format: LogFormat,
     pub(super) redact_query: Vec<String>,
 }
 
-/// Reads `LOG_LEVEL`, `LOG_FORMAT` and `REDACT_QUERY`. The default format depends on `DEBUG`.
+/// Reads `LOG_LEVEL`, `DEBUG_ON_ERROR`, `LOG_FORMAT` and `REDACT_QUERY`. The default format depends on `DEBUG`.
 pub(super) fn read(
     from: &mut Reader<'_>,
     debug: Result<bool, Invalid>,
@@ -29,6 +30,15 @@ pub(super) fn read(
         .default("INFO")
         .example("INFO,sqlx=WARNING")
         .read::<LogLevels>();
+    // Off: each DEBUG event of a request is formatted, also if the request succeeds.
+    let debug_on_error = from
+        .setting(
+            "DEBUG_ON_ERROR",
+            "Write the last DEBUG records of a request that fails or is slow, whatever `LOG_LEVEL` \
+             is. Each request keeps them until it ends.",
+        )
+        .default("false")
+        .read();
     from.ignore("RUST_LOG", "LOG_LEVEL sets the level of the log");
     let default_format = if debug == Ok(true) && from.stdout_is_terminal() {
         LogFormat::Pretty
@@ -55,6 +65,7 @@ pub(super) fn read(
         .read_optional_with("names separated by commas", names);
     Ok(Logging {
         level: level?,
+        debug_on_error: debug_on_error?,
         format: format?,
         redact_query: redact_query?.unwrap_or_default(),
     })

@@ -35,6 +35,7 @@ fn defaults_are_the_documented_ones() {
     assert_eq!(config.tls, None);
     assert!(!config.http2_cleartext);
     assert_eq!(config.log_level, LogLevels::all(Level::Info));
+    assert!(!config.debug_on_error);
     assert_eq!(config.log_format, LogFormat::Json);
     assert!(config.redact_query.is_empty());
     assert!(!config.debug);
@@ -88,6 +89,7 @@ fn every_setting_is_read_from_its_variable() {
         ("INFRA_ENDPOINTS", "admin"),
         ("HTTP2_CLEARTEXT", "true"),
         ("LOG_LEVEL", "error,sqlx=debug"),
+        ("DEBUG_ON_ERROR", "true"),
         ("LOG_FORMAT", "pretty"),
         ("REDACT_QUERY", "code,state"),
         ("DEBUG", "yes"),
@@ -113,6 +115,7 @@ fn every_setting_is_read_from_its_variable() {
     assert_eq!(config.infra_endpoints, InfraEndpoints::Admin);
     assert!(config.http2_cleartext);
     assert_eq!(config.log_level.to_string(), "ERROR,sqlx=DEBUG");
+    assert!(config.debug_on_error);
     assert_eq!(config.log_format, LogFormat::Pretty);
     assert_eq!(config.redact_query, ["code", "state"]);
     assert!(config.debug);

@@ -1,11 +1,14 @@
 //! Formats members without a record, for spans, and appends them to records later.
 
-use super::{IDS, LEADING, Record, json_text};
+use super::{DEBUG_ON_ERROR, IDS, LEADING, Record, json_text};
 use crate::config::LogFormat;
 
-/// Whether `name` is a leading field, or, with the feature `otlp`, a trace id field.
+/// Whether `name` is that of a leading field, of the mark `debugOnError`, or, with the feature `otlp`,
+/// of a trace id.
 pub(in crate::telemetry) fn is_leading(name: &str) -> bool {
-    LEADING.contains(&name) || cfg!(feature = "otlp") && IDS.contains(&name)
+    LEADING.contains(&name)
+        || name == DEBUG_ON_ERROR
+        || cfg!(feature = "otlp") && IDS.contains(&name)
 }
 
 impl<'a> Record<'a> {

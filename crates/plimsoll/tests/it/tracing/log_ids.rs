@@ -63,3 +63,19 @@ fn trace_ids_follow_long_fields_and_have_reserved_names() {
     assert_eq!(record["traceId_"], "mine");
     service.terminate();
 }
+
+/// LOG-14, LOG-16
+#[test]
+fn debug_records_of_a_failed_request_have_trace_ids() {
+    let collector = Collector::start(Manner::Takes);
+    let service = traced(&collector, &[("DEBUG_ON_ERROR", "true")]);
+    drop(service.get("/debug/fail?more=100"));
+    let trace = hex(&collector.span("GET /debug/{end}").trace_id);
+    access_record(&service, "/debug/fail");
+    let mut records = service.records();
+    records.retain(|record| record["debugOnError"] == true);
+    assert_eq!(records.last().unwrap()["message"], "debug_records_dropped");
+    for record in records {
+        assert_eq!(record["traceId"], trace.as_str(), "{record}");
+    }
+}
