@@ -1,4 +1,4 @@
-//! The example `with_database` with a real Postgres, which each test starts.
+//! The example `with_database` with a real Postgres, which each test starts, and its document.
 
 #[path = "it/support.rs"]
 #[expect(
@@ -25,6 +25,10 @@ use harness::{Process, eventually, example};
 
 use self::server::Server;
 use self::support::{END, post};
+
+/// The document about the example, and the code of the example.
+const DOCUMENT: &str = include_str!("../../../docs/database.md");
+const EXAMPLE: &str = include_str!("../examples/with_database.rs");
 
 fn start(server: &Server) -> Process {
     Process::start(example("with_database"), &[("DATABASE_URL", &server.url())])
@@ -137,4 +141,20 @@ fn service_without_database_settings_does_not_start() {
     let ended = Process::spawn(example("with_database"), &[]).wait(END);
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("DATABASE_URL"), "{}", ended.stderr);
+}
+
+/// Each block of Rust consists of lines of the example. `// …` stands for lines that are left out.
+#[test]
+fn document_quotes_the_example() {
+    let blocks: Vec<_> = DOCUMENT.split("```rust\n").skip(1).collect();
+    assert!(blocks.len() >= 6, "{} blocks", blocks.len());
+    for block in blocks {
+        let code = block.split("```").next().expect("a block has an end");
+        for part in code.split("// …\n") {
+            assert!(
+                EXAMPLE.contains(part.trim_end()),
+                "not in the example:\n{part}"
+            );
+        }
+    }
 }
