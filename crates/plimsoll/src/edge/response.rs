@@ -317,7 +317,10 @@ fn finish_head(guard: &mut RequestGuard, status: StatusCode, headers: &mut Heade
     guard.status = Some(status.as_u16());
     guard.set_phase(RequestPhase::Response);
     guard.suspend_slot();
-    headers.insert(request_id::HEADER, guard.request_id.header());
+    let mut id = guard.request_id.header();
+    // Over HTTP/2, each new id would evict a constant header from the table of HPACK.
+    id.set_sensitive(guard.version == Version::HTTP_2);
+    headers.insert(request_id::HEADER, id);
     for (name, value) in SECURITY {
         headers.entry(name).or_insert(value);
     }

@@ -45,7 +45,7 @@ pub(crate) struct EntryId(u16);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum RequestPhase {
-    /// Its stream's task has not run yet (HTTP/2).
+    /// Its stream has not been polled yet (HTTP/2).
     Queued,
     /// Its handler runs.
     Handler,

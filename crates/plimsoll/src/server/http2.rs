@@ -10,12 +10,12 @@
 //! | control frames in one turn | 128, then a pause of 1 ms | a flood of SETTINGS does not block a worker |
 //! | idle connection | ping after 30 s, 20 s for its answer | half-open connections are closed |
 //!
-//! Each stream has a task of its own, beside the task of the connection. [`StreamExecutor`] starts and
-//! counts it, and cancels it with its connection. [`write_timeout`] ends a stream whose client accepts
-//! no bytes.
+//! The task of a connection polls a new stream once; a stream that is then pending gets a task of its own
+//! ([`streams`]). [`write_timeout`] ends a stream whose client accepts no bytes.
 
 mod frames;
 mod resets;
+mod streams;
 mod tunnel;
 mod write_timeout;
 
@@ -27,24 +27,22 @@ use std::{
 };
 
 use http::{HeaderValue, Request, header};
-use hyper::{body::Incoming, rt::Executor, server::conn::http2::Builder};
+use hyper::{body::Incoming, server::conn::http2::Builder};
 use hyper_util::rt::TokioTimer;
 use tokio::{
     io::AsyncReadExt as _,
     time::{Sleep, sleep},
 };
-use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::frames::Frames;
-use self::{
-    frames::PREFACE, resets::Resets, tunnel::SendingHalf, write_timeout::StreamWriteTimeout,
+use self::{frames::PREFACE, resets::Resets};
+pub(super) use self::{
+    streams::{StreamExecutor, WithStreams},
+    tunnel::Tunnel,
+    write_timeout::ProgressBody,
 };
-pub(super) use self::{tunnel::Tunnel, write_timeout::ProgressBody};
 use super::io::SocketIo;
-use crate::{
-    connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
-    metrics::Registry,
-};
+use crate::metrics::Registry;
 
 const MAX_STREAMS: u32 = 100;
 const MAX_HEADER_LIST: u32 = 16 * 1024;
@@ -142,78 +140,5 @@ pub(super) fn join_cookies(request: &mut Request<Incoming>) {
     // Never an error: valid values joined by a valid separator are valid.
     if let Ok(cookie) = HeaderValue::from_bytes(&fields.join(&b"; "[..])) {
         headers.insert(header::COOKIE, cookie);
-    }
-}
-
-/// Starts the tasks of the streams of one connection.
-#[derive(Debug, Clone)]
-pub(super) struct StreamExecutor {
-    connections: Arc<ConnectionTracker>,
-    state: Arc<ConnectionState>,
-    /// `WRITE_TIMEOUT`, for a client that keeps the window of a stream closed.
-    write_timeout: Duration,
-    stalled: Arc<StalledResponses>,
-    /// Cancels all streams.
-    cancel: CancellationToken,
-}
-
-impl StreamExecutor {
-    pub(super) fn new(
-        connections: Arc<ConnectionTracker>,
-        state: Arc<ConnectionState>,
-        write_timeout: Duration,
-        stalled: Arc<StalledResponses>,
-    ) -> Self {
-        Self {
-            connections,
-            state,
-            write_timeout,
-            stalled,
-            cancel: CancellationToken::new(),
-        }
-    }
-
-    /// Returns a guard that cancels all streams when it is dropped.
-    pub(super) fn drop_guard(&self) -> impl Drop + use<> {
-        self.cancel.clone().drop_guard()
-    }
-}
-
-impl<F> Executor<F> for StreamExecutor
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        let guard = StreamGuard::new(Arc::clone(&self.state));
-        let cancel = self.cancel.clone();
-        if let Some(half) = SendingHalf::take() {
-            let sending = half.run(stream, self.write_timeout, Arc::clone(&self.state));
-            self.connections.spawn(async move {
-                let _guard = guard;
-                cancel.run_until_cancelled(sending).await;
-            });
-            return;
-        }
-        let stalled = Arc::clone(&self.stalled);
-        let stream = StreamWriteTimeout::new(stream, self.write_timeout, stalled, guard);
-        self.connections.spawn(async move {
-            cancel.run_until_cancelled(stream).await;
-        });
-    }
-}
-
-/// Counts an open stream in the connection state.
-struct StreamGuard(Arc<ConnectionState>);
-
-impl StreamGuard {
-    fn new(state: Arc<ConnectionState>) -> Self {
-        state.stream_began();
-        Self(state)
-    }
-}
-
-impl Drop for StreamGuard {
-    fn drop(&mut self) {
-        self.0.stream_ended();
     }
 }

@@ -25,7 +25,7 @@ use self::{http_connection::serve_http, open::open, unread_body::SettledResponse
 use super::{
     guard::ConnectionGuard,
     http1::MessageScanner,
-    http2::{self, FrameFollower, ProgressBody, StreamExecutor, Tunnel},
+    http2::{self, FrameFollower, ProgressBody, StreamExecutor, Tunnel, WithStreams},
     io::{LingeringStream, Protocol, Stream, TrackedIo},
     lingering_close::LingeringClose,
     socket::Socket,
@@ -196,7 +196,6 @@ async fn serve_http2(
         connection.timeouts.write,
         Arc::clone(connection.edge.stalled()),
     );
-    let _cancels_streams = streams.drop_guard();
     let (edge, meta) = (connection.edge.clone(), connection.meta());
     let connections = Arc::clone(&connection.connections);
     let service = service_fn(move |mut request| {
@@ -219,8 +218,8 @@ async fn serve_http2(
         Arc::clone(&connection.guard),
         lingering.clone(),
     );
-    let http = http2::builder(streams).serve_connection(TokioIo::new(io), service);
-    let fault = serve_http(http, connection).await;
+    let http = http2::builder(streams.clone()).serve_connection(TokioIo::new(io), service);
+    let fault = serve_http(WithStreams::new(http, streams), connection).await;
     // A client may disconnect between two requests.
     fault.filter(|fault| *fault == ProtocolError::Http2 || state.is_in_head())
 }

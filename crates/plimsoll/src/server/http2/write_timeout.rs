@@ -1,4 +1,4 @@
-//! `WRITE_TIMEOUT` of HTTP/2 streams, signalled from a body to the task of its stream by a
+//! `WRITE_TIMEOUT` of HTTP/2 streams, signalled from a body to the future of its stream by a
 //! thread-local.
 //!
 //! Over HTTP/1 a client that accepts no bytes fills the send buffer of the socket. An HTTP/2 client
@@ -9,7 +9,7 @@
 //!
 //! # Thread-local
 //!
-//! hyper polls the body inside the poll of its stream's task, so both are on one thread and in one
+//! hyper polls the body inside the poll of its stream, so both are on one thread and in one
 //! call. [`StreamWriteTimeout`] clears [`BODY_POLL`] before it polls the stream, and reads it
 //! afterwards. [`ProgressBody`] sets it in between. So no value is left from another stream, and a
 //! stream needs no allocation that the body shares.

@@ -31,7 +31,7 @@ use crate::{
     lifecycle::DrainStage,
     metrics::ProtocolError,
     server::{
-        http2::{ProgressBody, StreamExecutor},
+        http2::{ProgressBody, StreamExecutor, WithStreams},
         io::TrackedIo,
     },
 };
@@ -64,7 +64,7 @@ where
     }
 }
 
-impl<S> HttpConnection for http2::Connection<TokioIo<TrackedIo>, S, StreamExecutor>
+impl<S> HttpConnection for WithStreams<http2::Connection<TokioIo<TrackedIo>, S, StreamExecutor>>
 where
     S: HttpService<Incoming, ResBody = ProgressBody<ResponseBody<Body>>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -73,7 +73,7 @@ where
     const GRACE: Duration = Duration::from_secs(2);
 
     fn start_graceful_shutdown(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+        self.connection().graceful_shutdown();
     }
 }
 

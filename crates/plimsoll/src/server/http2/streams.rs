@@ -1,0 +1,297 @@
+//! The streams of a connection: where they are polled.
+//!
+//! Most handlers are ready at once. So the task of the connection polls each new stream once, and then
+//! sends their responses in one write. With a task for each stream, the connection would be polled after
+//! each of them, and each response would be a write of its own. A stream that is pending gets a task.
+//!
+//! # Thread-local
+//!
+//! hyper passes new streams to [`StreamExecutor`] inside the poll of the connection, so both are on one
+//! thread and in one call. [`WithStreams`] puts its list into [`NEW`] for that poll, so a new stream
+//! takes no lock.
+
+use std::{
+    cell::RefCell,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::rt::Executor;
+use pin_project_lite::pin_project;
+use tokio_util::sync::CancellationToken;
+
+use super::{tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
+use crate::{connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker};
+
+/// The most streams that the task of a connection polls in one turn. The others get tasks, so that other
+/// connections of the worker do not wait for a hundred handlers.
+const POLLED: usize = 32;
+
+type NewStream = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+thread_local! {
+    /// The new streams of the connection that is being polled on this thread.
+    static NEW: RefCell<Vec<NewStream>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Counts the streams of one connection, and starts their tasks.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct StreamExecutor {
+    connections: Arc<ConnectionTracker>,
+    state: Arc<ConnectionState>,
+    /// `WRITE_TIMEOUT`, for a client that keeps the window of a stream closed.
+    write_timeout: Duration,
+    stalled: Arc<StalledResponses>,
+    /// Cancels all streams that have a task.
+    cancel: CancellationToken,
+}
+
+impl StreamExecutor {
+    pub(in crate::server) fn new(
+        connections: Arc<ConnectionTracker>,
+        state: Arc<ConnectionState>,
+        write_timeout: Duration,
+        stalled: Arc<StalledResponses>,
+    ) -> Self {
+        Self {
+            connections,
+            state,
+            write_timeout,
+            stalled,
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Starts a task, which is cancelled with the connection.
+    fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.connections.spawn(async move {
+            cancel.run_until_cancelled(stream).await;
+        });
+    }
+}
+
+impl<F> Executor<F> for StreamExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let guard = StreamGuard::new(Arc::clone(&self.state));
+        if let Some(half) = SendingHalf::take() {
+            let sending = half.run(stream, self.write_timeout, Arc::clone(&self.state));
+            self.spawn(async move {
+                let _guard = guard;
+                sending.await;
+            });
+            return;
+        }
+        let stalled = Arc::clone(&self.stalled);
+        let stream = StreamWriteTimeout::new(stream, self.write_timeout, stalled, guard);
+        NEW.with_borrow_mut(|new| new.push(Box::pin(stream)));
+    }
+}
+
+pin_project! {
+    /// A connection and its new streams.
+    ///
+    /// Dropping it cancels all streams.
+    pub(in crate::server) struct WithStreams<C> {
+        #[pin]
+        connection: C,
+        new: Vec<NewStream>,
+        streams: StreamExecutor,
+    }
+
+    impl<C> PinnedDrop for WithStreams<C> {
+        fn drop(this: Pin<&mut Self>) {
+            this.streams.cancel.cancel();
+        }
+    }
+}
+
+impl<C> WithStreams<C> {
+    /// `connection` passes its streams to a clone of `streams`.
+    pub(in crate::server) const fn new(connection: C, streams: StreamExecutor) -> Self {
+        Self {
+            connection,
+            new: Vec::new(),
+            streams,
+        }
+    }
+
+    pub(in crate::server) fn connection(self: Pin<&mut Self>) -> Pin<&mut C> {
+        self.project().connection
+    }
+}
+
+impl<C: Future> Future for WithStreams<C> {
+    type Output = C::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
+        let mut this = self.project();
+        let poll = poll_connection(this.connection.as_mut(), this.new, cx);
+        if poll.is_ready() || this.new.is_empty() {
+            return poll;
+        }
+        for (index, mut stream) in this.new.drain(..).enumerate() {
+            if index >= POLLED || stream.as_mut().poll(cx).is_pending() {
+                this.streams.spawn(stream);
+            }
+        }
+        // Sends the responses.
+        let poll = poll_connection(this.connection, this.new, cx);
+        if !this.new.is_empty() {
+            // Other tasks run before the next streams.
+            cx.waker().wake_by_ref();
+        }
+        poll
+    }
+}
+
+/// Polls a connection, and adds its new streams to `new`.
+fn poll_connection<C: Future>(
+    connection: Pin<&mut C>,
+    new: &mut Vec<NewStream>,
+    cx: &mut Context<'_>,
+) -> Poll<C::Output> {
+    let outer = NEW.replace(std::mem::take(new));
+    let poll = connection.poll(cx);
+    *new = NEW.replace(outer);
+    poll
+}
+
+/// Counts an open stream in the connection state.
+struct StreamGuard(Arc<ConnectionState>);
+
+impl StreamGuard {
+    fn new(state: Arc<ConnectionState>) -> Self {
+        state.stream_began();
+        Self(state)
+    }
+}
+
+impl Drop for StreamGuard {
+    fn drop(&mut self) {
+        self.0.stream_ended();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{pending, poll_fn},
+        pin::pin,
+        sync::{
+            Mutex,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use tokio::task;
+
+    use super::*;
+    use crate::sync::lock;
+
+    fn executor() -> StreamExecutor {
+        StreamExecutor::new(
+            Arc::new(ConnectionTracker::new()),
+            Arc::new(ConnectionState::new()),
+            Duration::from_secs(30),
+            StalledResponses::new(1),
+        )
+    }
+
+    /// A connection that starts `streams` at its first poll, and never ends.
+    fn connection<F>(
+        executor: &StreamExecutor,
+        streams: Vec<F>,
+    ) -> WithStreams<impl Future<Output = ()>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let (mut streams, to) = (Some(streams), executor.clone());
+        let connection = poll_fn(move |_| {
+            for stream in streams.take().into_iter().flatten() {
+                to.execute(stream);
+            }
+            Poll::Pending
+        });
+        WithStreams::new(connection, executor.clone())
+    }
+
+    async fn poll_once(connection: Pin<&mut impl Future<Output = ()>>) {
+        let mut connection = connection;
+        poll_fn(|cx| {
+            assert!(connection.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn ready_streams_end_in_the_poll_of_the_connection() {
+        let ended = Arc::new(AtomicUsize::new(0));
+        let stream = || {
+            let ended = Arc::clone(&ended);
+            async move {
+                assert_eq!(task::try_id(), None, "it has no task");
+                ended.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let executor = executor();
+        let streams = (0..POLLED).map(|_| stream()).collect();
+        let mut connection = pin!(connection(&executor, streams));
+        poll_once(connection.as_mut()).await;
+        assert_eq!(ended.load(Ordering::Relaxed), POLLED);
+        assert!(!executor.state.is_busy(), "no stream is open");
+    }
+
+    #[tokio::test]
+    async fn stream_that_waits_gets_a_task() {
+        let polls = Arc::new(Mutex::new(Vec::new()));
+        let stream = {
+            let polls = Arc::clone(&polls);
+            async move {
+                lock(&polls).push(task::try_id().is_some());
+                task::yield_now().await;
+                lock(&polls).push(task::try_id().is_some());
+            }
+        };
+        let executor = executor();
+        let mut connection = pin!(connection(&executor, vec![stream]));
+        poll_once(connection.as_mut()).await;
+        executor.connections.ended().await;
+        assert_eq!(*lock(&polls), [false, true]);
+    }
+
+    #[tokio::test]
+    async fn streams_beyond_the_limit_of_a_turn_get_tasks() {
+        let in_tasks = Arc::new(AtomicUsize::new(0));
+        let stream = || {
+            let in_tasks = Arc::clone(&in_tasks);
+            async move {
+                in_tasks.fetch_add(usize::from(task::try_id().is_some()), Ordering::Relaxed);
+            }
+        };
+        let executor = executor();
+        let streams = (0..100).map(|_| stream()).collect();
+        let mut connection = pin!(connection(&executor, streams));
+        poll_once(connection.as_mut()).await;
+        executor.connections.ended().await;
+        assert_eq!(in_tasks.load(Ordering::Relaxed), 100 - POLLED);
+    }
+
+    #[tokio::test]
+    async fn closed_connection_cancels_its_streams() {
+        let executor = executor();
+        let streams = (0..100).map(|_| pending()).collect();
+        let mut connection = Box::pin(connection(&executor, streams));
+        poll_once(connection.as_mut()).await;
+        assert!(executor.state.is_busy());
+        drop(connection);
+        executor.connections.ended().await;
+        assert!(!executor.state.is_busy());
+    }
+}
