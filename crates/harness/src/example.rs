@@ -1,4 +1,4 @@
-//! Paths of example binaries, which tests run as child processes.
+//! Paths of the services under test, which tests run as child processes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,26 +17,46 @@ use plimsoll::BuildInfo;
 #[must_use]
 #[track_caller]
 pub fn example(name: &str) -> PathBuf {
+    let command = "cargo build -p harness -p plimsoll --examples";
+    built(&Path::new("examples").join(name), command)
+}
+
+/// Returns the path of the reference service of this build.
+///
+/// # Panics
+///
+/// If the binary is missing, or older than a source file that this test was built from.
+///
+/// `cargo test --workspace` builds it.
+#[must_use]
+#[track_caller]
+pub fn reference_service() -> PathBuf {
+    let command = "cargo build -p rust-axum-app";
+    built(Path::new("rust-axum-app"), command)
+}
+
+/// Returns a binary in the folder of this build, such as `target/debug`.
+#[track_caller]
+fn built(path: &Path, command: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
     let profile = test
         .ancestors()
         .nth(2)
         .expect("a test is in target/PROFILE/deps");
-    let example = profile.join("examples").join(name);
-    let command = "cargo build -p harness -p plimsoll --examples";
+    let binary = profile.join(path);
     assert!(
-        example.exists(),
+        binary.exists(),
         "{} is missing: run `{command}`",
-        example.display()
+        binary.display()
     );
-    if let Some(source) = newer_source(&example, &test) {
+    if let Some(source) = newer_source(&binary, &test) {
         panic!(
             "{} is older than {}: run `{command}`",
-            example.display(),
+            binary.display(),
             source.display()
         );
     }
-    example
+    binary
 }
 
 /// Returns the build information of a service in this package without build arguments.
@@ -45,14 +65,14 @@ pub fn build_info() -> BuildInfo {
     plimsoll::build_info!()
 }
 
-/// Returns a source of `example` that was changed between the builds of `example` and of `test`.
+/// Returns a source of `binary` that was changed between the builds of `binary` and of `test`.
 ///
 /// A source that was changed later is in neither of them.
-fn newer_source(example: &Path, test: &Path) -> Option<PathBuf> {
+fn newer_source(binary: &Path, test: &Path) -> Option<PathBuf> {
     // Cargo writes `TARGET: SOURCE SOURCE…` beside the binary.
-    let rule = fs::read_to_string(example.with_added_extension("d")).ok()?;
+    let rule = fs::read_to_string(binary.with_added_extension("d")).ok()?;
     let (_, sources) = rule.split_once(": ")?;
-    let (built, tested) = (modified(example)?, modified(test)?);
+    let (built, tested) = (modified(binary)?, modified(test)?);
     let mut sources = sources.split_whitespace().map(PathBuf::from);
     sources
         .find(|source| modified(source).is_some_and(|changed| changed > built && changed < tested))

@@ -8,7 +8,7 @@
 //! * [`request()`] formats a request, and [`access_record`] waits for its access record.
 //! * [`eventually`] polls a condition with a deadline.
 //! * [`example()`] finds the services under test: `fixture`, `programs` and `plain` of this crate,
-//!   and the examples of `plimsoll`.
+//!   and the examples of `plimsoll`. [`reference_service`] is the service of the contract.
 //!
 //! An in-process service is `plimsoll::testing::TestService`.
 
@@ -26,7 +26,7 @@ pub use plimsoll::testing::{MetricType, Scrape};
 
 pub use self::{
     connection::{Connection, Response},
-    example::{build_info, example},
+    example::{build_info, example, reference_service},
     field_names::field_names,
     log_buffer::LogBuffer,
     process::{ExitedProcess, Process, ReservedPort},
