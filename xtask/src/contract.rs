@@ -115,6 +115,8 @@ mod tests {
         Clause {
             id: id.to_owned(),
             text: text.to_owned(),
+            rationale: String::new(),
+            checks: Vec::new(),
         }
     }
 

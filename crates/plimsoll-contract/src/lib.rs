@@ -47,6 +47,69 @@ pub struct Clause {
     /// The promise, one paragraph.
     #[serde(deserialize_with = "paragraph")]
     pub text: String,
+    /// The damage if the promise is broken. Clauses with checks have it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rationale: String,
+    /// The checks of `plimsoll verify`, in the order of its report.
+    #[serde(default, rename(deserialize = "check"))]
+    pub checks: Vec<Check>,
+}
+
+/// Observes one aspect of a clause from outside the service.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// The name within the clause, such as `charset`.
+    pub id: String,
+    /// The behaviour of a service that passes.
+    pub title: String,
+    /// What the check starts, sends or signals.
+    pub sends: String,
+    /// Whether the check belongs to the core of the contract.
+    pub level: Level,
+    /// The damage of a violation.
+    pub severity: Severity,
+    /// What the check does to a service.
+    pub class: Class,
+    /// The checks without which this one proves nothing, such as `RID-1:echo`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// The change that makes a service pass.
+    pub fix: String,
+}
+
+/// The part of the contract that a check belongs to. A higher level includes the lower one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The behaviour that every service needs.
+    Core,
+    /// The whole contract.
+    Full,
+}
+
+/// The damage of a violation, from exactness to failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A deviation without an immediate effect.
+    Note,
+    /// A fault that has an effect later.
+    Warning,
+    /// A fault that breaks something.
+    Error,
+}
+
+/// What a check does to a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// It sends a few valid requests.
+    Passive,
+    /// It sends unusual or many requests.
+    Intrusive,
+    /// It ends the service by a signal.
+    Shutdown,
 }
 
 impl Contract {
@@ -61,6 +124,15 @@ impl Contract {
             toml::from_str(include_str!("../contract.toml")).expect("contract.toml is tested")
         });
         &CONTRACT
+    }
+
+    /// Returns a check with its clause, given an id such as `RID-2:charset`.
+    #[must_use]
+    pub fn check(&self, id: &str) -> Option<(&Clause, &Check)> {
+        let (clause, check) = id.split_once(':')?;
+        let clause = self.clauses.iter().find(|it| it.id == clause)?;
+        let check = clause.checks.iter().find(|it| it.id == check)?;
+        Some((clause, check))
     }
 
     /// Returns the groups with their clauses.

@@ -40,9 +40,53 @@ fn marks_of_clauses_are_read() {
     let clause = |text: &str| Clause {
         id: "A-1".to_owned(),
         text: text.to_owned(),
+        rationale: String::new(),
+        checks: Vec::new(),
     };
     let open = clause("X. *Not yet: y.*");
     assert!(open.is_open() && !open.is_retired());
     let retired = clause("*Retired.*");
     assert!(retired.is_retired() && !retired.is_open());
+}
+
+#[test]
+fn checks_have_distinct_ids_and_all_texts() {
+    for clause in &Contract::get().clauses {
+        let ids: BTreeSet<&str> = clause.checks.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids.len(), clause.checks.len(), "{}", clause.id);
+        assert_eq!(
+            clause.checks.is_empty(),
+            clause.rationale.is_empty(),
+            "{} needs a rationale for its checks, and none without",
+            clause.id
+        );
+        for check in &clause.checks {
+            let id = format!("{}:{}", clause.id, check.id);
+            assert!(
+                !check.title.is_empty() && !check.title.ends_with('.'),
+                "{id}"
+            );
+            assert!(check.title.len() <= 60, "the title of {id} is too long");
+            assert!(check.fix.ends_with('.'), "the fix of {id} is no sentence");
+            assert!(!check.sends.is_empty(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn checks_depend_on_checks_of_at_most_their_level() {
+    let contract = Contract::get();
+    for clause in &contract.clauses {
+        for check in &clause.checks {
+            for after in &check.after {
+                let (_, other) = contract.check(after).expect(after);
+                assert!(other.level <= check.level, "{}:{}", clause.id, check.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn severities_are_ordered_by_damage() {
+    assert!(Severity::Note < Severity::Warning && Severity::Warning < Severity::Error);
 }

@@ -19,9 +19,11 @@ pub(super) fn text(contract: &Contract) -> String {
             text.push_str(&group.intro);
             text.push('\n');
         }
-        text.push_str("| id | clause |\n|---|---|\n");
+        text.push_str("| id | clause | checks |\n|---|---|---|\n");
         for clause in clauses {
-            text.push_str(&format!("| {} | {} |\n", clause.id, clause.text));
+            let checks = clause.checks.iter().map(|check| format!(" `{}`", check.id));
+            let checks = checks.collect::<Vec<_>>().join(",");
+            text.push_str(&format!("| {} | {} |{checks} |\n", clause.id, clause.text));
         }
     }
     text
@@ -43,16 +45,18 @@ mod tests {
         let clause = |id: &str| Clause {
             id: id.to_owned(),
             text: "Text.".to_owned(),
+            rationale: String::new(),
+            checks: Vec::new(),
         };
         let contract = Contract {
             intro: "Intro.\n".to_owned(),
             groups: vec![group("A", "About.\n"), group("B", "")],
             clauses: vec![clause("A-1"), clause("B-1")],
         };
-        let table = "| id | clause |\n|---|---|\n";
+        let table = "| id | clause | checks |\n|---|---|---|\n";
         let expected = format!(
-            "{HEAD}Intro.\n\n## A: title\n\nAbout.\n\n{table}| A-1 | Text. |\n\n\
-             ## B: title\n\n{table}| B-1 | Text. |\n"
+            "{HEAD}Intro.\n\n## A: title\n\nAbout.\n\n{table}| A-1 | Text. | |\n\n\
+             ## B: title\n\n{table}| B-1 | Text. | |\n"
         );
         assert_eq!(text(&contract), expected);
     }
