@@ -5,6 +5,8 @@
 
 use std::{io, process::ExitCode};
 
+use crate::target::StartError;
+
 /// The result of a command, as its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -35,7 +37,7 @@ impl Exit {
         ),
         (Self::Unreachable, "service not started or not reached"),
         (Self::Usage, "usage error"),
-        (Self::Internal, "internal error"),
+        (Self::Internal, "internal error, or interrupted by a signal"),
     ];
 }
 
@@ -54,18 +56,67 @@ pub(crate) fn table() -> String {
 /// An error that ends a command without a result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// Arguments that contradict each other, or name something that does not exist.
+    #[error("{0}")]
+    Usage(String),
+
+    /// The program cannot be run.
+    #[error(transparent)]
+    Start(#[from] StartError),
+
+    /// The service does not answer.
+    #[error("the service did not start: {start}; {hint}{}", lines(output))]
+    NotStarted {
+        start: String,
+        hint: &'static str,
+        /// The last lines of its output.
+        output: Vec<String>,
+    },
+
+    /// The host of a URL has no address.
+    #[error("cannot resolve the host of {url}")]
+    Unresolved { url: String, source: io::Error },
+
+    /// The service at a URL does not answer.
+    #[error("{url} does not answer GET /ready")]
+    NoAnswer { url: String },
+
     /// The output could not be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
+
+    /// No port is free.
+    #[error("cannot reserve a port")]
+    Port(#[source] io::Error),
+
+    /// The system refuses what the command needs to run.
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+
+    /// A signal has ended the command.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Failure {
     /// Returns the exit status for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Output(_) => Exit::Internal,
+            Self::Usage(_) => Exit::Usage,
+            Self::Start(_)
+            | Self::NotStarted { .. }
+            | Self::Unresolved { .. }
+            | Self::NoAnswer { .. } => Exit::Unreachable,
+            Self::Output(_) | Self::Port(_) | Self::Runtime(_) | Self::Interrupted => {
+                Exit::Internal
+            }
         }
     }
+}
+
+fn lines(output: &[String]) -> String {
+    let lines = output.iter().map(|line| format!("\n  | {line}"));
+    lines.collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 
 mod cli;
 mod exit;
+mod target;
 mod term;
 mod verify;
+mod wire;
 
 use std::process::ExitCode;
 

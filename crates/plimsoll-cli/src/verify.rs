@@ -1,22 +1,44 @@
 //! The command `verify`: checks a service against the operational contract.
+//!
+//! * `scenario` is how the service is started, `probe` what is sent to it, `checks` all probes.
+//! * A probe gathers `evidence`, which checks turn into a `judgement`.
+//! * `run` does this for the selected checks; `report` prints the results.
+//!
+//! Behaviour that was not demonstrated is *not proven*, never a pass.
 
+mod checks;
+mod evidence;
+mod explain;
+mod judgement;
+mod lag;
 mod list;
+mod metrics;
+mod nonce;
+mod options;
+mod plan;
+mod probe;
+mod record;
+mod report;
+mod run;
+mod scenario;
+mod select;
+mod subject;
 
-use clap::Args;
+pub(crate) use self::options::Arguments;
 
-use crate::exit::{Exit, Failure};
+use plimsoll_contract::Severity;
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Check a service, in any language, against the operational contract
-#[derive(Debug, Args)]
-pub(crate) struct Arguments {
-    /// List the clauses of the contract
-    #[arg(long, required = true)]
-    list: bool,
-
-    /// Write JSON
-    #[arg(long)]
-    json: bool,
-}
+use self::{
+    options::{Limits, Target},
+    report::Subject,
+    run::{CheckResult, Plan, Results, Verdict},
+    select::Selection,
+};
+use crate::{
+    exit::{Exit, Failure},
+    term,
+};
 
 /// Runs the command.
 ///
@@ -24,5 +46,121 @@ pub(crate) struct Arguments {
 ///
 /// As documented at [`Failure`].
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    list::run(arguments.json)
+    if arguments.list {
+        return list::run(arguments.json);
+    }
+    if let Some(id) = &arguments.explain {
+        return explain::run(id);
+    }
+    let selection = Selection::new(arguments.level(), &arguments.only, &arguments.skip);
+    if selection.checks().is_empty() {
+        let reason = "the options select no check; `plimsoll verify --list` has all";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
+    let target = arguments.target()?;
+    if arguments.plan {
+        term::print(&plan::text(&target, &selection))?;
+        return Ok(Exit::Success);
+    }
+    let seed = arguments.seed();
+    let plan = Plan {
+        target: &target,
+        variables: &arguments.env,
+        port: arguments.port,
+        selection: &selection,
+        limits: arguments.limits(),
+        seed,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    let results = runtime.block_on(uninterrupted(&plan))?;
+    let subject = Subject {
+        target: &target,
+        level: selection.level(),
+        seed,
+    };
+    let text = if arguments.json {
+        report::json(&subject, &results)
+    } else {
+        report::human(&subject, &results)
+    };
+    term::print(&text)?;
+    Ok(exit(&results, arguments.fail_on(), arguments.require_proof))
+}
+
+/// Runs the plan until SIGINT or SIGTERM. The service is killed in either case.
+async fn uninterrupted(plan: &Plan<'_>) -> Result<Results, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
+    tokio::select! {
+        results = run::run(plan) => results,
+        _ = interrupt.recv() => Err(Failure::Interrupted),
+        _ = terminate.recv() => Err(Failure::Interrupted),
+    }
+}
+
+fn exit(results: &Results, fail_on: Severity, requires_proof: bool) -> Exit {
+    let fails = |result: &CheckResult| {
+        matches!(result.verdict, Verdict::Violated(_)) && result.check.severity >= fail_on
+    };
+    let lacks_proof = |result: &CheckResult| {
+        matches!(
+            result.verdict,
+            Verdict::NotProven { .. } | Verdict::Blocked { .. }
+        )
+    };
+    if results.checks.iter().any(fails) {
+        Exit::Findings
+    } else if requires_proof && results.checks.iter().any(lacks_proof) {
+        Exit::Incomplete
+    } else {
+        Exit::Success
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use plimsoll_contract::Contract;
+
+    use super::*;
+
+    fn results(verdicts: &[(&str, Verdict)]) -> Results {
+        let checks = verdicts.iter().map(|(id, verdict)| {
+            let (clause, check) = Contract::get().check(id).unwrap();
+            let verdict = verdict.clone();
+            CheckResult {
+                clause,
+                check,
+                verdict,
+            }
+        });
+        Results {
+            checks: checks.collect(),
+            first: None,
+            starts: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn exit_status_follows_severity_and_proof() {
+        let finding = judgement::Finding::new("a", "b", "c");
+        let violated = Verdict::Violated(finding);
+        let reason = "none".to_owned();
+        let not_proven = Verdict::NotProven { reason };
+        let error = results(&[("HTTP-1:banner", violated.clone())]);
+        let note = results(&[("HTTP-1:charset", violated)]);
+        let unknown = results(&[("HTTP-1:banner", not_proven)]);
+        let good = results(&[("HTTP-1:banner", Verdict::Holds)]);
+        assert_eq!(exit(&error, Severity::Error, false), Exit::Findings);
+        assert_eq!(exit(&note, Severity::Error, false), Exit::Success);
+        assert_eq!(exit(&note, Severity::Note, false), Exit::Findings);
+        assert_eq!(exit(&unknown, Severity::Error, false), Exit::Success);
+        assert_eq!(exit(&unknown, Severity::Error, true), Exit::Incomplete);
+        assert_eq!(exit(&good, Severity::Note, true), Exit::Success);
+    }
 }

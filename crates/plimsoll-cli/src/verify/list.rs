@@ -3,6 +3,7 @@
 use plimsoll_contract::Contract;
 use serde_json::json;
 
+use super::{report, select::id};
 use crate::{
     exit::{Exit, Failure},
     term,
@@ -13,7 +14,7 @@ use crate::{
 /// # Errors
 ///
 /// [`Failure::Output`].
-pub(crate) fn run(is_json: bool) -> Result<Exit, Failure> {
+pub(super) fn run(is_json: bool) -> Result<Exit, Failure> {
     let contract = Contract::get();
     let text = if is_json {
         json(contract)
@@ -30,6 +31,15 @@ fn text(contract: &Contract) -> String {
         text.push_str(&format!("{}: {}\n", group.id, group.title));
         for clause in clauses {
             text.push_str(&format!("  {:<8}{}\n", clause.id, clause.text));
+            for check in &clause.checks {
+                let id = id(clause, check);
+                let level = report::level(check.level);
+                let severity = report::severity(check.severity);
+                text.push_str(&format!(
+                    "    {id:<18}{level}, {severity:<9}{}\n",
+                    check.title
+                ));
+            }
         }
     }
     text

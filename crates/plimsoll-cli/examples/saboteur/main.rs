@@ -1,0 +1,117 @@
+//! A service that breaks one promise of the contract, for the tests of `plimsoll verify`.
+//!
+//! It runs another service behind itself and passes on requests, records, SIGTERM and the exit status.
+//! The first argument is the check that must fail, such as `RID-1:echo`, or `none`.
+//!
+//! ```text
+//! PORT=8081 cargo run -p plimsoll-cli --example saboteur -- RID-1:echo target/debug/rust-axum-app
+//! ```
+
+#![expect(clippy::print_stdout, reason = "the log of a service is its output")]
+
+mod environment;
+mod message;
+mod proxy;
+mod records;
+mod responses;
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    process::{ExitCode, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use harness::{ReservedPort, Signal};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::TcpListener,
+    process::{ChildStdout, Command},
+    signal::unix::{SignalKind, signal},
+    task::JoinHandle,
+    time::sleep,
+};
+
+use self::{proxy::Proxy, records::Records};
+
+/// The time from the signal to the close of the listener, for the fault that closes it early.
+const EARLY: Duration = Duration::from_millis(300);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let fault = arguments.next().expect("the first argument is a fault");
+    let program = arguments.next().expect("the second argument is a program");
+    if environment::is_rejected(&fault) {
+        return ExitCode::from(78);
+    }
+
+    let mut terminate = signal(SignalKind::terminate()).expect("signals are available");
+    let inner = ReservedPort::bind();
+    let outer = environment::port(&fault);
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::piped());
+    if outer.is_some() {
+        command.env("PORT", inner.number().to_string());
+    }
+    environment::change(&fault, &mut command);
+    let mut child = command.spawn().expect("the program can be run");
+    let pid = child.id().expect("it has not been waited for");
+    let records = Arc::new(Records::new(&fault));
+    let stdout = child.stdout.take().expect("it is piped");
+    let relay = tokio::spawn(relay(stdout, records.clone()));
+
+    let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, inner.number()));
+    let proxy = Arc::new(Proxy::new(&fault, upstream, records));
+    let accepting = match outer {
+        Some(outer) => Some(accept(&proxy, outer).await),
+        None => None,
+    };
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status.expect("it is a child"),
+            _ = terminate.recv() => {
+                proxy.begin_end();
+                Signal::Term.send(pid);
+                if let (true, Some(accepting)) = (fault == "LIFE-1:accepts", &accepting) {
+                    sleep(EARLY).await;
+                    accepting.abort();
+                }
+            }
+        }
+    };
+    if let Some(accepting) = accepting {
+        accepting.abort();
+    }
+    proxy.end().await;
+    relay.await.expect("the relay does not panic");
+    if fault == "LOG-1:end" {
+        println!("bye");
+    }
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match code {
+        Some(0) if fault == "LIFE-1:exit" => ExitCode::from(7),
+        Some(code) => ExitCode::from(code),
+        None => ExitCode::FAILURE,
+    }
+}
+
+async fn accept(proxy: &Arc<Proxy>, port: u16) -> JoinHandle<()> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.expect("the port is reserved for this process");
+    tokio::spawn(proxy.clone().serve(listener))
+}
+
+/// Passes on the log of the service.
+async fn relay(stdout: ChildStdout, records: Arc<Records>) {
+    if records.has_banner() {
+        println!("Starting the service …");
+    }
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        for line in records.change(line) {
+            println!("{line}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Passes requests to the service, one for each connection.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+use crate::{message::Message, records::Records, responses::Responses};
+
+/// The most open connections.
+const CONNECTIONS: u32 = 1000;
+
+/// A proxy in front of the service.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    fault: String,
+    upstream: SocketAddr,
+    records: Arc<Records>,
+    responses: Responses,
+    is_ending: AtomicBool,
+    connections: Arc<Semaphore>,
+}
+
+impl Proxy {
+    pub(crate) fn new(fault: &str, upstream: SocketAddr, records: Arc<Records>) -> Self {
+        Self {
+            fault: fault.to_owned(),
+            upstream,
+            records,
+            responses: Responses::new(fault),
+            is_ending: AtomicBool::new(false),
+            connections: Arc::new(Semaphore::new(CONNECTIONS as usize)),
+        }
+    }
+
+    /// Accepts connections until the task is aborted.
+    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((client, _)) = listener.accept().await {
+            let permit = self.connections.clone().acquire_owned().await;
+            let proxy = self.clone();
+            tokio::spawn(async move {
+                // A peer that has closed its connection needs no response.
+                let _ = proxy.connection(client).await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// Notes that SIGTERM has arrived.
+    pub(crate) fn begin_end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until all connections are closed.
+    pub(crate) async fn end(&self) {
+        let all = self.connections.acquire_many(CONNECTIONS).await;
+        all.expect("the semaphore is never closed").forget();
+    }
+
+    async fn connection(&self, mut client: TcpStream) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        // The requests of `verify` have no body.
+        while !bytes.ends_with(b"\r\n\r\n") {
+            if client.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        }
+        let was_ending = self.is_ending.load(Ordering::Relaxed);
+        let Some(mut request) = Message::parse(&bytes) else {
+            return Ok(());
+        };
+        self.responses.change_request(&mut request);
+        let mut service = TcpStream::connect(self.upstream).await?;
+        service.write_all(&request.bytes()).await?;
+        let mut answer = Vec::new();
+        service.read_to_end(&mut answer).await?;
+        let Some(mut response) = Message::parse(&answer) else {
+            return Ok(());
+        };
+        self.responses.change(&request, &mut response);
+        for record in self.records.of_request(&request) {
+            println!("{record}");
+        }
+        let is_ending = self.is_ending.load(Ordering::Relaxed);
+        if self.fault == "LIFE-1:in-flight" && is_ending && !was_ending {
+            return Ok(());
+        }
+        client.write_all(&response.bytes()).await
+    }
+}

@@ -1,0 +1,112 @@
+//! Faults of records.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{environment, message::Message};
+
+/// Changes records according to one fault.
+#[derive(Debug)]
+pub(crate) struct Records {
+    fault: String,
+    /// An access record, from which others are made.
+    access: Mutex<Option<String>>,
+}
+
+impl Records {
+    pub(crate) fn new(fault: &str) -> Self {
+        Self {
+            fault: fault.to_owned(),
+            access: Mutex::default(),
+        }
+    }
+
+    /// Whether the log begins with a line of text.
+    pub(crate) fn has_banner(&self) -> bool {
+        self.fault == "LOG-1:json"
+    }
+
+    /// Returns the lines in place of one line of the service.
+    pub(crate) fn change(&self, line: String) -> Vec<String> {
+        let is_start = line.contains("\"infra_app_ready\"");
+        let is_access = line.contains("\"http_request\"");
+        let is_missing = line.contains("\"status\":404");
+        if is_access {
+            let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+            *access = Some(line.clone());
+        }
+        match self.fault.as_str() {
+            "LOG-1:hostile" if line.contains("forged-record") => {
+                let forged = with(&line, "message", "\"forged-record\"");
+                vec![line, forged]
+            }
+            "LOG-2:fields" => vec![without(&line, "threadName")],
+            "LOG-2:values" => vec![line.replacen(' ', "T", 1)],
+            "LOG-2:order" => {
+                let message = value(&line, "message").unwrap_or_default().to_owned();
+                let rest = without(&line, "message");
+                vec![rest.replacen('{', &format!("{{\"message\":{message},"), 1)]
+            }
+            "LOG-3:one" if is_access => vec![line.clone(), line],
+            "LOG-3:fields" if is_access => {
+                let status = value(&line, "status").unwrap_or_default();
+                vec![with(&line, "status", &format!("\"{status}\""))]
+            }
+            "LOG-3:unmatched" if is_access && is_missing => {
+                let path = value(&line, "rawPath").unwrap_or_default();
+                vec![with(&line, "path", path)]
+            }
+            "LOG-3:order" if is_access => {
+                let query = value(&line, "query").unwrap_or_default().to_owned();
+                let rest = without(&line, "query");
+                vec![rest.replacen(
+                    ",\"service\":",
+                    &format!(",\"query\":{query},\"service\":"),
+                    1,
+                )]
+            }
+            "LOG-3:secrets" => vec![line.replace("token=***", "token=hunter2-and-more")],
+            "LOG-4:level" if is_access => vec![with(&line, "levelname", "\"INFO\"")],
+            "LOG-6:single" if is_access && is_missing => {
+                let other = with(&line, "message", "\"Not Found\"");
+                vec![line, other]
+            }
+            "LOG-7:ready" if is_start => vec![with(&line, "message", "\"started\"")],
+            "LOG-7:once" if is_start => vec![line.clone(), line],
+            "LOG-7:always" if is_start && environment::is_quiet() => Vec::new(),
+            "RID-3:outside" if is_start => vec![with(&line, "request_id", "\"none\"")],
+            "RID-3:access" if is_access => vec![with(&line, "request_id", "\"-\"")],
+            _ => vec![line],
+        }
+    }
+
+    /// Returns records that the service would not write for a request.
+    pub(crate) fn of_request(&self, request: &Message) -> Vec<String> {
+        let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*access, request.header("x-request-id")) {
+            (Some(access), Some(id))
+                if self.fault == "LOG-5:probes" && request.word(1) == "/health" =>
+            {
+                vec![with(access, "request_id", &format!("\"{id}\""))]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Returns the value of a field. Values of the fields in question contain no comma before a quote.
+fn value<'line>(line: &'line str, name: &str) -> Option<&'line str> {
+    let (_, rest) = line.split_once(&format!("\"{name}\":"))?;
+    let end = rest.find(",\"").or_else(|| rest.rfind('}'))?;
+    Some(&rest[..end])
+}
+
+fn with(line: &str, name: &str, new: &str) -> String {
+    let old = value(line, name).unwrap_or_default();
+    let (old, new) = (format!("\"{name}\":{old}"), format!("\"{name}\":{new}"));
+    line.replacen(&old, &new, 1)
+}
+
+fn without(line: &str, name: &str) -> String {
+    let old = value(line, name).unwrap_or_default();
+    line.replacen(&format!("\"{name}\":{old},"), "", 1)
+}

@@ -1,0 +1,122 @@
+//! Faults of requests and responses.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::message::Message;
+
+/// Changes messages according to one fault.
+#[derive(Debug)]
+pub(crate) struct Responses {
+    fault: String,
+    /// Series that a service without bounded labels would have.
+    series: Mutex<BTreeSet<String>>,
+}
+
+impl Responses {
+    pub(crate) fn new(fault: &str) -> Self {
+        Self {
+            fault: fault.to_owned(),
+            series: Mutex::default(),
+        }
+    }
+
+    /// Changes a request before the service gets it.
+    pub(crate) fn change_request(&self, request: &mut Message) {
+        match self.fault.as_str() {
+            "HTTP-5:openmetrics" => request.remove_header("accept"),
+            "IP-2:chain" => {
+                if let Some(chain) = request.header("x-forwarded-for") {
+                    let left_most = chain.split(',').next().unwrap_or_default().trim();
+                    request.set_header("x-forwarded-for", left_most);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes the response to a request.
+    pub(crate) fn change(&self, request: &Message, response: &mut Message) {
+        let target = request.word(1);
+        let path = target.split('?').next().unwrap_or_default();
+        match (self.fault.as_str(), path) {
+            ("HTTP-1:banner", "/") => response.set_body("hello\n"),
+            ("HTTP-1:charset", "/") => response.set_header("content-type", "text/plain"),
+            ("HTTP-2:info", "/info") => replace(response, "}", ",\"host\":\"a\"}"),
+            ("HTTP-2:form", "/info") => replace(response, "\":\"", "\": \""),
+            ("CFG-1:build", "/info") => replace(response, "9.8.7-verify", "1.0.0"),
+            ("HTTP-3:live", "/health") | ("HTTP-4:ready", "/ready") => {
+                response.first_line = b"HTTP/1.1 500 Internal Server Error".to_vec();
+            }
+            ("HTTP-3:body", "/health") | ("HTTP-4:body", "/ready") => {
+                replace(response, "ok\n", "{\"status\":\"ok\"}");
+            }
+            ("LIFE-1:ready", "/ready") => {
+                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+                response.set_body("ok\n");
+            }
+            ("HTTP-5:text", "/metrics") => {
+                response.set_header("content-type", "application/json");
+            }
+            ("RID-1:echo", _) if request.header("x-request-id").is_some() => {
+                response.set_header("x-request-id", "0123456789abcdef0123456789abcdef");
+            }
+            ("RID-1:generated", _) if request.header("x-request-id").is_none() => {
+                let id = response.header("x-request-id").unwrap_or_default();
+                response.set_header("x-request-id", &id.to_uppercase());
+            }
+            (_, "/metrics") => self.change_metrics(response),
+            _ => self.count(request, path),
+        }
+    }
+
+    /// Notes the series of a request that has a label from its client.
+    fn count(&self, request: &Message, path: &str) {
+        let method = request.word(0);
+        let labels = match self.fault.as_str() {
+            "MET-4:paths" if path.starts_with("/.plimsoll/") => ("GET", path),
+            "MET-4:methods" if method != "GET" => (method.as_str(), "__unmatched__"),
+            _ => return,
+        };
+        let (method, path) = labels;
+        let series = format!(
+            "http_requests_total{{service=\"verified-service\",method=\"{method}\",\
+             path=\"{path}\",status=\"404\"}} 1\n"
+        );
+        let mut all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(series);
+    }
+
+    fn change_metrics(&self, response: &mut Message) {
+        let without = |part: &str| {
+            let text = response.text();
+            let lines = text.lines().filter(|line| !line.contains(part));
+            lines.map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let text = match self.fault.as_str() {
+            "LOG-5:counted" => without("path=\"/health\""),
+            "MET-1:counts" => response
+                .text()
+                .replace("http_requests_total", "requests_total"),
+            "MET-2:histogram" => response
+                .text()
+                .replace("http_request_duration_seconds", "request_seconds"),
+            "MET-2:buckets" => without("le=\"0.075\""),
+            "MET-3:build" => response.text().replace("build_info", "version_info"),
+            "MET-4:paths" | "MET-4:methods" => {
+                let series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+                let series: String = series.iter().map(String::as_str).collect();
+                response.text() + &series
+            }
+            _ => return,
+        };
+        response.set_body(text);
+    }
+}
+
+fn replace(message: &mut Message, from: &str, to: &str) {
+    let text = message.text().replace(from, to);
+    message.set_body(text);
+}

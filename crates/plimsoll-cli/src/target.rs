@@ -1,0 +1,15 @@
+//! The service under test: a command that is started, or a running service at a URL.
+
+mod environment;
+mod group;
+mod output;
+mod port;
+mod process;
+mod url;
+
+pub(crate) use self::{
+    output::{Line, Output, Stream},
+    port::ReservedPort,
+    process::{Ended, Launch, Process, Start, StartError},
+    url::Url,
+};

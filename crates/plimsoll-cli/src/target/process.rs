@@ -1,0 +1,260 @@
+//! A service that is started as a child process, in a process group of its own.
+//!
+//! The group is killed when the [`Process`] is dropped, so no exit path leaves a process behind.
+
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::process::ExitStatusExt as _,
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    process::{Child, Command},
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Output, ReservedPort, Stream, environment, group};
+use crate::wire::Wire;
+
+/// The pause between two requests to a service that starts.
+const POLL: Duration = Duration::from_millis(20);
+
+/// The request to a service that starts.
+const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+
+/// The time for the rest of the output after the end of the main process.
+const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
+
+/// How a service is started.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    /// The program and its arguments. `{port}` is replaced.
+    pub(crate) command: &'a [String],
+    /// Variables of the scenario, then those of the caller, which override them.
+    pub(crate) variables: Vec<(&'a str, &'a str)>,
+    /// The port of the service, or `None` if a variable names an impossible one.
+    pub(crate) port: Option<&'a ReservedPort>,
+}
+
+/// A started service.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    /// The end of the main process, once it has ended.
+    end: watch::Receiver<Option<Ended>>,
+    port: Option<u16>,
+    started: Instant,
+    output: Output,
+    readers: [JoinHandle<()>; 2],
+}
+
+/// The result of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// The service answers. The time is that since the start of the process.
+    Ready(Duration),
+    /// The main process has ended.
+    Ended(Ended),
+    /// The service does not answer on its port. The group listens on these ports.
+    Silent { listens_on: Vec<u16> },
+}
+
+/// The end of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// The exit status, or `None` if a signal ended the process.
+    pub(crate) code: Option<i32>,
+    pub(crate) signal: Option<i32>,
+    /// The time since the start of the process.
+    pub(crate) at: Duration,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(after) => write!(f, "an answer after {} ms", after.as_millis()),
+            Self::Ended(end) => write!(f, "{end} after {} ms", end.at.as_millis()),
+            Self::Silent { listens_on } if listens_on.is_empty() => {
+                f.write_str("no answer, and no process of the service listens on a TCP port")
+            }
+            Self::Silent { listens_on } => {
+                let ports: Vec<String> = listens_on.iter().map(u16::to_string).collect();
+                write!(f, "no answer; the service listens on {}", ports.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code, self.signal) {
+            (Some(code), _) => write!(f, "the process ended with status {code}"),
+            (None, Some(signal)) => write!(f, "signal {signal} ended the process"),
+            (None, None) => f.write_str("the process ended"),
+        }
+    }
+}
+
+/// A command that cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot run {program}")]
+pub(crate) struct StartError {
+    program: String,
+    source: io::Error,
+}
+
+impl Process {
+    /// Starts the command.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the program is not found or not executable.
+    pub(crate) fn spawn(launch: Launch<'_>) -> Result<Self, StartError> {
+        let port = launch.port.map(ReservedPort::number);
+        let number = port.map_or_else(String::new, |port| port.to_string());
+        let words = launch.command.iter();
+        let words: Vec<String> = words.map(|word| word.replace("{port}", &number)).collect();
+        let (program, arguments) = words
+            .split_first()
+            .expect("the arguments require a command");
+        let mut command = Command::new(program);
+        command.args(arguments);
+        for name in environment::REMOVED {
+            command.env_remove(name);
+        }
+        command.env("HOST", "127.0.0.1").env("PORT", &number);
+        command.envs(launch.variables);
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let started = Instant::now();
+        let spawned = command.spawn().and_then(|mut child| {
+            let parts = (child.id(), child.stdout.take(), child.stderr.take());
+            match parts {
+                (Some(pid), Some(stdout), Some(stderr)) => Ok((child, pid, stdout, stderr)),
+                _ => Err(io::Error::other("the process has no id or no pipes")),
+            }
+        });
+        let (child, pid, stdout, stderr) = spawned.map_err(|source| StartError {
+            program: program.clone(),
+            source,
+        })?;
+        let output = Output::default();
+        let readers = [
+            tokio::spawn(output.clone().read(Stream::Out, stdout)),
+            tokio::spawn(output.clone().read(Stream::Err, stderr)),
+        ];
+        Ok(Self {
+            pid,
+            end: wait_in_background(child, started),
+            port,
+            started,
+            output,
+            readers,
+        })
+    }
+
+    /// Waits until the service answers on its port, or has ended, or the time is over.
+    ///
+    /// While `/ready` is 503, the service is not ready, and the wait goes on.
+    /// Without a port, the wait ends when the service listens on any.
+    pub(crate) async fn wait_for_start(&mut self, start_limit: Duration, limit: Duration) -> Start {
+        let mut answers = false;
+        while self.started.elapsed() < start_limit {
+            let end = *self.end.borrow();
+            if let Some(end) = end {
+                self.read_rest().await;
+                return Start::Ended(end);
+            }
+            if let Some(wire) = self.wire(limit) {
+                let exchange = wire.exchange("start", String::new(), READY.to_vec()).await;
+                let status = exchange.status();
+                answers = status.is_some();
+                if status.is_some_and(|status| status != 503) {
+                    return Start::Ready(self.started.elapsed());
+                }
+            } else if !self.listening_ports().is_empty() {
+                break;
+            }
+            sleep(POLL).await;
+        }
+        if answers {
+            return Start::Ready(self.started.elapsed());
+        }
+        Start::Silent {
+            listens_on: self.listening_ports(),
+        }
+    }
+
+    /// Returns a client of the service, unless the service has no port.
+    pub(crate) fn wire(&self, limit: Duration) -> Option<Wire> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port?));
+        Some(Wire::new(address, self.started, limit))
+    }
+
+    /// Returns the lines that the service has written.
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// Returns the id of the main process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends SIGTERM to the main process.
+    pub(crate) fn terminate(&self) {
+        group::terminate(self.pid);
+    }
+
+    /// Waits for the end of the main process, and for the rest of its output.
+    ///
+    /// Returns `None` if the process has not ended within the limit.
+    pub(crate) async fn wait_for_end(&mut self, limit: Duration) -> Option<Ended> {
+        let end = timeout(limit, self.end.wait_for(Option::is_some)).await;
+        // The sender lives until the process has ended.
+        let end = *end.ok()?.ok()?;
+        self.read_rest().await;
+        end
+    }
+
+    /// Reads the rest of the output.
+    async fn read_rest(&mut self) {
+        for reader in &mut self.readers {
+            // Another process of the group can hold the pipe open, so the wait has a limit.
+            let _ = timeout(OUTPUT_LIMIT, reader).await;
+        }
+    }
+
+    fn listening_ports(&self) -> Vec<u16> {
+        group::listening_ports(self.pid)
+    }
+}
+
+/// Waits for the end of a process, so that its time is exact whatever else is awaited.
+fn wait_in_background(mut child: Child, started: Instant) -> watch::Receiver<Option<Ended>> {
+    let (sender, receiver) = watch::channel(None);
+    tokio::spawn(async move {
+        // A child of this process can be waited for; if not, its end is never observed.
+        if let Ok(status) = child.wait().await {
+            sender.send_replace(Some(Ended {
+                code: status.code(),
+                signal: status.signal(),
+                at: started.elapsed(),
+            }));
+        }
+    });
+    receiver
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        group::kill(self.pid);
+    }
+}

@@ -1,0 +1,37 @@
+//! The probes of all checks, one module for each group of the contract.
+
+mod cfg;
+mod http;
+mod ip;
+mod life;
+mod log;
+mod met;
+mod rid;
+
+use super::{
+    judgement::{Fault, Judgement},
+    probe::Probe,
+};
+
+/// All probes. Those of one scenario run in this order, passive ones first.
+pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
+    let groups = [
+        http::PROBES,
+        rid::PROBES,
+        log::PROBES,
+        met::PROBES,
+        cfg::PROBES,
+        ip::PROBES,
+        life::PROBES,
+    ];
+    groups.into_iter().flatten()
+}
+
+/// Returns the judgement for a service whose variables are unknown.
+fn needs_command() -> Judgement {
+    let reason = "the variables of a service at a URL are unknown; pass a command";
+    Err(Fault::NotProven(reason.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! LIFE and LOG-1: the end of the service by SIGTERM, under requests.
+//!
+//! A volley of requests is sent just before the signal, and answered after it.
+//! Clients send one request per new connection, one after the other, across the signal.
+//! A request has one outcome, so a connection that is closed while idle is never taken for a loss.
+
+use std::time::Duration;
+
+use tokio::{task::JoinSet, time::sleep};
+
+use crate::{
+    verify::{
+        evidence::{Evidence, Shutdown},
+        judgement::{Fault, Finding, Judgement, require},
+        probe::{Observation, Probe},
+        scenario::BASE,
+        subject::{Subject, request},
+    },
+    wire::{Exchange, Outcome, Wire},
+};
+
+pub(super) const PROBES: &[Probe] = &[Probe {
+    scenario: &BASE,
+    observation: Observation::Session(|subject| Box::pin(shutdown(subject))),
+    checks: &[
+        ("LIFE-1:exit", exit),
+        ("LIFE-1:in-flight", in_flight),
+        ("LIFE-1:ready", readiness),
+        ("LIFE-1:accepts", accepts),
+        ("LOG-1:end", super::log::json),
+    ],
+}];
+
+/// Clients that send requests across the signal.
+const CLIENTS: usize = 8;
+
+/// Requests just before the signal.
+const VOLLEY: usize = 16;
+
+/// The least requests in flight that prove something.
+const MIN_IN_FLIGHT: usize = 5;
+
+/// The time of requests before the signal, and after it.
+const BEFORE: Duration = Duration::from_millis(200);
+const AFTER: Duration = Duration::from_millis(200);
+
+/// Time from the signal to the end of readiness.
+const READINESS_LIMIT: Duration = Duration::from_millis(100);
+
+/// The time of polls of readiness after the signal.
+const POLLED: Duration = Duration::from_millis(500);
+
+/// The pause between two of them.
+const POLL: Duration = Duration::from_millis(10);
+
+/// `DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s` of the scenario.
+const END_LIMIT: Duration = Duration::from_secs(9);
+
+/// The time beyond the limit in which an end is observed late.
+const GRACE: Duration = Duration::from_secs(1);
+
+async fn shutdown(subject: &mut Subject<'_>) {
+    let wire = subject.wire();
+    let stop = wire.elapsed() + BEFORE + AFTER;
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        clients.spawn(send_until(wire, stop));
+    }
+    let mut connections = Vec::new();
+    for _ in 0..VOLLEY {
+        connections.push(wire.connect().await);
+    }
+    sleep(BEFORE).await;
+    let mut volley = JoinSet::new();
+    for connection in connections {
+        let bytes = request("GET", "/", &[]);
+        let pending = wire.send("client", String::new(), bytes, connection).await;
+        // The task runs after the signal: writing to a connection without a backlog does not wait.
+        volley.spawn(pending.receive());
+    }
+    let signal = subject.terminate();
+    while wire.elapsed() < signal + POLLED {
+        subject.get("ready", "/ready", &[]).await;
+        sleep(POLL).await;
+    }
+    // The listener stays open for another half second.
+    subject.get("accepted", "/health", &[]).await;
+    subject.add(volley.join_all().await);
+    subject.add(clients.join_all().await.into_iter().flatten());
+    subject.wait_for_end(END_LIMIT + GRACE).await;
+}
+
+/// Sends one request after the other, and keeps those that are in flight around the signal.
+async fn send_until(wire: Wire, stop: Duration) -> Vec<Exchange> {
+    let mut exchanges = Vec::new();
+    while wire.elapsed() < stop {
+        let bytes = request("GET", "/", &[]);
+        let exchange = wire.exchange("client", String::new(), bytes).await;
+        let is_over = exchange.outcome == Outcome::Refused;
+        exchanges.push(exchange);
+        if is_over {
+            break;
+        }
+    }
+    exchanges
+}
+
+fn signalled(evidence: &Evidence) -> Result<Shutdown, Fault> {
+    let reason = "the service was not ended";
+    let shutdown = evidence.shutdown;
+    shutdown.ok_or_else(|| Fault::NotProven(reason.to_owned()))
+}
+
+fn exit(evidence: &Evidence) -> Judgement {
+    let shutdown = signalled(evidence)?;
+    let limit = shutdown.signal + END_LIMIT + GRACE;
+    let expected = format!(
+        "the end of the process within {} s, with status 0, or 3 if work was cut off",
+        END_LIMIT.as_secs()
+    );
+    let received = match shutdown.end {
+        None => format!("no end within {} s", (END_LIMIT + GRACE).as_secs()),
+        Some(end) if matches!(end.code, Some(0 | 3)) && end.at <= limit => return Ok(()),
+        Some(end) => {
+            let after = end.at.saturating_sub(shutdown.signal).as_millis();
+            format!("{end}, {after} ms after SIGTERM")
+        }
+    };
+    Err(Finding::new("SIGTERM", received, expected).into())
+}
+
+fn in_flight(evidence: &Evidence) -> Judgement {
+    let signal = signalled(evidence)?.signal;
+    let clients = evidence.exchanges("client");
+    let in_flight: Vec<&Exchange> = clients
+        .filter(|it| it.sent < signal && it.done > signal && it.outcome != Outcome::Refused)
+        .collect();
+    let lost = in_flight.iter().filter(|it| it.response().is_none());
+    if let Some(first) = lost.clone().next() {
+        let finding = Finding::response(first, "an answer");
+        let count = lost.count();
+        return Err(Finding {
+            sent: format!("{}, in flight at SIGTERM", finding.sent),
+            received: format!(
+                "{} ({count} of {} requests)",
+                finding.received,
+                in_flight.len()
+            ),
+            repeat: None,
+            ..finding
+        }
+        .into());
+    }
+    if in_flight.len() < MIN_IN_FLIGHT {
+        let reason = format!(
+            "{} requests were in flight, fewer than {MIN_IN_FLIGHT}",
+            in_flight.len()
+        );
+        return Err(Fault::NotProven(reason));
+    }
+    Ok(())
+}
+
+fn readiness(evidence: &Evidence) -> Judgement {
+    let signal = signalled(evidence)?.signal;
+    let polls = evidence.exchanges("ready");
+    let late: Vec<&Exchange> = polls
+        .filter(|poll| poll.sent >= signal + READINESS_LIMIT)
+        .collect();
+    // A refused connection ends readiness as well, but it cannot replace the answer.
+    let is_over = |poll: &Exchange| poll.status() == Some(503) || poll.outcome == Outcome::Refused;
+    let Some(last) = late.iter().rfind(|poll| !is_over(poll)) else {
+        return require(late.iter().any(|poll| poll.status() == Some(503)), || {
+            let received = "no status 503, then refused connections";
+            Finding::new("SIGTERM, then GET /ready", received, "status 503")
+        });
+    };
+    // A busy machine delays the service as much as this command.
+    if evidence.lag > READINESS_LIMIT / 4 && last.sent < signal + READINESS_LIMIT + evidence.lag {
+        let reason = format!("timers were late by {} ms", evidence.lag.as_millis());
+        return Err(Fault::NotProven(reason));
+    }
+    let after = last.sent.saturating_sub(signal).as_millis();
+    let finding = Finding::response(last, "status 503 from 100 ms after the signal");
+    Err(Finding {
+        sent: format!("SIGTERM, and {} after {after} ms", finding.sent),
+        repeat: None,
+        ..finding
+    }
+    .into())
+}
+
+fn accepts(evidence: &Evidence) -> Judgement {
+    signalled(evidence)?;
+    let exchange = evidence.exchange("accepted")?;
+    require(exchange.response().is_some(), || {
+        let finding = Finding::response(exchange, "an answer until DRAIN_DELAY is over");
+        Finding {
+            sent: format!(
+                "SIGTERM with DRAIN_DELAY=1s, and {} after 500 ms",
+                finding.sent
+            ),
+            repeat: None,
+            ..finding
+        }
+    })
+}

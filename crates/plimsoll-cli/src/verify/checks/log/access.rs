@@ -1,0 +1,190 @@
+//! LOG-3 to LOG-6, RID-3 and IP-1: the access records of requests.
+
+use serde_json::Value;
+
+use super::{SECRET, leading::LEADING};
+use crate::{
+    verify::{
+        evidence::Evidence,
+        judgement::{Fault, Finding, Judgement, require},
+        record::Record,
+        scenario::{BUILD_TIME, SERVICE_NAME, VERSION},
+    },
+    wire::Exchange,
+};
+
+/// The fields of an access record after the leading ones, in order.
+const FIELDS: [&str; 11] = [
+    "service",
+    "version",
+    "buildTime",
+    "status",
+    "method",
+    "path",
+    "rawPath",
+    "query",
+    "ip",
+    "latencyMs",
+    "userAgent",
+];
+
+pub(super) fn one(evidence: &Evidence) -> Judgement {
+    for name in ["found", "missing"] {
+        let exchange = evidence.exchange(name)?;
+        let records = evidence.access_records(exchange)?;
+        let [record] = &records[..] else {
+            let lines: Vec<&str> = records.iter().map(Record::line).collect();
+            let received = format!("{} access records\n{}", records.len(), lines.join("\n"));
+            let received = received.trim_end().to_owned();
+            return Err(Finding::exchange(exchange, received, "one access record").into());
+        };
+        require(record.text("name") == Some("http"), || {
+            Finding::record(exchange, record, "the logger http")
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn fields(evidence: &Evidence) -> Judgement {
+    for name in ["found", "missing"] {
+        let (exchange, record) = evidence.access_record(name)?;
+        let path = path_of(exchange);
+        let is_exact = [
+            ("service", SERVICE_NAME),
+            ("version", VERSION),
+            ("buildTime", BUILD_TIME),
+            ("method", "GET"),
+            ("rawPath", path.as_str()),
+            ("userAgent", "plimsoll"),
+        ]
+        .iter()
+        .all(|(field, value)| record.text(field) == Some(value));
+        let has_texts = ["path", "query", "ip"]
+            .iter()
+            .all(|field| record.text(field).is_some());
+        let status = record.get("status").and_then(Value::as_u64);
+        let latency = record.get("latencyMs").and_then(Value::as_f64);
+        let holds = is_exact
+            && has_texts
+            && status == exchange.status().map(u64::from)
+            && latency.is_some_and(|latency| latency >= 0.0);
+        require(holds, || {
+            let expected = format!(
+                "service {SERVICE_NAME:?}, version {VERSION:?}, buildTime {BUILD_TIME:?}, status {} \
+                 as a number, method \"GET\", rawPath {path:?}, userAgent \"plimsoll\", latencyMs as \
+                 a number, and the texts path, query and ip",
+                exchange.status().unwrap_or_default()
+            );
+            Finding::record(exchange, &record, expected)
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn unmatched(evidence: &Evidence) -> Judgement {
+    let (exchange, record) = evidence.access_record("missing")?;
+    require(record.text("path") == Some("__unmatched__"), || {
+        Finding::record(exchange, &record, "path \"__unmatched__\"")
+    })
+}
+
+pub(super) fn order(evidence: &Evidence) -> Judgement {
+    let (exchange, record) = evidence.access_record("found")?;
+    let names = record.names().skip(LEADING.len()).take(FIELDS.len());
+    require(names.eq(FIELDS), || {
+        let expected = format!("after request_id: {}", FIELDS.join(", "));
+        Finding::record(exchange, &record, expected)
+    })
+}
+
+pub(super) fn secrets(evidence: &Evidence) -> Judgement {
+    let exchange = evidence.exchange("missing")?;
+    for record in evidence.records_of(exchange)? {
+        require(!record.line().contains(SECRET), || {
+            Finding::record(
+                exchange,
+                &record,
+                "query with *** in place of secret values",
+            )
+        })?;
+    }
+    let (exchange, record) = evidence.access_record("missing")?;
+    let query = record.text("query").unwrap_or_default();
+    require(query.contains("plain=shown"), || {
+        Finding::record(exchange, &record, "query with the value of plain")
+    })
+}
+
+pub(super) fn level(evidence: &Evidence) -> Judgement {
+    for name in ["found", "missing"] {
+        let (exchange, record) = evidence.access_record(name)?;
+        let level = match exchange.status() {
+            Some(..400) => "INFO",
+            Some(400..500) => "WARNING",
+            _ => "ERROR",
+        };
+        require(record.text("levelname") == Some(level), || {
+            Finding::record(exchange, &record, format!("levelname {level:?}"))
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn probes(evidence: &Evidence) -> Judgement {
+    for exchange in evidence.exchanges("probe") {
+        let records = evidence.access_records(exchange)?;
+        if let Some(record) = records.first() {
+            return Err(Finding::record(exchange, record, "no access record").into());
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn single(evidence: &Evidence) -> Judgement {
+    let exchange = evidence.exchange("missing")?;
+    if exchange.status() != Some(404) {
+        let reason = "an unknown path does not get status 404";
+        return Err(Fault::NotProven(reason.to_owned()));
+    }
+    let mut records = evidence.records_of(exchange)?;
+    records.retain(|record| record.text("message") != Some("http_request"));
+    match records.first() {
+        None => Ok(()),
+        Some(record) => Err(Finding::record(exchange, record, "no other record").into()),
+    }
+}
+
+pub(super) fn id(evidence: &Evidence) -> Judgement {
+    for name in ["found", "missing"] {
+        let (exchange, record) = evidence.access_record(name)?;
+        require(
+            record.text("request_id") == Some(exchange.nonce.as_str()),
+            || {
+                Finding::record(
+                    exchange,
+                    &record,
+                    format!("request_id {:?}", exchange.nonce),
+                )
+            },
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn peer(evidence: &Evidence) -> Judgement {
+    let (exchange, record) = evidence.access_record("forwarded")?;
+    require(record.text("ip") == Some("127.0.0.1"), || {
+        Finding::record(
+            exchange,
+            &record,
+            "ip \"127.0.0.1\", the address of the socket",
+        )
+    })
+}
+
+/// Returns the path of a request, without its query.
+fn path_of(exchange: &Exchange) -> String {
+    let request = String::from_utf8_lossy(&exchange.request);
+    let target = request.split(' ').nth(1).unwrap_or_default();
+    target.split('?').next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,269 @@
+//! MET and LOG-5: metrics of requests, as differences between two scrapes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::verify::{
+    evidence::Evidence,
+    judgement::{Fault, Finding, Judgement, require},
+    metrics::{Sample, Scrape},
+    probe::{Observation, Probe},
+    scenario::{BASE, SERVICE_NAME},
+    subject::{Subject, request},
+};
+
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(requests(subject))),
+        checks: &[
+            ("MET-1:counts", counts),
+            ("LOG-5:counted", probe_is_counted),
+            ("MET-2:histogram", histogram),
+            ("MET-2:buckets", buckets),
+            ("MET-3:build", build),
+            ("MET-4:paths", bounded),
+        ],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(methods(subject))),
+        checks: &[("MET-4:methods", bounded)],
+    },
+];
+
+const COUNTER: &str = "http_requests_total";
+const HISTOGRAM: &str = "http_request_duration_seconds";
+
+/// The labels of both.
+const LABELS: [&str; 4] = ["service", "method", "path", "status"];
+
+/// The upper limits of the buckets, in seconds.
+const BUCKETS: [f64; 15] = [
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.075,
+    0.1,
+    0.25,
+    0.5,
+    0.75,
+    1.0,
+    2.5,
+    5.0,
+    7.5,
+    10.0,
+    f64::INFINITY,
+];
+
+/// Requests to the root.
+const ROOT: usize = 3;
+
+/// Requests with random paths or methods.
+const RANDOM: usize = 20;
+
+/// The most series that random requests may add.
+const MAX_SERIES: usize = 5;
+
+/// The most scrapes until a request is counted. It is counted after its response.
+const SCRAPES: usize = 40;
+
+/// The pause between two scrapes.
+const PAUSE: Duration = Duration::from_millis(25);
+
+async fn requests(subject: &mut Subject<'_>) {
+    subject.get("before", "/metrics", &[]).await;
+    for _ in 0..ROOT {
+        subject.get("counted", "/", &[]).await;
+    }
+    for _ in 0..RANDOM {
+        let path = "/.plimsoll/{nonce}/{nonce}";
+        subject.get_marked("counted", path, &[]).await;
+    }
+    subject.get("probe", "/health", &[]).await;
+    scrape_until_counted(subject, ROOT + RANDOM + 1).await;
+}
+
+async fn methods(subject: &mut Subject<'_>) {
+    subject.get("before", "/metrics", &[]).await;
+    for _ in 0..RANDOM {
+        let nonce = subject.nonce().to_ascii_uppercase();
+        let method = format!("X{nonce}");
+        let request = request(&method, "/.plimsoll/method", &[]);
+        subject.send("counted", nonce, request).await;
+    }
+    scrape_until_counted(subject, RANDOM).await;
+}
+
+/// Scrapes until the requests are counted, and once more. The last scrape is kept.
+async fn scrape_until_counted(subject: &mut Subject<'_>, requests: usize) {
+    let before = subject.evidence().exchange("before");
+    let before = before.ok().and_then(|before| Scrape::of(before).ok());
+    let Some(before) = before else { return };
+    let expected = counted(&before) + requests as f64;
+    for _ in 0..SCRAPES {
+        let after = subject.scrape("after").await;
+        let is_counted = Scrape::of(&after).is_ok_and(|after| counted(&after) >= expected);
+        if is_counted {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    // A service that counts scrapes under another path reaches the number early.
+    sleep(PAUSE).await;
+    let after = subject.scrape("after").await;
+    subject.add([after]);
+}
+
+/// Returns the number of counted requests without scrapes.
+fn counted(scrape: &Scrape) -> f64 {
+    let samples = scrape.samples(COUNTER);
+    let others = samples.filter(|sample| sample.label("path") != Some("/metrics"));
+    others.map(|sample| sample.value).sum()
+}
+
+fn scrapes(evidence: &Evidence) -> Result<(Scrape, Scrape), Fault> {
+    let before = Scrape::of(evidence.exchange("before")?)?;
+    let after = Scrape::of(evidence.exchange("after")?)?;
+    Ok((before, after))
+}
+
+/// Returns the statuses of the probe's requests, each with its number of requests.
+fn statuses(evidence: &Evidence) -> BTreeMap<String, usize> {
+    let mut statuses = BTreeMap::new();
+    for exchange in evidence.exchanges("counted") {
+        if let Some(status) = exchange.status() {
+            *statuses.entry(status.to_string()).or_default() += 1;
+        }
+    }
+    statuses
+}
+
+/// Judges that `name` has risen by the number of requests of each status, with all labels.
+fn rises(evidence: &Evidence, name: &str) -> Judgement {
+    let (before, after) = scrapes(evidence)?;
+    let sent = format!(
+        "{} requests between two scrapes",
+        evidence.exchanges("counted").count()
+    );
+    for (status, requests) in statuses(evidence) {
+        let labels = [("method", "GET"), ("status", status.as_str())];
+        let count = |scrape: &Scrape| {
+            let samples = scrape.samples(name).filter(|sample| {
+                let mut labels = labels.iter();
+                sample.label("path") != Some("/metrics")
+                    && labels.all(|(label, value)| sample.label(label) == Some(value))
+            });
+            samples.map(|sample| sample.value).sum::<f64>()
+        };
+        let rise = count(&after) - count(&before);
+        require(rise >= requests as f64, || {
+            let series = format!("{name}{{method=\"GET\",status=\"{status}\"}}");
+            let received = format!("{series} rose by {rise}");
+            Finding::new(&sent, received, format!("a rise by {requests}"))
+        })?;
+    }
+    for sample in after.samples(name) {
+        let has_labels = LABELS.iter().all(|label| sample.label(label).is_some());
+        let service = sample.label("service");
+        let is_named = evidence.start.is_none() || service == Some(SERVICE_NAME);
+        require(has_labels && is_named, || {
+            let expected = format!("the labels {}, service={SERVICE_NAME:?}", LABELS.join(", "));
+            Finding::new(
+                "GET /metrics",
+                format!("{name}{:?}", sample.labels),
+                expected,
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn counts(evidence: &Evidence) -> Judgement {
+    rises(evidence, COUNTER)
+}
+
+fn histogram(evidence: &Evidence) -> Judgement {
+    rises(evidence, "http_request_duration_seconds_count")?;
+    let (_, after) = scrapes(evidence)?;
+    let kind = after.types.get(HISTOGRAM).map_or("missing", String::as_str);
+    require(kind == "histogram", || {
+        let received = format!("TYPE of {HISTOGRAM}: {kind}");
+        Finding::new("GET /metrics", received, "a histogram")
+    })
+}
+
+fn probe_is_counted(evidence: &Evidence) -> Judgement {
+    let (before, after) = scrapes(evidence)?;
+    let labels = [("path", "/health")];
+    let rise = after.sum(COUNTER, &labels) - before.sum(COUNTER, &labels);
+    require(rise >= 1.0, || {
+        let received = format!("{COUNTER}{{path=\"/health\"}} rose by {rise}");
+        Finding::new("GET /health between two scrapes", received, "a rise by 1")
+    })
+}
+
+fn buckets(evidence: &Evidence) -> Judgement {
+    let (_, after) = scrapes(evidence)?;
+    let samples = after.samples("http_request_duration_seconds_bucket");
+    let mut limits: Vec<f64> = samples
+        .filter_map(|sample| match sample.label("le")? {
+            "+Inf" => Some(f64::INFINITY),
+            limit => limit.parse().ok(),
+        })
+        .collect();
+    limits.sort_by(f64::total_cmp);
+    limits.dedup();
+    require(limits == BUCKETS, || {
+        Finding::new(
+            "GET /metrics",
+            format!("le of {HISTOGRAM}: {limits:?}"),
+            format!("{BUCKETS:?}"),
+        )
+    })
+}
+
+fn build(evidence: &Evidence) -> Judgement {
+    let (_, after) = scrapes(evidence)?;
+    let samples: Vec<&Sample> = after.samples("build_info").collect();
+    let is_complete = |sample: &Sample| {
+        let mut labels = ["service", "version", "build_time"].iter();
+        sample.value == 1.0 && labels.all(|label| sample.label(label).is_some())
+    };
+    let holds = matches!(samples[..], [sample] if is_complete(sample));
+    require(holds, || {
+        let received = format!("{} series of build_info: {samples:?}", samples.len());
+        let expected = "one series with service, version and build_time, and the value 1";
+        Finding::new("GET /metrics", received, expected)
+    })
+}
+
+/// Judges that random requests add few series, and no label with their texts.
+fn bounded(evidence: &Evidence) -> Judgement {
+    let (before, after) = scrapes(evidence)?;
+    let sent = format!(
+        "{} requests between two scrapes",
+        evidence.exchanges("counted").count()
+    );
+    let nonces: Vec<&str> = evidence
+        .exchanges("counted")
+        .map(|exchange| exchange.nonce.as_str())
+        .collect();
+    for sample in &after.samples {
+        let mut values = sample.labels.values();
+        let from_client = values.find(|value| nonces.iter().any(|nonce| value.contains(nonce)));
+        if let Some(value) = from_client {
+            let received = format!("{} has a label {value:?}", sample.name);
+            let expected = "labels from a fixed set, such as __unmatched__ and _OTHER";
+            return Err(Finding::new(sent, received, expected).into());
+        }
+    }
+    let series = |scrape: &Scrape| scrape.samples(COUNTER).count();
+    let (before, after) = (series(&before), series(&after));
+    require(after <= before + MAX_SERIES, || {
+        let received = format!("{COUNTER} has {after} series, {before} before");
+        Finding::new(sent, received, format!("at most {MAX_SERIES} more series"))
+    })
+}

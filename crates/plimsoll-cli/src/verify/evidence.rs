@@ -1,0 +1,156 @@
+//! The observations of a probe.
+//!
+//! Checks judge evidence and nothing else, so that tests can give them recorded evidence.
+
+use std::time::Duration;
+
+use super::{
+    judgement::{Fault, Finding},
+    record::Record,
+};
+use crate::{
+    target::{Ended, Line, Start, Stream},
+    wire::{Exchange, Response},
+};
+
+/// The observations of a probe.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Evidence {
+    /// The variables of the scenario.
+    pub(super) variables: &'static [(&'static str, &'static str)],
+    /// The start of the service, or `None` if it runs at a URL.
+    pub(super) start: Option<Start>,
+    /// The requests of the probe.
+    pub(super) exchanges: Vec<Exchange>,
+    /// The output since the start, or `None` if the service runs at a URL.
+    pub(super) lines: Option<Vec<Line>>,
+    /// The end of the service, if the probe has ended it.
+    pub(super) shutdown: Option<Shutdown>,
+    /// The longest delay of this command's own timers during the probe.
+    pub(super) lag: Duration,
+}
+
+/// The end of a service by SIGTERM.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shutdown {
+    /// The time just before the signal.
+    pub(super) signal: Duration,
+    /// The end of the main process, or `None` if it did not end in time.
+    pub(super) end: Option<Ended>,
+}
+
+impl Evidence {
+    /// Returns the start of the scenario, as a report names it.
+    pub(super) fn start_name(&self) -> String {
+        let variables = self.variables.iter();
+        let variables = variables.map(|(name, value)| format!(" {name}={value}"));
+        format!("a start with{}", variables.collect::<String>())
+    }
+
+    /// Returns the first exchange with this name.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if there is none.
+    pub(super) fn exchange(&self, name: &str) -> Result<&Exchange, Fault> {
+        self.exchanges(name)
+            .next()
+            .ok_or_else(|| Fault::NotProven(format!("no request {name:?} was sent")))
+    }
+
+    /// Returns the first exchange with this name, and its response.
+    ///
+    /// # Errors
+    ///
+    /// A violation if the response is not complete.
+    pub(super) fn answer(&self, name: &str) -> Result<(&Exchange, &Response), Fault> {
+        let exchange = self.exchange(name)?;
+        match exchange.response() {
+            Some(response) => Ok((exchange, response)),
+            None => Err(Finding::response(exchange, "a response").into()),
+        }
+    }
+
+    /// Returns all exchanges with this name.
+    pub(super) fn exchanges(&self, name: &str) -> impl Iterator<Item = &Exchange> {
+        let exchanges = self.exchanges.iter();
+        exchanges.filter(move |exchange| exchange.name == name)
+    }
+
+    /// Returns the lines of a stream.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the output is not available.
+    pub(super) fn lines(&self, stream: Stream) -> Result<Vec<&Line>, Fault> {
+        let Some(lines) = &self.lines else {
+            let reason = "no records are available at a URL; pass a command";
+            return Err(Fault::NotProven(reason.to_owned()));
+        };
+        Ok(lines.iter().filter(|line| line.stream == stream).collect())
+    }
+
+    /// Returns the records of standard output. Lines that are no JSON objects are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the output is not available.
+    pub(super) fn records(&self) -> Result<Vec<Record>, Fault> {
+        let lines = self.lines(Stream::Out)?.into_iter();
+        Ok(lines.filter_map(Record::read).collect())
+    }
+
+    /// Returns the records with this message.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the output is not available.
+    pub(super) fn records_with(&self, message: &str) -> Result<Vec<Record>, Fault> {
+        let mut records = self.records()?;
+        records.retain(|record| record.text("message") == Some(message));
+        Ok(records)
+    }
+
+    /// Returns the records of a request: those with the id of its response, and those with its nonce.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the output is not available.
+    pub(super) fn records_of(&self, exchange: &Exchange) -> Result<Vec<Record>, Fault> {
+        let response = exchange.response();
+        let answered = response.and_then(|response| response.header("x-request-id"));
+        let nonce = exchange.nonce.as_str();
+        let mut records = self.records()?;
+        records.retain(|record| {
+            let id = record.text("request_id");
+            (id.is_some() && id == answered) || record.line().contains(nonce)
+        });
+        Ok(records)
+    }
+
+    /// Returns the access records of a request.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the output is not available.
+    pub(super) fn access_records(&self, exchange: &Exchange) -> Result<Vec<Record>, Fault> {
+        let mut records = self.records_of(exchange)?;
+        records.retain(|record| record.text("message") == Some("http_request"));
+        Ok(records)
+    }
+
+    /// Returns the first access record of the first exchange with this name.
+    ///
+    /// # Errors
+    ///
+    /// A violation if there is none.
+    pub(super) fn access_record(&self, name: &str) -> Result<(&Exchange, Record), Fault> {
+        let exchange = self.exchange(name)?;
+        let records = self.access_records(exchange)?;
+        let record = records.into_iter().next().ok_or_else(|| {
+            let received = "no access record".to_owned();
+            Finding::exchange(exchange, received, "an access record")
+        })?;
+        Ok((exchange, record))
+    }
+}

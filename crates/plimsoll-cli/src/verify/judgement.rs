@@ -1,0 +1,171 @@
+//! The result of a check, and findings about exchanges and records.
+
+use super::record::Record;
+use crate::wire::{Exchange, Outcome};
+
+/// The result of a check: it holds, or there is a fault.
+pub(super) type Judgement = Result<(), Fault>;
+
+/// The reason why a check does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The evidence contradicts the contract.
+    Violated(Finding),
+    /// The evidence proves neither. The text is the reason.
+    NotProven(String),
+}
+
+/// A violation: what was sent, what came back, and what the contract requires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) sent: String,
+    pub(super) received: String,
+    pub(super) expected: String,
+    /// A command that repeats the request, with `$URL` for the service.
+    pub(super) repeat: Option<String>,
+}
+
+/// The most bytes of a text in a report.
+const MAX_TEXT: usize = 4096;
+
+/// The headers that each request has.
+const COMMON: [&str; 3] = ["Host:", "Connection:", "User-Agent: plimsoll"];
+
+impl Finding {
+    /// Creates a finding without a request.
+    pub(super) fn new(
+        sent: impl Into<String>,
+        received: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            sent: cut(sent.into()),
+            received: cut(received.into()),
+            expected: cut(expected.into()),
+            repeat: None,
+        }
+    }
+
+    /// Creates a finding about the response of an exchange.
+    pub(super) fn response(exchange: &Exchange, expected: impl Into<String>) -> Self {
+        Self::exchange(exchange, outcome(exchange), expected)
+    }
+
+    /// Creates a finding about a record of an exchange.
+    pub(super) fn record(
+        exchange: &Exchange,
+        record: &Record,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::exchange(exchange, record.line().to_owned(), expected)
+    }
+
+    /// Creates a finding about another effect of an exchange.
+    pub(super) fn exchange(
+        exchange: &Exchange,
+        received: String,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self {
+            repeat: curl(&exchange.request),
+            ..Self::new(request(&exchange.request), received, expected)
+        }
+    }
+}
+
+impl From<Finding> for Fault {
+    fn from(finding: Finding) -> Self {
+        Self::Violated(finding)
+    }
+}
+
+/// Returns the judgement of a condition.
+pub(super) fn require(holds: bool, finding: impl FnOnce() -> Finding) -> Judgement {
+    if holds { Ok(()) } else { Err(finding().into()) }
+}
+
+/// Returns the request line and the headers that not every request has.
+fn request(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
+    let line = lines.next().unwrap_or_default();
+    let line = line.strip_suffix(" HTTP/1.1").unwrap_or(line).to_owned();
+    let headers = lines.filter(|line| !is_common(line));
+    headers.fold(line, |text, header| format!("{text}, {header}"))
+}
+
+fn is_common(header: &str) -> bool {
+    COMMON.iter().any(|common| header.starts_with(common))
+}
+
+/// Returns a curl command for a request, unless a shell cannot pass its bytes unchanged.
+fn curl(bytes: &[u8]) -> Option<String> {
+    let text = str::from_utf8(bytes).ok()?;
+    if text.contains('\'') {
+        return None;
+    }
+    let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
+    let mut words = lines.next()?.split(' ');
+    let (method, path) = (words.next()?, words.next()?);
+    let mut command = match method {
+        "GET" => "curl -si".to_owned(),
+        _ => format!("curl -si -X {method}"),
+    };
+    for header in lines.filter(|line| !is_common(line)) {
+        command.push_str(&format!(" -H '{header}'"));
+    }
+    Some(format!("{command} \"$URL\"'{path}'"))
+}
+
+fn outcome(exchange: &Exchange) -> String {
+    match &exchange.outcome {
+        Outcome::Answered(response) => {
+            let kind = response.header("content-type").unwrap_or("no content type");
+            let body = response.text();
+            format!("status {}, {kind}, body {body:?}", response.status)
+        }
+        Outcome::Refused => "connection refused".to_owned(),
+        Outcome::Lost => "connection closed without a response".to_owned(),
+        Outcome::Broken { received, fault } => {
+            format!("{fault}: {:?}", String::from_utf8_lossy(received))
+        }
+        Outcome::Late => "no response in time".to_owned(),
+    }
+}
+
+/// Returns the text up to its limit.
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finding_has_the_command_that_repeats_it() {
+        let request = b"GET /a?b=c HTTP/1.1\r\nHost: localhost\r\nAccept: x/y\r\n\r\n";
+        let exchange = Exchange::recorded("test", request, Outcome::Lost);
+        let finding = Finding::response(&exchange, "a response");
+        assert_eq!(finding.sent, "GET /a?b=c, Accept: x/y");
+        assert_eq!(finding.received, "connection closed without a response");
+        let command = "curl -si -H 'Accept: x/y' \"$URL\"'/a?b=c'";
+        assert_eq!(finding.repeat.as_deref(), Some(command));
+    }
+
+    #[test]
+    fn bytes_beyond_a_shell_have_no_command() {
+        assert_eq!(curl(b"GET /'a HTTP/1.1\r\n\r\n"), None);
+        assert_eq!(curl(b"GET /\xff HTTP/1.1\r\n\r\n"), None);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let text = cut("ä".repeat(MAX_TEXT));
+        assert_eq!(text.len(), MAX_TEXT + '…'.len_utf8());
+    }
+}

@@ -1,0 +1,211 @@
+//! The arguments of `verify`.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use plimsoll_contract::{Level, Severity};
+
+use super::{nonce, select::Pattern};
+use crate::{exit::Failure, target::Url};
+
+/// Check a service, in any language, against the operational contract
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// A running service, http://HOST:PORT; passive checks only
+    #[arg(value_name = "URL", conflicts_with = "command")]
+    url: Option<Url>,
+
+    /// The command that starts the service, as often as needed; {port} is replaced
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+
+    /// A variable for the service
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(super) env: Vec<(String, String)>,
+
+    /// The port of a command that does not read PORT
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+
+    /// The part of the contract
+    #[arg(long, default_value = "core")]
+    level: LevelName,
+
+    /// Make only these checks: LOG, LOG-3 or LOG-3:order
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = Pattern::parse)]
+    pub(super) only: Vec<Pattern>,
+
+    /// Make all but these checks
+    #[arg(long, value_name = "IDS", value_delimiter = ',', value_parser = Pattern::parse)]
+    pub(super) skip: Vec<Pattern>,
+
+    /// Print what would be started and sent, and do nothing else
+    #[arg(long)]
+    pub(super) plan: bool,
+
+    /// The least severity of a violation that fails the command
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    fail_on: SeverityName,
+
+    /// Exit with status 2 if a check is not proven
+    #[arg(long)]
+    pub(super) require_proof: bool,
+
+    /// Write JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Explain a clause or a check
+    #[arg(long, value_name = "ID", exclusive = true)]
+    pub(super) explain: Option<String>,
+
+    /// List the clauses and checks of the contract
+    #[arg(long, conflicts_with_all = ["url", "command", "plan"])]
+    pub(super) list: bool,
+
+    /// The seed of an earlier report, for the same random texts
+    #[arg(long, value_name = "HEX", value_parser = seed)]
+    seed: Option<u32>,
+
+    /// Time for a response
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    timeout: Duration,
+
+    /// Time for a start
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    start_timeout: Duration,
+
+    /// Time for all checks; those after it are not proven
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    max_time: Duration,
+}
+
+/// The service under test.
+#[derive(Debug)]
+pub(super) enum Target {
+    Command(Vec<String>),
+    Url(Url),
+}
+
+/// The limits of a run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) exchange: Duration,
+    pub(super) start: Duration,
+    pub(super) total: Duration,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LevelName {
+    Core,
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SeverityName {
+    Error,
+    Warning,
+    Note,
+}
+
+impl Arguments {
+    /// Returns the service under test.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] if there is neither a command nor a URL.
+    pub(super) fn target(&self) -> Result<Target, Failure> {
+        match &self.url {
+            Some(url) => Ok(Target::Url(url.clone())),
+            None if !self.command.is_empty() => Ok(Target::Command(self.command.clone())),
+            None => {
+                let reason = "the service is missing: plimsoll verify -- COMMAND, or a URL";
+                Err(Failure::Usage(reason.to_owned()))
+            }
+        }
+    }
+
+    pub(super) fn level(&self) -> Level {
+        match self.level {
+            LevelName::Core => Level::Core,
+            LevelName::Full => Level::Full,
+        }
+    }
+
+    pub(super) fn fail_on(&self) -> Severity {
+        match self.fail_on {
+            SeverityName::Error => Severity::Error,
+            SeverityName::Warning => Severity::Warning,
+            SeverityName::Note => Severity::Note,
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            exchange: self.timeout,
+            start: self.start_timeout,
+            total: self.max_time,
+        }
+    }
+
+    pub(super) fn seed(&self) -> u32 {
+        self.seed.unwrap_or_else(nonce::random_seed)
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it must be NAME=VALUE".to_owned()),
+    }
+}
+
+fn seed(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 16).map_err(|_| "it must have 1 to 8 hexadecimal digits".to_owned())
+}
+
+/// Reads a time such as `500ms`, `10s` or `2m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|unit: char| !unit.is_ascii_digit());
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let number: Option<u64> = number.parse().ok();
+    let time = match (number, unit) {
+        (Some(number), "ms") => Some(Duration::from_millis(number)),
+        (Some(number), "s") => Some(Duration::from_secs(number)),
+        (Some(number), "m") => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    };
+    // A longer time would overflow the clock.
+    let time = time.filter(|time| !time.is_zero() && *time <= Duration::from_hours(24));
+    time.ok_or_else(|| "it must be a time up to 24 hours, such as 500ms, 10s or 2m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for text in [
+            "",
+            "10",
+            "s",
+            "0s",
+            "1.5s",
+            "-1s",
+            "1441m",
+            "99999999999999999999s",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn variables_have_a_name() {
+        assert_eq!(variable("A=b=c"), Ok(("A".to_owned(), "b=c".to_owned())));
+        assert!(variable("A").is_err() && variable("=b").is_err());
+    }
+}

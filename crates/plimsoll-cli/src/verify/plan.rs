@@ -1,0 +1,32 @@
+//! `verify --plan`: what a run would start and send.
+
+use plimsoll_contract::Contract;
+
+use super::{Selection, Target, checks, scenario};
+
+/// Returns the scenarios of a run with the requests of their checks.
+pub(super) fn text(target: &Target, selection: &Selection) -> String {
+    let mut text = match target {
+        Target::Command(command) => format!("start    {}\n", command.join(" ")),
+        Target::Url(url) => format!("send to  {url}; no start, so only passive checks\n"),
+    };
+    for scenario in scenario::ALL {
+        let probes = checks::all().filter(|probe| probe.scenario == scenario);
+        let ids = probes.flat_map(|probe| probe.checks.iter().map(|(id, _)| *id));
+        let checks = ids.filter_map(|id| {
+            let (clause, check) = Contract::get().check(id)?;
+            let is_selected = selection.includes(clause, check);
+            is_selected.then(|| format!("  {id:<18}{}\n", check.sends))
+        });
+        let checks: String = checks.collect();
+        if !checks.is_empty() {
+            let variables = scenario.variables.iter();
+            let variables: Vec<String> = variables
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let variables = variables.join(" ");
+            text.push_str(&format!("\n{}: {variables}\n{checks}", scenario.name));
+        }
+    }
+    text
+}

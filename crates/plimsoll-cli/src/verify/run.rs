@@ -1,0 +1,346 @@
+//! Runs the probes of the selected checks, and judges their evidence.
+//!
+//! Each scenario starts the service once. Its probes run one after the other: passive ones first, the
+//! shutdown last.
+//! A check that depends on a violated one is blocked, so one fault is reported once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use plimsoll_contract::{Check, Class, Clause, Contract};
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Limits, Target, checks,
+    evidence::Evidence,
+    judgement::{Fault, Finding},
+    nonce::Nonces,
+    probe::{Collect, Observation, Probe},
+    scenario::{self, Scenario},
+    select::{Selection, id},
+    subject::{Subject, request},
+};
+use crate::{
+    exit::Failure,
+    target::{Launch, Process, ReservedPort, Start, Url},
+    wire::Wire,
+};
+
+/// What is checked, and how.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    pub(super) target: &'a Target,
+    pub(super) variables: &'a [(String, String)],
+    pub(super) port: Option<u16>,
+    pub(super) selection: &'a Selection,
+    pub(super) limits: Limits,
+    pub(super) seed: u32,
+}
+
+/// The results of a run.
+#[derive(Debug)]
+pub(super) struct Results {
+    /// In the order of the contract.
+    pub(super) checks: Vec<CheckResult>,
+    /// The first start of the service, or `None` for a URL.
+    pub(super) first: Option<FirstStart>,
+    pub(super) starts: usize,
+    pub(super) elapsed: Duration,
+}
+
+/// The result of a check.
+#[derive(Debug)]
+pub(super) struct CheckResult {
+    pub(super) clause: &'static Clause,
+    pub(super) check: &'static Check,
+    pub(super) verdict: Verdict,
+}
+
+/// What is known about a promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Holds,
+    Violated(Finding),
+    /// Another check is violated, without which this one proves nothing.
+    Blocked {
+        by: String,
+    },
+    NotProven {
+        reason: String,
+    },
+}
+
+/// The first start of the service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FirstStart {
+    pub(super) pid: u32,
+    pub(super) port: Option<u16>,
+    pub(super) ready: Duration,
+}
+
+/// A run in progress.
+struct Run<'a> {
+    plan: &'a Plan<'a>,
+    nonces: Nonces,
+    verdicts: BTreeMap<String, Verdict>,
+    first: Option<FirstStart>,
+    starts: usize,
+}
+
+/// Runs the plan.
+///
+/// # Errors
+///
+/// [`Failure`] if the service cannot be started or reached, so that nothing is known.
+pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
+    let began = Instant::now();
+    let mut run = Run {
+        plan,
+        nonces: Nonces::new(plan.seed),
+        verdicts: BTreeMap::new(),
+        first: None,
+        starts: 0,
+    };
+    let all = async {
+        match plan.target {
+            Target::Command(command) => run.command(command).await,
+            Target::Url(url) => run.url(url).await,
+        }
+    };
+    // After the limit, the verdicts so far are reported.
+    timeout(plan.limits.total, all).await.unwrap_or(Ok(()))?;
+    let checks = plan.selection.checks().into_iter();
+    let checks = checks.map(|(clause, check)| {
+        let verdict = run.verdicts.remove(&id(clause, check));
+        CheckResult {
+            clause,
+            check,
+            verdict: verdict.unwrap_or_else(|| {
+                let limit = plan.limits.total.as_secs();
+                Verdict::NotProven {
+                    reason: format!("the run ended after {limit} s; pass a longer --max-time"),
+                }
+            }),
+        }
+    });
+    Ok(Results {
+        checks: checks.collect(),
+        first: run.first,
+        starts: run.starts,
+        elapsed: began.elapsed(),
+    })
+}
+
+impl Run<'_> {
+    async fn command(&mut self, command: &[String]) -> Result<(), Failure> {
+        for scenario in scenario::ALL {
+            let probes = self.probes(scenario);
+            if !probes.is_empty() {
+                self.scenario(command, scenario, &probes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn scenario(
+        &mut self,
+        command: &[String],
+        scenario: &'static Scenario,
+        probes: &[&'static Probe],
+    ) -> Result<(), Failure> {
+        let limits = &self.plan.limits;
+        let port = match (scenario.has_port(), self.plan.port) {
+            (true, _) => None,
+            (false, Some(port)) => Some(ReservedPort::fixed(port)),
+            (false, None) => Some(ReservedPort::free().map_err(Failure::Port)?),
+        };
+        let variables = self.plan.variables.iter();
+        let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut process = Process::spawn(Launch {
+            command,
+            variables: scenario
+                .variables
+                .iter()
+                .copied()
+                .chain(variables)
+                .collect(),
+            port: port.as_ref(),
+        })?;
+        self.starts += 1;
+        let start = process.wait_for_start(limits.start, limits.exchange).await;
+        if let Start::Ready(ready) = start {
+            self.first.get_or_insert(FirstStart {
+                pid: process.pid(),
+                port: port.as_ref().map(ReservedPort::number),
+                ready,
+            });
+        }
+        for probe in probes {
+            let Observation::Session(collect) = probe.observation else {
+                let evidence = Evidence {
+                    variables: scenario.variables,
+                    start: Some(start.clone()),
+                    ..Evidence::default()
+                };
+                self.judge(probe, &evidence);
+                continue;
+            };
+            match (process.wire(limits.exchange), &start) {
+                (Some(wire), Start::Ready(_)) => {
+                    let process = Some(&mut process);
+                    self.observe(probe, collect, wire, process, Some(start.clone()))
+                        .await;
+                }
+                _ if self.first.is_none() => {
+                    return Err(Failure::NotStarted {
+                        start: start.to_string(),
+                        hint: hint(&start),
+                        output: process.output().tail(10),
+                    });
+                }
+                _ => {
+                    let reason = format!("{} in the scenario {:?}", start, scenario.name);
+                    self.not_proven(probe, &reason);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn url(&mut self, url: &Url) -> Result<(), Failure> {
+        let address = url.resolve().map_err(|source| Failure::Unresolved {
+            url: url.to_string(),
+            source,
+        })?;
+        let wire = Wire::new(address, Instant::now(), self.plan.limits.exchange);
+        let ready = request("GET", "/ready", &[]);
+        let first = wire.exchange("start", String::new(), ready).await;
+        if first.response().is_none() {
+            return Err(Failure::NoAnswer {
+                url: url.to_string(),
+            });
+        }
+        for scenario in scenario::ALL {
+            for probe in self.probes(scenario) {
+                match probe.observation {
+                    Observation::Session(collect)
+                        if *scenario == scenario::BASE && class(probe) == Class::Passive =>
+                    {
+                        self.observe(probe, collect, wire, None, None).await;
+                    }
+                    _ => self.not_proven(probe, "the check starts the service; pass a command"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn observe(
+        &mut self,
+        probe: &'static Probe,
+        collect: Collect,
+        wire: Wire,
+        process: Option<&mut Process>,
+        start: Option<Start>,
+    ) {
+        self.block(probe);
+        if self.is_judged(probe) {
+            return;
+        }
+        let subject = Subject::new(wire, process, start, probe.scenario, &mut self.nonces);
+        let evidence = subject.observe(collect).await;
+        self.judge(probe, &evidence);
+    }
+
+    /// Returns the probes of a scenario with a selected check, in the order of the run.
+    fn probes(&self, scenario: &'static Scenario) -> Vec<&'static Probe> {
+        let probes = checks::all().filter(|probe| probe.scenario == scenario);
+        let mut probes: Vec<&Probe> = probes
+            .filter(|probe| self.selected(probe).next().is_some())
+            .collect();
+        probes.sort_by_key(|probe| class(probe));
+        probes
+    }
+
+    fn selected<'p>(
+        &'p self,
+        probe: &'static Probe,
+    ) -> impl Iterator<Item = (&'static str, super::probe::Evaluate)> + 'p {
+        let checks = probe.checks.iter().copied();
+        checks.filter(|(id, _)| {
+            let (clause, check) = definition(id);
+            self.plan.selection.includes(clause, check)
+        })
+    }
+
+    fn judge(&mut self, probe: &'static Probe, evidence: &Evidence) {
+        let selected: Vec<_> = self.selected(probe).collect();
+        for (id, evaluate) in selected {
+            let verdict = self
+                .blocked(id)
+                .unwrap_or_else(|| match evaluate(evidence) {
+                    Ok(()) => Verdict::Holds,
+                    Err(Fault::Violated(finding)) => Verdict::Violated(finding),
+                    Err(Fault::NotProven(reason)) => Verdict::NotProven { reason },
+                });
+            self.verdicts.insert(id.to_owned(), verdict);
+        }
+    }
+
+    /// Returns the verdict of a check that depends on one that is violated or blocked.
+    fn blocked(&self, id: &str) -> Option<Verdict> {
+        let (_, check) = definition(id);
+        check
+            .after
+            .iter()
+            .find_map(|after| match self.verdicts.get(after)? {
+                Verdict::Violated(_) => Some(Verdict::Blocked { by: after.clone() }),
+                Verdict::Blocked { by } => Some(Verdict::Blocked { by: by.clone() }),
+                Verdict::Holds | Verdict::NotProven { .. } => None,
+            })
+    }
+
+    /// Sets the verdicts of a probe's checks that are blocked before any request.
+    fn block(&mut self, probe: &'static Probe) {
+        let selected: Vec<_> = self.selected(probe).collect();
+        for (id, _) in selected {
+            if let Some(verdict) = self.blocked(id) {
+                self.verdicts.insert(id.to_owned(), verdict);
+            }
+        }
+    }
+
+    fn is_judged(&self, probe: &'static Probe) -> bool {
+        self.selected(probe)
+            .all(|(id, _)| self.verdicts.contains_key(id))
+    }
+
+    fn not_proven(&mut self, probe: &'static Probe, reason: &str) {
+        let selected: Vec<_> = self.selected(probe).collect();
+        for (id, _) in selected {
+            let verdict = self.blocked(id).unwrap_or_else(|| Verdict::NotProven {
+                reason: reason.to_owned(),
+            });
+            self.verdicts.insert(id.to_owned(), verdict);
+        }
+    }
+}
+
+fn class(probe: &Probe) -> Class {
+    let (_, check) = definition(probe.checks[0].0);
+    check.class
+}
+
+fn definition(id: &str) -> (&'static Clause, &'static Check) {
+    let definition = Contract::get().check(id);
+    definition.expect("a test compares the ids of contract and code")
+}
+
+/// Returns the remedy for a start that failed.
+fn hint(start: &Start) -> &'static str {
+    match start {
+        Start::Silent { listens_on } if !listens_on.is_empty() => {
+            "read PORT in the service, or pass --port N or {port} in the command"
+        }
+        _ => "run the command alone, or pass a longer --start-timeout",
+    }
+}

@@ -1,0 +1,13 @@
+//! HTTP/1.1 over TCP, byte for byte.
+//!
+//! A client library hides what `verify` observes: it reconnects, retries and corrects.
+//! This module sends the given bytes over a new connection and reports what came back.
+//! A request is sent once.
+
+mod exchange;
+mod response;
+
+pub(crate) use self::{
+    exchange::{Exchange, Outcome, Wire},
+    response::Response,
+};

@@ -1,0 +1,258 @@
+//! One request over one new connection, with its outcome and times.
+
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, timeout},
+};
+
+use super::response::Response;
+
+/// The largest response that is kept.
+const MAX_RESPONSE: usize = 16 << 20;
+
+/// Sends requests to one address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wire {
+    address: SocketAddr,
+    /// Times of exchanges count from here.
+    epoch: Instant,
+    limit: Duration,
+}
+
+/// An open connection, or the reason why there is none.
+pub(crate) type Connection = Result<TcpStream, Outcome>;
+
+/// A request that was written.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    wire: Wire,
+    connection: Connection,
+    write_error: Option<String>,
+    exchange: Exchange,
+}
+
+/// A request with its outcome.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    /// The purpose of the request within its evidence.
+    pub(crate) name: &'static str,
+    /// A text of the request that occurs in no other request.
+    pub(crate) nonce: String,
+    /// The bytes of the request.
+    pub(crate) request: Vec<u8>,
+    pub(crate) outcome: Outcome,
+    /// The time when the request was written.
+    pub(crate) sent: Duration,
+    /// The time of the outcome.
+    pub(crate) done: Duration,
+}
+
+/// The outcome of a request. Each request has exactly one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A complete response.
+    Answered(Response),
+    /// The connection was refused, so no request was sent.
+    Refused,
+    /// The connection was accepted, and closed without a byte.
+    Lost,
+    /// The connection was closed within the response, or the bytes are no response.
+    Broken { received: Vec<u8>, fault: String },
+    /// No complete response within the time limit.
+    Late,
+}
+
+impl Wire {
+    /// Creates a client of the address. Each exchange has `limit` for connect and response.
+    pub(crate) fn new(address: SocketAddr, epoch: Instant, limit: Duration) -> Self {
+        Self {
+            address,
+            epoch,
+            limit,
+        }
+    }
+
+    /// Returns the time since the start of the service.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
+    /// Sends the bytes over a new connection, and reads one response.
+    pub(crate) async fn exchange(
+        &self,
+        name: &'static str,
+        nonce: String,
+        request: Vec<u8>,
+    ) -> Exchange {
+        let connection = self.connect().await;
+        let pending = self.send(name, nonce, request, connection).await;
+        pending.receive().await
+    }
+
+    /// Opens a connection for one exchange.
+    pub(crate) async fn connect(&self) -> Connection {
+        match timeout(self.limit, TcpStream::connect(self.address)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            // A listener that closes resets connections that no process has accepted.
+            Ok(Err(error)) if error.kind() == ErrorKind::ConnectionReset => Err(Outcome::Lost),
+            Ok(Err(_)) => Err(Outcome::Refused),
+            Err(_) => Err(Outcome::Late),
+        }
+    }
+
+    /// Writes a request.
+    pub(crate) async fn send(
+        &self,
+        name: &'static str,
+        nonce: String,
+        request: Vec<u8>,
+        mut connection: Connection,
+    ) -> Pending {
+        let mut write_error = None;
+        if let Ok(stream) = &mut connection {
+            // A service may answer and close before it has read the whole request, so the response is
+            // read after an error, too.
+            write_error = match timeout(self.limit, stream.write_all(&request)).await {
+                Ok(written) => written.err().map(|error| error.to_string()),
+                Err(_) => Some("not read in time".to_owned()),
+            };
+        }
+        Pending {
+            wire: *self,
+            connection,
+            write_error,
+            exchange: Exchange {
+                name,
+                nonce,
+                request,
+                outcome: Outcome::Late,
+                sent: self.elapsed(),
+                done: Duration::ZERO,
+            },
+        }
+    }
+}
+
+impl Pending {
+    /// Reads the response.
+    pub(crate) async fn receive(self) -> Exchange {
+        let outcome = match self.connection {
+            Ok(stream) => {
+                let outcome = receive(stream, self.write_error);
+                timeout(self.wire.limit, outcome)
+                    .await
+                    .unwrap_or(Outcome::Late)
+            }
+            Err(outcome) => outcome,
+        };
+        Exchange {
+            outcome,
+            done: self.wire.elapsed(),
+            ..self.exchange
+        }
+    }
+}
+
+async fn receive(mut stream: TcpStream, write_error: Option<String>) -> Outcome {
+    let mut received = Vec::new();
+    loop {
+        let is_end = match stream.read_buf(&mut received).await {
+            Ok(0) | Err(_) => true,
+            Ok(_) => false,
+        };
+        let fault = match Response::parse(&received, is_end) {
+            Ok(Some(response)) => return Outcome::Answered(response),
+            Ok(None) if received.len() > MAX_RESPONSE => "longer than 16 MiB".to_owned(),
+            Ok(None) if !is_end => continue,
+            Ok(None) if received.is_empty() => return Outcome::Lost,
+            Ok(None) => match write_error {
+                None => "closed within the response".to_owned(),
+                Some(error) => format!("closed within request and response: {error}"),
+            },
+            Err(malformed) => malformed.to_string(),
+        };
+        return Outcome::Broken { received, fault };
+    }
+}
+
+impl Exchange {
+    /// Creates an exchange for a test of a judgement.
+    #[cfg(test)]
+    pub(crate) fn recorded(name: &'static str, request: &[u8], outcome: Outcome) -> Self {
+        Self {
+            name,
+            nonce: format!("nonce-of-{name}"),
+            request: request.to_vec(),
+            outcome,
+            sent: Duration::ZERO,
+            done: Duration::ZERO,
+        }
+    }
+
+    /// Returns the response, if there is a complete one.
+    pub(crate) fn response(&self) -> Option<&Response> {
+        match &self.outcome {
+            Outcome::Answered(response) => Some(response),
+            _ => None,
+        }
+    }
+
+    /// Returns the status of the response, if there is a complete one.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.response().map(|response| response.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Answers one connection with the bytes and closes it.
+    fn peer(answer: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 5];
+            stream.read_exact(&mut request).unwrap();
+            stream.write_all(answer).unwrap();
+        });
+        address
+    }
+
+    async fn outcome(address: SocketAddr, limit: Duration) -> Outcome {
+        let wire = Wire::new(address, Instant::now(), limit);
+        wire.exchange("test", String::new(), b"hello".to_vec())
+            .await
+            .outcome
+    }
+
+    #[tokio::test]
+    async fn each_end_of_a_connection_has_its_outcome() {
+        let limit = Duration::from_secs(10);
+        let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na";
+        let answered = outcome(peer(ok), limit).await;
+        assert!(matches!(answered, Outcome::Answered(response) if response.body == b"a"));
+        assert_eq!(outcome(peer(b""), limit).await, Outcome::Lost);
+        let cut = outcome(peer(&ok[..ok.len() - 1]), limit).await;
+        assert!(matches!(cut, Outcome::Broken { fault, .. } if fault.contains("within")));
+        let other = outcome(peer(b"SSH-2.0\r\n\r\n"), limit).await;
+        assert!(matches!(other, Outcome::Broken { fault, .. } if fault.contains("no response")));
+
+        let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+        assert_eq!(outcome(unused.unwrap(), limit).await, Outcome::Refused);
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        assert_eq!(
+            outcome(address, Duration::from_millis(20)).await,
+            Outcome::Late
+        );
+    }
+}

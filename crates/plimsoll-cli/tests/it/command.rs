@@ -1,0 +1,149 @@
+//! Arguments, exit statuses and outputs of the command.
+
+use crate::support::{argument, plimsoll, stderr, stdout, verify};
+
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, message: &str) {
+    let output = plimsoll(arguments);
+    assert_eq!(output.status.code(), Some(status), "{}", stderr(&output));
+    assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
+}
+
+#[test]
+fn usage_errors_exit_with_64() {
+    fails(&["verify"], 64, "the service is missing");
+    fails(
+        &["verify", "--only", "HTTP-99", "--", "a"],
+        64,
+        "it names no group",
+    );
+    fails(
+        &["verify", "--only", "RID", "--skip", "RID", "--", "a"],
+        64,
+        "no check",
+    );
+    fails(&["verify", "--explain", "HTTP-99"], 64, "no clause");
+    fails(&["verify", "https://localhost"], 64, "http://");
+    fails(&["verify", "--timeout", "10", "--", "a"], 64, "500ms");
+    fails(&["verify", "--env", "A", "--", "a"], 64, "NAME=VALUE");
+    fails(&["unknown"], 64, "unrecognized subcommand");
+}
+
+#[test]
+fn service_that_does_not_start_exits_with_3() {
+    fails(
+        &["verify", "--", "/nonexistent"],
+        3,
+        "cannot run /nonexistent",
+    );
+    let ends = ["verify", "--", "sh", "-c", "echo a last word; exit 9"];
+    fails(&ends, 3, "status 9");
+    fails(&ends, 3, "| a last word");
+    fails(&["verify", "http://127.0.0.1:1"], 3, "does not answer");
+}
+
+/// The report of a wrong port names the right one.
+#[test]
+fn service_on_another_port_is_found() {
+    let service = harness::reference_service();
+    let port = harness::ReservedPort::bind();
+    let script = format!("PORT={} exec {}", port.number(), argument(&service));
+    let start = ["verify", "--start-timeout", "2s", "--", "sh", "-c", &script];
+    fails(
+        &start,
+        3,
+        &format!("the service listens on {}", port.number()),
+    );
+
+    let port = port.number().to_string();
+    let options = ["--only", "HTTP-3", "--port", &port];
+    let report = verify(&options, &["sh", "-c", &script]);
+    assert_eq!(report.status, Some(0));
+}
+
+#[test]
+fn service_at_a_url_gets_passive_checks() {
+    let service = harness::Process::start(harness::reference_service(), &[]);
+    let url = format!("http://{}", service.addr());
+    let output = plimsoll(&["verify", "--json", &url]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let verdict = |id: &str| {
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["id"] == id).unwrap();
+        check["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(verdict("HTTP-1:banner"), "holds");
+    assert_eq!(verdict("MET-1:counts"), "holds");
+    assert_eq!(verdict("LOG-3:one"), "not_proven");
+    assert_eq!(verdict("LIFE-1:exit"), "not_proven");
+    assert_eq!(report["starts"], 0);
+    assert_eq!(service.get("/health").status, 200, "the service still runs");
+}
+
+#[test]
+fn not_proven_checks_fail_if_proof_is_required() {
+    let service = harness::Process::start(harness::reference_service(), &[]);
+    let url = format!("http://{}", service.addr());
+    let arguments = ["verify", "--only", "LOG-3", "--require-proof", &url];
+    assert_eq!(plimsoll(&arguments).status.code(), Some(2));
+}
+
+#[test]
+fn no_process_survives_the_command() {
+    let service = harness::reference_service();
+    let folder = std::env::temp_dir().join(format!("plimsoll-verify-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let pids = folder.join("pids");
+    // The shell stays the main process, so the service is another process of the group.
+    let script = format!(
+        "{} & echo $! >>{}; wait",
+        argument(&service),
+        argument(&pids)
+    );
+    verify(&["--only", "HTTP-3"], &["sh", "-c", &script]);
+    let pids = std::fs::read_to_string(pids).unwrap();
+    assert!(!pids.is_empty());
+    for pid in pids.lines() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        let is_gone = stat.map_or(true, |stat| stat.contains(") Z "));
+        assert!(is_gone, "process {pid} survived");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn caller_chooses_variables_and_seed() {
+    let service = harness::reference_service();
+    let options = [
+        "--only",
+        "HTTP-1",
+        "--env",
+        "SERVICE_NAME=other",
+        "--seed",
+        "2a",
+    ];
+    let report = verify(&options, &[argument(&service)]);
+    assert_eq!(report.with("violated"), ["HTTP-1:banner"]);
+    assert_eq!(report.json["seed"], "2a");
+}
+
+#[test]
+fn contract_is_listed_and_explained() {
+    let list = stdout(&plimsoll(&["verify", "--list"]));
+    assert!(list.contains("RID-1:echo"), "{list}");
+    let json = plimsoll(&["verify", "--list", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["schema"], "plimsoll.contract/1");
+    let text = stdout(&plimsoll(&["verify", "--explain", "RID-1"]));
+    assert!(text.contains("why ") && text.contains("fix "), "{text}");
+}
+
+#[test]
+fn plan_starts_nothing() {
+    let plan = plimsoll(&["verify", "--plan", "--", "/nonexistent", "argument"]);
+    assert_eq!(plan.status.code(), Some(0));
+    let plan = stdout(&plan);
+    assert!(plan.contains("/nonexistent argument"), "{plan}");
+    assert!(plan.contains("LIFE-1:exit       SIGTERM"), "{plan}");
+}

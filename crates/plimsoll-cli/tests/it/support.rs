@@ -1,0 +1,82 @@
+//! Runs the command and reads its report.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// A report of `plimsoll verify --json`.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) status: Option<i32>,
+    /// The whole report.
+    pub(crate) json: Value,
+}
+
+/// Runs the command.
+pub(crate) fn plimsoll(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+    command.args(arguments);
+    command.output().expect("the command can be run")
+}
+
+/// Returns standard output as text.
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Returns standard error as text.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Checks a service and returns the report.
+#[track_caller]
+pub(crate) fn verify(options: &[&str], service: &[&str]) -> Report {
+    let arguments: Vec<&str> = ["verify", "--json"]
+        .iter()
+        .chain(options)
+        .chain(&["--"])
+        .chain(service)
+        .copied()
+        .collect();
+    let output = plimsoll(&arguments);
+    let json = serde_json::from_slice(&output.stdout);
+    let json = json.unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+    Report {
+        status: output.status.code(),
+        json,
+    }
+}
+
+/// Returns a path as an argument.
+pub(crate) fn argument(path: &Path) -> &str {
+    path.to_str().expect("the path of this build is UTF-8")
+}
+
+impl Report {
+    /// Returns the ids of the checks with a verdict.
+    pub(crate) fn with(&self, verdict: &str) -> Vec<&str> {
+        let verdicts = self.verdicts();
+        let ids = verdicts.into_iter().filter(|(_, other)| *other == verdict);
+        ids.map(|(id, _)| id).collect()
+    }
+
+    /// Returns the verdict of each check.
+    pub(crate) fn verdicts(&self) -> BTreeMap<&str, &str> {
+        let checks = self.json["checks"].as_array().into_iter().flatten();
+        checks
+            .filter_map(|check| Some((check["id"].as_str()?, check["verdict"].as_str()?)))
+            .collect()
+    }
+
+    /// Returns the checks with a verdict, with everything that the report has about them.
+    pub(crate) fn details(&self, verdict: &str) -> String {
+        let checks = self.json["checks"].as_array().into_iter().flatten();
+        let checks = checks.filter(|check| check["verdict"] == verdict);
+        checks.map(|check| format!("{check:#}\n")).collect()
+    }
+}
