@@ -214,6 +214,24 @@ fn runbooks_name_existing_metrics_and_panels() {
     }
 }
 
+#[test]
+fn incident_commands_name_existing_admin_paths() {
+    let code = source_of(&root().join("crates/plimsoll/src/app/admin"));
+    let mut documents = files("docs/runbooks");
+    let incident = fs::read_to_string(root().join("docs/incident.md"));
+    let incident = incident.expect("the document can be read");
+    assert!(incident.contains("ADMIN /admin/requests"));
+    documents.insert("incident.md".to_owned(), incident);
+    for (name, text) in documents {
+        for rest in text.split("/admin/").skip(1) {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '/');
+            let path = rest[..end.unwrap_or(rest.len())].trim_end_matches('/');
+            let exists = path.is_empty() || code.contains(&format!("\"/admin/{path}\""));
+            assert!(exists, "{name}: /admin/{path}");
+        }
+    }
+}
+
 /// Returns all source text below a folder.
 fn source_of(folder: &Path) -> String {
     let mut source = String::new();
