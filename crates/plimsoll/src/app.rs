@@ -35,7 +35,7 @@ mod tls;
 mod workers;
 
 #[cfg(feature = "testing")]
-pub(crate) use self::running::Running;
+pub(crate) use self::{admin::InProcessAdmin, running::Running};
 pub use self::{
     builder::App,
     connect::{Connect, ConnectError},

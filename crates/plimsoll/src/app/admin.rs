@@ -12,6 +12,8 @@ mod connections_view;
 mod controls;
 mod errors_view;
 mod form;
+#[cfg(feature = "testing")]
+mod in_process;
 mod levels;
 mod requests_view;
 mod router;
@@ -33,6 +35,8 @@ use std::{
 use axum::Router;
 use tokio::runtime::Builder;
 
+#[cfg(feature = "testing")]
+pub(crate) use self::in_process::InProcessAdmin;
 use self::{
     client::Authorisation,
     controls::{Controls, SecondLimit},
@@ -76,21 +80,10 @@ impl AdminListener {
         let (registry, log) = (Arc::clone(&service.registry), service.log().clone());
         let bound = Bound::bind(addr).map_err(StartFailure::Bind)?;
         let connections = Arc::new(ConnectionTracker::new());
-        let endpoints = match config.infra_endpoints {
-            InfraEndpoints::Main => EndpointSet::ALL.info_only(),
-            _ => EndpointSet::ALL,
-        };
-        registry.admin.enable();
-        let edge = |routes| {
-            let routes = Routes::new(routes, &registry);
-            Edge::new(routes, Arc::clone(&service.edge), endpoints)
-        };
-        let edge = match controls(addr, service) {
-            Some(controls) => edge(router::router(controls)).with_controls(),
-            None => edge(Router::new()),
-        };
+        let is_unix = matches!(addr, ListenAddr::Unix(_));
+        let authorisation = Authorisation::new(config.admin_token.clone(), is_unix);
         let acceptor = AcceptConfig {
-            edge,
+            edge: edge(service, authorisation),
             connections: Arc::clone(&connections),
             limiter: ConnectionLimiter::new(MAX_CONNECTIONS, Arc::clone(&registry)),
             registry,
@@ -141,13 +134,40 @@ impl AdminListener {
     }
 }
 
-/// Returns the operator controls, if any client can be authorised.
-fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc<Controls>> {
+/// Returns the handling of requests to the admin listener, without the listener.
+#[cfg(feature = "testing")]
+pub(super) fn in_process<S: Settings>(service: &Prepared<S>) -> InProcessAdmin {
+    InProcessAdmin::new(edge(service, in_process::authorisation()))
+}
+
+/// Returns the handling of requests to the admin listener. It has operator controls if a client can be
+/// authorised.
+fn edge<S: Settings>(service: &Prepared<S>, authorisation: Option<Authorisation>) -> Edge<Routes> {
+    let registry = &service.registry;
+    registry.admin.enable();
+    let config = service.config();
+    let endpoints = match config.infra_endpoints {
+        // Without an admin address it is the only valid value, and does not describe this edge.
+        InfraEndpoints::Main if config.admin_addr.is_some() => EndpointSet::ALL.info_only(),
+        _ => EndpointSet::ALL,
+    };
+    let edge = |routes| {
+        let routes = Routes::new(routes, registry);
+        Edge::new(routes, Arc::clone(&service.edge), endpoints)
+    };
+    match authorisation {
+        Some(authorisation) => {
+            let controls = controls(service, authorisation);
+            edge(router::router(controls)).with_controls()
+        }
+        None => edge(Router::new()),
+    }
+}
+
+fn controls<S: Settings>(service: &Prepared<S>, authorisation: Authorisation) -> Arc<Controls> {
     let handle = &service.handle;
-    let is_unix = matches!(addr, ListenAddr::Unix(_));
-    let authorisation = Authorisation::new(handle.config.admin_token.clone(), is_unix)?;
     service.registry.in_flight.get_or_init(InFlightTable::new);
-    Some(Arc::new(Controls {
+    Arc::new(Controls {
         authorisation,
         config: Arc::clone(&handle.config),
         report: Arc::clone(&service.report),
@@ -164,7 +184,7 @@ fn controls<S: Settings>(addr: &ListenAddr, service: &Prepared<S>) -> Option<Arc
         denials: SecondLimit::default(),
         edge: EdgeLayer::new(Arc::clone(&service.edge)),
         bundle: tokio::sync::Mutex::default(),
-    }))
+    })
 }
 
 impl Drop for AdminListener {

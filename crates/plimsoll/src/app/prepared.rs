@@ -319,6 +319,12 @@ impl<S: Settings> Prepared<S> {
         self
     }
 
+    /// Returns the handling of requests to the admin listener, without the listener.
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_process_admin(&self) -> super::admin::InProcessAdmin {
+        super::admin::in_process(self)
+    }
+
     /// Starts on the current runtime.
     pub(crate) async fn start(self) -> Result<Running, StartError> {
         Startup::bind(self, None)?.run().await

@@ -18,7 +18,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::Scrape;
 use crate::{
-    app::{App, Running},
+    app::{App, InProcessAdmin, Running},
     config::{Environment, Settings},
     lifecycle::{ShutdownReport, Stop},
     telemetry::{Log, Output},
@@ -32,6 +32,7 @@ use crate::{
 pub struct TestService {
     addr: SocketAddr,
     running: Running,
+    admin: InProcessAdmin,
     log: LogBuffer,
     _subscriber: DefaultGuard,
 }
@@ -81,11 +82,13 @@ impl TestService {
             .with(layers)
             .with(prepared.log().layer().filtered());
         let guard = tracing::subscriber::set_default(subscriber);
+        let admin = prepared.in_process_admin();
         let running = prepared.start().await.expect("the service starts");
         let addr = running.local_addr.expect("the service listens on TCP");
         Self {
             addr,
             running,
+            admin,
             log,
             _subscriber: guard,
         }
@@ -130,6 +133,41 @@ impl TestService {
         let body = body.collect().await.expect("the body is complete");
         connection.abort();
         Response::from_parts(head, body.to_bytes())
+    }
+
+    /// Returns the response of the admin listener to a request of an authorised client.
+    ///
+    /// `ADMIN_ADDR` need not be set: the request is handled in the process, without a listener. The
+    /// header `Authorization` is set, and `Host` if it is absent. `POST /admin/drain` is recorded, but
+    /// only [`TestService::shutdown`] ends the service.
+    ///
+    /// ```
+    /// use axum::{body::Bytes, http::Request};
+    /// use plimsoll::{App, Check, Handle, build_info, check};
+    /// use plimsoll::testing::{Dependency, TestService};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let database = Dependency::up();
+    /// let app = App::new(build_info!())
+    ///     .setup(|handle: Handle| async move {
+    ///         handle.check(Check::degrade("database", check::tcp("db.internal:5432")))?;
+    ///         Ok::<_, plimsoll::SetupError>(axum::Router::new())
+    ///     })
+    ///     .fake("database", &database);
+    /// let test = TestService::start(app, &[]).await;
+    /// database.fails("refused");
+    /// test.run_checks().await;
+    /// let request = Request::get("/admin/checks").body(Bytes::new())?;
+    /// let response = test.admin(request).await;
+    /// let view: serde_json::Value = serde_json::from_slice(response.body())?;
+    /// assert_eq!(view["checks"][0]["error"], "refused");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn admin(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let response = self.admin.send(request).await;
+        response.expect("the body is complete")
     }
 
     /// Runs every health check now, as often as it takes to change its state.

@@ -4,6 +4,7 @@ mod changes;
 mod clients;
 mod connections;
 mod drain;
+mod in_process;
 mod levels;
 mod readiness;
 mod requests;
