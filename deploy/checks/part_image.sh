@@ -144,11 +144,12 @@ the_binary_is_static_and_hardened() {
 
 # IMG-1
 build_arguments_arrive_in_the_service() {
-  service arguments
+  service arguments --env ADMIN_ADDR=0.0.0.0:8081 --publish 127.0.0.1::8081
   equal /info "{\"service\":\"$SERVICE\",\"version\":\"$VERSION\",\"buildTime\":\"$BUILD_TIME\"}" \
     "$(curl --silent "http://$(address arguments)/info")"
   curl --silent "http://$(address arguments)/metrics" |
     grep -F "build_info{service=\"$SERVICE\",version=\"$VERSION\",build_time=\"$BUILD_TIME\"} 1"
+  curl --silent "http://$(docker port arguments 8081)/info" | grep -F "\"revision\":\"$REVISION\""
   docker rm --force arguments
   # The environment still takes precedence.
   docker run --rm --env SERVICE_NAME=from-environment "$TESTED" --check-config |

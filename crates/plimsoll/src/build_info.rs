@@ -1,4 +1,4 @@
-//! Name, version and build time of the service.
+//! Name, version and build time of the service, and the sources and compiler that it was built from.
 //!
 //! `/info`, every access record and the metric `build_info` contain these values:
 //!
@@ -9,6 +9,9 @@
 //! | `build_time` | `BUILD_TIME`    | `BUILD_TIME`          | `unknown`                    |
 //!
 //! The first column is the environment of the running process, the second that of the compiler.
+//! Two more values have no default, come from the compiler's environment only, and are in `/info` only:
+//! `revision` from `REVISION`, and `rustc_version` from `RUSTC_VERSION`. A build script can set
+//! them, by `cargo::rustc-env`.
 //!
 //! # Macro
 //!
@@ -38,6 +41,8 @@ pub struct BuildInfo {
     service: Cow<'static, str>,
     version: Cow<'static, str>,
     build_time: Cow<'static, str>,
+    revision: Option<&'static str>,
+    rustc_version: Option<&'static str>,
 }
 
 impl BuildInfo {
@@ -58,6 +63,8 @@ impl BuildInfo {
             service: Cow::Borrowed(service),
             version: Cow::Borrowed(version),
             build_time: Cow::Borrowed(build_time),
+            revision: None,
+            rustc_version: None,
         }
     }
 
@@ -79,12 +86,30 @@ impl BuildInfo {
         &self.build_time
     }
 
-    /// Creates a `BuildInfo` from values of run time.
-    pub(crate) fn from_strings(service: String, version: String, build_time: String) -> Self {
+    /// Returns the revision of the sources, such as a Git commit, if the build has set `REVISION`.
+    #[must_use]
+    pub const fn revision(&self) -> Option<&str> {
+        self.revision
+    }
+
+    /// Returns the version of the compiler, if the build has set `RUSTC_VERSION`.
+    #[must_use]
+    pub const fn rustc_version(&self) -> Option<&str> {
+        self.rustc_version
+    }
+
+    /// Replaces the values that the environment of the process can override.
+    pub(crate) fn with_strings(
+        &self,
+        service: String,
+        version: String,
+        build_time: String,
+    ) -> Self {
         Self {
             service: service.into(),
             version: version.into(),
             build_time: build_time.into(),
+            ..*self
         }
     }
 
@@ -95,19 +120,24 @@ impl BuildInfo {
         service: (Option<&'static str>, &'static str),
         version: (Option<&'static str>, &'static str),
         build_time: Option<&'static str>,
+        revision: Option<&'static str>,
+        rustc_version: Option<&'static str>,
     ) -> Self {
-        Self::new(
-            first_set(service.0, service.1),
-            first_set(version.0, version.1),
-            first_set(build_time, Self::UNKNOWN_BUILD_TIME),
-        )
+        Self {
+            service: Cow::Borrowed(first_set(service.0, service.1)),
+            version: Cow::Borrowed(first_set(version.0, version.1)),
+            build_time: Cow::Borrowed(first_set(build_time, Self::UNKNOWN_BUILD_TIME)),
+            revision: set(revision),
+            rustc_version: set(rustc_version),
+        }
     }
 }
 
 /// Returns name, version and build time of the crate that calls it, as a [`BuildInfo`].
 ///
 /// The build arguments `SERVICE_NAME`, `VERSION` and `BUILD_TIME` (environment of the compiler)
-/// win over the Cargo package. The result can be a `const`.
+/// win over the Cargo package. `REVISION` and `RUSTC_VERSION` add the revision of the sources and the
+/// version of the compiler. The result can be a `const`.
 #[macro_export]
 macro_rules! build_info {
     () => {
@@ -121,14 +151,24 @@ macro_rules! build_info {
                 ::core::env!("CARGO_PKG_VERSION"),
             ),
             ::core::option_env!("BUILD_TIME"),
+            ::core::option_env!("REVISION"),
+            ::core::option_env!("RUSTC_VERSION"),
         )
     };
 }
 
 const fn first_set(argument: Option<&'static str>, default: &'static str) -> &'static str {
+    match set(argument) {
+        Some(text) => text,
+        None => default,
+    }
+}
+
+/// Returns a build argument that is set and not empty.
+const fn set(argument: Option<&'static str>) -> Option<&'static str> {
     match argument {
-        Some(text) if !text.is_empty() => text,
-        _ => default,
+        Some(text) if !text.is_empty() => Some(text),
+        _ => None,
     }
 }
 
@@ -143,7 +183,8 @@ mod tests {
     fn build_argument_wins_over_the_package_and_empty_is_unset() {
         #[track_caller]
         fn check(argument: Option<&'static str>, expect: &str) {
-            let build = BuildInfo::captured((argument, "package"), (argument, "package"), argument);
+            let named = (argument, "package");
+            let build = BuildInfo::captured(named, named, argument, argument, argument);
             assert_eq!(build.service(), expect);
             assert_eq!(build.version(), expect);
             let unknown = if expect == "package" {
@@ -152,6 +193,9 @@ mod tests {
                 expect
             };
             assert_eq!(build.build_time(), unknown);
+            let optional = argument.filter(|text| !text.is_empty());
+            assert_eq!(build.revision(), optional);
+            assert_eq!(build.rustc_version(), optional);
         }
         check(Some("argument"), "argument");
         check(Some(""), "package");

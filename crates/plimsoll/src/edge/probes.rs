@@ -230,16 +230,21 @@ impl Probes {
     }
 }
 
-/// Returns `{"service":…,"version":…,"buildTime":…}` (contract HTTP-11).
+/// Returns `{"service":…,"version":…,"buildTime":…}`, and the values of the build that are present
+/// (contract HTTP-11).
 fn info(build: &BuildInfo) -> Bytes {
     let mut info = Vec::new();
     for (name, value) in [
-        ("{\"service\":", build.service()),
-        (",\"version\":", build.version()),
-        (",\"buildTime\":", build.build_time()),
+        ("{\"service\":", Some(build.service())),
+        (",\"version\":", Some(build.version())),
+        (",\"buildTime\":", Some(build.build_time())),
+        (",\"revision\":", build.revision()),
+        (",\"rustcVersion\":", build.rustc_version()),
     ] {
-        info.extend_from_slice(name.as_bytes());
-        json_string(&mut info, value, usize::MAX);
+        if let Some(value) = value {
+            info.extend_from_slice(name.as_bytes());
+            json_string(&mut info, value, usize::MAX);
+        }
     }
     info.push(b'}');
     info.into()

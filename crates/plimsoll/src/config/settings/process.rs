@@ -44,7 +44,7 @@ pub(super) fn build_info(from: &mut Reader<'_>, build: &BuildInfo) -> Result<Bui
         build.build_time(),
         "2025-12-19T09:18:13Z",
     );
-    Ok(BuildInfo::from_strings(service?, version?, build_time?))
+    Ok(build.with_strings(service?, version?, build_time?))
 }
 
 /// Reads `DEBUG`.

@@ -2,7 +2,11 @@
 
 use std::process::Command;
 
+use axum::body::Bytes;
+use axum::http::Request;
 use harness::{Signal, eventually, eventually_within, request};
+use plimsoll::testing::TestService;
+use plimsoll::{App, BuildInfo};
 
 use crate::admin::WithAdmin;
 use crate::support::{
@@ -98,6 +102,27 @@ fn probes_stay_on_the_main_listener_if_configured() {
     let it = WithAdmin::with(start, &[("INFRA_ENDPOINTS", "main")]);
     assert_eq!(it.service.get("/health").status, 200);
     assert_problem(&it.get("/health"), 404);
+}
+
+/// HTTP-11
+#[tokio::test]
+async fn info_has_revision_and_compiler_of_the_build() {
+    let info = async |revision, compiler| {
+        let (service, version) = ((None, "orders"), (None, "1.0.0"));
+        let build = BuildInfo::captured(service, version, Some("today"), revision, compiler);
+        // A setting replaces the version and keeps the rest.
+        let test = TestService::start(App::new(build), &[("VERSION", "1.0.1")]).await;
+        let info = test.admin(Request::get("/info").body(Bytes::new()).unwrap());
+        String::from_utf8(info.await.body().to_vec()).unwrap()
+    };
+    assert_eq!(
+        info(Some("0123abcd"), Some("1.95.0")).await,
+        r#"{"service":"orders","version":"1.0.1","buildTime":"today","revision":"0123abcd","rustcVersion":"1.95.0"}"#
+    );
+    let absent = r#"{"service":"orders","version":"1.0.1","buildTime":"today"}"#;
+    assert_eq!(info(None, None).await, absent);
+    // `docker build` sets an argument without a value to an empty text.
+    assert_eq!(info(Some(""), Some("")).await, absent);
 }
 
 /// HTTP-11, HTTP-6
