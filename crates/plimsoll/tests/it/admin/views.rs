@@ -311,6 +311,23 @@ fn second_bundle_meanwhile_gets_429() {
     assert_eq!(it.get("/admin/bundle").status, 200);
 }
 
+/// ADM-18
+#[test]
+fn probes_are_answered_while_a_bundle_is_made() {
+    let it = WithAdmin::with(start, &[]);
+    let bundle = harness::request("GET", "/admin/bundle", "");
+    let probe = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    harness::eventually("a bundle is made before and after a probe", || {
+        let (mut first, mut second) = (it.connect(), it.connect());
+        first.send(&bundle);
+        second.send(format!("{probe}{bundle}"));
+        assert_eq!(second.read().status, 200);
+        // 429 after the probe: the first bundle was not complete.
+        let is_rejected = second.read().status == 429;
+        (is_rejected && first.read().status == 200).then_some(())
+    });
+}
+
 /// ADM-16, LIFE-11
 #[test]
 fn admin_startup_shows_connect() {
