@@ -1,0 +1,89 @@
+//! Routes for `plimsoll verify`, each of which settles checks that need its behaviour.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::Query,
+    response::Response,
+    routing::{get, post},
+};
+use futures_util::stream;
+use plimsoll::RequestOrigin;
+use serde::Deserialize;
+
+use crate::state::AppState;
+
+pub(crate) fn routes() -> Router<AppState> {
+    let router = Router::new()
+        .route("/slow", get(slow))
+        .route("/upload", post(upload))
+        .route("/stream", get(stream))
+        .route("/panic", get(panic))
+        .route("/block", get(block))
+        .route("/origin", get(origin));
+    // +otlp
+    let router = router.route("/span", get(span));
+    // -otlp
+    router
+}
+
+#[derive(Clone, Copy, Deserialize)]
+struct Timing {
+    #[serde(default)]
+    ms: u64,
+    #[serde(default)]
+    chunks: usize,
+}
+
+impl Timing {
+    fn pause(&self) -> Duration {
+        Duration::from_millis(self.ms)
+    }
+}
+
+async fn slow(Query(timing): Query<Timing>) -> &'static str {
+    tokio::time::sleep(timing.pause()).await;
+    "slow\n"
+}
+
+async fn upload(body: Bytes) -> String {
+    format!("{}\n", body.len())
+}
+
+/// Sends `chunks` chunks of 1 KiB, each after a pause of `ms`.
+async fn stream(Query(timing): Query<Timing>) -> Response {
+    let chunks = stream::unfold(0, move |sent| async move {
+        if sent == timing.chunks {
+            return None;
+        }
+        tokio::time::sleep(timing.pause()).await;
+        let chunk = Bytes::from_static(&[b'x'; 1024]);
+        Some((Ok::<_, Infallible>(chunk), sent + 1))
+    });
+    Response::new(Body::from_stream(chunks))
+}
+
+async fn panic() {
+    panic!("the demonstration of a panic");
+}
+
+/// Blocks its worker, which a handler must not do.
+async fn block(Query(timing): Query<Timing>) -> &'static str {
+    std::thread::sleep(timing.pause());
+    "blocked\n"
+}
+
+// +otlp
+/// Opens a span inside of the request's span.
+async fn span() -> &'static str {
+    tracing::info_span!("demonstration").in_scope(|| tracing::info!("inside_span"));
+    "span\n"
+}
+
+// -otlp
+async fn origin(origin: RequestOrigin) -> String {
+    let host = origin.host().map_or("-", |host| host.as_str());
+    format!("{}://{host}/\n", origin.scheme())
+}
