@@ -2,9 +2,9 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{exit, verify};
+use crate::{exit, new, verify};
 
-/// Checks services against the operational contract of plimsoll
+/// Creates services on plimsoll, and checks services against its operational contract
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, after_help = exit::table(), disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -20,6 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Verify(verify::Arguments),
+    New(new::Arguments),
 }
 
 /// When the output has colours.

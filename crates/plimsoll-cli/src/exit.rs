@@ -5,7 +5,7 @@
 
 use std::{io, process::ExitCode};
 
-use crate::target::StartError;
+use crate::{new::NewError, target::StartError};
 
 /// The result of a command, as its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +96,10 @@ pub(crate) enum Failure {
     /// A signal has ended the command.
     #[error("interrupted")]
     Interrupted,
+
+    /// The service could not be created.
+    #[error(transparent)]
+    New(#[from] NewError),
 }
 
 impl Failure {
@@ -110,6 +114,7 @@ impl Failure {
             Self::Output(_) | Self::Port(_) | Self::Runtime(_) | Self::Interrupted => {
                 Exit::Internal
             }
+            Self::New(error) => error.exit(),
         }
     }
 }

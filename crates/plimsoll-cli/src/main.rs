@@ -1,10 +1,11 @@
-//! The command `plimsoll`: checks services against the operational contract.
+//! The command `plimsoll`: creates services, and checks services against the operational contract.
 //!
 //! Each command is a module with `Arguments` and `run`, and a variant in `cli.rs`.
 //! The command does not depend on the chassis: a shared parser would hide its own faults.
 
 mod cli;
 mod exit;
+mod new;
 mod target;
 mod term;
 mod verify;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     term::set_color(cli.color);
     let result = match cli.command {
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
     };
     result
         .unwrap_or_else(|failure| {

@@ -1,0 +1,211 @@
+//! The command `plimsoll new`, as a process.
+
+#![expect(clippy::unwrap_used, reason = "a failure of a helper ends its test")]
+
+#[path = "new/folder.rs"]
+mod folder;
+#[path = "new/services.rs"]
+mod services;
+
+use std::{
+    fs,
+    io::Read as _,
+    path::Path,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use self::folder::Folder;
+
+const PLIMSOLL: &str = env!("CARGO_BIN_EXE_plimsoll");
+
+/// Runs `plimsoll new` in a folder.
+fn new(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PLIMSOLL);
+    command.arg("new").args(arguments).current_dir(folder);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_owned()).unwrap()
+}
+
+#[test]
+fn service_is_created_from_this_checkout() {
+    let folder = Folder::new();
+    let output = new(folder.path(), &["shop", "--with", "otlp,ws"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let stdout = text(&output.stdout);
+    assert!(stdout.starts_with("shop: "), "{stdout}");
+    assert!(
+        stdout.contains("where this command was built\n"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("\n  cd shop && cargo test\n"), "{stdout}");
+
+    let shop = folder.path().join("shop");
+    let manifest = fs::read_to_string(shop.join("Cargo.toml")).unwrap();
+    let line = manifest
+        .lines()
+        .find(|line| line.starts_with("plimsoll = "));
+    let path = line.unwrap().split('"').nth(1).unwrap();
+    assert!(Path::new(path).is_relative(), "{path}");
+    assert!(shop.join(path).join("Cargo.toml").exists(), "{path}");
+    assert!(shop.join("services/shop/src/echo.rs").exists());
+    assert!(!shop.join("services/shop/src/database.rs").exists());
+    assert!(shop.join(".git").exists());
+    assert_eq!(folder.names(), ["shop"]);
+}
+
+#[test]
+fn repository_is_created_only_outside_of_one() {
+    let folder = Folder::new();
+    let status = Command::new("git")
+        .args(["init", "--quiet"])
+        .current_dir(folder.path())
+        .status();
+    assert!(status.unwrap().success());
+    assert_eq!(new(folder.path(), &["inner"]).status.code(), Some(0));
+    assert!(!folder.path().join("inner/.git").exists());
+
+    let other = Folder::new();
+    assert_eq!(
+        new(other.path(), &["shop", "--no-git"]).status.code(),
+        Some(0)
+    );
+    assert!(!other.path().join("shop/.git").exists());
+}
+
+#[test]
+fn wrong_arguments_exit_with_64() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path().join("taken")).unwrap();
+    fs::write(folder.path().join("taken/file"), "").unwrap();
+    let cases: [(&[&str], &str); 7] = [
+        (
+            &["My_App"],
+            "cannot name a crate, an image and a Service: try my-app",
+        ),
+        (&["test"], "try test-service"),
+        (&["taken"], "exists, and is no empty folder"),
+        (&[], "the name of the service is missing: plimsoll new NAME"),
+        (
+            &["shop", "--in", "absent"],
+            "--in absent: is no existing folder",
+        ),
+        (
+            &["shop", "--plimsoll", "absent"],
+            "no checkout with crates/plimsoll",
+        ),
+        (
+            &["shop", "--with", "mongo"],
+            "possible values: otlp, ws, postgres, redis",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let output = new(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(folder.names(), ["taken"]);
+}
+
+/// A full disk and one that is read-only, in a mount namespace of the test.
+#[test]
+fn disk_without_room_keeps_nothing() {
+    let folder = Folder::new();
+    for (options, expected) in [
+        ("size=200k", "No space left"),
+        ("ro", "Read-only file system"),
+    ] {
+        let script = format!(
+            "mount -t tmpfs -o {options} none . && cd \"$PWD\" && \
+             {{ '{PLIMSOLL}' new shop --no-git; echo \"status $?\"; ls -A; }}"
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+        let output = command.current_dir(folder.path()).output();
+        let Some(output) = output.ok().filter(|it| !it.stdout.is_empty()) else {
+            return skip("no namespace can be created");
+        };
+        assert_eq!(text(&output.stdout), "status 70\n", "{output:?}");
+        assert!(text(&output.stderr).contains(expected), "{output:?}");
+    }
+}
+
+/// Prints that the test is skipped on this machine. In CI, fails it.
+#[track_caller]
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like a passed one"
+)]
+#[expect(clippy::disallowed_methods, reason = "the setting of the test run")]
+fn skip(why: &str) {
+    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!is_ci, "CI must not skip this test: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
+#[test]
+fn interrupted_command_writes_all_or_nothing() {
+    let complete = Folder::new();
+    new(complete.path(), &["shop", "--no-git"]);
+    let count = complete.count("shop");
+    for delay in 0..30 {
+        let folder = Folder::new();
+        let mut command = Command::new(PLIMSOLL);
+        command
+            .args(["new", "shop", "--no-git"])
+            .current_dir(folder.path());
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // A sweep over the run of the command. Each moment must leave one of two states.
+        std::thread::sleep(Duration::from_millis(delay));
+        let pid = child.id().to_string();
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        let mut stdout = String::new();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut stdout)
+            .unwrap();
+        child.wait().unwrap();
+        match folder.names().as_slice() {
+            [] => assert!(stdout.is_empty(), "{stdout}"),
+            [name] => assert_eq!((name.as_str(), folder.count("shop")), ("shop", count)),
+            names => panic!("{names:?}"),
+        }
+    }
+}
+
+/// `script` runs the command on a pseudo-terminal.
+#[test]
+fn name_is_asked_for_on_a_terminal() {
+    let folder = Folder::new();
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("'{PLIMSOLL}' new --no-git"), "/dev/null"]);
+    command
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"shop\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        text(&output.stdout).contains("name of the service: "),
+        "{output:?}"
+    );
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(folder.names(), ["shop"]);
+}
