@@ -25,15 +25,18 @@ pub(crate) fn port(fault: &str) -> Option<u16> {
 
 /// Changes the environment of the service.
 pub(crate) fn change(fault: &str, command: &mut Command) {
+    let is = |name: &str, value: &str| variable(name).is_some_and(|other| other == value);
+    let has_two_faults = is("READ_TIMEOUT", "soon") && is("DEBUG", "perhaps");
     let mut remove_if = |name: &str, value: &str| {
-        if variable(name).is_some_and(|other| other == value) {
+        if is(name, value) {
             command.env_remove(name);
         }
     };
     match fault {
         "CFG-1:level" => remove_if("LOG_LEVEL", "CRITICAL"),
-        "CFG-2:duration" => remove_if("READ_TIMEOUT", "soon"),
-        "CFG-2:boolean" => remove_if("DEBUG", "perhaps"),
+        "CFG-2:duration" if !has_two_faults => remove_if("READ_TIMEOUT", "soon"),
+        "CFG-3:together" if has_two_faults => remove_if("DEBUG", "perhaps"),
+        "CFG-2:boolean" if !has_two_faults => remove_if("DEBUG", "perhaps"),
         "IP-1:peer" if variable("TRUSTED_PROXIES").is_none() => {
             command.env("TRUSTED_PROXIES", "127.0.0.1");
         }

@@ -91,6 +91,7 @@ async fn main() -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match code {
         Some(0) if fault == "LIFE-1:exit" => ExitCode::from(7),
+        Some(78) if fault == "CFG-3:status" => ExitCode::FAILURE,
         Some(code) => ExitCode::from(code),
         None => ExitCode::FAILURE,
     }

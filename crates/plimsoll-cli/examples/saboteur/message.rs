@@ -46,6 +46,14 @@ impl Message {
         Some(String::from_utf8_lossy(value).trim().to_owned())
     }
 
+    /// Returns the number of headers of a name.
+    pub(crate) fn count(&self, name: &str) -> usize {
+        let mut copy = self.clone();
+        let all = copy.headers.len();
+        copy.remove_header(name);
+        all - copy.headers.len()
+    }
+
     /// Replaces a header, or adds it.
     pub(crate) fn set_header(&mut self, name: &str, value: &str) {
         self.remove_header(name);

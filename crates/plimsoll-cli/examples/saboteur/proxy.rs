@@ -6,18 +6,23 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::timeout,
 };
 
 use crate::{message::Message, records::Records, responses::Responses};
 
 /// The most open connections.
 const CONNECTIONS: u32 = 1000;
+
+/// The time for the head of a request.
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A proxy in front of the service.
 #[derive(Debug)]
@@ -67,17 +72,21 @@ impl Proxy {
     }
 
     async fn connection(&self, mut client: TcpStream) -> std::io::Result<()> {
-        let mut bytes = Vec::new();
-        // The requests of `verify` have no body.
-        while !bytes.ends_with(b"\r\n\r\n") {
-            if client.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        }
+        let limit = match self.fault.as_str() {
+            "SRV-1:head" => Duration::from_hours(1),
+            _ => READ_TIMEOUT,
+        };
+        let Ok(bytes) = timeout(limit, head(&mut client)).await else {
+            return Ok(());
+        };
+        let bytes = bytes?;
         let was_ending = self.is_ending.load(Ordering::Relaxed);
         let Some(mut request) = Message::parse(&bytes) else {
             return Ok(());
         };
+        if self.fault == "SRV-3:host" && request.count("host") == 0 {
+            request.set_header("host", "localhost");
+        }
         self.responses.change_request(&mut request);
         let mut service = TcpStream::connect(self.upstream).await?;
         service.write_all(&request.bytes()).await?;
@@ -96,4 +105,11 @@ impl Proxy {
         }
         client.write_all(&response.bytes()).await
     }
+}
+
+/// Reads the head of a request. The requests of `verify` have no body.
+async fn head(client: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"\r\n\r\n") && client.read_buf(&mut bytes).await? > 0 {}
+    Ok(bytes)
 }

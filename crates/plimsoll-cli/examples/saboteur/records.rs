@@ -70,6 +70,9 @@ impl Records {
                 let other = with(&line, "message", "\"Not Found\"");
                 vec![line, other]
             }
+            "RID-2:record" => vec![line.replace(",\"requestIdReplaced\":true", "")],
+            "CFG-3:record" if line.contains("config_invalid") => Vec::new(),
+            "LIFE-6:report" if line.contains("shutdown_complete") => Vec::new(),
             "LOG-7:ready" if is_start => vec![with(&line, "message", "\"started\"")],
             "LOG-7:once" if is_start => vec![line.clone(), line],
             "LOG-7:always" if is_start && environment::is_quiet() => Vec::new(),
@@ -86,7 +89,9 @@ impl Records {
             (Some(access), Some(id))
                 if self.fault == "LOG-5:probes" && request.word(1) == "/health" =>
             {
-                vec![with(access, "request_id", &format!("\"{id}\""))]
+                let record = with(access, "request_id", &format!("\"{id}\""));
+                let record = with(&record, "rawPath", "\"/health\"");
+                vec![with(&record, "query", "\"\"")]
             }
             _ => Vec::new(),
         }

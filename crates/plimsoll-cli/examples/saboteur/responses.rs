@@ -2,15 +2,23 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use crate::message::Message;
+
+/// The turn of the scrape with lower counts, between others with which it is compared.
+const FALLEN: usize = 8;
 
 /// Changes messages according to one fault.
 #[derive(Debug)]
 pub(crate) struct Responses {
     fault: String,
+    /// The requests to `/` and `/metrics` that followed each other in turns.
+    turns: AtomicUsize,
     /// Series that a service without bounded labels would have.
     series: Mutex<BTreeSet<String>>,
 }
@@ -19,6 +27,7 @@ impl Responses {
     pub(crate) fn new(fault: &str) -> Self {
         Self {
             fault: fault.to_owned(),
+            turns: AtomicUsize::new(0),
             series: Mutex::default(),
         }
     }
@@ -41,6 +50,13 @@ impl Responses {
     pub(crate) fn change(&self, request: &Message, response: &mut Message) {
         let target = request.word(1);
         let path = target.split('?').next().unwrap_or_default();
+        let turns = self.turns.load(Ordering::Relaxed);
+        let turns = match (path, turns % 2) {
+            ("/", 0) | ("/metrics", 1) => turns + 1,
+            ("/", _) => 1,
+            _ => 0,
+        };
+        self.turns.store(turns, Ordering::Relaxed);
         match (self.fault.as_str(), path) {
             ("HTTP-1:banner", "/") => response.set_body("hello\n"),
             ("HTTP-1:charset", "/") => response.set_header("content-type", "text/plain"),
@@ -59,6 +75,37 @@ impl Responses {
             }
             ("HTTP-5:text", "/metrics") => {
                 response.set_header("content-type", "application/json");
+            }
+            ("HTTP-6:head", _) if request.word(0) == "HEAD" => {
+                response.first_line = b"HTTP/1.1 404 Not Found".to_vec();
+            }
+            ("HTTP-6:method", "/health") if request.word(0) == "POST" => {
+                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+            }
+            ("HTTP-7:problem", _) if response.word(1) == "404" => {
+                response.set_header("content-type", "text/html");
+            }
+            ("HTTP-8:cache", "/health") => response.remove_header("cache-control"),
+            ("HTTP-9:security", _) => response.remove_header("referrer-policy"),
+            ("HTTP-9:server", _) => response.set_header("server", "nginx"),
+            ("HTTP-10:aliases", "/livez") => {
+                response.first_line = b"HTTP/1.1 404 Not Found".to_vec();
+            }
+            ("RID-4:missing", _) if response.word(1) == "405" => {
+                response.remove_header("x-request-id");
+            }
+            ("RID-2:kept", _) if id_length(request) == 128 => {
+                response.set_header("x-request-id", "0123456789abcdef0123456789abcdef");
+            }
+            ("RID-2:length", _) if id_length(request) == 129 => echo(request, response),
+            ("RID-2:charset", _)
+                if request.header("x-request-id").is_some_and(|id| id == "a b") =>
+            {
+                echo(request, response);
+            }
+            ("RID-2:repeated", _) if request.count("x-request-id") == 2 => echo(request, response),
+            ("RID-5:unique", _) if request.header("x-request-id").is_none() => {
+                response.set_header("x-request-id", "0123456789abcdef0123456789abcdef");
             }
             ("RID-1:echo", _) if request.header("x-request-id").is_some() => {
                 response.set_header("x-request-id", "0123456789abcdef0123456789abcdef");
@@ -81,10 +128,11 @@ impl Responses {
             _ => return,
         };
         let (method, path) = labels;
-        let series = format!(
-            "http_requests_total{{service=\"verified-service\",method=\"{method}\",\
-             path=\"{path}\",status=\"404\"}} 1\n"
+        let labels = format!(
+            "{{service=\"verified-service\",method=\"{method}\",path=\"{path}\",status=\"404\"}} 1\n"
         );
+        let series =
+            format!("http_requests_total{labels}http_request_duration_seconds_count{labels}");
         let mut all = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(series);
     }
@@ -96,6 +144,18 @@ impl Responses {
             lines.map(|line| format!("{line}\n")).collect::<String>()
         };
         let text = match self.fault.as_str() {
+            // One scrape of those that are compared with each other.
+            "MET-5:falls" if self.turns.load(Ordering::Relaxed) == FALLEN => without("path=\"/\""),
+            "MET-5:equal" => {
+                let text = response.text();
+                let lines = text.lines().map(|line| {
+                    let is_count = line.starts_with("http_request_duration_seconds_count")
+                        && line.contains("path=\"/\"");
+                    let digit = if is_count { "0" } else { "" };
+                    format!("{line}{digit}\n")
+                });
+                lines.collect()
+            }
             "LOG-5:counted" => without("path=\"/health\""),
             "MET-1:counts" => response
                 .text()
@@ -114,6 +174,15 @@ impl Responses {
         };
         response.set_body(text);
     }
+}
+
+fn id_length(request: &Message) -> usize {
+    request.header("x-request-id").map_or(0, |id| id.len())
+}
+
+fn echo(request: &Message, response: &mut Message) {
+    let id = request.header("x-request-id").unwrap_or_default();
+    response.set_header("x-request-id", &id);
 }
 
 fn replace(message: &mut Message, from: &str, to: &str) {

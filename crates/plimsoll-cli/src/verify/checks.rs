@@ -6,7 +6,9 @@ mod ip;
 mod life;
 mod log;
 mod met;
+mod paths;
 mod rid;
+mod srv;
 
 use super::{
     judgement::{Fault, Judgement},
@@ -19,9 +21,12 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         http::PROBES,
         rid::PROBES,
         log::PROBES,
+        rid::RECORDED,
+        paths::PROBES,
         met::PROBES,
         cfg::PROBES,
         ip::PROBES,
+        srv::PROBES,
         life::PROBES,
     ];
     groups.into_iter().flatten()

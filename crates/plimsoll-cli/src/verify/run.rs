@@ -179,6 +179,7 @@ impl Run<'_> {
                 let evidence = Evidence {
                     variables: scenario.variables,
                     start: Some(start.clone()),
+                    lines: Some(process.output().lines()),
                     ..Evidence::default()
                 };
                 self.judge(probe, &evidence);

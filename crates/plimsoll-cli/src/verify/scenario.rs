@@ -2,6 +2,8 @@
 //!
 //! Probes of the same scenario share a process.
 
+use std::time::Duration;
+
 /// The variables of a start.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scenario {
@@ -15,6 +17,9 @@ pub(super) const SERVICE_NAME: &str = "verified-service";
 pub(super) const VERSION: &str = "9.8.7-verify";
 pub(super) const BUILD_TIME: &str = "2001-02-03T04:05:06Z";
 
+/// The time for a request head in [`BASE`].
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Most checks. The names are unusual, so that a constant in the service is noticed.
 pub(super) const BASE: Scenario = Scenario {
     name: "base",
@@ -22,6 +27,7 @@ pub(super) const BASE: Scenario = Scenario {
         ("SERVICE_NAME", SERVICE_NAME),
         ("VERSION", VERSION),
         ("BUILD_TIME", BUILD_TIME),
+        ("READ_TIMEOUT", "1s"),
         ("DRAIN_DELAY", "1s"),
         ("SHUTDOWN_TIMEOUT", "5s"),
     ],
@@ -72,8 +78,14 @@ pub(super) const NO_BOOLEAN: Scenario = Scenario {
     variables: &[("DEBUG", "perhaps")],
 };
 
+/// Two values that are wrong.
+pub(super) const TWO_FAULTS: Scenario = Scenario {
+    name: "two faults",
+    variables: &[("READ_TIMEOUT", "soon"), ("DEBUG", "perhaps")],
+};
+
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 7] = [
+pub(super) const ALL: [&Scenario; 8] = [
     &BASE,
     &QUIET,
     &PROXIED,
@@ -81,6 +93,7 @@ pub(super) const ALL: [&Scenario; 7] = [
     &NO_DURATION,
     &NO_PORT,
     &NO_BOOLEAN,
+    &TWO_FAULTS,
 ];
 
 impl Scenario {

@@ -141,7 +141,8 @@ impl Pending {
     pub(crate) async fn receive(self) -> Exchange {
         let outcome = match self.connection {
             Ok(stream) => {
-                let outcome = receive(stream, self.write_error);
+                let is_head = self.exchange.request.starts_with(b"HEAD ");
+                let outcome = receive(stream, is_head, self.write_error);
                 timeout(self.wire.limit, outcome)
                     .await
                     .unwrap_or(Outcome::Late)
@@ -156,14 +157,14 @@ impl Pending {
     }
 }
 
-async fn receive(mut stream: TcpStream, write_error: Option<String>) -> Outcome {
+async fn receive(mut stream: TcpStream, is_head: bool, write_error: Option<String>) -> Outcome {
     let mut received = Vec::new();
     loop {
         let is_end = match stream.read_buf(&mut received).await {
             Ok(0) | Err(_) => true,
             Ok(_) => false,
         };
-        let fault = match Response::parse(&received, is_end) {
+        let fault = match Response::parse(&received, is_head, is_end) {
             Ok(Some(response)) => return Outcome::Answered(response),
             Ok(None) if received.len() > MAX_RESPONSE => "longer than 16 MiB".to_owned(),
             Ok(None) if !is_end => continue,

@@ -22,10 +22,16 @@ pub(crate) struct Malformed(&'static str);
 impl Response {
     /// Parses the response at the beginning of `bytes`. Returns `None` if more bytes are needed.
     ///
+    /// A response to HEAD has no body. At the end of the connection, a body without length is complete.
+    ///
     /// # Errors
     ///
     /// [`Malformed`] if no further byte can make it a response.
-    pub(crate) fn parse(bytes: &[u8], is_end: bool) -> Result<Option<Self>, Malformed> {
+    pub(crate) fn parse(
+        bytes: &[u8],
+        is_head: bool,
+        is_end: bool,
+    ) -> Result<Option<Self>, Malformed> {
         let Some(length) = find(bytes, b"\r\n\r\n") else {
             return if bytes.len() > MAX_HEAD {
                 Err(Malformed("the head has more than 64 KiB"))
@@ -43,7 +49,10 @@ impl Response {
             headers,
             body: Vec::new(),
         };
-        let body = head.body_of(rest, is_end)?;
+        let body = match is_head {
+            true => Some(Vec::new()),
+            false => head.body_of(rest, is_end)?,
+        };
         Ok(body.map(|body| Self { body, ..head }))
     }
 
@@ -148,9 +157,9 @@ mod tests {
         // No prefix is a response, so a partial one is never taken for a complete one.
         for end in 0..bytes.len() {
             let prefix = &bytes.as_bytes()[..end];
-            assert_eq!(Response::parse(prefix, false), Ok(None), "{end}");
+            assert_eq!(Response::parse(prefix, false, false), Ok(None), "{end}");
         }
-        let response = Response::parse(bytes.as_bytes(), false);
+        let response = Response::parse(bytes.as_bytes(), false, false);
         response.unwrap().expect("it is complete")
     }
 
@@ -175,8 +184,8 @@ mod tests {
     #[test]
     fn close_ends_a_body_without_length() {
         let bytes = b"HTTP/1.0 200 OK\r\n\r\nabc";
-        assert_eq!(Response::parse(bytes, false), Ok(None));
-        let response = Response::parse(bytes, true).unwrap().unwrap();
+        assert_eq!(Response::parse(bytes, false, false), Ok(None));
+        let response = Response::parse(bytes, false, true).unwrap().unwrap();
         assert_eq!(response.body, b"abc");
     }
 
@@ -186,8 +195,19 @@ mod tests {
     }
 
     #[test]
+    fn response_to_head_has_a_length_and_no_body() {
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
+        let response = Response::parse(bytes, true, false).unwrap().unwrap();
+        assert_eq!((response.status, response.body), (200, Vec::new()));
+    }
+
+    #[test]
     fn bytes_that_are_no_response_are_an_error() {
-        let fault = |bytes: &str| Response::parse(bytes.as_bytes(), false).unwrap_err().0;
+        let fault = |bytes: &str| {
+            Response::parse(bytes.as_bytes(), false, false)
+                .unwrap_err()
+                .0
+        };
         assert_eq!(fault("SSH-2.0-x\r\n\r\n"), "the first line has no version");
         assert_eq!(fault("HTTP/1.1 ok\r\n\r\n"), "the first line has no status");
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Runs `plimsoll verify` against services that keep the contract, and services that break it.
 
 mod command;
+mod noise;
 mod saboteurs;
 mod subjects;
 mod support;

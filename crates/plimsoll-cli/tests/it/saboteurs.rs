@@ -11,7 +11,7 @@ use std::{
 use crate::support::{argument, verify};
 
 /// Runs at a time. A run mostly waits.
-const CONCURRENT: usize = 6;
+const CONCURRENT: usize = 8;
 
 fn check_ids() -> VecDeque<String> {
     let contract = plimsoll_contract::Contract::get();
@@ -26,7 +26,12 @@ fn check_ids() -> VecDeque<String> {
 fn fault_of(id: &str) -> Option<String> {
     let (saboteur, service) = (harness::example("saboteur"), harness::reference_service());
     let service = [argument(&saboteur), id, argument(&service)];
-    let report = verify(&["--level", "full"], &service);
+    let mut options = vec!["--level", "full"];
+    // These checks are about starts that fail, which only saboteurs of CFG change.
+    if !id.starts_with("CFG") {
+        options.extend(["--skip", "CFG-2,CFG-3"]);
+    }
+    let report = verify(&options, &service);
     let (violated, unknown) = (report.with("violated"), report.with("not_proven"));
     let expected: &[&str] = if id == "none" { &[] } else { &[id] };
     (violated != expected || !unknown.is_empty()).then(|| {

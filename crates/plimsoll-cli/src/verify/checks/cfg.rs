@@ -1,12 +1,12 @@
 //! CFG: values of variables. CFG-1 is judged in `http.rs` and `log.rs`.
 
 use crate::{
-    target::Start,
+    target::{Start, Stream},
     verify::{
         evidence::Evidence,
-        judgement::{Fault, Finding, Judgement},
+        judgement::{Fault, Finding, Judgement, require},
         probe::{Observation, Probe},
-        scenario::{NO_BOOLEAN, NO_DURATION, NO_PORT, SPELLINGS},
+        scenario::{NO_BOOLEAN, NO_DURATION, NO_PORT, SPELLINGS, TWO_FAULTS},
     },
 };
 
@@ -31,6 +31,15 @@ pub(super) const PROBES: &[Probe] = &[
         observation: Observation::Start,
         checks: &[("CFG-2:boolean", rejected)],
     },
+    Probe {
+        scenario: &TWO_FAULTS,
+        observation: Observation::Start,
+        checks: &[
+            ("CFG-3:status", status),
+            ("CFG-3:together", together),
+            ("CFG-3:record", record),
+        ],
+    },
 ];
 
 fn accepted(evidence: &Evidence) -> Judgement {
@@ -54,4 +63,36 @@ fn rejected(evidence: &Evidence) -> Judgement {
         Some(start) => Err(Finding::new(evidence.start_name(), start.to_string(), expected).into()),
         None => super::needs_command(),
     }
+}
+
+fn status(evidence: &Evidence) -> Judgement {
+    let expected = "the end of the process with status 78";
+    match &evidence.start {
+        Some(Start::Ended(end)) if end.code == Some(78) => Ok(()),
+        Some(start) => Err(Finding::new(evidence.start_name(), start.to_string(), expected).into()),
+        None => super::needs_command(),
+    }
+}
+
+fn together(evidence: &Evidence) -> Judgement {
+    let lines = evidence.lines(Stream::Err)?;
+    let text: Vec<String> = lines.iter().map(|line| line.text()).collect();
+    let text = text.join("\n");
+    let mut names = evidence.variables.iter().map(|(name, _)| name);
+    require(names.all(|name| text.contains(name)), || {
+        let received = format!("on standard error: {text}");
+        Finding::new(
+            evidence.start_name(),
+            received,
+            "both names on standard error",
+        )
+    })
+}
+
+fn record(evidence: &Evidence) -> Judgement {
+    let count = evidence.records_with("config_invalid")?.len();
+    require(count == 1, || {
+        let received = format!("{count} records config_invalid");
+        Finding::new(evidence.start_name(), received, "one record config_invalid")
+    })
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
@@ -28,11 +29,12 @@ pub(super) const PROBES: &[Probe] = &[Probe {
         ("LIFE-1:ready", readiness),
         ("LIFE-1:accepts", accepts),
         ("LOG-1:end", super::log::json),
+        ("LIFE-6:report", report),
     ],
 }];
 
 /// Clients that send requests across the signal.
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 4;
 
 /// Requests just before the signal.
 const VOLLEY: usize = 16;
@@ -41,8 +43,11 @@ const VOLLEY: usize = 16;
 const MIN_IN_FLIGHT: usize = 5;
 
 /// The time of requests before the signal, and after it.
-const BEFORE: Duration = Duration::from_millis(200);
+const BEFORE: Duration = Duration::from_millis(100);
 const AFTER: Duration = Duration::from_millis(200);
+
+/// The pause of a client between two requests.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Time from the signal to the end of readiness.
 const READINESS_LIMIT: Duration = Duration::from_millis(100);
@@ -101,6 +106,7 @@ async fn send_until(wire: Wire, stop: Duration) -> Vec<Exchange> {
         if is_over {
             break;
         }
+        sleep(PAUSE).await;
     }
     exchanges
 }
@@ -188,6 +194,26 @@ fn readiness(evidence: &Evidence) -> Judgement {
         ..finding
     }
     .into())
+}
+
+fn report(evidence: &Evidence) -> Judgement {
+    signalled(evidence)?;
+    let expected = "a last record of the logger infra with requestsFinished, requestsCutOff and the \
+                    durations of the phases";
+    let records = evidence.records()?;
+    let Some(last) = records.last() else {
+        return Err(Finding::new("SIGTERM", "no record", expected).into());
+    };
+    let is_number = |name: &str| last.get(name).is_some_and(Value::is_number);
+    let durations = last
+        .names()
+        .filter(|name| name.ends_with("Ms") && is_number(name));
+    let holds = last.text("name") == Some("infra")
+        && ["requestsFinished", "requestsCutOff"]
+            .into_iter()
+            .all(is_number)
+        && durations.count() >= 2;
+    require(holds, || Finding::new("SIGTERM", last.line(), expected))
 }
 
 fn accepts(evidence: &Evidence) -> Judgement {

@@ -28,6 +28,11 @@ pub(super) const PROBES: &[Probe] = &[
     },
     Probe {
         scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(repeated(subject))),
+        checks: &[("MET-5:falls", never_falls), ("MET-5:equal", equal)],
+    },
+    Probe {
+        scenario: &BASE,
         observation: Observation::Session(|subject| Box::pin(methods(subject))),
         checks: &[("MET-4:methods", bounded)],
     },
@@ -72,6 +77,16 @@ const SCRAPES: usize = 40;
 
 /// The pause between two scrapes.
 const PAUSE: Duration = Duration::from_millis(25);
+
+/// The scrapes that are compared with each other.
+const REPEATED: usize = 10;
+
+async fn repeated(subject: &mut Subject<'_>) {
+    for _ in 0..REPEATED {
+        subject.get("counted", "/", &[]).await;
+        subject.get("scrape", "/metrics", &[]).await;
+    }
+}
 
 async fn requests(subject: &mut Subject<'_>) {
     subject.get("before", "/metrics", &[]).await;
@@ -238,6 +253,36 @@ fn build(evidence: &Evidence) -> Judgement {
         let expected = "one series with service, version and build_time, and the value 1";
         Finding::new("GET /metrics", received, expected)
     })
+}
+
+fn never_falls(evidence: &Evidence) -> Judgement {
+    let mut sums: Vec<f64> = Vec::new();
+    for exchange in evidence.exchanges("scrape") {
+        sums.push(Scrape::of(exchange)?.sum(COUNTER, &[]));
+    }
+    require(sums.is_sorted(), || {
+        let received = format!("{COUNTER}: {sums:?}");
+        let sent = format!("GET /metrics, {REPEATED} times, each on a new connection");
+        Finding::new(sent, received, "each sum at least the one before")
+    })
+}
+
+/// Judges that in each scrape both families have the same count for the same labels.
+fn equal(evidence: &Evidence) -> Judgement {
+    for exchange in evidence.exchanges("scrape") {
+        let scrape = Scrape::of(exchange)?;
+        for sample in scrape.samples(COUNTER) {
+            let mut others = scrape.samples("http_request_duration_seconds_count");
+            let other = others.find(|other| other.labels == sample.labels);
+            let count = other.map(|other| other.value);
+            require(count == Some(sample.value), || {
+                let labels = &sample.labels;
+                let received = format!("{count:?} for {labels:?}, counted {}", sample.value);
+                Finding::exchange(exchange, received, "the same count in both families")
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Judges that random requests add few series, and no label with their texts.

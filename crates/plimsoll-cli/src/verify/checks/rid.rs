@@ -1,22 +1,78 @@
-//! RID: request ids in responses. Their records are judged in `log.rs`.
+//! RID: request ids in responses. RID-3 is judged in `log.rs`, RID-4 in `paths.rs`.
 
-use crate::verify::{
-    evidence::Evidence,
-    judgement::{Finding, Judgement, require},
-    probe::{Observation, Probe},
-    scenario::BASE,
-    subject::Subject,
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{
+    verify::{
+        evidence::Evidence,
+        judgement::{Finding, Judgement, require},
+        probe::{Observation, Probe},
+        scenario::BASE,
+        subject::{Subject, request},
+    },
+    wire::Exchange,
 };
 
 pub(super) const PROBES: &[Probe] = &[Probe {
     scenario: &BASE,
     observation: Observation::Session(|subject| Box::pin(ids(subject))),
-    checks: &[("RID-1:echo", echo), ("RID-1:generated", generated)],
+    checks: &[
+        ("RID-1:echo", echo),
+        ("RID-1:generated", generated),
+        ("RID-5:unique", unique),
+    ],
 }];
+
+/// Ids at the edges of the rule. The record of a replaced one is found by the id of the response.
+pub(super) const RECORDED: &[Probe] = &[Probe {
+    scenario: &BASE,
+    observation: Observation::Session(|subject| Box::pin(edges(subject))),
+    checks: &[
+        ("RID-2:kept", kept),
+        ("RID-2:length", |evidence| replaced(evidence, "long")),
+        ("RID-2:charset", |evidence| replaced(evidence, "charset")),
+        ("RID-2:repeated", |evidence| replaced(evidence, "repeated")),
+        ("RID-2:record", record),
+    ],
+}];
+
+/// Requests without an id, whose ids are compared.
+const GENERATED: usize = 200;
+
+/// All permitted characters.
+const PERMITTED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/+=";
+
+/// Ids with a character that is not permitted.
+const OTHERS: [&str; 5] = ["a b", "a\"b", "a\tb", "a,b", "a\u{e4}b"];
 
 async fn ids(subject: &mut Subject<'_>) {
     subject.get_marked("with id", "/", &[]).await;
-    subject.get("without id", "/", &[]).await;
+    for _ in 0..GENERATED {
+        subject.get("without id", "/", &[]).await;
+    }
+}
+
+async fn edges(subject: &mut Subject<'_>) {
+    let longest: String = PERMITTED.chars().cycle().take(128).collect();
+    let longer = format!("{longest}a");
+    send(subject, "kept", &[&longest]).await;
+    send(subject, "long", &[&longer]).await;
+    for id in OTHERS {
+        send(subject, "charset", &[id]).await;
+    }
+    send(subject, "repeated", &["a", "a"]).await;
+    subject.settle().await;
+}
+
+/// Sends a request with these ids. Its nonce is in the query.
+async fn send(subject: &mut Subject<'_>, name: &'static str, ids: &[&str]) {
+    let nonce = subject.nonce();
+    let headers: Vec<String> = ids.iter().map(|id| format!("X-Request-ID: {id}")).collect();
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let bytes = request("GET", &format!("/?plimsoll={nonce}"), &headers);
+    subject.send(name, nonce, bytes).await;
 }
 
 fn echo(evidence: &Evidence) -> Judgement {
@@ -40,6 +96,59 @@ fn generated(evidence: &Evidence) -> Judgement {
         let expected = "x-request-id of 32 hexadecimal digits in lower case";
         Finding::exchange(exchange, header(id), expected)
     })
+}
+
+fn unique(evidence: &Evidence) -> Judgement {
+    let mut ids = BTreeSet::new();
+    for exchange in evidence.exchanges("without id") {
+        let response = exchange.response();
+        let id = response.and_then(|response| response.header("x-request-id"));
+        require(id.is_none_or(|id| ids.insert(id)), || {
+            let sent = format!("GET /, {GENERATED} times");
+            Finding::new(sent, format!("{} twice", header(id)), "different ids")
+        })?;
+    }
+    Ok(())
+}
+
+fn kept(evidence: &Evidence) -> Judgement {
+    let (exchange, response) = evidence.answer("kept")?;
+    let id = response.header("x-request-id");
+    let holds = id.is_some() && id == sent_id(exchange).as_deref();
+    require(holds, || {
+        Finding::exchange(exchange, header(id), "the id of the request")
+    })
+}
+
+fn replaced(evidence: &Evidence, name: &str) -> Judgement {
+    for exchange in evidence.exchanges(name) {
+        // A server may reject such a request: then no id is passed on.
+        let Some(response) = exchange.response().filter(|it| it.status != 400) else {
+            continue;
+        };
+        let id = response.header("x-request-id");
+        let holds = id.is_some() && id != sent_id(exchange).as_deref();
+        require(holds, || {
+            Finding::exchange(exchange, header(id), "another id than that of the request")
+        })?;
+    }
+    Ok(())
+}
+
+fn record(evidence: &Evidence) -> Judgement {
+    let (exchange, record) = evidence.access_record("charset")?;
+    let is_marked = record.get("requestIdReplaced") == Some(&Value::Bool(true));
+    require(is_marked, || {
+        Finding::record(exchange, &record, "requestIdReplaced true")
+    })
+}
+
+/// Returns the first id of a request.
+fn sent_id(exchange: &Exchange) -> Option<String> {
+    let request = String::from_utf8_lossy(&exchange.request);
+    let mut lines = request.split("\r\n");
+    let id = lines.find_map(|line| line.strip_prefix("X-Request-ID: "))?;
+    Some(id.to_owned())
 }
 
 fn header(id: Option<&str>) -> String {

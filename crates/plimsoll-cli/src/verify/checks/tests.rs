@@ -326,6 +326,186 @@ fn wrong_values_end_the_start() {
     assert_eq!(judge_start("CFG-2:spellings", listens(&[])), Some(false));
 }
 
+#[test]
+fn errors_are_problems() {
+    let problem = |status, kind: &str, body: &str| {
+        let outcome = response(status, &[("content-type", kind)], body);
+        judge_response("HTTP-7:problem", "unknown", outcome)
+    };
+    let body = r#"{"title":"Not Found","status":404,"request_id":"a"}"#;
+    assert_eq!(problem(404, "application/problem+json", body), Some(true));
+    assert_eq!(problem(200, "application/problem+json", body), Some(false));
+    assert_eq!(problem(404, "text/html", body), Some(false));
+    let body = body.replace("404", "405");
+    assert_eq!(problem(404, "application/problem+json", &body), Some(false));
+}
+
+#[test]
+fn headers_are_those_of_the_contract() {
+    let security = [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ];
+    for (id, name, headers) in [
+        ("HTTP-9:security", "page", &security[..]),
+        ("HTTP-8:cache", "infra", &[("cache-control", "no-store")]),
+        (
+            "RID-4:missing",
+            "without handler",
+            &[("x-request-id", "nonce-of-without handler")],
+        ),
+    ] {
+        assert_eq!(
+            judge_response(id, name, response(404, headers, "")),
+            Some(true)
+        );
+        let fewer = &headers[1..];
+        assert_eq!(
+            judge_response(id, name, response(404, fewer, "")),
+            Some(false)
+        );
+    }
+    let server = |headers| judge_response("HTTP-9:server", "page", response(200, headers, ""));
+    assert_eq!(server(&[]), Some(true));
+    assert_eq!(server(&[("server", "a")]), Some(false));
+    let allow = |status, value| {
+        judge_response(
+            "HTTP-6:method",
+            "post",
+            response(status, &[("allow", value)], ""),
+        )
+    };
+    assert_eq!(allow(405, "HEAD, GET"), Some(true));
+    assert_eq!(allow(405, "POST"), Some(false));
+    assert_eq!(allow(200, "GET"), Some(false));
+    for (id, name) in [("HTTP-6:head", "head"), ("HTTP-10:aliases", "alias")] {
+        assert_eq!(judge_response(id, name, response(200, &[], "")), Some(true));
+        assert_eq!(
+            judge_response(id, name, response(404, &[], "")),
+            Some(false)
+        );
+    }
+}
+
+#[test]
+fn ids_at_the_edges_are_kept_or_replaced() {
+    let judge_id = |id: &str, name: &'static str, status, value: &str| {
+        let request = request("GET", "/", &["X-Request-ID: sent"]);
+        let outcome = response(status, &[("x-request-id", value)], "");
+        judge(
+            id,
+            &started([Exchange::recorded(name, &request, outcome)], &[]),
+        )
+    };
+    assert_eq!(judge_id("RID-2:kept", "kept", 200, "sent"), Some(true));
+    assert_eq!(judge_id("RID-2:kept", "kept", 200, "other"), Some(false));
+    for (id, name) in [
+        ("RID-2:length", "long"),
+        ("RID-2:charset", "charset"),
+        ("RID-2:repeated", "repeated"),
+    ] {
+        assert_eq!(judge_id(id, name, 200, "other"), Some(true));
+        assert_eq!(judge_id(id, name, 200, "sent"), Some(false));
+        assert_eq!(judge_id(id, name, 400, "sent"), Some(true));
+    }
+    let record = |line: &str| {
+        let exchange = exchange("charset", response(200, &[("x-request-id", "new")], ""));
+        judge("RID-2:record", &started([exchange], &[line]))
+    };
+    let line = r#"{"message":"http_request","request_id":"new","requestIdReplaced":true}"#;
+    assert_eq!(record(line), Some(true));
+    assert_eq!(record(&line.replace("true", "false")), Some(false));
+    let unique = |ids: [&str; 2]| {
+        let ids = ids.map(|id| exchange("without id", response(200, &[("x-request-id", id)], "")));
+        judge("RID-5:unique", &started(ids, &[]))
+    };
+    assert_eq!(unique(["a", "b"]), Some(true));
+    assert_eq!(unique(["a", "a"]), Some(false));
+}
+
+#[test]
+fn scrapes_agree_with_each_other() {
+    let scrapes = |id: &str, texts: [&str; 2]| {
+        let scrape = |text| response(200, &[("content-type", "text/plain")], text);
+        judge(
+            id,
+            &started(texts.map(|text| exchange("scrape", scrape(text))), &[]),
+        )
+    };
+    let (one, two) = ("http_requests_total 1\n", "http_requests_total 2\n");
+    assert_eq!(scrapes("MET-5:falls", [one, two]), Some(true));
+    assert_eq!(scrapes("MET-5:falls", [two, one]), Some(false));
+    let same = "http_requests_total 1\nhttp_request_duration_seconds_count 1\n";
+    assert_eq!(scrapes("MET-5:equal", [same, same]), Some(true));
+    assert_eq!(scrapes("MET-5:equal", [same, one]), Some(false));
+}
+
+#[test]
+fn wrong_settings_are_reported_together() {
+    let evidence = |code, error: &str, record: &str| Evidence {
+        variables: &[("A_NAME", "1"), ("B_NAME", "2")],
+        start: Some(Start::Ended(ended(Some(code)))),
+        lines: Some(vec![
+            Line {
+                stream: Stream::Err,
+                bytes: error.as_bytes().to_vec(),
+            },
+            Line {
+                stream: Stream::Out,
+                bytes: record.as_bytes().to_vec(),
+            },
+        ]),
+        ..Evidence::default()
+    };
+    let good = evidence(
+        78,
+        "A_NAME=1 and B_NAME=2",
+        r#"{"message":"config_invalid"}"#,
+    );
+    let bad = evidence(1, "A_NAME=1", "");
+    for id in ["CFG-3:status", "CFG-3:together", "CFG-3:record"] {
+        assert_eq!(judge(id, &good), Some(true), "{id}");
+        assert_eq!(judge(id, &bad), Some(false), "{id}");
+    }
+}
+
+#[test]
+fn late_and_invalid_heads_are_rejected() {
+    let half = |done, outcome| {
+        let half = timed("half", 0, done, outcome);
+        judge("SRV-1:head", &started([half], &[]))
+    };
+    assert_eq!(half(1000, Outcome::Lost), Some(true));
+    assert_eq!(half(1000, response(408, &[], "")), Some(true));
+    assert_eq!(half(9000, Outcome::Lost), Some(false));
+    assert_eq!(half(1000, Outcome::Late), Some(false));
+    assert_eq!(
+        judge_response("SRV-3:host", "host", response(400, &[], "")),
+        Some(true)
+    );
+    assert_eq!(
+        judge_response("SRV-3:host", "host", response(200, &[], "")),
+        Some(false)
+    );
+}
+
+#[test]
+fn last_record_reports_the_shutdown() {
+    let report = |lines: &[&str]| {
+        let evidence = Evidence {
+            lines: started([], lines).lines,
+            ..shutdown(None, Vec::new())
+        };
+        judge("LIFE-6:report", &evidence)
+    };
+    let last =
+        r#"{"name":"infra","requestsFinished":1,"requestsCutOff":0,"drainMs":1,"hooksMs":0}"#;
+    assert_eq!(report(&[READY, last]), Some(true));
+    assert_eq!(report(&[last, READY]), Some(false));
+    assert_eq!(report(&[]), Some(false));
+}
+
 /// Evidence of a shutdown after 1 s, with the requests of clients and polls.
 fn shutdown(end: Option<Ended>, exchanges: Vec<Exchange>) -> Evidence {
     Evidence {
