@@ -16,17 +16,16 @@ use serde::Deserialize;
 use crate::state::AppState;
 
 pub(crate) fn routes() -> Router<AppState> {
-    let router = Router::new()
+    Router::new()
         .route("/slow", get(slow))
         .route("/upload", post(upload))
         .route("/stream", get(stream))
         .route("/panic", get(panic))
         .route("/block", get(block))
-        .route("/origin", get(origin));
-    // +otlp
-    let router = router.route("/span", get(span));
-    // -otlp
-    router
+        // +otlp
+        .route("/span", get(span))
+        // -otlp
+        .route("/origin", get(origin))
 }
 
 #[derive(Clone, Copy, Deserialize)]
