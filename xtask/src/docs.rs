@@ -1,12 +1,13 @@
 //! The command `docs`: writes the documents that are generated from code, or compares them.
 //!
-//! These are `docs/settings.md`, `docs/metrics.md`, a sample profile, and the dashboards of Grafana.
+//! These are `docs/settings.md`, `docs/metrics.md`, a sample profile, `surface.json`, and the dashboards of Grafana.
 
 mod dashboards;
 mod env_sample;
 mod metrics;
 mod promql;
 mod settings;
+mod surface;
 
 use std::{fs, io};
 
@@ -61,9 +62,10 @@ fn known() -> io::Result<Known> {
     Ok(known)
 }
 
-fn documents() -> [(&'static str, String); 3] {
+fn documents() -> [(&'static str, String); 4] {
     let build = BuildInfo::new("the binary's name", "the binary's", "unknown");
-    let table = settings::table(&config::definitions::<()>(&build));
+    let definitions = config::definitions::<()>(&build);
+    let table = settings::table(&definitions);
     let reference = BuildInfo::new("rust-axum-app", "0.1.0", "unknown");
     let sample = env_sample::text(&config::definitions::<()>(&reference));
     let document = |title, about, table: &str| format!("# {title}\n\n{ORIGIN}\n\n{about}\n{table}");
@@ -74,6 +76,10 @@ fn documents() -> [(&'static str, String); 3] {
             document("Metrics", METRICS, &metrics::table()),
         ),
         ("services/rust-axum-app/.env.sample", sample),
+        (
+            "crates/plimsoll-contract/surface.json",
+            surface::json(&definitions),
+        ),
     ]
 }
 

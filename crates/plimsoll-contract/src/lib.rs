@@ -4,12 +4,15 @@
 //! `docs/contract.md` is generated from it, and `plimsoll verify` reads it from here.
 //! A check is identified by its clause and a name, such as `RID-2:charset`.
 
+mod surface;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
+
+pub use self::surface::{Setting, Surface};
 
 /// The contract: groups of clauses, in the order of the document.
 #[derive(Debug, Deserialize)]

@@ -2,6 +2,7 @@
 
 use crate::{
     config::{self, Definition},
+    edge::EndpointSet,
     metrics::FAMILIES,
 };
 
@@ -31,6 +32,12 @@ pub fn metric_families() -> Vec<MetricFamily> {
             help: family.help,
         })
         .collect()
+}
+
+/// Returns the paths of the chassis.
+#[must_use]
+pub fn reserved_paths() -> Vec<&'static str> {
+    EndpointSet::ALL.paths().collect()
 }
 
 /// Returns the values that a setting accepts, and the variable that names the file of a secret.
