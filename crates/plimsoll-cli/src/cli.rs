@@ -2,9 +2,9 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{exit, new, verify};
+use crate::{exit, lint, new, verify};
 
-/// Creates services on plimsoll, and checks services against its operational contract
+/// Creates services on plimsoll, and checks services and their deployment
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, after_help = exit::table(), disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -19,6 +19,7 @@ pub(crate) struct Cli {
 /// A command, with its arguments.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Lint(lint::Arguments),
     Verify(verify::Arguments),
     New(new::Arguments),
 }

@@ -5,7 +5,7 @@
 
 use std::{io, process::ExitCode};
 
-use crate::{new::NewError, target::StartError};
+use crate::{lint::ProgramError, new::NewError, target::StartError, waivers::WaiverError};
 
 /// The result of a command, as its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum Exit {
     Incomplete = 2,
     /// The service was not started or not reached, so nothing was checked.
     Unreachable = 3,
-    /// The arguments are wrong.
+    /// The arguments, or the files that they name, are wrong.
     Usage = 64,
     /// The command itself failed.
     Internal = 70,
@@ -36,7 +36,7 @@ impl Exit {
             "no such finding, but a part was not checked",
         ),
         (Self::Unreachable, "service not started or not reached"),
-        (Self::Usage, "usage error"),
+        (Self::Usage, "usage error, or a file that cannot be read"),
         (Self::Internal, "internal error, or interrupted by a signal"),
     ];
 }
@@ -100,13 +100,21 @@ pub(crate) enum Failure {
     /// The service could not be created.
     #[error(transparent)]
     New(#[from] NewError),
+
+    /// The waivers cannot be used.
+    #[error("the waivers cannot be used")]
+    Waivers(#[source] WaiverError),
+
+    /// The service's binary has no settings.
+    #[error("--service: the settings cannot be read")]
+    Service(#[source] ProgramError),
 }
 
 impl Failure {
     /// Returns the exit status for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
+            Self::Usage(_) | Self::Waivers(_) | Self::Service(_) => Exit::Usage,
             Self::Start(_)
             | Self::NotStarted { .. }
             | Self::Unresolved { .. }

@@ -5,10 +5,14 @@
 
 mod cli;
 mod exit;
+mod lint;
 mod new;
+mod place;
+mod sarif;
 mod target;
 mod term;
 mod verify;
+mod waivers;
 mod wire;
 
 use std::process::ExitCode;
@@ -24,6 +28,7 @@ fn main() -> ExitCode {
     };
     term::set_color(cli.color);
     let result = match cli.command {
+        Command::Lint(arguments) => lint::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
     };

@@ -1,0 +1,127 @@
+//! `${NAME}` in Compose files, replaced from the `.env` of the folder.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::read_variables;
+use crate::place::Broken;
+
+/// The variables of the folder.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    values: BTreeMap<String, String>,
+}
+
+impl Variables {
+    /// Reads the `.env` of a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the file exists and cannot be read or parsed.
+    pub(super) fn of(folder: &Path) -> Result<Self, Broken> {
+        let variables = read_variables(&folder.join(".env"))?;
+        let values = variables.into_iter().map(|(name, it)| (name, it.value));
+        Ok(Self {
+            values: values.collect(),
+        })
+    }
+
+    /// Replaces the variables of a text. `None` if a value is not in the files.
+    pub(super) fn resolve(&self, text: &str) -> Option<String> {
+        let mut result = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            result.push_str(before);
+            rest = if let Some(after) = after.strip_prefix('$') {
+                result.push('$');
+                after
+            } else if let Some(after) = after.strip_prefix('{') {
+                let (expression, after) = after.split_at_checked(closing(after)?)?;
+                result.push_str(&self.braced(expression)?);
+                &after[1..]
+            } else {
+                let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+                let (name, after) = after.split_at(after.find(is_end).unwrap_or(after.len()));
+                result.push_str(self.values.get(name)?);
+                after
+            };
+        }
+        result.push_str(rest);
+        Some(result)
+    }
+
+    /// Returns the value of `NAME`, `NAME:-default` or another form in braces.
+    fn braced(&self, expression: &str) -> Option<String> {
+        let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+        let (name, form) = expression.split_at(expression.find(is_end).unwrap_or(expression.len()));
+        let value = self.values.get(name);
+        let value_if_set = value.filter(|value| !value.is_empty() || !form.starts_with(':'));
+        match form.trim_start_matches(':').split_at_checked(1) {
+            None => value.cloned(),
+            Some(("-", default)) => match value_if_set {
+                Some(value) => Some(value.clone()),
+                None => self.resolve(default),
+            },
+            Some(("+", alternative)) => match value_if_set {
+                Some(_) => self.resolve(alternative),
+                None => Some(String::new()),
+            },
+            Some(_) => value_if_set.cloned(),
+        }
+    }
+}
+
+/// Returns the position of the brace that closes an expression; defaults can contain others.
+fn closing(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Some(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn variables() -> Variables {
+        let values = [("A", "1"), ("E", "")];
+        Variables {
+            values: values
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        }
+    }
+
+    #[test]
+    fn all_forms_are_replaced() {
+        #[track_caller]
+        fn check(text: &str, expected: Option<&str>) {
+            assert_eq!(variables().resolve(text).as_deref(), expected, "{text}");
+        }
+        check("a$$b", Some("a$b"));
+        check("x$A-${A}", Some("x1-1"));
+        check("${B:-2}s", Some("2s"));
+        check("${B:-${A}}", Some("1"));
+        check("${E:-2}${E-3}", Some("2"));
+        check("${A:+y}${E:+n}", Some("y"));
+        check("${A:?must be set}", Some("1"));
+        check("${B:?must be set}", None);
+        check("$B", None);
+        check("${A", None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_resolved_without_a_panic(text in any::<String>(), form in "[${}:?+A-]{0,20}") {
+            let _ = variables().resolve(&text);
+            let _ = variables().resolve(&form);
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Configuration of HAProxy: the backends, and the frontends that lead to them.
+
+use std::time::Duration;
+
+use super::{
+    model::{Detection, Limit, Proxy, Server},
+    quantity::{self, Plain},
+    rules,
+};
+use crate::place::{Place, Sited};
+
+/// The time after which HAProxy begins to close unused connections to servers.
+const PURGE_DELAY: Duration = Duration::from_secs(5);
+
+/// The interval of health checks, and the failures until a server is down.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+const CHECK_FAILURES: u32 = 3;
+
+const SECTIONS: [&str; 4] = ["frontend", "backend", "listen", "defaults"];
+
+/// Whether a text is a configuration of HAProxy.
+pub(crate) fn is_configuration(text: &str) -> bool {
+    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let sections = text
+        .lines()
+        .filter(|line| !line.starts_with([' ', '\t']))
+        .filter_map(first);
+    sections
+        .filter(|word| SECTIONS.contains(&word.as_str()))
+        .count()
+        >= 2
+}
+
+/// A line of the configuration.
+#[derive(Debug)]
+struct Line {
+    words: Vec<String>,
+    place: Place,
+}
+
+impl Line {
+    fn starts_with(&self, words: &[&str]) -> bool {
+        self.words.len() >= words.len() && self.words.iter().zip(words).all(|(a, b)| a == b)
+    }
+
+    /// Returns the word after another one.
+    fn after(&self, word: &str) -> Option<&str> {
+        let at = self.words.iter().position(|it| it == word)?;
+        self.words.get(at + 1).map(String::as_str)
+    }
+}
+
+/// A section, such as `backend service`.
+#[derive(Debug)]
+struct Section {
+    kind: String,
+    name: String,
+    lines: Vec<Line>,
+    /// The index of the section `defaults` that applies.
+    defaults: Option<usize>,
+}
+
+/// The sections of a file.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    sections: Vec<Section>,
+}
+
+/// Parses a file. Every text is accepted: a line of another program has no effect.
+pub(crate) fn parse(text: &str, file: &str) -> Configuration {
+    let place = Place::new(file, 1);
+    let mut sections: Vec<Section> = Vec::new();
+    let mut defaults = None;
+    for (index, line) in text.lines().enumerate() {
+        let words = words(line);
+        let Some(first) = words.first() else {
+            continue;
+        };
+        let is_section = SECTIONS.contains(&first.as_str()) || first == "global";
+        if is_section && !line.starts_with([' ', '\t']) {
+            if first == "defaults" {
+                defaults = Some(sections.len());
+            }
+            sections.push(Section {
+                kind: first.clone(),
+                name: words.get(1).cloned().unwrap_or_default(),
+                lines: Vec::new(),
+                defaults,
+            });
+        } else if let Some(section) = sections.last_mut() {
+            let place = place.at(index + 1);
+            section.lines.push(Line { words, place });
+        }
+    }
+    Configuration { sections }
+}
+
+/// Splits a line into words, up to a comment.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        let word = words.len() - 1;
+        match (quote, c) {
+            (None, '#') => break,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (_, '\\') => words[word].extend(chars.next()),
+            (None, c) if c.is_whitespace() => words.push(String::new()),
+            (_, c) => words[word].push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+impl Configuration {
+    /// Returns a proxy for each backend with servers.
+    pub(crate) fn proxies(&self) -> Vec<Proxy> {
+        let sections = self.sections.iter();
+        let backends = sections.filter(|it| it.kind == "backend" || it.kind == "listen");
+        backends.filter_map(|backend| self.proxy(backend)).collect()
+    }
+
+    fn proxy(&self, backend: &Section) -> Option<Proxy> {
+        let servers: Vec<&Line> = backend
+            .lines
+            .iter()
+            .filter(|it| it.starts_with(&["server"]))
+            .collect();
+        let first = servers.first()?;
+        let addresses = servers
+            .iter()
+            .filter_map(|line| Some(Sited::new(server(line.words.get(2)?), line.place.clone())));
+        let read_timeout = self.line(backend, &["timeout", "server"]);
+        let frontends = self.sections.iter().filter(|it| it.leads_to(backend));
+        let mut exposed: Vec<&'static str> = frontends.flat_map(|it| it.exposed(backend)).collect();
+        exposed.retain(|path| !backend.denied().contains(path));
+        exposed.sort_unstable();
+        exposed.dedup();
+        Some(Proxy {
+            title: "HAProxy".to_owned(),
+            place: first.place.clone(),
+            upstream: backend.name.clone(),
+            servers: addresses.collect(),
+            read_timeout: read_timeout.and_then(|line| {
+                Some(Limit {
+                    key: "timeout server",
+                    value: quantity::duration(line.words.get(2)?, Plain::Milliseconds)?,
+                    place: Some(line.place.clone()),
+                })
+            }),
+            idle_timeout: Some(self.idle_timeout(backend, first)),
+            body_limit: None,
+            readiness: self.readiness(backend, first),
+            exposed,
+            file: first.place.file.clone(),
+        })
+    }
+
+    /// Returns the last line of a section that begins with some words, else that of its defaults.
+    fn line<'conf>(&'conf self, section: &'conf Section, words: &[&str]) -> Option<&'conf Line> {
+        let own = section.lines.iter().rfind(|line| line.starts_with(words));
+        let defaults = section.defaults.and_then(|index| self.sections.get(index));
+        own.or_else(|| defaults?.lines.iter().rfind(|line| line.starts_with(words)))
+    }
+
+    /// Returns an option of a server, or of `default-server`.
+    fn option<'conf>(
+        &'conf self,
+        backend: &'conf Section,
+        server: &'conf Line,
+        name: &str,
+    ) -> Option<(&'conf str, &'conf Place)> {
+        let lines = [Some(server), self.line(backend, &["default-server"])];
+        let mut lines = lines.into_iter().flatten();
+        lines.find_map(|line| Some((line.after(name)?, &line.place)))
+    }
+
+    fn idle_timeout(&self, backend: &Section, server: &Line) -> Limit<Duration> {
+        let set = self.option(backend, server, "pool-purge-delay");
+        let set = set.and_then(|(text, place)| {
+            Some((
+                quantity::duration(text, Plain::Milliseconds)?,
+                place.clone(),
+            ))
+        });
+        Limit {
+            key: "pool-purge-delay",
+            value: set.as_ref().map_or(PURGE_DELAY, |(time, _)| *time),
+            place: set.map(|(_, place)| place),
+        }
+    }
+
+    /// Returns the times of checks that request `/ready`.
+    fn readiness(&self, backend: &Section, server: &Line) -> Option<Sited<Detection>> {
+        let check = self
+            .line(backend, &["http-check", "send"])
+            .filter(|it| it.after("uri").is_some());
+        let check = check.or_else(|| self.line(backend, &["option", "httpchk"]))?;
+        let is_ready = |word: &String| rules::is_ready_path(word);
+        if !check.words.iter().any(is_ready) {
+            return None;
+        }
+        let time = |name| {
+            let (text, _) = self.option(backend, server, name)?;
+            quantity::duration(text, Plain::Milliseconds)
+        };
+        let failures = self
+            .option(backend, server, "fall")
+            .and_then(|(text, _)| text.parse().ok());
+        let timeout = self.line(backend, &["timeout", "check"]);
+        let timeout =
+            timeout.and_then(|line| quantity::duration(line.words.get(2)?, Plain::Milliseconds));
+        let period = time("inter").unwrap_or(CHECK_INTERVAL);
+        let detection = Detection {
+            period,
+            failures: failures.unwrap_or(CHECK_FAILURES),
+            timeout: timeout.unwrap_or(period),
+        };
+        Some(Sited::new(detection, check.place.clone()))
+    }
+}
+
+impl Section {
+    fn leads_to(&self, backend: &Self) -> bool {
+        let uses = |line: &Line| {
+            let is_use =
+                line.starts_with(&["default_backend"]) || line.starts_with(&["use_backend"]);
+            is_use && line.words.get(1) == Some(&backend.name)
+        };
+        let is_itself = self.kind == "listen" && self.name == backend.name;
+        is_itself || (self.kind == "frontend" && self.lines.iter().any(uses))
+    }
+
+    /// Returns the reserved paths that this frontend passes to a backend.
+    fn exposed(&self, backend: &Self) -> Vec<&'static str> {
+        let is_default = |line: &Line| {
+            line.starts_with(&["default_backend"]) && line.words.get(1) == Some(&backend.name)
+        };
+        // `use_backend` has conditions, which are not evaluated.
+        if self.kind != "listen" && !self.lines.iter().any(is_default) {
+            return Vec::new();
+        }
+        let denied = self.denied();
+        let mut exposed = rules::exposed("/", false);
+        exposed.retain(|path| !denied.contains(path));
+        exposed
+    }
+
+    /// Returns the reserved paths that `http-request deny` and the like reject.
+    fn denied(&self) -> Vec<&'static str> {
+        const ACTIONS: [&str; 5] = ["deny", "return", "reject", "tarpit", "redirect"];
+        let rejects = |line: &&Line| {
+            line.starts_with(&["http-request"])
+                && line
+                    .words
+                    .get(1)
+                    .is_some_and(|action| ACTIONS.contains(&action.as_str()))
+        };
+        let mut words: Vec<&String> = Vec::new();
+        for line in self.lines.iter().filter(rejects) {
+            words.extend(&line.words);
+            let names = line.words.iter();
+            let named = |name: &String| {
+                let is_acl = |it: &&Line| it.starts_with(&["acl", name]);
+                self.lines
+                    .iter()
+                    .filter(is_acl)
+                    .flat_map(|it| &it.words)
+                    .collect::<Vec<_>>()
+            };
+            words.extend(names.flat_map(named));
+        }
+        let mut denied = rules::exposed("/", false);
+        // Patterns are not evaluated: one that contains the path is meant for it.
+        denied.retain(|path| words.iter().any(|word| is_meant(word, path)));
+        denied
+    }
+}
+
+/// Whether a word of a condition is meant for a path, such as `/metrics` or `^/(metrics|ready)$`.
+fn is_meant(word: &str, path: &str) -> bool {
+    let mut names = word.split(|c: char| !c.is_ascii_alphanumeric());
+    word.contains(path) || (word.contains('(') && names.any(|name| name == &path[1..]))
+}
+
+fn server(text: &str) -> Server {
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    Server {
+        host: host.to_owned(),
+        port: port.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TEXT: &str = "\
+defaults
+    timeout server 35s
+    default-server inter 1s fall 2
+frontend public
+    acl internal path /metrics /health
+    http-request deny if internal
+    http-request return status 404 if { path_reg ^/(ready|readyz)$ }
+    default_backend app
+backend app
+    option httpchk GET /ready
+    timeout check 500
+    server one 127.0.0.1:8081 pool-purge-delay 10s # comment
+    server two app:8082
+";
+
+    #[test]
+    fn backend_inherits_defaults_and_frontends() {
+        let proxies = parse(TEXT, "haproxy.cfg").proxies();
+        assert_eq!(proxies.len(), 1);
+        let proxy = &proxies[0];
+        assert_eq!(
+            proxy.read_timeout.as_ref().unwrap().value,
+            Duration::from_secs(35)
+        );
+        assert_eq!(
+            proxy.idle_timeout.as_ref().unwrap().value,
+            Duration::from_secs(10)
+        );
+        assert_eq!(proxy.servers[1].value.host, "app");
+        let readiness = proxy.readiness.as_ref().unwrap();
+        assert_eq!(readiness.value.total(), Duration::from_millis(2500));
+        assert_eq!(readiness.place.line, 10);
+        assert_eq!(proxy.exposed, ["/healthz", "/livez", "/startupz"]);
+    }
+
+    #[test]
+    fn texts_of_other_programs_are_not_recognised() {
+        assert!(is_configuration(TEXT));
+        assert!(!is_configuration("[defaults]\ntimeout = 5\n"));
+        assert!(!is_configuration("defaults\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_without_a_panic(text in any::<String>(), line in "(backend a|server|acl|timeout server|[ \"'\\\\#a:0-9])*") {
+            let _ = parse(&text, "a").proxies();
+            let _ = parse(&format!("listen a\n {line}\n"), "a").proxies();
+        }
+    }
+}

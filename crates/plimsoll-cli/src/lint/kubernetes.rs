@@ -1,0 +1,107 @@
+//! Kubernetes: pods, the Services that select them, and the Ingresses in front.
+
+mod ingress;
+mod kustomize;
+mod origin;
+mod pod;
+
+use std::collections::BTreeMap;
+
+pub(crate) use self::{
+    kustomize::{FILE_NAMES, Kustomizations, Rendered},
+    pod::image_name,
+};
+use super::{model::Model, settings::Program, yaml::Node};
+use crate::place::Sited;
+
+/// Whether a document is an object of Kubernetes.
+pub(crate) fn is_object(document: &Node) -> bool {
+    document.text_at("apiVersion").is_some() && document.text_at("kind").is_some()
+}
+
+/// The objects that belong together.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    /// The kustomization, or the folder.
+    origin: String,
+    objects: Vec<Node>,
+}
+
+impl Objects {
+    /// Returns the objects of a kustomization or a folder, none at first.
+    pub(crate) fn of(origin: &str) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            objects: Vec::new(),
+        }
+    }
+
+    /// Returns the name of a Service for another object, unique among all files.
+    fn host(&self, beside: &Node, service: &str) -> String {
+        format!("{}/{}/{service}", self.origin, namespace(beside))
+    }
+
+    /// Adds a document; a `List` adds its items.
+    pub(crate) fn add(&mut self, document: Node) {
+        if document.text_at("kind") == Some("List") {
+            self.objects.extend_from_slice(document.items_at("items"));
+        } else {
+            self.objects.push(document);
+        }
+    }
+
+    /// Adds services and proxies to the model.
+    pub(crate) fn model(&self, program: Option<&Program>, model: &mut Model) {
+        for object in &self.objects {
+            if let Some(pod) = pod::Pod::of(object) {
+                pod.model(self, program, model);
+            }
+        }
+        let kinds = ["Ingress", "HTTPRoute"];
+        for object in kinds.into_iter().flat_map(|kind| self.of_kind(kind)) {
+            let proxies = ingress::proxies(object, self);
+            model.proxies.extend(proxies);
+        }
+    }
+
+    fn of_kind<'objects>(
+        &'objects self,
+        kind: &'objects str,
+    ) -> impl Iterator<Item = &'objects Node> {
+        let objects = self.objects.iter();
+        objects.filter(move |object| object.text_at("kind") == Some(kind))
+    }
+
+    /// Returns an object of the namespace of another one.
+    fn find(&self, kind: &str, name: &str, beside: &Node) -> Option<&Node> {
+        let namespace = namespace(beside);
+        self.objects.iter().find(|object| {
+            object.text_at("kind") == Some(kind)
+                && object.text_at("metadata.name") == Some(name)
+                && self::namespace(object) == namespace
+        })
+    }
+}
+
+fn namespace(object: &Node) -> &str {
+    object.text_at("metadata.namespace").unwrap_or("default")
+}
+
+/// Whether labels have all entries of a selector.
+fn matches(selector: &Node, labels: Option<&Node>) -> bool {
+    let labels: BTreeMap<&str, &str> = labels
+        .map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.text()?)))
+        .collect();
+    let mut wanted = selector.entries().iter();
+    !selector.entries().is_empty()
+        && wanted.all(|(name, value)| labels.get(name.as_str()).copied() == value.text())
+}
+
+/// Returns a whole number of a mapping.
+fn number(node: &Node, path: &str) -> Option<Sited<u64>> {
+    let node = node.at(path)?;
+    Some(Sited::new(node.text()?.parse().ok()?, node.place.clone()))
+}

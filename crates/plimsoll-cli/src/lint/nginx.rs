@@ -1,0 +1,271 @@
+//! Configuration of nginx: the locations that pass requests to an upstream.
+
+mod parse;
+
+use std::{collections::BTreeMap, time::Duration};
+
+pub(crate) use self::parse::{Directive, parse};
+use super::{
+    model::{Limit, Proxy, Server},
+    quantity::{self, Factor, Plain},
+    rules,
+};
+use crate::place::Sited;
+
+/// Defaults of nginx.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const BODY_LIMIT: u64 = 1 << 20;
+
+/// Whether a text is a configuration of nginx with a proxy.
+pub(crate) fn is_configuration(text: &str) -> bool {
+    let mut lines = text.lines().map(str::trim_start);
+    lines.any(|line| {
+        line.starts_with("proxy_pass ") || (line.starts_with("upstream ") && line.contains('{'))
+    })
+}
+
+/// A directive with the directives of the blocks around it, the innermost last.
+#[derive(Debug, Clone)]
+struct Scope<'conf> {
+    blocks: Vec<&'conf [Directive]>,
+}
+
+impl<'conf> Scope<'conf> {
+    fn inside(&self, block: &'conf Directive) -> Self {
+        let mut blocks = self.blocks.clone();
+        blocks.push(&block.block);
+        Self { blocks }
+    }
+
+    /// Returns the innermost directive of a name, which nginx inherits.
+    fn find(&self, name: &str) -> Option<&'conf Directive> {
+        let mut blocks = self.blocks.iter().rev();
+        blocks.find_map(|block| block.iter().find(|it| it.name == name))
+    }
+}
+
+/// The configuration files of one folder, which nginx reads as one.
+#[derive(Debug, Default)]
+pub(crate) struct Folder {
+    directives: Vec<Directive>,
+}
+
+impl Folder {
+    /// Adds the directives of a file.
+    pub(crate) fn add(&mut self, directives: Vec<Directive>) {
+        self.directives.extend(directives);
+    }
+
+    /// Returns a proxy for each upstream of each location.
+    pub(crate) fn proxies(&self) -> Vec<Proxy> {
+        let mut upstreams = Vec::new();
+        let mut locations = Vec::new();
+        let scope = Scope {
+            blocks: vec![&self.directives],
+        };
+        for directive in &self.directives {
+            if directive.name == "http" {
+                collect(
+                    &directive.block,
+                    &scope.inside(directive),
+                    &mut upstreams,
+                    &mut locations,
+                );
+            }
+        }
+        collect(&self.directives, &scope, &mut upstreams, &mut locations);
+        let proxies = locations
+            .iter()
+            .flat_map(|location| location.proxies(&upstreams));
+        proxies.collect()
+    }
+}
+
+/// Finds upstreams, and the locations of servers.
+fn collect<'conf>(
+    block: &'conf [Directive],
+    scope: &Scope<'conf>,
+    upstreams: &mut Vec<&'conf Directive>,
+    locations: &mut Vec<Location<'conf>>,
+) {
+    upstreams.extend(block.iter().filter(|it| it.name == "upstream"));
+    for server in block.iter().filter(|it| it.name == "server") {
+        let scope = scope.inside(server);
+        let all = nested(&server.block, &scope);
+        for (location, scope) in &all {
+            let pass = location.block.iter().find(|it| it.name == "proxy_pass");
+            if let Some(pass) = pass {
+                let siblings = all.iter().map(|(location, _)| *location).collect();
+                locations.push(Location {
+                    location,
+                    pass,
+                    scope: scope.clone(),
+                    siblings,
+                });
+            }
+        }
+    }
+}
+
+/// Returns the locations of a server, and those inside them.
+fn nested<'conf>(
+    block: &'conf [Directive],
+    scope: &Scope<'conf>,
+) -> Vec<(&'conf Directive, Scope<'conf>)> {
+    let mut found = Vec::new();
+    for location in block.iter().filter(|it| it.name == "location") {
+        let scope = scope.inside(location);
+        found.extend(nested(&location.block, &scope));
+        found.push((location, scope));
+    }
+    found
+}
+
+/// A location that passes requests.
+#[derive(Debug)]
+struct Location<'conf> {
+    location: &'conf Directive,
+    pass: &'conf Directive,
+    scope: Scope<'conf>,
+    siblings: Vec<&'conf Directive>,
+}
+
+impl Location<'_> {
+    fn proxies(&self, upstreams: &[&Directive]) -> Vec<Proxy> {
+        let url = self.pass.words.first().map_or("", String::as_str);
+        let Some((_, rest)) = url.split_once("://") else {
+            return Vec::new();
+        };
+        let authority = rest.split('/').next().unwrap_or_default();
+        let named = upstreams
+            .iter()
+            .filter(|it| it.words.first().is_some_and(|it| it == authority));
+        let mut proxies: Vec<Proxy> = named
+            .map(|upstream| self.proxy(authority, Some(upstream)))
+            .collect();
+        if proxies.is_empty() && !authority.contains('$') {
+            proxies.push(self.proxy(authority, None));
+        }
+        proxies
+    }
+
+    fn proxy(&self, name: &str, upstream: Option<&Directive>) -> Proxy {
+        let servers = match upstream {
+            Some(upstream) => {
+                let servers = upstream.block.iter().filter(|it| it.name == "server");
+                let servers = servers.filter_map(|it| Some((it.words.first()?, &it.place)));
+                servers
+                    .map(|(text, place)| Sited::new(server(text), place.clone()))
+                    .collect()
+            }
+            None => vec![Sited::new(server(name), self.pass.place.clone())],
+        };
+        let place = &self.pass.place;
+        Proxy {
+            title: "nginx".to_owned(),
+            place: place.clone(),
+            upstream: name.to_owned(),
+            servers,
+            read_timeout: Some(self.limit("proxy_read_timeout", READ_TIMEOUT, time)),
+            idle_timeout: upstream.and_then(idle_timeout),
+            body_limit: Some(self.limit("client_max_body_size", Some(BODY_LIMIT), body_size)),
+            readiness: None,
+            exposed: self.exposed(),
+            // The same locations can be used with several upstreams.
+            file: upstream.map_or(place, |it| &it.place).file.clone(),
+        }
+    }
+
+    fn limit<T>(&self, key: &'static str, default: T, parse: fn(&str) -> Option<T>) -> Limit<T> {
+        let directive = self.scope.find(key);
+        let set = directive.and_then(|it| Some((parse(it.words.first()?)?, it.place.clone())));
+        match set {
+            Some((value, place)) => Limit {
+                key,
+                value,
+                place: Some(place),
+            },
+            None => Limit {
+                key,
+                value: default,
+                place: None,
+            },
+        }
+    }
+
+    /// Returns the reserved paths that this location serves, and no other one.
+    fn exposed(&self) -> Vec<&'static str> {
+        let (modifier, pattern) = pattern(self.location);
+        if modifier.starts_with('~') {
+            return Vec::new();
+        }
+        let mut exposed = rules::exposed(pattern, modifier == "=");
+        exposed.retain(|path| !self.siblings.iter().any(|it| self.is_taken(it, path)));
+        exposed
+    }
+
+    /// Whether nginx prefers another location for a path.
+    fn is_taken(&self, other: &Directive, path: &str) -> bool {
+        if other.place == self.location.place {
+            return false;
+        }
+        let (_, own) = pattern(self.location);
+        match pattern(other) {
+            ("=", text) => text == path,
+            // Regular expressions are not evaluated: one that contains the name is meant for it.
+            (modifier, text) if modifier.starts_with('~') => text.contains(&path[1..]),
+            (_, text) => path.starts_with(text) && text.len() > own.len(),
+        }
+    }
+}
+
+/// Returns the modifier and the pattern of a location.
+fn pattern(location: &Directive) -> (&str, &str) {
+    match location.words.as_slice() {
+        [modifier, pattern, ..] => (modifier, pattern),
+        [pattern] => ("", pattern),
+        [] => ("", "/"),
+    }
+}
+
+/// Returns the time that a connection to an upstream stays open without a request. `None` without `keepalive`.
+fn idle_timeout(upstream: &Directive) -> Option<Limit<Duration>> {
+    let find = |name: &str| upstream.block.iter().find(|it| it.name == name);
+    find("keepalive")?;
+    let set = find("keepalive_timeout");
+    let value = set
+        .and_then(|it| time(it.words.first()?))
+        .unwrap_or(IDLE_TIMEOUT);
+    Some(Limit {
+        key: "keepalive_timeout",
+        value,
+        place: set.map(|it| it.place.clone()),
+    })
+}
+
+fn time(text: &str) -> Option<Duration> {
+    quantity::duration(text, Plain::Seconds)
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is a size without limit"
+)]
+fn body_size(text: &str) -> Option<Option<u64>> {
+    Some(quantity::size(text, Factor::Binary).filter(|bytes| *bytes > 0))
+}
+
+fn server(text: &str) -> Server {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
+        _ => (text, Some(80)),
+    };
+    Server {
+        host: host.to_owned(),
+        port,
+    }
+}
+
+/// Groups the files of nginx by folder.
+pub(crate) type Folders = BTreeMap<String, Folder>;

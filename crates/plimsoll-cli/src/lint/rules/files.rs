@@ -1,0 +1,35 @@
+//! FILES: the limit of open files exceeds `MAX_CONNECTIONS`; otherwise accepts fail instead of evictions.
+
+use super::subject;
+use crate::lint::{
+    finding::{Finding, Severity},
+    model::{Model, Service},
+    settings::Origin,
+};
+
+pub(super) fn check(model: &Model) -> Vec<Finding> {
+    model.services.iter().filter_map(finding).collect()
+}
+
+fn finding(service: &Service) -> Option<Finding> {
+    let limit = service.files.as_ref()?;
+    let setting = service.settings.get("MAX_CONNECTIONS");
+    let connections = service.settings.number("MAX_CONNECTIONS");
+    // The default is derived from the limit.
+    let is_derived = matches!(setting.origin, Origin::Default | Origin::Unread(_));
+    if is_derived || limit.value > connections {
+        return None;
+    }
+    Some(Finding {
+        rule: "FILES",
+        severity: Severity::Error,
+        place: limit.place.clone(),
+        subject: subject(&service.title),
+        message: format!(
+            "the limit of open files is {}, and each of {connections} connections needs one",
+            limit.value
+        ),
+        sum: Some(format!("{} ≤ {setting}", limit.value)),
+        fix: format!("at least {}, for connections and files", connections + 512),
+    })
+}
