@@ -1,7 +1,6 @@
 //! The Dockerfile: values that other files also contain.
 
-use crate::files::{directive, path, text};
-use crate::settings::{Environment, Settings};
+use crate::files::{directive, text};
 
 /// IMG-1
 #[test]
@@ -20,8 +19,7 @@ fn image_uses_the_compiler_of_the_workspace() {
 
 #[test]
 fn image_exposes_the_default_port() {
-    let profile = path("services/rust-axum-app/.env.sample");
-    let settings = Settings::of(&profile, &Environment::new());
+    let sample = text("services/rust-axum-app/.env.sample");
     let dockerfile = text("deploy/Dockerfile");
-    assert_eq!(directive(&dockerfile, "EXPOSE"), settings.text("PORT"));
+    assert_eq!(directive(&dockerfile, "EXPOSE"), directive(&sample, "PORT"));
 }

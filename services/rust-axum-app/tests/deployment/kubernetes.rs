@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use harness::Process;
 use yaml_rust2::Yaml;
 
-use crate::files::{items, merge, path, string, text, yaml};
-use crate::settings::{Environment, Settings, bytes};
+use crate::files::{items, merge, string, text, yaml};
 
 const OVERLAYS: [&str; 3] = ["dev", "int", "prod"];
 
@@ -15,8 +14,7 @@ const PROBES: [&str; 3] = ["startupProbe", "livenessProbe", "readinessProbe"];
 /// The pod of one overlay.
 struct Pod {
     spec: Yaml,
-    settings: Settings,
-    environment: Environment,
+    environment: BTreeMap<String, String>,
 }
 
 impl Pod {
@@ -27,20 +25,14 @@ impl Pod {
             "deploy/kubernetes/overlays/{overlay}/deployment.yaml"
         ));
         let spec = merge(&base, &patch)["spec"]["template"]["spec"].clone();
-        let mut environment = Environment::new();
+        let mut environment = BTreeMap::new();
         for variable in items(&spec["containers"][0]["env"]) {
             let [name, value] = ["name", "value"].map(|key| string(&variable[key]));
             environment.insert(name.to_owned(), value.to_owned());
         }
         // The cluster sets it in every pod, and the default drain delay depends on it.
         environment.insert("KUBERNETES_SERVICE_HOST".to_owned(), "10.0.0.1".to_owned());
-        let profile = path(&format!("deploy/kubernetes/overlays/{overlay}/profile.env"));
-        let settings = Settings::of(&profile, &environment);
-        Self {
-            spec,
-            settings,
-            environment,
-        }
+        Self { spec, environment }
     }
 
     fn container(&self) -> &Yaml {
@@ -56,16 +48,6 @@ impl Pod {
         }
         ports
     }
-
-    fn grace(&self) -> f64 {
-        number(&self.spec["terminationGracePeriodSeconds"])
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "these are small numbers")]
-#[track_caller]
-fn number(value: &Yaml) -> f64 {
-    value.as_i64().expect("a whole number") as f64
 }
 
 #[test]
@@ -77,47 +59,6 @@ fn overlay_profiles_match_those_of_the_service() {
             text(&copy) == text(&original),
             "{copy} differs from {original}: copy it again"
         );
-    }
-}
-
-/// LIFE-10
-#[test]
-fn pod_grace_period_covers_the_hard_limit() {
-    for overlay in OVERLAYS {
-        let pod = Pod::of(overlay);
-        let budget = pod.settings.hard_limit();
-        assert!(
-            pod.grace() >= budget,
-            "{overlay}: terminationGracePeriodSeconds is {}, the shutdown may take {budget} s",
-            pod.grace()
-        );
-    }
-}
-
-/// CFG-11
-#[test]
-fn pod_memory_covers_connections_and_bodies() {
-    for overlay in OVERLAYS {
-        let pod = Pod::of(overlay);
-        let limit = string(&pod.container()["resources"]["limits"]["memory"]);
-        assert!(
-            bytes(limit) > pod.settings.connections_memory() + pod.settings.bodies_memory(),
-            "{overlay}: {limit}"
-        );
-    }
-}
-
-#[test]
-fn pod_ports_match_the_listeners() {
-    for overlay in OVERLAYS {
-        let pod = Pod::of(overlay);
-        let expected = BTreeMap::from([
-            ("http", pod.settings.number("PORT")),
-            ("admin", pod.settings.admin_port()),
-        ]);
-        assert_eq!(pod.ports(), expected, "{overlay}");
-        // Loopback of the pod is not reachable from outside.
-        assert_eq!(pod.settings.text("HOST"), "0.0.0.0", "{overlay}");
     }
 }
 
@@ -168,29 +109,6 @@ fn probe_and_metrics_paths_return_200() {
         for path in paths {
             assert_eq!(service.get(path).status, 200, "{overlay}: {path}");
         }
-    }
-}
-
-#[test]
-fn readiness_probe_fails_within_the_drain_delay() {
-    for overlay in ["int", "prod"] {
-        let pod = Pod::of(overlay);
-        let probe = &pod.container()["readinessProbe"];
-        let detection = number(&probe["periodSeconds"]) * number(&probe["failureThreshold"]);
-        let delay = pod.settings.seconds("DRAIN_DELAY");
-        assert!(
-            detection < delay,
-            "{overlay}: {detection} s, not within {delay} s"
-        );
-    }
-}
-
-#[test]
-fn probe_timeouts_are_within_their_periods() {
-    let pod = Pod::of("prod");
-    for probe in PROBES {
-        let probe = &pod.container()[probe];
-        assert!(number(&probe["timeoutSeconds"]) <= number(&probe["periodSeconds"]));
     }
 }
 
