@@ -3,8 +3,8 @@
 //! If no slot is free, a request is shed at once. A queue would not make the handlers faster: its
 //! requests would be answered after their clients have timed out.
 //!
-//! Over HTTP/2, one read may bring a hundred requests, which other tasks handle later. Such a request
-//! takes its slot when its task first polls it ([`super::admit`]).
+//! Over HTTP/2, one read may bring a hundred requests, which are handled one after the other. Such a
+//! request takes its slot at the first poll of its stream ([`super::admit`]).
 //!
 //! # Suspended slots
 //!

@@ -117,10 +117,10 @@ where
     ResponseFuture::handling(guard, context, timeout, || call(request)).queued(queued)
 }
 
-/// Takes a slot for a request over HTTP/2, at the first poll of its task.
+/// Takes a slot for a request over HTTP/2, at the first poll of its stream.
 ///
-/// One read may bring a hundred requests, and another worker may take long to poll their tasks. Until
-/// then they do no work, so they hold no slot that another request needs.
+/// One read may bring a hundred requests, and their worker polls one after the other. Until then they
+/// do no work, so they hold no slot that another request needs.
 pub(super) fn admit_queued(guard: &mut RequestGuard, routes: &Routes) -> Result<(), Problem> {
     match guard.state.admission.acquire() {
         Some(slot) => {

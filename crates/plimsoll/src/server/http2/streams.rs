@@ -2,7 +2,8 @@
 //!
 //! Most handlers are ready at once. So the task of the connection polls each new stream once, and then
 //! sends their responses in one write. With a task for each stream, the connection would be polled after
-//! each of them, and each response would be a write of its own. A stream that is pending gets a task.
+//! each of them, and each response would be a write of its own. A stream that is pending gets a task, and
+//! so do all new streams for a while if handlers are slow.
 //!
 //! # Thread-local
 //!
@@ -20,6 +21,7 @@ use std::{
 
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
@@ -28,6 +30,14 @@ use crate::{connection::ConnectionState, edge::StalledResponses, lifecycle::Conn
 /// The most streams that the task of a connection polls in one turn. The others get tasks, so that other
 /// connections of the worker do not wait for a hundred handlers.
 const POLLED: usize = 32;
+
+/// The time after which the task of a connection polls no further stream in a turn. Handlers may
+/// compute for a millisecond each, and tokio checks I/O and timers only after 61 turns.
+const TURN: Duration = Duration::from_millis(1);
+
+/// How long all new streams get tasks after a turn that took [`TURN`]. A handler that blocks in
+/// `block_in_place` holds up the streams of its connection if it has no task.
+const TASKS_ONLY: Duration = Duration::from_secs(10);
 
 type NewStream = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -101,6 +111,8 @@ pin_project! {
         #[pin]
         connection: C,
         new: Vec<NewStream>,
+        // Until when all new streams get tasks.
+        tasks_until: Option<Instant>,
         streams: StreamExecutor,
     }
 
@@ -117,6 +129,7 @@ impl<C> WithStreams<C> {
         Self {
             connection,
             new: Vec::new(),
+            tasks_until: None,
             streams,
         }
     }
@@ -135,10 +148,21 @@ impl<C: Future> Future for WithStreams<C> {
         if poll.is_ready() || this.new.is_empty() {
             return poll;
         }
+        let began = Instant::now();
+        let mut polls = this.tasks_until.is_none_or(|until| until <= began);
         for (index, mut stream) in this.new.drain(..).enumerate() {
-            if index >= POLLED || stream.as_mut().poll(cx).is_pending() {
-                this.streams.spawn(stream);
+            if polls && index < POLLED {
+                let poll = stream.as_mut().poll(cx);
+                let now = Instant::now();
+                if now - began >= TURN {
+                    polls = false;
+                    *this.tasks_until = Some(now + TASKS_ONLY);
+                }
+                if poll.is_ready() {
+                    continue;
+                }
             }
+            this.streams.spawn(stream);
         }
         // Sends the responses.
         let poll = poll_connection(this.connection, this.new, cx);
@@ -179,119 +203,4 @@ impl Drop for StreamGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        future::{pending, poll_fn},
-        pin::pin,
-        sync::{
-            Mutex,
-            atomic::{AtomicUsize, Ordering},
-        },
-    };
-
-    use tokio::task;
-
-    use super::*;
-    use crate::sync::lock;
-
-    fn executor() -> StreamExecutor {
-        StreamExecutor::new(
-            Arc::new(ConnectionTracker::new()),
-            Arc::new(ConnectionState::new()),
-            Duration::from_secs(30),
-            StalledResponses::new(1),
-        )
-    }
-
-    /// A connection that starts `streams` at its first poll, and never ends.
-    fn connection<F>(
-        executor: &StreamExecutor,
-        streams: Vec<F>,
-    ) -> WithStreams<impl Future<Output = ()>>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let (mut streams, to) = (Some(streams), executor.clone());
-        let connection = poll_fn(move |_| {
-            for stream in streams.take().into_iter().flatten() {
-                to.execute(stream);
-            }
-            Poll::Pending
-        });
-        WithStreams::new(connection, executor.clone())
-    }
-
-    async fn poll_once(connection: Pin<&mut impl Future<Output = ()>>) {
-        let mut connection = connection;
-        poll_fn(|cx| {
-            assert!(connection.as_mut().poll(cx).is_pending());
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn ready_streams_end_in_the_poll_of_the_connection() {
-        let ended = Arc::new(AtomicUsize::new(0));
-        let stream = || {
-            let ended = Arc::clone(&ended);
-            async move {
-                assert_eq!(task::try_id(), None, "it has no task");
-                ended.fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        let executor = executor();
-        let streams = (0..POLLED).map(|_| stream()).collect();
-        let mut connection = pin!(connection(&executor, streams));
-        poll_once(connection.as_mut()).await;
-        assert_eq!(ended.load(Ordering::Relaxed), POLLED);
-        assert!(!executor.state.is_busy(), "no stream is open");
-    }
-
-    #[tokio::test]
-    async fn stream_that_waits_gets_a_task() {
-        let polls = Arc::new(Mutex::new(Vec::new()));
-        let stream = {
-            let polls = Arc::clone(&polls);
-            async move {
-                lock(&polls).push(task::try_id().is_some());
-                task::yield_now().await;
-                lock(&polls).push(task::try_id().is_some());
-            }
-        };
-        let executor = executor();
-        let mut connection = pin!(connection(&executor, vec![stream]));
-        poll_once(connection.as_mut()).await;
-        executor.connections.ended().await;
-        assert_eq!(*lock(&polls), [false, true]);
-    }
-
-    #[tokio::test]
-    async fn streams_beyond_the_limit_of_a_turn_get_tasks() {
-        let in_tasks = Arc::new(AtomicUsize::new(0));
-        let stream = || {
-            let in_tasks = Arc::clone(&in_tasks);
-            async move {
-                in_tasks.fetch_add(usize::from(task::try_id().is_some()), Ordering::Relaxed);
-            }
-        };
-        let executor = executor();
-        let streams = (0..100).map(|_| stream()).collect();
-        let mut connection = pin!(connection(&executor, streams));
-        poll_once(connection.as_mut()).await;
-        executor.connections.ended().await;
-        assert_eq!(in_tasks.load(Ordering::Relaxed), 100 - POLLED);
-    }
-
-    #[tokio::test]
-    async fn closed_connection_cancels_its_streams() {
-        let executor = executor();
-        let streams = (0..100).map(|_| pending()).collect();
-        let mut connection = Box::pin(connection(&executor, streams));
-        poll_once(connection.as_mut()).await;
-        assert!(executor.state.is_busy());
-        drop(connection);
-        executor.connections.ended().await;
-        assert!(!executor.state.is_busy());
-    }
-}
+mod tests;

@@ -1,0 +1,153 @@
+//! Tests of the polls of streams, with connections that never end.
+
+use std::{
+    future::{pending, poll_fn},
+    pin::pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use tokio::{task, time::advance};
+
+use super::*;
+use crate::sync::lock;
+
+fn executor() -> StreamExecutor {
+    StreamExecutor::new(
+        Arc::new(ConnectionTracker::new()),
+        Arc::new(ConnectionState::new()),
+        Duration::from_secs(30),
+        StalledResponses::new(1),
+    )
+}
+
+/// A connection that starts `streams` at its first poll, and never ends.
+fn connection<F>(
+    executor: &StreamExecutor,
+    streams: Vec<F>,
+) -> WithStreams<impl Future<Output = ()>>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (mut streams, to) = (Some(streams), executor.clone());
+    let connection = poll_fn(move |_| {
+        for stream in streams.take().into_iter().flatten() {
+            to.execute(stream);
+        }
+        Poll::Pending
+    });
+    WithStreams::new(connection, executor.clone())
+}
+
+async fn poll_once(connection: Pin<&mut impl Future<Output = ()>>) {
+    let mut connection = connection;
+    poll_fn(|cx| {
+        assert!(connection.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ready_streams_end_in_the_poll_of_the_connection() {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let stream = || {
+        let ended = Arc::clone(&ended);
+        async move {
+            assert_eq!(task::try_id(), None, "it has no task");
+            ended.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let executor = executor();
+    let streams = (0..POLLED).map(|_| stream()).collect();
+    let mut connection = pin!(connection(&executor, streams));
+    poll_once(connection.as_mut()).await;
+    assert_eq!(ended.load(Ordering::Relaxed), POLLED);
+    assert!(!executor.state.is_busy(), "no stream is open");
+}
+
+#[tokio::test]
+async fn stream_that_waits_gets_a_task() {
+    let polls = Arc::new(Mutex::new(Vec::new()));
+    let stream = {
+        let polls = Arc::clone(&polls);
+        async move {
+            lock(&polls).push(task::try_id().is_some());
+            task::yield_now().await;
+            lock(&polls).push(task::try_id().is_some());
+        }
+    };
+    let executor = executor();
+    let mut connection = pin!(connection(&executor, vec![stream]));
+    poll_once(connection.as_mut()).await;
+    executor.connections.ended().await;
+    assert_eq!(*lock(&polls), [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_beyond_the_limit_of_a_turn_get_tasks() {
+    let in_tasks = Arc::new(AtomicUsize::new(0));
+    let stream = || {
+        let in_tasks = Arc::clone(&in_tasks);
+        async move {
+            in_tasks.fetch_add(usize::from(task::try_id().is_some()), Ordering::Relaxed);
+        }
+    };
+    let executor = executor();
+    let streams = (0..100).map(|_| stream()).collect();
+    let mut connection = pin!(connection(&executor, streams));
+    poll_once(connection.as_mut()).await;
+    executor.connections.ended().await;
+    assert_eq!(in_tasks.load(Ordering::Relaxed), 100 - POLLED);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_get_tasks_after_a_slow_turn() {
+    let in_tasks = Arc::new(AtomicUsize::new(0));
+    let stream = |is_slow: bool| {
+        let in_tasks = Arc::clone(&in_tasks);
+        async move {
+            in_tasks.fetch_add(usize::from(task::try_id().is_some()), Ordering::Relaxed);
+            if is_slow {
+                advance(TURN).await;
+            }
+        }
+    };
+    let executor = executor();
+    let (turns, to) = (Mutex::new(Vec::new()), executor.clone());
+    let connection = poll_fn(|_| {
+        for stream in lock(&turns).drain(..) {
+            to.execute(stream);
+        }
+        Poll::<()>::Pending
+    });
+    let mut connection = pin!(WithStreams::new(connection, executor.clone()));
+    for (streams, expected) in [
+        (vec![false, true, false, false], 2),
+        (vec![false, false], 4),
+    ] {
+        lock(&turns).extend(streams.into_iter().map(stream));
+        poll_once(connection.as_mut()).await;
+        executor.connections.ended().await;
+        assert_eq!(in_tasks.load(Ordering::Relaxed), expected);
+    }
+    advance(TASKS_ONLY).await;
+    lock(&turns).push(stream(false));
+    poll_once(connection.as_mut()).await;
+    executor.connections.ended().await;
+    assert_eq!(in_tasks.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn closed_connection_cancels_its_streams() {
+    let executor = executor();
+    let streams = (0..100).map(|_| pending()).collect();
+    let mut connection = Box::pin(connection(&executor, streams));
+    poll_once(connection.as_mut()).await;
+    assert!(executor.state.is_busy());
+    drop(connection);
+    executor.connections.ended().await;
+    assert!(!executor.state.is_busy());
+}
