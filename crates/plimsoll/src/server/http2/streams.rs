@@ -25,7 +25,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
-use crate::{connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker};
+use crate::{
+    connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
+    telemetry::catch,
+};
 
 /// The most streams that the task of a connection polls in one turn. The others get tasks, so that other
 /// connections of the worker do not wait for a hundred handlers.
@@ -152,7 +155,7 @@ impl<C: Future> Future for WithStreams<C> {
         let mut polls = this.tasks_until.is_none_or(|until| until <= began);
         for (index, mut stream) in this.new.drain(..).enumerate() {
             if polls && index < POLLED {
-                let poll = stream.as_mut().poll(cx);
+                let poll = poll_stream(stream.as_mut(), cx);
                 let now = Instant::now();
                 if now - began >= TURN {
                     polls = false;
@@ -174,16 +177,30 @@ impl<C: Future> Future for WithStreams<C> {
     }
 }
 
+/// Polls a new stream. A panic ends the stream only, as it would end its task.
+fn poll_stream(
+    stream: Pin<&mut (dyn Future<Output = ()> + Send)>,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    // The panic hook has written its record.
+    catch(|| stream.poll(cx)).unwrap_or(Poll::Ready(()))
+}
+
 /// Polls a connection, and adds its new streams to `new`.
 fn poll_connection<C: Future>(
     connection: Pin<&mut C>,
     new: &mut Vec<NewStream>,
     cx: &mut Context<'_>,
 ) -> Poll<C::Output> {
-    let outer = NEW.replace(std::mem::take(new));
-    let poll = connection.poll(cx);
-    *new = NEW.replace(outer);
-    poll
+    /// Restores the list, also if the connection panics.
+    struct Outer<'a>(Vec<NewStream>, &'a mut Vec<NewStream>);
+    impl Drop for Outer<'_> {
+        fn drop(&mut self) {
+            *self.1 = NEW.replace(std::mem::take(&mut self.0));
+        }
+    }
+    let _outer = Outer(NEW.replace(std::mem::take(new)), new);
+    connection.poll(cx)
 }
 
 /// Counts an open stream in the connection state.

@@ -140,6 +140,38 @@ async fn streams_get_tasks_after_a_slow_turn() {
     assert_eq!(in_tasks.load(Ordering::Relaxed), 4);
 }
 
+/// H2-2
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_stream_ends_no_other_stream() {
+    let ended = Arc::new(AtomicUsize::new(0));
+    let stream = |panics: bool| {
+        let ended = Arc::clone(&ended);
+        async move {
+            assert!(!panics, "thrown");
+            ended.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let executor = executor();
+    let streams = [false, true, false].map(stream).into();
+    let mut connection = pin!(connection(&executor, streams));
+    poll_once(connection.as_mut()).await;
+    assert_eq!(ended.load(Ordering::Relaxed), 2);
+    assert!(!executor.state.is_busy(), "no stream is open");
+}
+
+#[tokio::test]
+async fn panic_of_a_connection_ends_its_streams() {
+    let executor = executor();
+    let to = executor.clone();
+    let connection = poll_fn(move |_| -> Poll<()> {
+        to.execute(pending());
+        panic!("thrown");
+    });
+    let connection = WithStreams::new(connection, executor.clone());
+    assert!(tokio::spawn(connection).await.unwrap_err().is_panic());
+    assert!(!executor.state.is_busy(), "no stream is open");
+}
+
 #[tokio::test]
 async fn closed_connection_cancels_its_streams() {
     let executor = executor();
