@@ -166,7 +166,8 @@ fn edge<S: Settings>(service: &Prepared<S>, authorisation: Option<Authorisation>
 
 fn controls<S: Settings>(service: &Prepared<S>, authorisation: Authorisation) -> Arc<Controls> {
     let handle = &service.handle;
-    service.registry.in_flight.get_or_init(InFlightTable::new);
+    let in_flight = || InFlightTable::new(handle.config.workers);
+    service.registry.in_flight.get_or_init(in_flight);
     Arc::new(Controls {
         authorisation,
         config: Arc::clone(&handle.config),

@@ -20,8 +20,8 @@ use crate::sync::{
 /// The number of entries of a table.
 const ENTRIES: u16 = 4096;
 
-/// The number of entries that a thread takes or returns at a time. A model has two entries in all.
-const BATCH: usize = if cfg!(shuttle) { 1 } else { 32 };
+/// The most entries that a thread takes or returns at a time.
+const MAX_BATCH: usize = 32;
 
 /// The bytes of a request id that an entry holds, in words.
 const WORDS: usize = 5;
@@ -33,6 +33,8 @@ const NO_WORKER: u16 = u16::MAX;
 #[derive(Debug)]
 pub(crate) struct InFlightTable {
     entries: Box<[Entry]>,
+    /// The number of entries that a thread takes or returns at a time.
+    batch: usize,
     /// The free entries that no thread keeps.
     free: Mutex<Vec<EntryId>>,
 }
@@ -106,13 +108,17 @@ thread_local! {
 }
 
 impl InFlightTable {
-    pub(crate) fn new() -> Arc<Self> {
-        Self::with_entries(ENTRIES)
+    /// Creates the table of a service with this number of workers.
+    pub(crate) fn new(workers: usize) -> Arc<Self> {
+        Self::with_entries(ENTRIES, workers)
     }
 
-    fn with_entries(count: u16) -> Arc<Self> {
+    fn with_entries(count: u16, workers: usize) -> Arc<Self> {
+        // A thread keeps two batches at most, so all workers keep half of the entries at most.
+        let batch = usize::from(count) / (4 * workers.max(1));
         Arc::new(Self {
             entries: (0..count).map(|_| Entry::default()).collect(),
+            batch: batch.clamp(1, MAX_BATCH),
             // The lowest are taken first.
             free: Mutex::new((0..count).rev().map(EntryId).collect()),
         })
@@ -189,7 +195,7 @@ impl ThreadEntries {
         self.use_table(table);
         if self.free.is_empty() {
             let mut shared = lock(&table.free);
-            let rest = shared.len().saturating_sub(BATCH);
+            let rest = shared.len().saturating_sub(table.batch);
             // The last ones come first, so that the order of the entries is kept.
             self.free.extend(shared.drain(rest..));
         }
@@ -198,8 +204,8 @@ impl ThreadEntries {
 
     fn put(&mut self, table: &Arc<InFlightTable>, id: EntryId) {
         self.use_table(table);
-        if self.free.len() == 2 * BATCH {
-            lock(&table.free).extend(self.free.drain(..BATCH));
+        if self.free.len() == 2 * table.batch {
+            lock(&table.free).extend(self.free.drain(..table.batch));
         }
         self.free.push(id);
     }

@@ -26,7 +26,7 @@ fn serve(table: &Arc<InFlightTable>, number: u8, moves: bool) -> bool {
 #[test]
 fn model_requests_in_flight_are_never_torn() {
     check(|| {
-        let table = InFlightTable::with_entries(2);
+        let table = InFlightTable::with_entries(2, 2);
         let served = Arc::new(AtomicUsize::new(0));
         let writers: Vec<_> = [0, 4]
             .into_iter()

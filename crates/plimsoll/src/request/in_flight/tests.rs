@@ -1,6 +1,9 @@
 //! Tests of the table of requests in flight, with real threads.
 
-use std::{sync::atomic::AtomicBool, time::Duration};
+use std::{
+    sync::{Barrier, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -25,7 +28,7 @@ fn entry_is_one_cache_line() {
 /// ADM-16
 #[test]
 fn request_is_listed_until_it_ends() {
-    let table = InFlightTable::new();
+    let table = InFlightTable::new(1);
     let one = begin(&table, "one").unwrap();
     let long = begin(&table, &"x".repeat(128)).unwrap();
     assert_eq!(ids(&table), ["one", &"x".repeat(40)]);
@@ -42,7 +45,7 @@ fn request_is_listed_until_it_ends() {
 /// ADM-16
 #[test]
 fn full_table_lists_no_further_request() {
-    let table = InFlightTable::with_entries(100);
+    let table = InFlightTable::with_entries(100, 1);
     let entries: Vec<_> = (0..100).map(|_| begin(&table, "one")).collect();
     assert!(entries.iter().all(Option::is_some));
     assert_eq!(begin(&table, "two"), None);
@@ -53,9 +56,33 @@ fn full_table_lists_no_further_request() {
     assert!(begin(&table, "two").is_some());
 }
 
+/// ADM-16
+#[test]
+fn idle_workers_leave_half_of_the_entries() {
+    const WORKERS: usize = 32;
+    let table = InFlightTable::with_entries(128, WORKERS);
+    let (have_served, end) = (Barrier::new(WORKERS + 1), Barrier::new(WORKERS + 1));
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                let entries = [begin(&table, "one"), begin(&table, "one")];
+                for entry in entries.into_iter().flatten() {
+                    table.end(entry);
+                }
+                have_served.wait();
+                end.wait();
+            });
+        }
+        have_served.wait();
+        let entries: Vec<_> = (0..64).map(|_| begin(&table, "two")).collect();
+        end.wait();
+        assert!(entries.iter().all(Option::is_some), "{entries:?}");
+    });
+}
+
 #[test]
 fn entries_move_between_threads_and_tables() {
-    let (table, other) = (InFlightTable::with_entries(100), InFlightTable::new());
+    let (table, other) = (InFlightTable::with_entries(100, 1), InFlightTable::new(1));
     // One thread begins all requests, another ends them.
     for _ in 0..10 {
         let entries: Vec<_> = (0..100).map(|_| begin(&table, "one").unwrap()).collect();
@@ -83,7 +110,10 @@ fn requests_in_flight_are_never_torn() {
             self.0.store(true, Relaxed);
         }
     }
-    let (table, is_over) = (InFlightTable::with_entries(4 * 32), AtomicBool::new(false));
+    let (table, is_over) = (
+        InFlightTable::with_entries(4 * 32, 2),
+        AtomicBool::new(false),
+    );
     std::thread::scope(|scope| {
         let _end = EndWriters(&is_over);
         for writer in 0..2u8 {
