@@ -4,6 +4,7 @@
 //! The command does not depend on the chassis: a shared parser would hide its own faults.
 
 mod cli;
+mod duration;
 mod exit;
 mod lint;
 mod new;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use plimsoll_contract::{Level, Severity};
 
 use super::{nonce, select::Pattern};
-use crate::{exit::Failure, target::Url};
+use crate::{duration, exit::Failure, target::Url};
 
 /// Check a service, in any language, against the operational contract
 #[derive(Debug, Args)]
@@ -68,15 +68,15 @@ pub(crate) struct Arguments {
     seed: Option<u32>,
 
     /// Time for a response
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse)]
     timeout: Duration,
 
     /// Time for a start
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse)]
     start_timeout: Duration,
 
     /// Time for all checks; those after it are not proven
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration::parse)]
     max_time: Duration,
 }
 
@@ -164,44 +164,9 @@ fn seed(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 16).map_err(|_| "it must have 1 to 8 hexadecimal digits".to_owned())
 }
 
-/// Reads a time such as `500ms`, `10s` or `2m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|unit: char| !unit.is_ascii_digit());
-    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
-    let number: Option<u64> = number.parse().ok();
-    let time = match (number, unit) {
-        (Some(number), "ms") => Some(Duration::from_millis(number)),
-        (Some(number), "s") => Some(Duration::from_secs(number)),
-        (Some(number), "m") => number.checked_mul(60).map(Duration::from_secs),
-        _ => None,
-    };
-    // A longer time would overflow the clock.
-    let time = time.filter(|time| !time.is_zero() && *time <= Duration::from_hours(24));
-    time.ok_or_else(|| "it must be a time up to 24 hours, such as 500ms, 10s or 2m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_a_unit() {
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
-        for text in [
-            "",
-            "10",
-            "s",
-            "0s",
-            "1.5s",
-            "-1s",
-            "1441m",
-            "99999999999999999999s",
-        ] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn variables_have_a_name() {
