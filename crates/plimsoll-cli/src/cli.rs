@@ -2,9 +2,9 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{exit, lint, new, verify};
+use crate::{exit, lint, new, top, verify};
 
-/// Creates services on plimsoll, and checks services and their deployment
+/// Creates services on plimsoll, checks services and their deployment, and observes instances
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, after_help = exit::table(), disable_help_subcommand = true)]
 pub(crate) struct Cli {
@@ -22,6 +22,7 @@ pub(crate) enum Command {
     Lint(lint::Arguments),
     Verify(verify::Arguments),
     New(new::Arguments),
+    Top(top::Arguments),
 }
 
 /// When the output has colours.

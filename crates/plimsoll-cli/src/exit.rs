@@ -5,6 +5,8 @@
 
 use std::{io, process::ExitCode};
 
+use plimsoll_scrape::NoSource;
+
 use crate::{lint::ProgramError, new::NewError, target::StartError, waivers::WaiverError};
 
 /// The result of a command, as its exit status.
@@ -81,6 +83,10 @@ pub(crate) enum Failure {
     #[error("{url} does not answer GET /ready")]
     NoAnswer { url: String },
 
+    /// An instance to observe does not exist.
+    #[error(transparent)]
+    Source(#[from] NoSource),
+
     /// The output could not be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -118,6 +124,7 @@ impl Failure {
             Self::Start(_)
             | Self::NotStarted { .. }
             | Self::Unresolved { .. }
+            | Self::Source(_)
             | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Output(_) | Self::Port(_) | Self::Runtime(_) | Self::Interrupted => {
                 Exit::Internal

@@ -1,4 +1,4 @@
-//! The command `plimsoll`: creates services, and checks services against the operational contract.
+//! The command `plimsoll`: creates services, checks them and their deployment, and observes instances.
 //!
 //! Each command is a module with `Arguments` and `run`, and a variant in `cli.rs`.
 //! The command does not depend on the chassis: a shared parser would hide its own faults.
@@ -12,6 +12,7 @@ mod place;
 mod sarif;
 mod target;
 mod term;
+mod top;
 mod verify;
 mod waivers;
 mod wire;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
     };
     result
         .unwrap_or_else(|failure| {

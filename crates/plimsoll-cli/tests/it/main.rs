@@ -1,7 +1,8 @@
-//! Runs `plimsoll verify` against services that keep the contract, and services that break it.
+//! Runs the command against services that keep the contract, and services that break it.
 
 mod command;
 mod noise;
 mod saboteurs;
 mod subjects;
 mod support;
+mod top;
