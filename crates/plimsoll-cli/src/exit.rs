@@ -3,7 +3,7 @@
 //! The statuses are public: scripts depend on them.
 //! 64 and 70 are those of `sysexits.h`.
 
-use std::{io, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use plimsoll_scrape::NoSource;
 
@@ -91,6 +91,10 @@ pub(crate) enum Failure {
     #[error("cannot write the output")]
     Output(#[source] io::Error),
 
+    /// A report could not be written.
+    #[error("cannot write the report {}", path.display())]
+    Report { path: PathBuf, source: io::Error },
+
     /// No port is free.
     #[error("cannot reserve a port")]
     Port(#[source] io::Error),
@@ -126,9 +130,11 @@ impl Failure {
             | Self::Unresolved { .. }
             | Self::Source(_)
             | Self::NoAnswer { .. } => Exit::Unreachable,
-            Self::Output(_) | Self::Port(_) | Self::Runtime(_) | Self::Interrupted => {
-                Exit::Internal
-            }
+            Self::Report { .. }
+            | Self::Output(_)
+            | Self::Port(_)
+            | Self::Runtime(_)
+            | Self::Interrupted => Exit::Internal,
             Self::New(error) => error.exit(),
         }
     }

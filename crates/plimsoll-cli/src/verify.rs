@@ -26,11 +26,13 @@ mod subject;
 
 pub(crate) use self::options::Arguments;
 
+use std::fs;
+
 use plimsoll_contract::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
-    options::{Limits, Target},
+    options::{Format, Limits, Target},
     report::Subject,
     run::{CheckResult, Plan, Results, Verdict},
     select::Selection,
@@ -81,6 +83,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         level: selection.level(),
         seed,
     };
+    for file in &arguments.report {
+        let text = match file.format {
+            Format::Json => report::json(&subject, &results),
+            Format::Junit => report::junit(&results),
+            Format::Sarif => report::sarif(&results),
+        };
+        fs::write(&file.path, text).map_err(|source| Failure::Report {
+            path: file.path.clone(),
+            source,
+        })?;
+    }
     let text = if arguments.json {
         report::json(&subject, &results)
     } else {

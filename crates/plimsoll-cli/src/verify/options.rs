@@ -1,6 +1,6 @@
 //! The arguments of `verify`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use plimsoll_contract::{Level, Severity};
@@ -55,6 +55,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(super) json: bool,
 
+    /// Also write a report: junit=FILE, sarif=FILE or json=FILE
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report_file)]
+    pub(super) report: Vec<ReportFile>,
+
     /// Explain a clause or a check
     #[arg(long, value_name = "ID", exclusive = true)]
     pub(super) explain: Option<String>,
@@ -85,6 +89,21 @@ pub(crate) struct Arguments {
 pub(super) enum Target {
     Command(Vec<String>),
     Url(Url),
+}
+
+/// A report in a file.
+#[derive(Debug, Clone)]
+pub(super) struct ReportFile {
+    pub(super) format: Format,
+    pub(super) path: PathBuf,
+}
+
+/// The format of a report for other programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Json,
+    Junit,
+    Sarif,
 }
 
 /// The limits of a run.
@@ -158,6 +177,18 @@ fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it must be NAME=VALUE".to_owned()),
     }
+}
+
+fn report_file(text: &str) -> Result<ReportFile, String> {
+    let (format, path) = text.split_once('=').unwrap_or_default();
+    let format = match format {
+        "json" => Format::Json,
+        "junit" => Format::Junit,
+        "sarif" => Format::Sarif,
+        _ => return Err("it must be junit=FILE, sarif=FILE or json=FILE".to_owned()),
+    };
+    let path = PathBuf::from(path);
+    Ok(ReportFile { format, path })
 }
 
 fn seed(text: &str) -> Result<u32, String> {

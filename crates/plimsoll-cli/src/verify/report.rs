@@ -1,7 +1,9 @@
-//! The report of a run, for people and as JSON.
+//! The report of a run: as text, and in formats for other programs.
 
 mod human;
 mod json;
+mod junit;
+mod sarif;
 
 use std::collections::BTreeMap;
 
@@ -9,7 +11,7 @@ use plimsoll_contract::{Level, Severity};
 
 use super::{CheckResult, Target, Verdict};
 
-pub(super) use self::{human::human, json::json};
+pub(super) use self::{human::human, json::json, junit::junit, sarif::sarif};
 
 /// The service under test, and the options that a report names.
 #[derive(Debug)]
@@ -79,5 +81,93 @@ pub(super) fn severity(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use plimsoll_contract::Contract;
+
+    use super::*;
+    use crate::verify::{judgement::Finding, run::Results};
+
+    /// Results with a clause of each kind.
+    pub(super) fn results() -> Results {
+        let finding = Finding::new("GET /info", "a <b> \"c\" \u{1b}", "an object");
+        let reason = "no records".to_owned();
+        let checks = [
+            ("HTTP-1:banner", Verdict::Holds),
+            ("HTTP-2:info", Verdict::Violated(finding)),
+            ("LOG-1:json", Verdict::NotProven { reason }),
+        ];
+        let checks = checks.into_iter().map(|(id, verdict)| {
+            let (clause, check) = Contract::get().check(id).unwrap();
+            CheckResult {
+                clause,
+                check,
+                verdict,
+            }
+        });
+        Results {
+            checks: checks.collect(),
+            first: None,
+            starts: 1,
+            elapsed: Duration::from_millis(1500),
+        }
+    }
+
+    #[test]
+    fn text_has_groups_findings_and_reasons() {
+        let target = Target::Command(vec!["serve".to_owned()]);
+        let subject = Subject {
+            target: &target,
+            level: Level::Core,
+            seed: 42,
+        };
+        let text = human(&subject, &results());
+        let text = anstream::adapter::strip_str(&text).to_string();
+        let why = "Deployment tools compare these three values with what they have rolled out.";
+        let fix = "Answer GET /info with status 200, application/json and an object of exactly \
+                   these three texts.";
+        let replaced = '\u{fffd}';
+        let severity = format!("{:>23}", "error");
+        let expected = format!(
+            "serve · core · seed 2a
+
+HTTP  endpoints             1 hold    1 violated
+LOG   structured logs                                            1 not proven
+
+✗ HTTP-2:info  /info has service, version and buildTime{severity}
+    sent      GET /info
+    received  a <b> \"c\" {replaced}
+    expected  an object
+    why       {why}
+    fix       {fix}
+
+? LOG-1:json  not proven: no records
+
+3 clauses: 1 hold, 1 violated, 1 not proven · 1 start · 1.5 s
+"
+        );
+        assert_eq!(text.trim_end(), expected.trim_end());
+    }
+
+    #[test]
+    fn json_has_the_verdict_of_each_check() {
+        let target = Target::Command(vec!["serve".to_owned()]);
+        let subject = Subject {
+            target: &target,
+            level: Level::Core,
+            seed: 42,
+        };
+        let report: serde_json::Value = serde_json::from_str(&json(&subject, &results())).unwrap();
+        assert_eq!(report["schema"], "plimsoll.verify/1");
+        assert_eq!(report["subject"]["command"][0], "serve");
+        assert_eq!(report["clauses"]["violated"], 1);
+        assert_eq!(report["checks"][1]["finding"]["expected"], "an object");
+        assert_eq!(report["checks"][2]["verdict"], "not_proven");
+        assert_eq!(report["checks"][2]["reason"], "no records");
     }
 }

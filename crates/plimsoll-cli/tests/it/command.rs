@@ -105,9 +105,12 @@ fn no_process_survives_the_command() {
     let pids = std::fs::read_to_string(pids).unwrap();
     assert!(!pids.is_empty());
     for pid in pids.lines() {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
-        let is_gone = stat.map_or(true, |stat| stat.contains(") Z "));
-        assert!(is_gone, "process {pid} survived");
+        // The kernel ends a killed process some time after the signal.
+        harness::eventually("the process is gone", || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            stat.map_or(true, |stat| stat.contains(") Z "))
+                .then_some(())
+        });
     }
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -137,6 +140,43 @@ fn contract_is_listed_and_explained() {
     assert_eq!(json["schema"], "plimsoll.contract/1");
     let text = stdout(&plimsoll(&["verify", "--explain", "RID-1"]));
     assert!(text.contains("why ") && text.contains("fix "), "{text}");
+}
+
+#[test]
+fn reports_are_written_to_files() {
+    let service = harness::reference_service();
+    let folder = std::env::temp_dir().join(format!("plimsoll-reports-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let option = |format: &str| format!("{format}={}", argument(&folder.join(format)));
+    let options = ["junit", "sarif", "json"].map(option);
+    let [junit, sarif, json] = &options;
+    let reports = ["--report", junit, "--report", sarif, "--report", json];
+    let report = verify(
+        &[&["--only", "HTTP-1"], &reports[..]].concat(),
+        &[argument(&service)],
+    );
+    assert_eq!(report.status, Some(0));
+    let text = |format: &str| std::fs::read_to_string(folder.join(format)).unwrap();
+    assert!(text("junit").contains("<testcase name=\"HTTP-1\""));
+    assert!(text("sarif").contains("\"version\": \"2.1.0\""));
+    assert!(text("json").contains("plimsoll.verify/1"));
+    std::fs::remove_dir_all(folder).unwrap();
+
+    let missing = [
+        "verify",
+        "--only",
+        "HTTP-1",
+        "--report",
+        "junit=/nonexistent/a",
+        "--",
+    ];
+    let missing = [&missing[..], &[argument(&service)]].concat();
+    fails(&missing, 70, "cannot write the report /nonexistent/a");
+    fails(
+        &["verify", "--report", "a=b", "--", "a"],
+        64,
+        "it must be junit=FILE",
+    );
 }
 
 #[test]
