@@ -1,8 +1,8 @@
 //! The cost of a request: instructions, locked instructions, allocations and system calls of the
 //! reference service and of `axum::serve` alone, over HTTP/1 and HTTP/2.
 //!
-//! These figures do not depend on other load of the machine. They may deviate from `tests/cost.txt`
-//! by at most 3 %. The test uses release binaries:
+//! These figures do not depend on other load of the machine. They may exceed those of
+//! `tests/cost.txt` by at most 3 %. The test uses release binaries:
 //!
 //! ```text
 //! cargo build --release -p rust-axum-app
@@ -23,7 +23,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use self::subject::{BARE, BARE_HTTP2, CHASSIS, CHASSIS_HTTP2, CONTROLS, Subject};
 
-/// The tolerated deviation from the recorded figure.
+/// The tolerated increase over the recorded figure.
 const TOLERANCE: f64 = 0.03;
 
 /// The minimal cost of a recorded function, in instructions per request.
