@@ -1,6 +1,6 @@
 //! The operational contract as data: its clauses, and the checks that `plimsoll verify` makes.
 //!
-//! `contract.toml` beside this folder is the one definition.
+//! `contract.toml` in the folder of this crate is the one definition.
 //! `docs/contract.md` is generated from it, and `plimsoll verify` reads it from here.
 //! A check is identified by its clause and a name, such as `RID-2:charset`.
 
@@ -91,7 +91,7 @@ pub enum Level {
     Full,
 }
 
-/// The damage of a violation, from exactness to failure.
+/// The damage of a violation, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -103,7 +103,7 @@ pub enum Severity {
     Error,
 }
 
-/// What a check does to a service.
+/// The effect of a check on the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {

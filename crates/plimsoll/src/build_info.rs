@@ -1,4 +1,4 @@
-//! Name, version and build time of the service, and the sources and compiler that it was built from.
+//! Name, version and build time of the service, the revision of its sources, and its compiler.
 //!
 //! `/info`, every access record and the metric `build_info` contain these values:
 //!
@@ -9,9 +9,10 @@
 //! | `build_time` | `BUILD_TIME`    | `BUILD_TIME`          | `unknown`                    |
 //!
 //! The first column is the environment of the running process, the second that of the compiler.
-//! Two more values have no default, come from the compiler's environment only, and are in `/info` only:
-//! `revision` from `REVISION`, and `rustc_version` from `RUSTC_VERSION`. A build script can set
-//! them, by `cargo::rustc-env`.
+//!
+//! Only `/info` contains two more values: `revision` from `REVISION`, and `rustc_version` from
+//! `RUSTC_VERSION`. They come only from the environment of the compiler, and have no default. A build
+//! script sets them with `cargo::rustc-env`.
 //!
 //! # Macro
 //!

@@ -1,5 +1,7 @@
-//! Plain data of one request: its id, its source, the limits of its body, its place in a trace, the
-//! thread-local slot in which running code finds them, and the table of requests in flight.
+//! Plain data of one request: id, source, limits of the body, position in a trace, debug records.
+//!
+//! Running code finds them in a thread-local slot. Two forms can be read by other threads: the request
+//! that a worker polls, and the table of requests in flight.
 //!
 //! Nothing here reads a header or a socket. The edge fills the slot; the log, metrics and extractors
 //! read it.

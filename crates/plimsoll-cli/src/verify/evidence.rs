@@ -40,7 +40,7 @@ pub(super) struct Shutdown {
 }
 
 impl Evidence {
-    /// Returns the start of the scenario, as a report names it.
+    /// Returns the text that a report has for the start of the scenario.
     pub(super) fn start_name(&self) -> String {
         let variables = self.variables.iter();
         let variables = variables.map(|(name, value)| format!(" {name}={value}"));

@@ -60,7 +60,7 @@ pub(super) struct CheckResult {
 pub(super) enum Verdict {
     Holds,
     Violated(Finding),
-    /// Another check is violated, without which this one proves nothing.
+    /// The check depends on another one, which is violated.
     Blocked {
         by: String,
     },
@@ -300,7 +300,7 @@ impl Run<'_> {
             })
     }
 
-    /// Sets the verdicts of a probe's checks that are blocked before any request.
+    /// Sets the verdicts of a probe's blocked checks, before its requests are sent.
     fn block(&mut self, probe: &'static Probe) {
         let selected: Vec<_> = self.selected(probe).collect();
         for (id, _) in selected {

@@ -16,10 +16,10 @@ use crate::{
     wire::{Exchange, Wire},
 };
 
-/// The time until the record of a request is written.
+/// The longest wait for the record of a request.
 const RECORD_LIMIT: Duration = Duration::from_secs(2);
 
-/// The time for records that must not exist, after the record of a later request.
+/// The wait for records that must not exist, after the record of a later request.
 const SETTLING: Duration = Duration::from_millis(300);
 
 /// The service during a probe.

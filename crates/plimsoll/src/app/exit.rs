@@ -112,7 +112,7 @@ impl StartError {
 /// | status | meaning |
 /// |---|---|
 /// | 0 | shut down, and nothing was cut off |
-/// | 1 | the start failed, or `healthcheck` found the service unhealthy |
+/// | 1 | the start failed, `healthcheck` found the service unhealthy, or `admin` got no 2xx |
 /// | 3 | shut down, but requests, background workers or hooks were cut off |
 /// | 64 | an argument is unknown |
 /// | 78 | the settings are invalid |

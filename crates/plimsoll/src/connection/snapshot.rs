@@ -1,8 +1,8 @@
 //! What an operator sees of an open connection: its age, its protocol, and what it waits for.
 //!
-//! A snapshot reads fields that the connection has anyway. Only the stage and the peer are kept for
-//! it, and they change a few times in the life of a connection, never for a request. Another thread
-//! reads them while the connection runs, so a snapshot may mix two moments that are close together.
+//! A snapshot reads fields that the connection has anyway. Only the stage and the peer exist for it.
+//! They change a few times in the life of a connection, and no request changes them. Another thread
+//! reads while the connection runs, so a snapshot may mix two moments that are close together.
 
 use std::{
     net::SocketAddr,
@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::timeouts::Activity;
 use crate::sync::{Mutex, lock};
 
-/// The stage of a connection.
+/// The part of its life that a connection is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The version of HTTP is not known, because no byte of it was read.
+    /// No byte of HTTP was read, so its version is unknown.
     Accepted = 0,
     /// The PROXY header is read.
     ProxyHeader = 1,
@@ -91,7 +91,7 @@ pub(crate) struct ConnectionSnapshot {
     /// `None` until the version of HTTP is known.
     pub(crate) is_http2: Option<bool>,
     pub(crate) wait: Wait,
-    /// When the wait began. `None` while a request is in progress and the client reads.
+    /// When the wait began. `None` if that is not recorded, as for a handler.
     pub(crate) since: Option<Instant>,
     /// The number of requests in progress.
     pub(crate) requests: u32,

@@ -1,4 +1,4 @@
-//! The time at which a request began, in a form that fits into an atomic.
+//! The time at which a request began, as a number that an atomic can hold.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BeganAt(u64);
 
-/// The begin of the first request.
+/// The begin of the first request, the origin of all others.
 static FIRST: OnceLock<Instant> = OnceLock::new();
 
 impl BeganAt {
@@ -27,7 +27,7 @@ impl BeganAt {
         self.0
     }
 
-    /// Returns the time since then.
+    /// Returns the time since the request began.
     pub(crate) fn age(self) -> Duration {
         let since = FIRST.get().map(Instant::elapsed);
         let first = Duration::from_nanos(self.0);

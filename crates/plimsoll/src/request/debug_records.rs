@@ -60,7 +60,7 @@ impl DebugBudget {
 pub(crate) struct DebugRecords {
     budget: Arc<DebugBudget>,
     started: Instant,
-    /// Whether they are written, whatever the status of the request is.
+    /// Whether they are written even if the status of the request is no failure.
     are_wanted: AtomicBool,
     /// `None` after the end of the request.
     kept: Mutex<Option<KeptRecords>>,
@@ -76,7 +76,7 @@ impl DebugRecords {
         })
     }
 
-    /// Returns those of the current request.
+    /// Returns the debug records of the current request.
     pub(crate) fn current() -> Option<Arc<Self>> {
         context::read(|request| request.debug_records.clone()).flatten()
     }
@@ -94,12 +94,12 @@ impl DebugRecords {
         }
     }
 
-    /// Makes the end of the request write them, because of a panic.
+    /// Has them written at the end of the request, as after a panic.
     pub(crate) fn mark_wanted(&self) {
         self.are_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Makes the end of the request write them if its handler took at least half of its timeout.
+    /// Has them written at the end of the request if its handler took at least half of its timeout.
     ///
     /// The next such request may time out. The time of the body does not count, because it depends
     /// on the client, and an event stream has no end.
@@ -151,7 +151,7 @@ impl KeptRecords {
             || self.bytes + line.len() > MAX_BYTES
             || !self.budget.take(line.len() + OVERHEAD)
         {
-            // An oldest record or the new one is dropped.
+            // The oldest record is dropped, or the new one if no other is kept.
             self.dropped += 1;
             let Some((_, oldest)) = self.records.pop_front() else {
                 return;

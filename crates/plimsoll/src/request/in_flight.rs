@@ -3,8 +3,8 @@
 //! It exists only with operator controls. A request takes an entry of one cache line, and stores into
 //! it without a lock or a read-modify-write operation. A view reads all entries meanwhile.
 //!
-//! Each thread keeps some free entries. It exchanges them with the others in batches, under a lock. A
-//! request mostly ends on the thread on which it began, so a lock is rare.
+//! Each thread keeps some free entries. It takes them from a shared list and returns them in batches,
+//! under a lock. Most requests end on the thread on which they began, so the lock is rarely taken.
 //!
 //! A request that finds no entry is served without one.
 
@@ -26,7 +26,7 @@ const MAX_BATCH: usize = 32;
 /// The bytes of a request id that an entry holds, in words.
 const WORDS: usize = 5;
 
-/// The worker of a request on another thread.
+/// Stands for the worker of a request on a thread that is no worker.
 const NO_WORKER: u16 = u16::MAX;
 
 /// The requests in flight of one service.
@@ -73,7 +73,7 @@ pub(crate) struct InFlightRequest {
     pub(crate) began: BeganAt,
     /// The index of its route, 0 if it is not known yet.
     pub(crate) route: u32,
-    /// The worker that accepted it; `None` on a runtime of the program.
+    /// The worker on which it began; `None` on a runtime of the program.
     pub(crate) worker: Option<u16>,
     pub(crate) phase: RequestPhase,
 }
@@ -196,7 +196,7 @@ impl ThreadEntries {
         if self.free.is_empty() {
             let mut shared = lock(&table.free);
             let rest = shared.len().saturating_sub(table.batch);
-            // The last ones come first, so that the order of the entries is kept.
+            // The lowest entries are at the end, where `pop` takes them first.
             self.free.extend(shared.drain(rest..));
         }
         self.free.pop()

@@ -1,9 +1,9 @@
 //! A request id that one thread writes and other threads read without a lock: a sequence lock.
 //!
-//! While no id is noted, readers find none. Each note has its own number. If a reader finds the same
-//! number before and after its read, it has read one note.
+//! Each note has a number of its own. If a reader finds the same number before and after its read, what
+//! it has read belongs to one note. While no id is noted, readers find none.
 //!
-//! A note may change its writer, if the second one synchronizes with the first.
+//! One thread writes at a time. The next writer must synchronize with the previous one.
 
 use crate::sync::atomic::{
     AtomicU64,
@@ -14,7 +14,7 @@ use crate::sync::atomic::{
 /// The bits of the state that hold the length of the id. Zero: no id is noted.
 const LENGTH: u64 = 0xFF;
 
-/// A request id of `WORDS` × 8 bytes at most. What exceeds them is left out.
+/// A request id, of which at most `WORDS` × 8 bytes are kept.
 #[derive(Debug)]
 pub(super) struct Note<const WORDS: usize> {
     /// The number of the note, and the length of its id in the lowest bits.
@@ -32,10 +32,10 @@ impl<const WORDS: usize> Default for Note<WORDS> {
 }
 
 impl<const WORDS: usize> Note<WORDS> {
-    /// Notes an id. An id is ASCII. `store` stores further values, which are read with the id.
+    /// Notes an id, which is ASCII. `store` stores the values that are read with it.
     #[inline]
     pub(super) fn set(&self, id: &[u8], store: impl FnOnce()) {
-        // Another id is noted only if services are nested.
+        // An earlier id is still noted only if services are nested.
         let idle = self.state.load(Relaxed) & !LENGTH;
         self.state.store(idle, Relaxed);
         fence(Release);

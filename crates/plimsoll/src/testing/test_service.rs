@@ -170,7 +170,7 @@ impl TestService {
         response.expect("the body is complete")
     }
 
-    /// Runs every health check now, as often as it takes to change its state.
+    /// Runs every health check now, often enough for its state to follow its results.
     ///
     /// It waits for no clock, except for the limit of a check that hangs. A check that goes down for
     /// the third time within 10 minutes stays down for a minute.

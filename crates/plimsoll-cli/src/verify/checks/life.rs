@@ -39,7 +39,7 @@ const CLIENTS: usize = 4;
 /// Requests just before the signal.
 const VOLLEY: usize = 16;
 
-/// The least requests in flight that prove something.
+/// The smallest number of requests in flight that is a proof.
 const MIN_IN_FLIGHT: usize = 5;
 
 /// The time of requests before the signal, and after it.
@@ -52,16 +52,16 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Time from the signal to the end of readiness.
 const READINESS_LIMIT: Duration = Duration::from_millis(100);
 
-/// The time of polls of readiness after the signal.
+/// How long readiness is polled after the signal.
 const POLLED: Duration = Duration::from_millis(500);
 
-/// The pause between two of them.
+/// The pause between two polls.
 const POLL: Duration = Duration::from_millis(10);
 
 /// `DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s` of the scenario.
 const END_LIMIT: Duration = Duration::from_secs(9);
 
-/// The time beyond the limit in which an end is observed late.
+/// The time beyond the limit in which an end is still observed.
 const GRACE: Duration = Duration::from_secs(1);
 
 async fn shutdown(subject: &mut Subject<'_>) {

@@ -51,7 +51,7 @@ fn connection(connection: &ConnectionSnapshot, now: Instant) -> Value {
 struct Summary {
     total: usize,
     counts: [usize; Wait::ALL.len()],
-    /// At most twice as many as are shown.
+    /// At most twice [`MAX_CONNECTIONS`].
     oldest: Vec<ConnectionSnapshot>,
 }
 

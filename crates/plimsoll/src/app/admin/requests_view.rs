@@ -33,7 +33,7 @@ pub(super) fn view(controls: &Controls) -> Value {
         })
         .collect();
     json!({
-        // The table may lack some of them.
+        // May exceed `total`: the table has entries for only some of them.
         "inFlight": http.in_flight(),
         "total": total,
         "truncated": requests.len() < total,

@@ -28,7 +28,7 @@ pub(super) struct ControlPath {
     meaning: &'static str,
     /// The content of GET, for a path with a view.
     pub(super) view: Option<View>,
-    /// The other methods.
+    /// The methods, except the GET of a view.
     route: fn() -> ControlRoute,
 }
 
@@ -173,7 +173,7 @@ async fn guard(
     next: Next,
 ) -> Response {
     if control_label(request.uri().path()).is_none() {
-        // Paths beside the controls are 404, as without them.
+        // A path that is no control gets the 404 of the router.
         return next.run(request).await;
     }
     let checked =

@@ -1,8 +1,8 @@
 //! The streams of a connection: where they are polled.
 //!
 //! Most handlers are ready at once. So the task of the connection polls each new stream once, and then
-//! sends their responses in one write. With a task for each stream, the connection would be polled after
-//! each of them, and each response would be a write of its own. A stream that is pending gets a task, and
+//! sends the responses in one write. With a task for each stream, the connection would be polled after
+//! each task, and each response would be a write of its own. A stream that is pending gets a task, and
 //! so do all new streams for a while if handlers are slow.
 //!
 //! # Thread-local

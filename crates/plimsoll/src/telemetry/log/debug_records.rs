@@ -1,6 +1,6 @@
 //! The debug records of requests: kept while a request runs, written if it fails (contract LOG-16).
 //!
-//! The records of a log without `DEBUG_ON_ERROR` have no budget, and nothing is kept.
+//! Without `DEBUG_ON_ERROR`, a log has no budget and keeps nothing.
 
 use std::sync::Arc;
 
@@ -31,13 +31,13 @@ impl Log {
         Some(DebugRecords::new(budget, started))
     }
 
-    /// Returns the debug records of the current request, if it is one of this log.
+    /// Returns the debug records of the current request, if its service has this log.
     pub(in crate::telemetry) fn current_debug_records(&self) -> Option<Arc<DebugRecords>> {
         let budget = self.debug_budget.as_ref()?;
         DebugRecords::current().filter(|records| records.are_of(budget))
     }
 
-    /// Keeps a record, which is not produced unless its request fails.
+    /// Keeps a record. It counts as produced only if it is written at the end of its request.
     pub(in crate::telemetry) fn keep(
         &self,
         records: &DebugRecords,
@@ -67,7 +67,7 @@ impl Log {
         let Some(kept) = records.end(has_failed) else {
             return;
         };
-        // As detail, they are dropped before other records of WARNING and above.
+        // They are only detail, so they are dropped before other records of WARNING and above.
         let priority = Priority::Low;
         for (level, line) in kept.iter() {
             self.pipe.push(priority, level, line);
