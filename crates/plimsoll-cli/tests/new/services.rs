@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::{folder::Folder, new};
+use crate::{PLIMSOLL, folder::Folder, new};
 
 /// Creates a service and returns its folder.
 fn service(folder: &Folder, options: &str) -> std::path::PathBuf {
@@ -85,6 +85,7 @@ fn services_pass_their_own_checks() {
             "promtool",
             &["check", "config", "deploy/prometheus/prometheus.yml"],
         );
+        run(&path, PLIMSOLL, &["lint", "deploy"]);
         for overlay in ["dev", "int", "prod"] {
             let overlay = format!("deploy/kubernetes/overlays/{overlay}");
             run(&path, "kubectl", &["kustomize", &overlay]);
