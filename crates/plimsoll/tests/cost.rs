@@ -21,7 +21,7 @@ mod subject;
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
-use self::subject::{BARE, BARE_HTTP2, CHASSIS, CHASSIS_HTTP2, CONTROLS, Subject};
+use self::subject::{BARE, BARE_HTTP2, CHASSIS, CHASSIS_HTTP2, CHASSIS_STREAMS, CONTROLS, Subject};
 
 /// The tolerated increase over the recorded figure.
 const TOLERANCE: f64 = 0.03;
@@ -98,7 +98,7 @@ fn measure() -> Figures {
         let above = figures[&format!("{what}, chassis")] - figures[&format!("{what}, bare")];
         figures.insert(format!("{what} above bare"), above);
     }
-    for subject in [&CHASSIS, &CHASSIS_HTTP2] {
+    for subject in [&CHASSIS, &CHASSIS_STREAMS] {
         let (io, others) = system_calls(subject);
         let name = subject.name;
         figures.insert(format!("system calls for input and output, {name}"), io);

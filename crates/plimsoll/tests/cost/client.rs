@@ -10,15 +10,15 @@ pub(crate) mod http2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Http1,
-    /// Without TLS.
-    Http2,
+    /// Without TLS, with this number of streams for each connection in a round.
+    Http2(usize),
 }
 
 impl Protocol {
     pub(crate) const fn connections(self) -> usize {
         match self {
             Self::Http1 => 64,
-            Self::Http2 => 16,
+            Self::Http2(_) => 16,
         }
     }
 
@@ -26,7 +26,7 @@ impl Protocol {
     pub(crate) const fn requests(self) -> usize {
         match self {
             Self::Http1 => self.connections(),
-            Self::Http2 => self.connections() * http2::STREAMS,
+            Self::Http2(streams) => self.connections() * streams,
         }
     }
 }

@@ -6,9 +6,6 @@ use std::{
     net::TcpStream,
 };
 
-/// The streams of a connection in one round.
-pub(crate) const STREAMS: usize = 10;
-
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 // Frame types and flags (RFC 9113, 6).
@@ -24,15 +21,16 @@ const END_HEADERS: u8 = 4;
 /// `:status 200` in the static table of HPACK.
 const STATUS_200: u8 = 0x88;
 
-pub(crate) fn ask(connections: Vec<TcpStream>, path: &str, rounds: usize) {
+/// `streams` is the number of requests of each connection in a round.
+pub(crate) fn ask(connections: Vec<TcpStream>, path: &str, streams: usize, rounds: usize) {
     let block = header_block(path);
     let mut connections: Vec<_> = connections.into_iter().map(Connection::new).collect();
     for _ in 0..rounds {
         for connection in &mut connections {
-            connection.send_requests(&block);
+            connection.send_requests(&block, streams);
         }
         for connection in &mut connections {
-            connection.read_answers();
+            connection.read_answers(streams);
         }
     }
 }
@@ -91,9 +89,9 @@ impl Connection {
         sent.expect("frames are taken");
     }
 
-    fn send_requests(&mut self, block: &[u8]) {
+    fn send_requests(&mut self, block: &[u8], streams: usize) {
         let mut requests = Vec::new();
-        for _ in 0..STREAMS {
+        for _ in 0..streams {
             let flags = END_STREAM | END_HEADERS;
             requests.extend(frame(HEADERS, flags, self.next_id, block));
             self.next_id += 2;
@@ -102,8 +100,8 @@ impl Connection {
     }
 
     /// Reads until the responses of a round have ended.
-    fn read_answers(&mut self) {
-        let mut open = STREAMS;
+    fn read_answers(&mut self, streams: usize) {
+        let mut open = streams;
         while open > 0 {
             let (kind, flags, payload) = self.read_frame();
             match kind {

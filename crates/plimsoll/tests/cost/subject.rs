@@ -48,10 +48,18 @@ pub(crate) const CONTROLS: Subject = Subject {
     ..CHASSIS
 };
 
-/// The same over HTTP/2.
+/// The same over HTTP/2. One stream at a time: callgrind makes a turn of several streams so slow that some
+/// of them get tasks.
 pub(crate) const CHASSIS_HTTP2: Subject = Subject {
     name: "chassis, HTTP/2",
-    protocol: Protocol::Http2,
+    protocol: Protocol::Http2(1),
+    ..CHASSIS
+};
+
+/// The same with ten streams at a time, whose responses share a write.
+pub(crate) const CHASSIS_STREAMS: Subject = Subject {
+    name: "chassis, 10 streams",
+    protocol: Protocol::Http2(10),
     ..CHASSIS
 };
 
@@ -67,7 +75,7 @@ pub(crate) const BARE: Subject = Subject {
 /// The same over HTTP/2.
 pub(crate) const BARE_HTTP2: Subject = Subject {
     name: "bare, HTTP/2",
-    protocol: Protocol::Http2,
+    protocol: Protocol::Http2(1),
     ..BARE
 };
 
@@ -98,7 +106,7 @@ impl Subject {
             .env("PORT", addr.port().to_string())
             .env("WORKERS", "1")
             .env("TOKIO_WORKER_THREADS", "1")
-            .envs((self.protocol == Protocol::Http2).then_some(("HTTP2_CLEARTEXT", "true")))
+            .envs((self.protocol != Protocol::Http1).then_some(("HTTP2_CLEARTEXT", "true")))
             .envs(self.has_controls.then_some(admin))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -138,7 +146,9 @@ impl Subject {
             .map(|_| eventually_within(START, connect).expect("connections are taken"));
         match self.protocol {
             Protocol::Http1 => http1::ask(connections.collect(), self.path, rounds),
-            Protocol::Http2 => http2::ask(connections.collect(), self.path, rounds),
+            Protocol::Http2(streams) => {
+                http2::ask(connections.collect(), self.path, streams, rounds);
+            }
         }
     }
 }

@@ -38,8 +38,11 @@ const POLLED: usize = 32;
 /// compute for a millisecond each, and tokio checks I/O and timers only after 61 turns.
 const TURN: Duration = Duration::from_millis(1);
 
-/// How long all new streams get tasks after a turn that took [`TURN`]. A handler that blocks in
-/// `block_in_place` holds up the streams of its connection if it has no task.
+/// The time of a turn after which new streams get tasks for [`TASKS_ONLY`]. A handler that blocks in
+/// `block_in_place` holds up the streams of its connection if it has no task. Shorter turns may take
+/// long only because the system ran another process.
+const SLOW_TURN: Duration = Duration::from_millis(10);
+
 const TASKS_ONLY: Duration = Duration::from_secs(10);
 
 type NewStream = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -157,8 +160,8 @@ impl<C: Future> Future for WithStreams<C> {
             if polls && index < POLLED {
                 let poll = poll_stream(stream.as_mut(), cx);
                 let now = Instant::now();
-                if now - began >= TURN {
-                    polls = false;
+                polls = now - began < TURN;
+                if now - began >= SLOW_TURN {
                     *this.tasks_until = Some(now + TASKS_ONLY);
                 }
                 if poll.is_ready() {

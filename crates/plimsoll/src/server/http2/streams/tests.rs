@@ -103,41 +103,53 @@ async fn streams_beyond_the_limit_of_a_turn_get_tasks() {
     assert_eq!(in_tasks.load(Ordering::Relaxed), 100 - POLLED);
 }
 
-#[tokio::test(start_paused = true)]
-async fn streams_get_tasks_after_a_slow_turn() {
+/// Runs turns of streams, each of which takes its time in its first poll. Returns for each turn the number
+/// of streams that got tasks. `pause` is the time between two turns.
+async fn tasks_of_turns<const TURNS: usize>(
+    turns: [&[Duration]; TURNS],
+    pause: Duration,
+) -> [usize; TURNS] {
     let in_tasks = Arc::new(AtomicUsize::new(0));
-    let stream = |is_slow: bool| {
+    let stream = |took: Duration| {
         let in_tasks = Arc::clone(&in_tasks);
         async move {
             in_tasks.fetch_add(usize::from(task::try_id().is_some()), Ordering::Relaxed);
-            if is_slow {
-                advance(TURN).await;
+            if !took.is_zero() {
+                advance(took).await;
             }
         }
     };
     let executor = executor();
-    let (turns, to) = (Mutex::new(Vec::new()), executor.clone());
+    let (new, to) = (Mutex::new(Vec::new()), executor.clone());
     let connection = poll_fn(|_| {
-        for stream in lock(&turns).drain(..) {
+        for stream in lock(&new).drain(..) {
             to.execute(stream);
         }
         Poll::<()>::Pending
     });
     let mut connection = pin!(WithStreams::new(connection, executor.clone()));
-    for (streams, expected) in [
-        (vec![false, true, false, false], 2),
-        (vec![false, false], 4),
-    ] {
-        lock(&turns).extend(streams.into_iter().map(stream));
+    let mut counts = [0; TURNS];
+    for (turn, count) in turns.into_iter().zip(&mut counts) {
+        lock(&new).extend(turn.iter().copied().map(stream));
         poll_once(connection.as_mut()).await;
         executor.connections.ended().await;
-        assert_eq!(in_tasks.load(Ordering::Relaxed), expected);
+        *count = in_tasks.swap(0, Ordering::Relaxed);
+        advance(pause).await;
     }
-    advance(TASKS_ONLY).await;
-    lock(&turns).push(stream(false));
-    poll_once(connection.as_mut()).await;
-    executor.connections.ended().await;
-    assert_eq!(in_tasks.load(Ordering::Relaxed), 4);
+    counts
+}
+
+#[tokio::test(start_paused = true)]
+async fn turn_ends_after_its_time() {
+    let turns: [&[_]; 2] = [&[TURN, Duration::ZERO, Duration::ZERO], &[Duration::ZERO]];
+    assert_eq!(tasks_of_turns(turns, Duration::ZERO).await, [2, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_get_tasks_after_a_slow_turn() {
+    let turns: [&[_]; 2] = [&[SLOW_TURN], &[Duration::ZERO]];
+    assert_eq!(tasks_of_turns(turns, TASKS_ONLY / 2).await, [0, 1]);
+    assert_eq!(tasks_of_turns(turns, TASKS_ONLY).await, [0, 0]);
 }
 
 /// H2-2
