@@ -1,7 +1,7 @@
 //! HTTP/1.1 over TCP, byte for byte.
 //!
 //! A client library hides what `verify` observes: it reconnects, retries and corrects.
-//! This module sends the given bytes over a new connection and reports what came back.
+//! This module sends the given bytes over one connection and reports what came back.
 //! A request is sent once.
 
 mod exchange;

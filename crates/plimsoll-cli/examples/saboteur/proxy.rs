@@ -88,6 +88,8 @@ impl Proxy {
             request.set_header("host", "localhost");
         }
         self.responses.change_request(&mut request);
+        // The end of the connection is the end of the response.
+        request.set_header("connection", "close");
         let mut service = TcpStream::connect(self.upstream).await?;
         service.write_all(&request.bytes()).await?;
         let mut answer = Vec::new();

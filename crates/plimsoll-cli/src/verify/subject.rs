@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::{net::TcpStream, time::sleep};
 
 use super::{
     evidence::{Evidence, Shutdown},
@@ -28,6 +28,8 @@ pub(super) struct Subject<'a> {
     wire: Wire,
     process: Option<&'a mut Process>,
     nonces: &'a mut Nonces,
+    /// The connection of [`Self::send_kept`], if it is open.
+    kept: Option<TcpStream>,
     evidence: Evidence,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Subject<'a> {
             wire,
             process,
             nonces,
+            kept: None,
             evidence: Evidence {
                 variables: scenario.variables,
                 start,
@@ -91,10 +94,20 @@ impl<'a> Subject<'a> {
         self.evidence.exchanges.push(exchange);
     }
 
-    /// Scrapes the metrics. The exchange is not part of the evidence yet.
-    pub(super) async fn scrape(&mut self, name: &'static str) -> Exchange {
-        let request = request("GET", "/metrics", &[]);
-        self.wire.exchange(name, self.nonces.next(), request).await
+    /// Sends a request with a nonce in its id over the connection of the one before.
+    ///
+    /// `{nonce}` in method and path is replaced.
+    /// A connection belongs to one process of the service, so these requests share its state.
+    pub(super) async fn send_kept(&mut self, name: &'static str, method: &str, path: &str) {
+        let nonce = self.nonce();
+        let path = path.replace("{nonce}", &nonce);
+        let method = method.replace("{nonce}", &nonce.to_ascii_uppercase());
+        let id = format!("X-Request-ID: {nonce}");
+        let request = kept_request(&method, &path, &[&id]);
+        let exchange = self
+            .wire
+            .exchange_kept(&mut self.kept, name, nonce, request);
+        self.evidence.exchanges.push(exchange.await);
     }
 
     /// Adds exchanges to the evidence.
@@ -146,10 +159,17 @@ impl<'a> Subject<'a> {
 
 /// Returns the bytes of a request, after which the connection is closed.
 pub(super) fn request(method: &str, path: &str, headers: &[&str]) -> Vec<u8> {
-    let mut request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         User-Agent: plimsoll\r\n"
-    );
+    let headers: Vec<&str> = ["Connection: close"]
+        .into_iter()
+        .chain(headers.iter().copied())
+        .collect();
+    kept_request(method, path, &headers)
+}
+
+/// Returns the bytes of a request, after which the connection stays open.
+fn kept_request(method: &str, path: &str, headers: &[&str]) -> Vec<u8> {
+    let mut request =
+        format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: plimsoll\r\n");
     for header in headers {
         request.push_str(header);
         request.push_str("\r\n");

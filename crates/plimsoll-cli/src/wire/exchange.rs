@@ -1,4 +1,4 @@
-//! One request over one new connection, with its outcome and times.
+//! One request over one connection, with its outcome and times.
 
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
@@ -92,6 +92,24 @@ impl Wire {
         pending.receive().await
     }
 
+    /// Sends the bytes over the connection of the exchange before, or over a new one if it is closed.
+    pub(crate) async fn exchange_kept(
+        &self,
+        kept: &mut Option<TcpStream>,
+        name: &'static str,
+        nonce: String,
+        request: Vec<u8>,
+    ) -> Exchange {
+        let connection = match kept.take() {
+            Some(stream) => Ok(stream),
+            None => self.connect().await,
+        };
+        let pending = self.send(name, nonce, request, connection).await;
+        let (exchange, stream) = pending.finish().await;
+        *kept = stream;
+        exchange
+    }
+
     /// Opens a connection for one exchange.
     pub(crate) async fn connect(&self) -> Connection {
         match timeout(self.limit, TcpStream::connect(self.address)).await {
@@ -139,25 +157,35 @@ impl Wire {
 impl Pending {
     /// Reads the response.
     pub(crate) async fn receive(self) -> Exchange {
-        let outcome = match self.connection {
+        self.finish().await.0
+    }
+
+    /// Reads the response. Returns the connection too, if it stays open after the response.
+    async fn finish(self) -> (Exchange, Option<TcpStream>) {
+        let (outcome, stream) = match self.connection {
             Ok(stream) => {
                 let is_head = self.exchange.request.starts_with(b"HEAD ");
                 let outcome = receive(stream, is_head, self.write_error);
                 timeout(self.wire.limit, outcome)
                     .await
-                    .unwrap_or(Outcome::Late)
+                    .unwrap_or((Outcome::Late, None))
             }
-            Err(outcome) => outcome,
+            Err(outcome) => (outcome, None),
         };
-        Exchange {
+        let exchange = Exchange {
             outcome,
             done: self.wire.elapsed(),
             ..self.exchange
-        }
+        };
+        (exchange, stream)
     }
 }
 
-async fn receive(mut stream: TcpStream, is_head: bool, write_error: Option<String>) -> Outcome {
+async fn receive(
+    mut stream: TcpStream,
+    is_head: bool,
+    write_error: Option<String>,
+) -> (Outcome, Option<TcpStream>) {
     let mut received = Vec::new();
     loop {
         let is_end = match stream.read_buf(&mut received).await {
@@ -165,17 +193,20 @@ async fn receive(mut stream: TcpStream, is_head: bool, write_error: Option<Strin
             Ok(_) => false,
         };
         let fault = match Response::parse(&received, is_head, is_end) {
-            Ok(Some(response)) => return Outcome::Answered(response),
+            Ok(Some(response)) => {
+                let is_kept = !is_end && received.starts_with(b"HTTP/1.1 ") && !response.closes();
+                return (Outcome::Answered(response), is_kept.then_some(stream));
+            }
             Ok(None) if received.len() > MAX_RESPONSE => "longer than 16 MiB".to_owned(),
             Ok(None) if !is_end => continue,
-            Ok(None) if received.is_empty() => return Outcome::Lost,
+            Ok(None) if received.is_empty() => return (Outcome::Lost, None),
             Ok(None) => match write_error {
                 None => "closed within the response".to_owned(),
                 Some(error) => format!("closed within request and response: {error}"),
             },
             Err(malformed) => malformed.to_string(),
         };
-        return Outcome::Broken { received, fault };
+        return (Outcome::Broken { received, fault }, None);
     }
 }
 
@@ -233,6 +264,35 @@ mod tests {
         wire.exchange("test", String::new(), b"hello".to_vec())
             .await
             .outcome
+    }
+
+    #[tokio::test]
+    async fn connection_is_kept_until_a_response_closes_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let connections = thread::spawn(move || {
+            [2, 1].map(|requests| {
+                let (mut stream, peer) = listener.accept().unwrap();
+                for left in (0..requests).rev() {
+                    stream.read_exact(&mut [0; 5]).unwrap();
+                    let kind = if left == 0 { "close" } else { "keep-alive" };
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\nConnection: {kind}\r\nContent-Length: 0\r\n\r\n"
+                    );
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+                peer
+            })
+        });
+        let wire = Wire::new(address, Instant::now(), Duration::from_secs(10));
+        let mut kept = None;
+        for _ in 0..3 {
+            let request = b"hello".to_vec();
+            let exchange = wire.exchange_kept(&mut kept, "test", String::new(), request);
+            assert_eq!(exchange.await.status(), Some(200));
+        }
+        let [first, second] = connections.join().unwrap();
+        assert_ne!(first, second);
     }
 
     #[tokio::test]

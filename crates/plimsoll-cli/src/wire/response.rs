@@ -82,6 +82,13 @@ impl Response {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether the service announces the end of the connection.
+    pub(crate) fn closes(&self) -> bool {
+        let options = self.header("connection").unwrap_or_default();
+        let mut options = options.split(',');
+        options.any(|option| option.trim().eq_ignore_ascii_case("close"))
+    }
+
     /// Returns the media type, without parameters, in lower case.
     pub(crate) fn media_type(&self) -> String {
         let value = self.header("content-type").unwrap_or_default();

@@ -255,6 +255,23 @@ fn counters_rise_by_the_number_of_requests() {
 }
 
 #[test]
+fn scrapes_of_different_registries_prove_nothing() {
+    let scrape = |count: u32| {
+        let text = format!("http_requests_total {count}\n");
+        response(200, &[("content-type", "text/plain")], &text)
+    };
+    let scrapes = |after: [u32; 2]| {
+        let [first, second] = after.map(|count| exchange("after", scrape(count)));
+        let counted = exchange("counted", response(200, &[], ""));
+        let exchanges = [exchange("before", scrape(8)), counted, first, second];
+        judge("MET-1:counts", &started(exchanges, &[]))
+    };
+    assert_eq!(scrapes([3, 9]), None);
+    assert_eq!(scrapes([9, 8]), None);
+    assert_eq!(scrapes([8, 8]), Some(false));
+}
+
+#[test]
 fn families_have_the_series_of_the_contract() {
     let limits = [
         "0.005", "0.01", "0.025", "0.05", "0.075", "0.1", "0.25", "0.5", "0.75", "1", "2.5", "5",
