@@ -99,7 +99,9 @@ impl Responses {
             }
             ("RID-2:length", _) if id_length(request) == 129 => echo(request, response),
             ("RID-2:charset", _)
-                if request.header("x-request-id").is_some_and(|id| id == "a b") =>
+                if request
+                    .header("x-request-id")
+                    .is_some_and(|id| id.contains(' ')) =>
             {
                 echo(request, response);
             }

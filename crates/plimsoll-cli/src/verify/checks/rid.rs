@@ -44,8 +44,8 @@ const GENERATED: usize = 200;
 /// All permitted characters.
 const PERMITTED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-:/+=";
 
-/// Ids with a character that is not permitted.
-const OTHERS: [&str; 5] = ["a b", "a\"b", "a\tb", "a,b", "a\u{e4}b"];
+/// Ends of ids with a character that is not permitted.
+const OTHERS: [&str; 5] = [" b", "\"b", "\tb", ",b", "\u{e4}b"];
 
 async fn ids(subject: &mut Subject<'_>) {
     subject.get_marked("with id", "/", &[]).await;
@@ -56,19 +56,23 @@ async fn ids(subject: &mut Subject<'_>) {
 
 async fn edges(subject: &mut Subject<'_>) {
     let longest: String = PERMITTED.chars().cycle().take(128).collect();
-    let longer = format!("{longest}a");
-    send(subject, "kept", &[&longest]).await;
-    send(subject, "long", &[&longer]).await;
-    for id in OTHERS {
-        send(subject, "charset", &[id]).await;
+    send(subject, "kept", |_| vec![longest.clone()]).await;
+    // 129 characters.
+    send(subject, "long", |nonce| {
+        vec![format!("{nonce}{}", "a".repeat(129 - nonce.len()))]
+    })
+    .await;
+    for end in OTHERS {
+        send(subject, "charset", |nonce| vec![format!("{nonce}{end}")]).await;
     }
-    send(subject, "repeated", &["a", "a"]).await;
+    send(subject, "repeated", |nonce| vec![nonce.to_owned(); 2]).await;
     subject.settle().await;
 }
 
-/// Sends a request with these ids. Its nonce is in the query.
-async fn send(subject: &mut Subject<'_>, name: &'static str, ids: &[&str]) {
+/// Sends a request with ids made from its nonce, which is in the query, too.
+async fn send(subject: &mut Subject<'_>, name: &'static str, ids: impl Fn(&str) -> Vec<String>) {
     let nonce = subject.nonce();
+    let ids = ids(&nonce);
     let headers: Vec<String> = ids.iter().map(|id| format!("X-Request-ID: {id}")).collect();
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     let bytes = request("GET", &format!("/?plimsoll={nonce}"), &headers);
@@ -127,9 +131,14 @@ fn replaced(evidence: &Evidence, name: &str) -> Judgement {
             continue;
         };
         let id = response.header("x-request-id");
-        let holds = id.is_some() && id != sent_id(exchange).as_deref();
+        // Two headers can come back joined, and a long id shortened.
+        let holds = id.is_some_and(|id| !id.contains(&exchange.nonce));
         require(holds, || {
-            Finding::exchange(exchange, header(id), "another id than that of the request")
+            Finding::exchange(
+                exchange,
+                header(id),
+                "an id without a part of the request's",
+            )
         })?;
     }
     Ok(())
