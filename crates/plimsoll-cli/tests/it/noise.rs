@@ -8,18 +8,10 @@ use std::{
     thread,
 };
 
-use crate::support::{argument, verify};
+use crate::support::{argument, is_full, verify};
 
 /// Runs of the long form.
 const RUNS: usize = 20;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test has no settings; the variable chooses its long form"
-)]
-fn is_full() -> bool {
-    std::env::var("PLIMSOLL_FULL").is_ok_and(|value| value == "1")
-}
 
 #[test]
 fn busy_machine_violates_nothing() {

@@ -57,7 +57,35 @@ pub(crate) fn argument(path: &Path) -> &str {
     path.to_str().expect("the path of this build is UTF-8")
 }
 
+/// Whether long tests run in their long form.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test has no settings; the variable chooses its long form"
+)]
+pub(crate) fn is_full() -> bool {
+    std::env::var("PLIMSOLL_FULL").is_ok_and(|value| value == "1")
+}
+
+/// Prints that the test is skipped on this machine. In CI, fails it.
+#[track_caller]
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like a passed one"
+)]
+#[expect(clippy::disallowed_methods, reason = "the setting of the test run")]
+pub(crate) fn skip(why: &str) {
+    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    assert!(!is_ci, "CI must not skip this test: {why}");
+    eprintln!("SKIPPED: {why}");
+}
+
 impl Report {
+    /// Returns the result of a check.
+    pub(crate) fn check(&self, id: &str) -> Option<&Value> {
+        let checks = self.json["checks"].as_array()?;
+        checks.iter().find(|check| check["id"] == id)
+    }
+
     /// Returns the ids of the checks with a verdict.
     pub(crate) fn with(&self, verdict: &str) -> Vec<&str> {
         let verdicts = self.verdicts();
