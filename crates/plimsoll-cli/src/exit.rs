@@ -87,6 +87,10 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Source(#[from] NoSource),
 
+    /// The terminal cannot be read or drawn on.
+    #[error("cannot use the terminal")]
+    Terminal(#[source] io::Error),
+
     /// The output could not be written.
     #[error("cannot write the output")]
     Output(#[source] io::Error),
@@ -132,6 +136,7 @@ impl Failure {
             | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Report { .. }
             | Self::Output(_)
+            | Self::Terminal(_)
             | Self::Port(_)
             | Self::Runtime(_)
             | Self::Interrupted => Exit::Internal,

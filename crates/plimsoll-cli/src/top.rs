@@ -12,11 +12,14 @@ mod model;
 mod number;
 mod options;
 mod scraper;
+mod screen;
+mod terminal;
 
 pub(crate) use self::options::Arguments;
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
+use anstream::{AutoStream, ColorChoice};
 use plimsoll_scrape::Source;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -62,13 +65,27 @@ async fn observe(
     let (sender, rounds) = mpsc::channel(1);
     let scrapes = scraper::run(sources, times, sender);
     tokio::select! {
-        exit = write(arguments, model, rounds) => exit,
+        exit = show(arguments, model, rounds) => exit,
         // It ends after the output, which has the result.
         () = scrapes => Ok(Exit::Success),
         _ = interrupt.recv() => Ok(Exit::Success),
         _ = terminate.recv() => Ok(Exit::Success),
         _ = hangup.recv() => Ok(Exit::Success),
     }
+}
+
+/// Shows the model on the terminal, or writes it if there is none or a text is wanted.
+async fn show(
+    arguments: &Arguments,
+    model: Model,
+    rounds: Receiver<Round>,
+) -> Result<Exit, Failure> {
+    let stdout = io::stdout();
+    if arguments.json || arguments.once || !stdout.is_terminal() {
+        return write(arguments, model, rounds).await;
+    }
+    let colors = AutoStream::choice(&stdout) != ColorChoice::Never;
+    terminal::run(model, rounds, colors).await
 }
 
 /// Writes the model after each scrape, until the reader closes the pipe or `--once` ends.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use plimsoll_scrape::Quantile;
+
 /// A value that is missing.
 pub(super) const MISSING: &str = "–";
 
@@ -24,6 +26,28 @@ pub(super) fn count(value: f64) -> String {
         format!("-{text}")
     } else {
         text
+    }
+}
+
+/// Returns a rate, with decimals below 10, so that a small one is not shown as zero.
+pub(super) fn rate(value: f64) -> String {
+    if value > 0.0 && value < 0.995 {
+        format!("{value:.2}")
+    } else if value > 0.0 && value < 9.95 {
+        format!("{value:.1}")
+    } else {
+        count(value)
+    }
+}
+
+/// Returns a part of 100. A small one is not shown as zero.
+pub(super) fn percent(value: f64) -> String {
+    if value > 0.0 && value < 0.005 {
+        "<0.01".to_owned()
+    } else if value < 9.995 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.1}")
     }
 }
 
@@ -58,6 +82,14 @@ pub(super) fn time(seconds: f64) -> String {
     text.replace(".0 ", " ")
 }
 
+/// Returns a quantile in seconds: a time, or the bound that it exceeds.
+pub(super) fn quantile(value: Quantile) -> String {
+    match value {
+        Quantile::At(seconds) => time(seconds),
+        Quantile::Above(seconds) => format!("> {}", time(seconds)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +100,14 @@ mod tests {
             [0.0, 7.0, 1204.0, 1_234_567.0].map(count),
             ["0", "7", "1,204", "1,234,567"]
         );
+        assert_eq!(
+            [0.0, 0.3, 1.26, 9.96, 902.4].map(rate),
+            ["0", "0.30", "1.3", "10", "902"]
+        );
+        assert_eq!(
+            [0.0, 0.001, 0.02, 12.34].map(percent),
+            ["0.00", "<0.01", "0.02", "12.3"]
+        );
         let times = [
             0.0, 0.000_35, 0.0012, 0.0179, 0.9996, 4.0, 4.23, 75.0, 150.0, 7300.0,
         ];
@@ -75,6 +115,7 @@ mod tests {
             "0 s", "350 µs", "1.2 ms", "18 ms", "1 s", "4 s", "4.2 s", "75 s", "2.5 min", "2 h",
         ];
         assert_eq!(times.map(time), texts);
+        assert_eq!(quantile(Quantile::Above(10.0)), "> 10 s");
         assert_eq!(or_missing(None, count), "–");
     }
 }

@@ -6,3 +6,4 @@ mod saboteurs;
 mod subjects;
 mod support;
 mod top;
+mod top_screen;

@@ -168,3 +168,41 @@ fn command_ends_with_the_reader_of_its_pipe() {
     let status = harness::eventually("the command has ended", || child.try_wait().unwrap());
     assert_eq!(status.code(), Some(0));
 }
+
+/// The limits for three instances: 1 % of a CPU with an interval of 1 s, and 20 MiB.
+#[cfg(target_os = "linux")]
+#[test]
+fn cost_of_three_instances_is_within_limits() {
+    let service = Process::start(harness::reference_service(), &[]);
+    let address = service.addr().to_string();
+    let top = top(&["--json", &address, &address, &address]);
+    let wait = |scrapes: usize| {
+        let mut count = 0;
+        top.wait_for_record(|_| {
+            count += 1;
+            count == scrapes
+        });
+    };
+    wait(1);
+    let start = cpu_seconds(top.pid());
+    wait(21);
+    let per_scrape = (cpu_seconds(top.pid()) - start) / 20.0;
+    assert!(per_scrape < 0.01, "{per_scrape} s of CPU for a scrape");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", top.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+    let peak: u32 = peak.unwrap().parse().unwrap();
+    assert!(peak < 20 * 1024, "{peak} KiB");
+}
+
+/// Returns the CPU time of all threads of a process.
+#[cfg(target_os = "linux")]
+fn cpu_seconds(pid: u32) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process runs");
+    let times = threads.flatten().filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        let nanoseconds: u64 = text.split(' ').next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanoseconds).as_secs_f64())
+    });
+    times.sum()
+}

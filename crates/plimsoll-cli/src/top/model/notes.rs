@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Instance, Moment, reading::Counter};
+use super::{Instance, Model, Moment, reading::Counter};
 use crate::top::number::{age, count, time};
 
 /// A worker without a heartbeat for longer is stuck (`docs/metrics.md`).
@@ -12,6 +12,15 @@ const STUCK_SECONDS: f64 = 1.5;
 const CERTIFICATE_DAYS: f64 = 30.0;
 
 const DAY: f64 = 86_400.0;
+
+impl Model {
+    /// Returns the notes of all instances that have any.
+    pub(in crate::top) fn notes(&self) -> Vec<(&str, Vec<String>)> {
+        let instances = self.instances.iter();
+        let notes = instances.map(|instance| (instance.name.as_str(), instance.notes(self.now)));
+        notes.filter(|(_, notes)| !notes.is_empty()).collect()
+    }
+}
 
 impl Instance {
     /// Returns the notes, the most urgent first.
