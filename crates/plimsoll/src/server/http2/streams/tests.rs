@@ -3,16 +3,13 @@
 use std::{
     future::{pending, poll_fn},
     pin::pin,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use tokio::{task, time::advance};
 
 use super::*;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 fn executor() -> StreamExecutor {
     StreamExecutor::new(
