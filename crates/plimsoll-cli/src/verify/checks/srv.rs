@@ -19,8 +19,8 @@ pub(super) const PROBES: &[Probe] = &[Probe {
     checks: &[("SRV-1:head", late_head), ("SRV-3:host", host)],
 }];
 
-/// The time beyond the limit in which the end is observed late.
-const TOLERANCE: Duration = Duration::from_secs(1);
+/// The time beyond the limit. Tomcat looks for late heads once a second, and was 1.5 s late.
+const TOLERANCE: Duration = Duration::from_secs(2);
 
 async fn heads(subject: &mut Subject<'_>) {
     let without = "GET / HTTP/1.1\r\nConnection: close\r\n\r\n";
@@ -53,7 +53,7 @@ fn late_head(evidence: &Evidence) -> Judgement {
         true => format!("the end of the connection after {} ms", time.as_millis()),
         false => format!("an open connection after {} ms", time.as_millis()),
     };
-    let expected = "the end of the connection after READ_TIMEOUT, 1 s";
+    let expected = "the end of the connection after READ_TIMEOUT, 1 s, and at most 2 s later";
     let finding = Finding::exchange(exchange, received, expected);
     Err(Finding {
         sent: format!("half a request head: {}", finding.sent),

@@ -496,7 +496,8 @@ fn late_and_invalid_heads_are_rejected() {
     };
     assert_eq!(half(1000, Outcome::Lost), Some(true));
     assert_eq!(half(1000, response(408, &[], "")), Some(true));
-    assert_eq!(half(9000, Outcome::Lost), Some(false));
+    assert_eq!(half(3000, Outcome::Lost), Some(true));
+    assert_eq!(half(3001, Outcome::Lost), Some(false));
     assert_eq!(half(1000, Outcome::Late), Some(false));
     assert_eq!(
         judge_response("SRV-3:host", "host", response(400, &[], "")),
