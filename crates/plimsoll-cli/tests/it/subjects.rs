@@ -32,6 +32,23 @@ fn built(name: &str) -> PathBuf {
     target.join("subjects").join(name)
 }
 
+/// Gives the test of a subject a folder for the files of all its starts.
+fn with_temporary_folder(name: &str, test: impl FnOnce(&str)) {
+    let folder = built(&format!("{name}-{}", process::id()));
+    fs::create_dir_all(&folder).expect("the target folder is writable");
+    test(argument(&folder));
+    fs::remove_dir_all(folder).expect("the folder was created here");
+}
+
+/// Runs a compiler in the folder of a subject.
+#[track_caller]
+fn compile(name: &str, command: &mut Command) {
+    let output = command.current_dir(folder(name)).output();
+    let output = output.expect("the compiler is installed");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name} is not compiled: {text}");
+}
+
 /// Checks a subject at both levels, and compares every verdict.
 #[track_caller]
 fn compare(name: &str, options: &[&str], command: &[&str]) {
@@ -82,17 +99,15 @@ fn nginx_has_its_expected_verdicts() {
     if version.arg("-v").output().is_err() {
         return skip("/usr/sbin/nginx is missing");
     }
-    // The script creates a folder for each start.
-    let folders = built(&format!("nginx-{}", process::id()));
-    fs::create_dir_all(&folders).unwrap();
-    let temporary = format!("TMPDIR={}", argument(&folders));
     let script = folder("nginx").join("run");
-    compare(
-        "nginx",
-        &["--env", &temporary],
-        &[argument(&script), "{port}"],
-    );
-    fs::remove_dir_all(folders).unwrap();
+    with_temporary_folder("nginx", |folder| {
+        let variable = format!("TMPDIR={folder}");
+        compare(
+            "nginx",
+            &["--env", &variable],
+            &[argument(&script), "{port}"],
+        );
+    });
 }
 
 #[test]
@@ -112,4 +127,49 @@ fn django_has_its_expected_verdicts() {
         &options,
         &[argument(&python), argument(&entrypoint)],
     );
+}
+
+#[test]
+fn gin_has_its_expected_verdicts() {
+    /// Debian installs the sources of Go packages here, without modules.
+    const GOPATH: &str = "/usr/share/gocode";
+    if !is_full() {
+        return;
+    }
+    if !Path::new(GOPATH).join("src/github.com/gin-gonic").exists() {
+        return skip("Gin is missing: run crates/plimsoll-cli/tests/subjects/install");
+    }
+    let program = built("gin");
+    let mut go = Command::new("go");
+    go.args(["build", "-o", argument(&program), "main.go"])
+        .envs([("GO111MODULE", "off"), ("GOPATH", GOPATH)]);
+    compile("gin", &mut go);
+    compare("gin", &[], &[argument(&program)]);
+}
+
+#[test]
+fn tomcat_has_its_expected_verdicts() {
+    const JARS: [&str; 2] = [
+        "/usr/share/java/tomcat10-embed-core.jar",
+        "/usr/share/java/jakarta-annotation-api.jar",
+    ];
+    if !is_full() {
+        return;
+    }
+    if !JARS.iter().all(|jar| Path::new(jar).exists()) {
+        return skip("Tomcat is missing: run crates/plimsoll-cli/tests/subjects/install");
+    }
+    let classes = built("tomcat");
+    let path = format!("{}:{}", argument(&classes), JARS.join(":"));
+    let mut javac = Command::new("javac");
+    javac.args(["-d", argument(&classes), "-cp", &path, "Service.java"]);
+    compile("tomcat", &mut javac);
+    with_temporary_folder("tomcat", |folder| {
+        let temporary = format!("-Djava.io.tmpdir={folder}");
+        compare(
+            "tomcat",
+            &[],
+            &["java", &temporary, "-cp", &path, "Service"],
+        );
+    });
 }
