@@ -8,13 +8,14 @@ use std::{
     thread,
 };
 
-use crate::support::{argument, is_full, verify};
+use crate::support::{argument, is_full, take_machine, verify};
 
 /// Runs of the long form.
 const RUNS: usize = 20;
 
 #[test]
 fn busy_machine_violates_nothing() {
+    let _machine = take_machine();
     let service = harness::reference_service();
     let busy = thread::available_parallelism().map_or(2, usize::from) * 2;
     let is_over = AtomicBool::new(false);

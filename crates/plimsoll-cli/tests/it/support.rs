@@ -4,9 +4,23 @@ use std::{
     collections::BTreeMap,
     path::Path,
     process::{Command, Output},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use serde_json::Value;
+
+/// Held by tests that check services. A test that loads the machine holds it alone.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// Shares the machine with other tests.
+pub(crate) fn share_machine() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until no other test checks a service.
+pub(crate) fn take_machine() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A report of `plimsoll verify --json`.
 #[derive(Debug)]
@@ -101,10 +115,23 @@ impl Report {
             .collect()
     }
 
+    /// Returns the ids of the checks that are not proven for another reason than a busy machine.
+    pub(crate) fn unknown(&self) -> Vec<&str> {
+        let ids = self.with("not_proven").into_iter();
+        ids.filter(|id| !self.check(id).is_some_and(is_unmeasured))
+            .collect()
+    }
+
     /// Returns the checks with a verdict, with everything that the report has about them.
     pub(crate) fn details(&self, verdict: &str) -> String {
         let checks = self.json["checks"].as_array().into_iter().flatten();
         let checks = checks.filter(|check| check["verdict"] == verdict);
         checks.map(|check| format!("{check:#}\n")).collect()
     }
+}
+
+/// Whether a check is not proven because the machine was too busy to measure times.
+pub(crate) fn is_unmeasured(check: &Value) -> bool {
+    let reason = check["reason"].as_str().unwrap_or_default();
+    check["verdict"] == "not_proven" && reason.starts_with("timers were late")
 }

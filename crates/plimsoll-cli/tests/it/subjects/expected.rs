@@ -10,7 +10,7 @@ use plimsoll_contract::{Contract, Level};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::Report;
+use crate::support::{Report, is_unmeasured};
 
 /// The expected verdicts. A check has every verdict that a correct run can give, usually one.
 #[derive(Debug, Default, Deserialize)]
@@ -70,7 +70,7 @@ impl Expected {
             Some("holds") => self.holds.contains(id),
             Some("violated") => has(&self.violated, &check["finding"]["received"]),
             Some("blocked") => has(&self.blocked, &check["blocked_by"]),
-            Some("not_proven") => has(&self.not_proven, &check["reason"]),
+            Some("not_proven") => is_unmeasured(check) || has(&self.not_proven, &check["reason"]),
             _ => false,
         }
     }
