@@ -593,10 +593,11 @@ fn readiness_ends_within_100_ms() {
     let ended = || vec![timed("ready", 1100, 1100, unready())];
     let with = |poll: Exchange, lag| judge([vec![poll], ended()].concat(), lag);
     assert_eq!(with(ready(1099), 0), Some(true));
-    assert_eq!(with(ready(1100), 0), Some(false));
-    // If timers were late, the service may have been late for the same reason.
-    assert_eq!(with(ready(1100), 30), None);
-    assert_eq!(with(ready(1200), 30), Some(false));
+    // A busy machine may have delayed the service.
+    assert_eq!(with(ready(1100), 0), None);
+    assert_eq!(with(ready(1399), 0), None);
+    assert_eq!(with(ready(1400), 0), Some(false));
+    assert_eq!(with(ready(1400), 400), None);
     let refused = timed("ready", 1200, 1200, Outcome::Refused);
     assert_eq!(with(refused.clone(), 0), Some(true));
     assert_eq!(judge(vec![refused], 0), Some(false));
