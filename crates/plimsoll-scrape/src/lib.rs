@@ -2,7 +2,7 @@
 //!
 //! * [`Target`] names an instance; [`Source`] finds its `/metrics` and fetches it.
 //! * [`samples`] reads the text: unreadable lines are reported, and the others are kept.
-//! * [`Window`] turns counters into increases over a time, [`quantile`] buckets into a quantile.
+//! * [`Window`] turns counters into increases over a time, [`quantile()`] buckets into a quantile.
 //!
 //! A missing value is `None` and never zero.
 //! Nothing here depends on the chassis, so services in other languages are read, too.
