@@ -91,7 +91,11 @@ pub use self::{
     user::{Counter, Family, Gauge, Histogram, MetricError, Metrics},
 };
 use self::{definition as families, text::TextEncoder};
-use crate::{build_info::BuildInfo, request::InFlightTable, telemetry::Totals};
+use crate::{
+    build_info::BuildInfo,
+    request::{EntryId, InFlightTable},
+    telemetry::Totals,
+};
 
 /// All metrics of one service.
 #[derive(Debug)]
@@ -183,6 +187,16 @@ impl Registry {
     /// Returns the name and build of the service.
     pub(crate) const fn build(&self) -> &BuildInfo {
         &self.build
+    }
+
+    /// Returns the entry of a request in flight, if it has one, and the table.
+    #[inline]
+    pub(crate) fn in_flight_entry(
+        &self,
+        entry: Option<EntryId>,
+    ) -> Option<(&Arc<InFlightTable>, EntryId)> {
+        let entry = entry?;
+        Some((self.in_flight.get()?, entry))
     }
 
     /// Returns the load of each worker: each is a runtime of one thread.

@@ -109,7 +109,7 @@ where
 
     let began = BeganAt::new(started);
     guard.list(began);
-    guard.debug_records = state.log.begin_debug_records(started);
+    guard.debug_records = state.log.begin_debug_records();
     let limits = state.body_limits(request.body());
     let context = state.context(&guard, began, source, limits.clone());
     let request = state.limit_body(request, limits);

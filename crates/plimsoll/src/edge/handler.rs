@@ -76,7 +76,8 @@ impl<F> Handler<F> {
         if let Some(context) = this.context.as_deref()
             && let Some(records) = &context.debug_records
         {
-            records.mark_slow(effective_timeout(Some(context), *this.timeout));
+            let timeout = effective_timeout(Some(context), *this.timeout);
+            records.mark_slow(context.began.age(), timeout);
         }
         run(this.context, || this.future.set(None))
     }

@@ -149,9 +149,7 @@ impl RequestGuard {
     }
 
     pub(super) fn set_phase(&self, phase: RequestPhase) {
-        if let Some(entry) = self.entry
-            && let Some(table) = self.state.registry.in_flight.get()
-        {
+        if let Some((table, entry)) = self.state.registry.in_flight_entry(self.entry) {
             table.set_phase(entry, phase);
         }
     }
@@ -251,9 +249,7 @@ impl RequestGuard {
             return;
         }
         self.slot = None;
-        if let Some(entry) = self.entry.take()
-            && let Some(table) = self.state.registry.in_flight.get()
-        {
+        if let Some((table, entry)) = self.state.registry.in_flight_entry(self.entry) {
             table.end(entry);
         }
         let now = Instant::now();

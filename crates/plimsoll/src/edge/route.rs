@@ -130,9 +130,7 @@ pub(super) fn set_route(
     change: impl FnOnce(&mut RequestContext),
 ) {
     request::set_route(route, |current| {
-        if let Some(entry) = current.entry
-            && let Some(table) = registry.in_flight.get()
-        {
+        if let Some((table, entry)) = registry.in_flight_entry(current.entry) {
             table.set_route(entry, route);
         }
         change(current);

@@ -53,8 +53,8 @@ impl Heartbeats {
     /// Spawns the heartbeat task of each worker, which runs until the runtime shuts down.
     pub(crate) fn start(workers: &[Handle]) -> Arc<Self> {
         let heartbeats = Arc::new(Self::without_tasks(workers.len()));
-        for ((number, index), worker) in (0..).zip(0..).zip(workers) {
-            let heartbeats = Arc::clone(&heartbeats);
+        for (number, worker) in (0..).zip(workers) {
+            let (heartbeats, index) = (Arc::clone(&heartbeats), usize::from(number));
             worker.spawn(async move {
                 loop {
                     heartbeats.record(index);

@@ -12,16 +12,17 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use tokio::time::Instant;
-
 use super::context;
-use crate::config::Level;
+use crate::{
+    config::Level,
+    sync::{Mutex, lock},
+};
 
 /// The maximum number of records that a request keeps.
 const MAX_RECORDS: usize = 64;
@@ -59,7 +60,6 @@ impl DebugBudget {
 #[derive(Debug)]
 pub(crate) struct DebugRecords {
     budget: Arc<DebugBudget>,
-    started: Instant,
     /// Whether they are written even if the status of the request is no failure.
     are_wanted: AtomicBool,
     /// `None` after the end of the request.
@@ -67,10 +67,9 @@ pub(crate) struct DebugRecords {
 }
 
 impl DebugRecords {
-    pub(crate) fn new(budget: &Arc<DebugBudget>, started: Instant) -> Arc<Self> {
+    pub(crate) fn new(budget: &Arc<DebugBudget>) -> Arc<Self> {
         Arc::new(Self {
             budget: Arc::clone(budget),
-            started,
             are_wanted: AtomicBool::new(false),
             kept: Mutex::new(Some(KeptRecords::new(budget))),
         })
@@ -88,7 +87,7 @@ impl DebugRecords {
 
     /// Keeps a record, in place of the oldest ones if there is no space.
     pub(crate) fn keep(&self, level: Level, line: &[u8]) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         if let Some(kept) = &mut *kept {
             kept.push(level, line);
         }
@@ -99,19 +98,19 @@ impl DebugRecords {
         self.are_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Has them written at the end of the request if its handler took at least half of its timeout.
+    /// Has them written at the end of the request if its handler `took` at least half of its timeout.
     ///
     /// The next such request may time out. The time of the body does not count, because it depends
     /// on the client, and an event stream has no end.
-    pub(crate) fn mark_slow(&self, timeout: Option<Duration>) {
-        if timeout.is_some_and(|timeout| self.started.elapsed() >= timeout / 2) {
+    pub(crate) fn mark_slow(&self, took: Duration, timeout: Option<Duration>) {
+        if timeout.is_some_and(|timeout| took >= timeout / 2) {
             self.mark_wanted();
         }
     }
 
     /// Ends the request. Returns its records if they are to be written, and frees them otherwise.
     pub(crate) fn end(&self, has_failed: bool) -> Option<KeptRecords> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.kept);
         let kept = kept.take();
         kept.filter(|_| has_failed || self.are_wanted.load(Ordering::Relaxed))
     }
@@ -176,7 +175,7 @@ mod tests {
     use super::*;
 
     fn records(budget: &Arc<DebugBudget>) -> Arc<DebugRecords> {
-        DebugRecords::new(budget, Instant::now())
+        DebugRecords::new(budget)
     }
 
     fn lines(kept: &KeptRecords) -> Vec<&str> {
@@ -262,8 +261,8 @@ mod tests {
     }
 
     /// LOG-16
-    #[tokio::test(start_paused = true)]
-    async fn half_of_the_timeout_is_slow() {
+    #[test]
+    fn half_of_the_timeout_is_slow() {
         let timeout = Some(Duration::from_secs(10));
         for (millis, timeout, is_slow) in [
             (4_999, timeout, false),
@@ -271,8 +270,7 @@ mod tests {
             (60_000, None, false),
         ] {
             let records = records(&Arc::default());
-            tokio::time::advance(Duration::from_millis(millis)).await;
-            records.mark_slow(timeout);
+            records.mark_slow(Duration::from_millis(millis), timeout);
             assert_eq!(records.end(false).is_some(), is_slow, "{millis}");
         }
     }

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::{Log, with_scratch};
 use crate::{
     config::Level,
@@ -26,9 +24,9 @@ impl Log {
     }
 
     /// Begins the debug records of a request, with `DEBUG_ON_ERROR`.
-    pub(crate) fn begin_debug_records(&self, started: Instant) -> Option<Arc<DebugRecords>> {
+    pub(crate) fn begin_debug_records(&self) -> Option<Arc<DebugRecords>> {
         let budget = self.debug_budget.as_ref()?;
-        Some(DebugRecords::new(budget, started))
+        Some(DebugRecords::new(budget))
     }
 
     /// Returns the debug records of the current request, if its service has this log.
