@@ -242,6 +242,9 @@ fn only_the_last_debug_records_are_kept() {
 fn task_that_outlives_its_request_keeps_nothing() {
     let service = with_debug_on_error(&[]);
     assert_eq!(service.get("/debug/late-task").status, 500);
+    // The request has ended with its access record.
+    service.wait_for_record(|record| record["status"] == 500);
+    assert_eq!(service.get("/debug/release").status, 200);
     service.wait_for_record(|record| record["message"] == "debug_late_ended");
     let ended = service.terminate();
     assert_eq!(ended.records_with("debug_late").len(), 0);
