@@ -215,6 +215,12 @@ impl Model {
         behind
     }
 
+    /// Returns each proxy with each service that it leads to.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Proxy, Behind<'_>)> {
+        let proxies = self.proxies.iter();
+        proxies.flat_map(|proxy| self.behind(proxy).into_iter().map(move |it| (proxy, it)))
+    }
+
     fn is_for_chassis(&self, proxy: &Proxy) -> bool {
         proxy.readiness.is_some()
             || self
@@ -257,12 +263,17 @@ impl Proxy {
 }
 
 impl<T> Limit<T> {
-    /// Returns the origin of a default, which no line sets.
-    pub(crate) fn origin(&self) -> &'static str {
-        if self.place.is_some() {
-            ""
-        } else {
-            " (default)"
-        }
+    /// Returns the line that sets it; for a default, that of the proxy.
+    pub(crate) fn place(&self, proxy: &Proxy) -> Place {
+        self.place.as_ref().unwrap_or(&proxy.place).clone()
+    }
+
+    /// Returns its part of a sum, such as `proxy_read_timeout (default) 60 s`.
+    pub(crate) fn summand(&self, value: &str) -> String {
+        let origin = match self.place {
+            Some(_) => "",
+            None => " (default)",
+        };
+        format!("{}{origin} {value}", self.key)
     }
 }

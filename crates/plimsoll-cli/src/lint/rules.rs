@@ -19,7 +19,8 @@ use plimsoll_contract::Surface;
 
 use super::{
     finding::Finding,
-    model::{Model, Service},
+    model::{Model, Proxy, Service},
+    settings::Settings,
 };
 
 /// A rule.
@@ -28,7 +29,27 @@ pub(crate) struct Rule {
     pub(crate) name: &'static str,
     /// The condition that files must fulfil.
     pub(crate) condition: &'static str,
-    check: fn(&Model) -> Vec<Finding>,
+    check: Check,
+}
+
+/// The part of the model that a rule reads.
+#[derive(Debug)]
+enum Check {
+    /// A service and its platform.
+    Service(fn(&Service) -> Option<Finding>),
+    /// A proxy and the settings of a service behind it.
+    Proxy(fn(&Proxy, &Settings) -> Option<Finding>),
+    Model(fn(&Model) -> Vec<Finding>),
+}
+
+impl Check {
+    fn findings(&self, model: &Model) -> Vec<Finding> {
+        match self {
+            Self::Service(finding) => model.services.iter().filter_map(finding).collect(),
+            Self::Proxy(finding) => proxy_findings(model, *finding),
+            Self::Model(findings) => findings(model),
+        }
+    }
 }
 
 /// All rules, in the order of `docs/lint.md`.
@@ -36,84 +57,98 @@ pub(crate) const RULES: [Rule; 14] = [
     Rule {
         name: "CONFIG",
         condition: "the service accepts its settings",
-        check: config::check,
+        check: Check::Model(config::check),
     },
     Rule {
         name: "GRACE",
         condition: "the time to SIGKILL exceeds the longest shutdown",
-        check: grace::check,
+        check: Check::Service(grace::finding),
     },
     Rule {
         name: "NOTICE",
         condition: "a prober observes /ready within DRAIN_DELAY",
-        check: notice::check,
+        check: Check::Model(notice::check),
     },
     Rule {
         name: "PROBE",
         condition: "probes request a path and port that answer them",
-        check: probe::check,
+        check: Check::Model(probe::check),
     },
     Rule {
         name: "PATIENCE",
         condition: "a proxy waits longer than REQUEST_TIMEOUT",
-        check: patience::check,
+        check: Check::Proxy(patience::finding),
     },
     Rule {
         name: "IDLE",
         condition: "a proxy closes idle connections before IDLE_TIMEOUT",
-        check: idle::check,
+        check: Check::Proxy(idle::finding),
     },
     Rule {
         name: "BODY",
         condition: "a proxy accepts no body above MAX_BODY_BYTES",
-        check: body::check,
+        check: Check::Proxy(body::finding),
     },
     Rule {
         name: "TRUST",
         condition: "exactly the proxies in front are trusted",
-        check: trust::check,
+        check: Check::Model(trust::check),
     },
     Rule {
         name: "MEMORY",
         condition: "connections and bodies fit into the memory limit",
-        check: memory::check,
+        check: Check::Service(memory::finding),
     },
     Rule {
         name: "FILES",
         condition: "the limit of open files exceeds MAX_CONNECTIONS",
-        check: files::check,
+        check: Check::Service(files::finding),
     },
     Rule {
         name: "PORTS",
         condition: "all files agree on the ports",
-        check: ports::check,
+        check: Check::Model(ports::check),
     },
     Rule {
         name: "PUBLIC",
         condition: "proxies hide metrics and probes",
-        check: public::check,
+        check: Check::Proxy(public::finding),
     },
     Rule {
         name: "SECRET",
         condition: "no file contains a key",
-        check: secret::check,
+        check: Check::Model(secret::check),
     },
     Rule {
         name: "EXIT",
         condition: "systemd knows the exit statuses",
-        check: exit::check,
+        check: Check::Model(exit::check),
     },
 ];
 
 /// Returns the findings of all rules, sorted by place.
 pub(crate) fn check(model: &Model) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| (rule.check)(model)).collect();
+    let mut findings: Vec<Finding> = RULES
+        .iter()
+        .flat_map(|rule| rule.check.findings(model))
+        .collect();
     // A line can be part of several services, such as a base of several overlays.
     findings.sort_by(|a, b| (&a.place, a.rule, &a.message).cmp(&(&b.place, b.rule, &b.message)));
     findings.dedup_by(|a, b| {
         (&a.place, a.rule, &a.message, &a.sum) == (&b.place, b.rule, &b.message, &b.sum)
     });
     findings
+}
+
+/// Returns the findings of each proxy and the settings of each service behind it.
+fn proxy_findings(
+    model: &Model,
+    finding: fn(&Proxy, &Settings) -> Option<Finding>,
+) -> Vec<Finding> {
+    let pairs = model.pairs();
+    pairs
+        .filter_map(|(proxy, behind)| finding(proxy, &behind.settings))
+        .collect()
 }
 
 /// Returns the reserved paths below a prefix, or at a path.

@@ -6,41 +6,30 @@
 use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
-    model::Model,
+    model::Proxy,
     quantity::show_size,
+    settings::Settings,
 };
 
-pub(super) fn check(model: &Model) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for proxy in &model.proxies {
-        let Some(limit) = &proxy.body_limit else {
-            continue;
-        };
-        for behind in model.behind(proxy) {
-            let bytes = behind.settings.bytes("MAX_BODY_BYTES");
-            if limit.value.is_some_and(|limit| limit <= bytes) {
-                continue;
-            }
-            let accepted = limit.value.map_or("any size".to_owned(), show_size);
-            findings.push(Finding {
-                rule: "BODY",
-                severity: Severity::Warning,
-                place: limit.place.clone().unwrap_or_else(|| proxy.place.clone()),
-                subject: subject(&proxy.title),
-                message: format!(
-                    "{} accepts bodies of {accepted}, and the service {}",
-                    proxy.title,
-                    show_size(bytes)
-                ),
-                sum: Some(format!(
-                    "{}{} {accepted} > {}",
-                    limit.key,
-                    limit.origin(),
-                    behind.settings.get("MAX_BODY_BYTES")
-                )),
-                fix: format!("{} of at most {}", limit.key, show_size(bytes)),
-            });
-        }
+pub(super) fn finding(proxy: &Proxy, settings: &Settings) -> Option<Finding> {
+    let limit = proxy.body_limit.as_ref()?;
+    let bytes = settings.bytes("MAX_BODY_BYTES");
+    if limit.value.is_some_and(|limit| limit <= bytes) {
+        return None;
     }
-    findings
+    let accepted = limit.value.map_or("any size".to_owned(), show_size);
+    let setting = settings.get("MAX_BODY_BYTES");
+    Some(Finding {
+        rule: "BODY",
+        severity: Severity::Warning,
+        place: limit.place(proxy),
+        subject: subject(&proxy.title),
+        message: format!(
+            "{} accepts bodies of {accepted}, and the service {}",
+            proxy.title,
+            show_size(bytes)
+        ),
+        sum: Some(format!("{} > {setting}", limit.summand(&accepted))),
+        fix: format!("{} of at most {}", limit.key, show_size(bytes)),
+    })
 }

@@ -3,15 +3,11 @@
 use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
-    model::{Model, Service},
+    model::Service,
     settings::Origin,
 };
 
-pub(super) fn check(model: &Model) -> Vec<Finding> {
-    model.services.iter().filter_map(finding).collect()
-}
-
-fn finding(service: &Service) -> Option<Finding> {
+pub(super) fn finding(service: &Service) -> Option<Finding> {
     let limit = service.files.as_ref()?;
     let setting = service.settings.get("MAX_CONNECTIONS");
     let connections = service.settings.number("MAX_CONNECTIONS");

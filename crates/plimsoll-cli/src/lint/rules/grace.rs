@@ -5,16 +5,12 @@ use std::time::Duration;
 use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
-    model::{Model, Service},
+    model::Service,
     quantity::show,
     settings::FLUSH,
 };
 
-pub(super) fn check(model: &Model) -> Vec<Finding> {
-    model.services.iter().filter_map(finding).collect()
-}
-
-fn finding(service: &Service) -> Option<Finding> {
+pub(super) fn finding(service: &Service) -> Option<Finding> {
     let settings = &service.settings;
     let limit = settings.shutdown_limit();
     let pre_stop = service.pre_stop.as_ref();

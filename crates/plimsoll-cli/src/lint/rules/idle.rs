@@ -4,42 +4,30 @@
 use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
-    model::Model,
+    model::Proxy,
     quantity::show,
+    settings::Settings,
 };
 
-pub(super) fn check(model: &Model) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for proxy in &model.proxies {
-        let Some(limit) = &proxy.idle_timeout else {
-            continue;
-        };
-        for behind in model.behind(proxy) {
-            let timeout = behind.settings.time("IDLE_TIMEOUT");
-            if limit.value < timeout {
-                continue;
-            }
-            findings.push(Finding {
-                rule: "IDLE",
-                severity: Severity::Error,
-                place: limit.place.clone().unwrap_or_else(|| proxy.place.clone()),
-                subject: subject(&proxy.title),
-                message: format!(
-                    "{} keeps idle connections for {}, and the service closes them after {}",
-                    proxy.title,
-                    show(limit.value),
-                    show(timeout)
-                ),
-                sum: Some(format!(
-                    "{}{} {} ≥ {}",
-                    limit.key,
-                    limit.origin(),
-                    show(limit.value),
-                    behind.settings.get("IDLE_TIMEOUT")
-                )),
-                fix: format!("{} below {}", limit.key, show(timeout)),
-            });
-        }
+pub(super) fn finding(proxy: &Proxy, settings: &Settings) -> Option<Finding> {
+    let limit = proxy.idle_timeout.as_ref()?;
+    let timeout = settings.time("IDLE_TIMEOUT");
+    if limit.value < timeout {
+        return None;
     }
-    findings
+    let (kept, closed) = (show(limit.value), show(timeout));
+    let message = format!(
+        "{} keeps idle connections for {kept}, and the service closes them after {closed}",
+        proxy.title
+    );
+    let setting = settings.get("IDLE_TIMEOUT");
+    Some(Finding {
+        rule: "IDLE",
+        severity: Severity::Error,
+        place: limit.place(proxy),
+        subject: subject(&proxy.title),
+        message,
+        sum: Some(format!("{} ≥ {setting}", limit.summand(&kept))),
+        fix: format!("{} below {closed}", limit.key),
+    })
 }

@@ -3,7 +3,7 @@
 use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
-    model::{Model, Service},
+    model::Service,
     quantity::show_size,
     settings::Origin,
 };
@@ -11,11 +11,7 @@ use crate::lint::{
 /// The memory of a connection with a partial head, as measured in `docs/reliability.md`.
 const PARTIAL_HEAD: u64 = 88 << 10;
 
-pub(super) fn check(model: &Model) -> Vec<Finding> {
-    model.services.iter().filter_map(finding).collect()
-}
-
-fn finding(service: &Service) -> Option<Finding> {
+pub(super) fn finding(service: &Service) -> Option<Finding> {
     let limit = service.memory.as_ref()?;
     let settings = &service.settings;
     let connections = settings

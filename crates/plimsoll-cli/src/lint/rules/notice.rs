@@ -4,14 +4,14 @@
 //! Kubernetes removes a pod from its Services without a probe, but balancers that follow readiness do not.
 //! So the finding is a warning there.
 
-use super::{is_ready_path, subject};
+use super::{is_ready_path, proxy_findings, subject};
 use crate::lint::{
     finding::{Finding, Severity},
     model::{Detection, Model, ProbeKind},
     quantity::show,
     settings::{Origin, Settings},
 };
-use crate::place::Place;
+use crate::place::{Place, Sited};
 
 pub(super) fn check(model: &Model) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -39,21 +39,10 @@ pub(super) fn check(model: &Model) -> Vec<Finding> {
             }
         }
     }
-    for proxy in &model.proxies {
-        let Some(readiness) = &proxy.readiness else {
-            continue;
-        };
-        for behind in model.behind(proxy) {
-            let finding = finding(
-                &readiness.value,
-                &readiness.place,
-                &proxy.title,
-                &behind.settings,
-                Severity::Error,
-            );
-            findings.extend(finding);
-        }
-    }
+    findings.extend(proxy_findings(model, |proxy, settings| {
+        let Sited { value, place } = proxy.readiness.as_ref()?;
+        finding(value, place, &proxy.title, settings, Severity::Error)
+    }));
     findings
 }
 

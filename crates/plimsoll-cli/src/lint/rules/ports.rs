@@ -14,11 +14,9 @@ pub(super) fn check(model: &Model) -> Vec<Finding> {
         findings.extend(service.ports.iter().filter_map(|it| port(service, it)));
         findings.extend(loopback(service));
     }
-    for proxy in &model.proxies {
-        for behind in model.behind(proxy) {
-            if let Some(service) = behind.service {
-                findings.extend(upstream(service, proxy));
-            }
+    for (proxy, behind) in model.pairs() {
+        if let Some(service) = behind.service {
+            findings.extend(upstream(service, proxy));
         }
     }
     findings

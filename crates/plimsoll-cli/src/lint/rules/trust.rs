@@ -14,25 +14,22 @@ const SHORTEST_PREFIX: u32 = 8;
 
 pub(super) fn check(model: &Model) -> Vec<Finding> {
     let mut findings: Vec<Finding> = model.services.iter().flat_map(wide).collect();
-    for proxy in &model.proxies {
-        for behind in model.behind(proxy) {
-            if let Some(service) = behind.service
-                && behind.settings.text("TRUSTED_PROXIES").is_none()
-                && behind.settings.is_surely_unset("TRUSTED_PROXIES")
-            {
-                findings.push(Finding {
-                    rule: "TRUST",
-                    severity: Severity::Warning,
-                    place: service.place.clone(),
-                    subject: subject(&service.title),
-                    message: format!(
-                        "{} is behind {} ({}) and trusts no proxy: every client has the address of the proxy",
-                        service.title, proxy.title, proxy.place
-                    ),
-                    sum: None,
-                    fix: "TRUSTED_PROXIES with the addresses of only that proxy".to_owned(),
-                });
-            }
+    for (proxy, behind) in model.pairs() {
+        if let Some(service) = behind.service
+            && behind.settings.is_surely_unset("TRUSTED_PROXIES")
+        {
+            findings.push(Finding {
+                rule: "TRUST",
+                severity: Severity::Warning,
+                place: service.place.clone(),
+                subject: subject(&service.title),
+                message: format!(
+                    "{} is behind {} ({}) and trusts no proxy: every client has the address of the proxy",
+                    service.title, proxy.title, proxy.place
+                ),
+                sum: None,
+                fix: "TRUSTED_PROXIES with the addresses of only that proxy".to_owned(),
+            });
         }
     }
     findings
