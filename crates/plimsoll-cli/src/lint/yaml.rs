@@ -1,9 +1,14 @@
 //! YAML as a tree whose nodes have their line.
 //!
 //! Scalars are text, because `8080` is a port in one place and a name in another.
-//! Aliases share their node, and the depth is limited: a small file can neither fill the memory nor the stack.
+//! Aliases share their node, and the depth and the nodes behind aliases are limited: a small file can neither fill
+//! the memory or the stack, nor take long to compare.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::{Hash, Hasher},
+    rc::Rc,
+};
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
@@ -11,6 +16,9 @@ use crate::place::{Broken, Place};
 
 /// The deepest tree that is read. Manifests have about 20 levels.
 const MAX_DEPTH: usize = 100;
+
+/// The most nodes that the aliases of a file stand for. Compose files with anchors have some hundreds.
+const MAX_ALIASED: usize = 100_000;
 
 /// A node, and the line where it begins; in a mapping, the line of its key.
 #[derive(Debug, Clone)]
@@ -20,7 +28,7 @@ pub(crate) struct Node {
 }
 
 /// The content of a node.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Value {
     Null,
     Scalar(String),
@@ -35,6 +43,12 @@ impl PartialEq for Node {
 }
 
 impl Eq for Node {}
+
+impl Hash for Node {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
+    }
+}
 
 impl Node {
     /// Returns a node.
@@ -111,15 +125,35 @@ struct Open {
     anchor: usize,
     is_map: bool,
     /// In a mapping, keys and values alternate.
-    nodes: Vec<(Node, usize)>,
+    nodes: Vec<Node>,
+    extent: Extent,
+}
+
+/// The extent of a tree, in which an alias counts as a copy.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    depth: usize,
+    nodes: usize,
+}
+
+impl Extent {
+    const ONE: Self = Self { depth: 1, nodes: 1 };
+
+    /// Adds a tree below the root.
+    fn add(&mut self, below: Self) {
+        self.depth = self.depth.max(below.depth + 1);
+        self.nodes = self.nodes.saturating_add(below.nodes);
+    }
 }
 
 /// Builds trees from the events of the parser, without recursion.
 struct Builder {
     file: Place,
     open: Vec<Open>,
-    /// Anchored nodes with their depth. The parser numbers anchors from 1.
-    anchors: HashMap<usize, (Node, usize)>,
+    /// Anchored nodes with their extent. The parser numbers anchors from 1.
+    anchors: HashMap<usize, (Node, Extent)>,
+    /// The nodes that aliases stand for.
+    aliased: usize,
     documents: Vec<Node>,
 }
 
@@ -129,6 +163,7 @@ impl Builder {
             file,
             open: Vec::new(),
             anchors: HashMap::new(),
+            aliased: 0,
             documents: Vec::new(),
         }
     }
@@ -153,7 +188,7 @@ impl Builder {
                 } else {
                     Value::Scalar(text.into_owned())
                 };
-                self.add(Node::new(place, value), anchor, 1)
+                self.add(Node::new(place, value), anchor, Extent::ONE)
             }
             Event::SequenceStart(anchor, _) => self.start(place, anchor, false),
             Event::MappingStart(anchor, _) => self.start(place, anchor, true),
@@ -162,10 +197,16 @@ impl Builder {
                 None => Ok(()),
             },
             Event::Alias(anchor) => {
-                let (node, depth) = self.anchors.get(&anchor).cloned().ok_or_else(|| {
+                let (node, extent) = self.anchors.get(&anchor).cloned().ok_or_else(|| {
                     Broken::new(place.clone(), "an alias refers to itself or to no anchor")
                 })?;
-                self.add(Node { place, ..node }, 0, depth)
+                self.aliased = self.aliased.saturating_add(extent.nodes);
+                if self.aliased > MAX_ALIASED {
+                    let what =
+                        format!("the aliases up to here stand for more than {MAX_ALIASED} nodes");
+                    return Err(Broken::new(place, what));
+                }
+                self.add(Node { place, ..node }, 0, extent)
             }
             _ => Ok(()),
         }
@@ -180,35 +221,32 @@ impl Builder {
             anchor,
             is_map,
             nodes: Vec::new(),
+            extent: Extent::ONE,
         });
         Ok(())
     }
 
     fn end(&mut self, open: Open) -> Result<(), Broken> {
-        let depth = 1 + open
-            .nodes
-            .iter()
-            .map(|(_, depth)| *depth)
-            .max()
-            .unwrap_or(0);
-        let nodes = open.nodes.into_iter().map(|(node, _)| node);
         let value = if open.is_map {
-            Value::Map(entries(nodes))
+            Value::Map(entries(open.nodes))
         } else {
-            Value::List(nodes.collect())
+            Value::List(open.nodes)
         };
-        self.add(Node::new(open.place, value), open.anchor, depth)
+        self.add(Node::new(open.place, value), open.anchor, open.extent)
     }
 
-    fn add(&mut self, node: Node, anchor: usize, depth: usize) -> Result<(), Broken> {
-        if depth > MAX_DEPTH {
+    fn add(&mut self, node: Node, anchor: usize, extent: Extent) -> Result<(), Broken> {
+        if extent.depth > MAX_DEPTH {
             return Err(too_deep(node.place));
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), depth));
+            self.anchors.insert(anchor, (node.clone(), extent));
         }
         match self.open.last_mut() {
-            Some(open) => open.nodes.push((node, depth)),
+            Some(open) => {
+                open.extent.add(extent);
+                open.nodes.push(node);
+            }
             None => self.documents.push(node),
         }
         Ok(())
@@ -220,9 +258,10 @@ fn too_deep(place: Place) -> Broken {
 }
 
 /// Returns the entries of a mapping. The last of equal keys wins; `<<` adds the keys that are missing.
-fn entries(nodes: impl Iterator<Item = Node>) -> Vec<(String, Node)> {
-    let mut nodes = nodes;
+fn entries(nodes: Vec<Node>) -> Vec<(String, Node)> {
+    let mut nodes = nodes.into_iter();
     let mut entries: Vec<(String, Node)> = Vec::new();
+    let mut index: HashMap<String, usize> = HashMap::new();
     let mut merged = Vec::new();
     while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
         match key.text() {
@@ -233,16 +272,20 @@ fn entries(nodes: impl Iterator<Item = Node>) -> Vec<(String, Node)> {
                     place: key.place.clone(),
                     ..value
                 };
-                match entries.iter_mut().find(|(known, _)| known == name) {
-                    Some((_, old)) => *old = value,
-                    None => entries.push((name.to_owned(), value)),
+                match index.entry(name.to_owned()) {
+                    Entry::Occupied(known) => entries[*known.get()].1 = value,
+                    Entry::Vacant(new) => {
+                        new.insert(entries.len());
+                        entries.push((name.to_owned(), value));
+                    }
                 }
             }
             None => {}
         }
     }
     for (name, value) in merged.iter().flat_map(Node::entries) {
-        if !entries.iter().any(|(known, _)| known == name) {
+        if !index.contains_key(name) {
+            index.insert(name.clone(), entries.len());
             entries.push((name.clone(), value.clone()));
         }
     }
@@ -309,13 +352,29 @@ mod tests {
     }
 
     #[test]
-    fn aliases_share_memory() {
+    fn nodes_behind_aliases_are_limited() {
         let mut text = "- &a0 [x]\n".to_owned();
         for link in 1..60 {
             let items = vec![format!("*a{}", link - 1); 10].join(", ");
             text.push_str(&format!("- &a{link} [{items}]\n"));
         }
-        assert_eq!(one(&text).items().len(), 60);
+        let broken = broken(&text);
+        assert!(broken.what.contains("100000 nodes"), "{}", broken.what);
+        assert_eq!(broken.place.line, 6);
+        let same = "*a, ".repeat(10_000);
+        assert_eq!(
+            one(&format!("- &a [x]\n- [{same}]\n")).items()[1]
+                .items()
+                .len(),
+            10_000
+        );
+    }
+
+    #[test]
+    fn last_of_equal_keys_wins() {
+        let node = one("a: 1\nb: 2\na: 3\n");
+        assert_eq!(node.entries().len(), 2);
+        assert_eq!(node.text_at("a"), Some("3"));
     }
 
     proptest! {

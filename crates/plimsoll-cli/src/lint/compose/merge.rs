@@ -1,6 +1,9 @@
 //! Services of Compose that extend or override others.
 
-use std::path::Path;
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use crate::lint::{
     input,
@@ -57,17 +60,20 @@ pub(crate) fn overlay(base: &Node, over: &Node) -> Node {
     let value = match (&*base.value, &*over.value) {
         (Value::Map(base), Value::Map(over)) => {
             let mut entries = base.clone();
+            let keys = base.iter().map(|(key, _)| key).zip(0..);
+            let index: HashMap<&String, usize> = keys.collect();
             for (key, value) in over {
-                match entries.iter_mut().find(|(name, _)| name == key) {
-                    Some((_, old)) if is_replaced(key) => *old = value.clone(),
-                    Some((_, old)) => *old = overlay(old, value),
+                match index.get(key) {
+                    Some(at) if is_replaced(key) => entries[*at].1 = value.clone(),
+                    Some(at) => entries[*at].1 = overlay(&base[*at].1, value),
                     None => entries.push((key.clone(), value.clone())),
                 }
             }
             Value::Map(entries)
         }
         (Value::List(base), Value::List(over)) => {
-            let new = over.iter().filter(|item| !base.contains(item));
+            let known: HashSet<&Node> = base.iter().collect();
+            let new = over.iter().filter(|item| !known.contains(item));
             Value::List(base.iter().chain(new).cloned().collect())
         }
         (Value::List(base), Value::Map(over)) => Value::List(
