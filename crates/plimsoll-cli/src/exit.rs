@@ -7,7 +7,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use plimsoll_scrape::NoSource;
 
-use crate::{lint::ProgramError, new::NewError, target::StartError, waivers::WaiverError};
+use crate::{lint::ProgramError, new::NewError, project::ProjectError, target::StartError};
 
 /// The result of a command, as its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +115,9 @@ pub(crate) enum Failure {
     #[error(transparent)]
     New(#[from] NewError),
 
-    /// The waivers cannot be used.
-    #[error("the waivers cannot be used")]
-    Waivers(#[source] WaiverError),
+    /// The configuration of the project cannot be used.
+    #[error("the configuration cannot be used")]
+    Project(#[from] ProjectError),
 
     /// The service's binary has no settings.
     #[error("--service: the settings cannot be read")]
@@ -128,7 +128,7 @@ impl Failure {
     /// Returns the exit status for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Waivers(_) | Self::Service(_) => Exit::Usage,
+            Self::Usage(_) | Self::Project(_) | Self::Service(_) => Exit::Usage,
             Self::Start(_)
             | Self::NotStarted { .. }
             | Self::Unresolved { .. }

@@ -37,6 +37,7 @@ use self::{
 use crate::{
     exit::{Exit, Failure},
     place::{Place, Sited},
+    project::Project,
     sarif::{self, SarifResult, SarifRule},
     term,
     waivers::Waiver,
@@ -76,7 +77,7 @@ enum Format {
 ///
 /// As documented at [`Failure`].
 pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let waivers = Waiver::read(arguments.waivers.as_deref()).map_err(Failure::Waivers)?;
+    let Project { waivers, .. } = Project::read(arguments.waivers.as_deref())?;
     let program = arguments.service.as_deref().map(Program::new);
     let report = lint(&arguments.paths, program.as_ref(), waivers).map_err(Failure::Service)?;
     term::print(&match arguments.format {
@@ -191,7 +192,7 @@ impl Report {
         let is_rule = |waiver: &Waiver| RULES.iter().any(|rule| rule.name == waiver.check);
         let mut unused: Vec<Waiver> = waivers.iter().filter(|it| is_rule(it)).cloned().collect();
         for finding in findings {
-            let accepts = |it: &&Waiver| it.accepts(finding.rule, &finding.subject);
+            let accepts = |it: &&Waiver| it.accepts(finding.rule, Some(&finding.subject));
             match waivers.iter().find(accepts) {
                 Some(waiver) => {
                     unused.retain(|it| it.place != waiver.place);

@@ -9,6 +9,7 @@ mod exit;
 mod lint;
 mod new;
 mod place;
+mod project;
 mod sarif;
 mod target;
 mod term;

@@ -19,6 +19,7 @@ mod plan;
 mod probe;
 mod record;
 mod report;
+mod routes;
 mod run;
 mod scenario;
 mod select;
@@ -34,11 +35,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::{
     options::{Format, Limits, Target},
     report::Subject,
+    routes::Routes,
     run::{CheckResult, Plan, Results, Verdict},
     select::Selection,
 };
 use crate::{
     exit::{Exit, Failure},
+    project::{Project, ProjectError},
     term,
 };
 
@@ -59,7 +62,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         let reason = "the options select no check; `plimsoll verify --list` has all";
         return Err(Failure::Usage(reason.to_owned()));
     }
-    let target = arguments.target()?;
+    let project = Project::read(arguments.config.as_deref())?;
+    let routes = Routes::read(&project.verify.routes).map_err(ProjectError::from)?;
+    let target = arguments.target(&project.verify.command)?;
     if arguments.plan {
         term::print(&plan::text(&target, &selection))?;
         return Ok(Exit::Success);
@@ -70,6 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         variables: &arguments.env,
         port: arguments.port,
         selection: &selection,
+        routes: &routes,
         limits: arguments.limits(),
         seed,
     };

@@ -1,19 +1,16 @@
 //! Waivers in `plimsoll.toml`: accepted findings, each with a reason and an end.
 //!
 //! A waiver that has expired has no effect, and one that matches nothing is reported.
+//! [`project`](crate::project) reads the file.
 
 use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
+    fmt,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::Deserialize;
 
-use crate::place::Place;
-
-/// The file that is read unless an argument names another one.
-pub(crate) const DEFAULT_FILE: &str = "plimsoll.toml";
+use crate::place::{Broken, Place};
 
 /// The days until which a waiver can be valid.
 const MAX_DAYS: i64 = 366;
@@ -34,121 +31,62 @@ pub(crate) struct Waiver {
     pub(crate) place: Place,
 }
 
-/// The waivers cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WaiverError {
-    /// The file cannot be read.
-    #[error("{}: cannot be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not TOML of the expected form.
-    #[error("{place}: {what}")]
-    Form {
-        /// The line.
-        place: Place,
-        /// What is wrong, and what would be right.
-        what: String,
-    },
-}
-
-/// The part of the file that is read here.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    waiver: Vec<toml::Spanned<Entry>>,
-}
-
-#[derive(Deserialize)]
+/// A waiver in the file.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub(crate) struct Entry {
     check: String,
     subject: Option<String>,
     reason: String,
     until: toml::value::Datetime,
 }
 
-impl Waiver {
-    /// Reads the waivers that are valid today. Without an argument, a missing file has none.
+impl Entry {
+    /// Returns the waiver, unless it has expired.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read or is not of the expected form.
-    pub(crate) fn read(argument: Option<&Path>) -> Result<Vec<Self>, WaiverError> {
-        let path = argument.unwrap_or(Path::new(DEFAULT_FILE));
-        match fs::read_to_string(path) {
-            Ok(text) => parse(&text, &path.display().to_string(), Day::today()),
-            Err(error) if argument.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(Vec::new())
-            }
-            Err(source) => Err(WaiverError::Read {
-                path: path.to_owned(),
-                source,
-            }),
-        }
-    }
-
-    /// Whether this waiver accepts a finding.
-    pub(crate) fn accepts(&self, check: &str, subject: &str) -> bool {
-        self.check == check && self.subject.as_deref().is_none_or(|it| it == subject)
-    }
-}
-
-fn parse(text: &str, file: &str, today: Day) -> Result<Vec<Waiver>, WaiverError> {
-    let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-    let form = |at: usize, what: String| WaiverError::Form {
-        place: Place::new(file, line(at)),
-        what,
-    };
-    let document: Document = toml::from_str(text).map_err(|error| {
-        form(
-            error.span().map_or(0, |span| span.start),
-            error.message().to_owned(),
-        )
-    })?;
-    let mut waivers = Vec::new();
-    for entry in document.waiver {
-        let at = entry.span().start;
-        let Entry {
+    /// If the end is no date or too far away, or the reason is missing.
+    pub(crate) fn waiver(self, place: Place, today: Day) -> Result<Option<Waiver>, Broken> {
+        let Self {
             check,
             subject,
             reason,
             until,
-        } = entry.into_inner();
-        let day = until.date.map(Day::of);
-        let day = day.ok_or_else(|| form(at, format!("until = {until}: expected a date")))?;
+        } = self;
+        let Some(day) = until.date.map(Day::of) else {
+            let what = format!("until = {until}: expected a date");
+            return Err(Broken::new(place, what));
+        };
         if day.0 - today.0 > MAX_DAYS {
-            return Err(form(
-                at,
-                format!("until = {day}: expected at most a year from today"),
-            ));
+            let what = format!("until = {day}: expected at most a year from today");
+            return Err(Broken::new(place, what));
         }
         if reason.trim().is_empty() {
-            return Err(form(
-                at,
-                "reason is empty: expected why the finding is accepted".to_owned(),
-            ));
+            let what = "reason is empty: expected why the finding is accepted";
+            return Err(Broken::new(place, what));
         }
-        if day >= today {
-            let place = Place::new(file, line(at));
-            waivers.push(Waiver {
-                check,
-                subject,
-                reason,
-                until: day,
-                place,
-            });
-        }
+        Ok((day >= today).then_some(Waiver {
+            check,
+            subject,
+            reason,
+            until: day,
+            place,
+        }))
     }
-    Ok(waivers)
+}
+
+impl Waiver {
+    /// Whether this waiver accepts a finding. A finding without a subject is about no instance.
+    pub(crate) fn accepts(&self, check: &str, subject: Option<&str>) -> bool {
+        let is_subject = self.subject.is_none() || self.subject.as_deref() == subject;
+        self.check == check && is_subject
+    }
 }
 
 impl Day {
-    fn today() -> Self {
+    /// Returns the current day in UTC.
+    pub(crate) fn today() -> Self {
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -188,9 +126,14 @@ impl fmt::Display for Day {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::Project;
 
     /// 2026-11-29.
     const TODAY: Day = Day(20_786);
+
+    fn parse(text: &str) -> Result<Vec<Waiver>, Broken> {
+        Project::parse(text, "a.toml", TODAY).map(|project| project.waivers)
+    }
 
     fn waiver(until: &str) -> String {
         format!(
@@ -214,18 +157,19 @@ mod tests {
 
     #[test]
     fn waiver_accepts_its_check_and_subject_until_its_day() {
-        let waivers = parse(&waiver("2026-11-29"), "a.toml", TODAY).unwrap();
+        let waivers = parse(&waiver("2026-11-29")).unwrap();
         assert_eq!(waivers[0].place.to_string(), "a.toml:4");
-        assert!(waivers[0].accepts("GRACE", "app"));
-        assert!(!waivers[0].accepts("IDLE", "app"));
+        assert!(waivers[0].accepts("GRACE", Some("app")));
+        assert!(!waivers[0].accepts("IDLE", Some("app")));
         let one = Waiver {
             subject: Some("app".to_owned()),
             ..waivers[0].clone()
         };
-        assert!(one.accepts("GRACE", "app"));
-        assert!(!one.accepts("GRACE", "other"));
+        assert!(one.accepts("GRACE", Some("app")));
+        assert!(!one.accepts("GRACE", Some("other")));
+        assert!(!one.accepts("GRACE", None));
         assert!(
-            parse(&waiver("2026-11-28"), "a.toml", TODAY)
+            parse(&waiver("2026-11-28"))
                 .unwrap()
                 .is_empty()
         );
@@ -235,9 +179,9 @@ mod tests {
     fn wrong_file_is_an_error_with_its_line() {
         #[track_caller]
         fn check(text: &str, line: usize, what: &str) {
-            let error = parse(text, "a.toml", TODAY).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("a.toml:{line}: ")), "{error}");
-            assert!(error.contains(what), "{error}");
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.place.to_string(), format!("a.toml:{line}"));
+            assert!(error.what.contains(what), "{}", error.what);
         }
         check(&waiver("2028-01-01"), 4, "at most a year");
         check(&waiver("12:00:00"), 4, "a date");
@@ -251,6 +195,5 @@ mod tests {
             1,
             "reason",
         );
-        check("a = \n", 1, "");
     }
 }

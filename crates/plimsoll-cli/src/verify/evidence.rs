@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{
     judgement::{Fault, Finding},
     record::Record,
+    routes::{Route, Routes},
 };
 use crate::{
     target::{Ended, Line, Start, Stream},
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Evidence {
     /// The variables of the scenario.
     pub(super) variables: &'static [(&'static str, &'static str)],
+    /// The routes of the service that checks need.
+    pub(super) routes: Routes,
     /// The start of the service, or `None` if it runs at a URL.
     pub(super) start: Option<Start>,
     /// The requests of the probe.
@@ -45,6 +48,24 @@ impl Evidence {
         let variables = self.variables.iter();
         let variables = variables.map(|(name, value)| format!(" {name}={value}"));
         format!("a start with{}", variables.collect::<String>())
+    }
+
+    /// Requires that the service has a route.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if it has none.
+    #[allow(dead_code, reason = "the checks that need a route call it")]
+    pub(super) fn require_route(&self, route: Route) -> Result<(), Fault> {
+        let reason = || format!("route missing; {}", route.remedy());
+        self.has_route(route)
+            .then_some(())
+            .ok_or_else(|| Fault::NotProven(reason()))
+    }
+
+    /// Whether the service has a route.
+    pub(super) fn has_route(&self, route: Route) -> bool {
+        self.routes.path(route, &[]).is_some()
     }
 
     /// Returns the first exchange with this name.

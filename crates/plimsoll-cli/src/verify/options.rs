@@ -16,8 +16,13 @@ pub(crate) struct Arguments {
     url: Option<Url>,
 
     /// The command that starts the service, as often as needed; {port} is replaced
+    /// [default: that in the configuration]
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
+
+    /// The configuration: command, routes, waivers [default: plimsoll.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 
     /// A variable for the service
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -128,17 +133,22 @@ enum SeverityName {
 }
 
 impl Arguments {
-    /// Returns the service under test.
+    /// Returns the service under test: that of the arguments, or that of the configuration.
     ///
     /// # Errors
     ///
     /// [`Failure::Usage`] if there is neither a command nor a URL.
-    pub(super) fn target(&self) -> Result<Target, Failure> {
-        match &self.url {
-            Some(url) => Ok(Target::Url(url.clone())),
-            None if !self.command.is_empty() => Ok(Target::Command(self.command.clone())),
+    pub(super) fn target(&self, configured: &[String]) -> Result<Target, Failure> {
+        if let Some(url) = &self.url {
+            return Ok(Target::Url(url.clone()));
+        }
+        let commands = [self.command.as_slice(), configured].into_iter();
+        let command = commands.into_iter().find(|command| !command.is_empty());
+        match command {
+            Some(command) => Ok(Target::Command(command.to_vec())),
             None => {
-                let reason = "the service is missing: plimsoll verify -- COMMAND, or a URL";
+                let reason = "the service is missing: plimsoll verify -- COMMAND, a URL, or command \
+                              in [verify] of plimsoll.toml";
                 Err(Failure::Usage(reason.to_owned()))
             }
         }

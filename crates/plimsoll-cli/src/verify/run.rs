@@ -15,6 +15,7 @@ use super::{
     judgement::{Fault, Finding},
     nonce::Nonces,
     probe::{Collect, Observation, Probe},
+    routes::Routes,
     scenario::{self, Scenario},
     select::{Selection, id},
     subject::{Subject, request},
@@ -32,6 +33,7 @@ pub(super) struct Plan<'a> {
     pub(super) variables: &'a [(String, String)],
     pub(super) port: Option<u16>,
     pub(super) selection: &'a Selection,
+    pub(super) routes: &'a Routes,
     pub(super) limits: Limits,
     pub(super) seed: u32,
 }
@@ -248,6 +250,7 @@ impl Run<'_> {
             return;
         }
         let subject = Subject::new(wire, process, start, probe.scenario, &mut self.nonces);
+        let subject = subject.with_routes(self.plan.routes);
         let evidence = subject.observe(collect).await;
         self.judge(probe, &evidence);
     }

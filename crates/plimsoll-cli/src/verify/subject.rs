@@ -9,6 +9,7 @@ use super::{
     lag::LagMeter,
     nonce::Nonces,
     probe::Collect,
+    routes::{Route, Routes},
     scenario::Scenario,
 };
 use crate::{
@@ -53,6 +54,19 @@ impl<'a> Subject<'a> {
                 ..Evidence::default()
             },
         }
+    }
+
+    /// Adds the routes of the service.
+    pub(super) fn with_routes(mut self, routes: &Routes) -> Self {
+        self.evidence.routes = routes.clone();
+        self
+    }
+
+    /// Returns the path of a route, such as `(Route::Slow, &[("ms", 300)])`.
+    ///
+    /// Without the route, the probe sends nothing, and its check calls [`Evidence::require_route`].
+    pub(super) fn route(&self, route: Route, values: &[(&str, u64)]) -> Option<String> {
+        self.evidence.routes.path(route, values)
     }
 
     /// Runs the probe's requests and returns the evidence.

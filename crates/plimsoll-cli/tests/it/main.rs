@@ -1,6 +1,7 @@
 //! Runs the command against services that keep the contract, and services that break it.
 
 mod command;
+mod configuration;
 mod noise;
 mod saboteurs;
 mod subjects;

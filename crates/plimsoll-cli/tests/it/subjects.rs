@@ -54,12 +54,16 @@ fn compile(name: &str, command: &mut Command) {
 fn compare(name: &str, options: &[&str], command: &[&str]) {
     let _machine = share_machine();
     let expected = Expected::read(&folder(name));
+    let configuration = folder(name).join("plimsoll.toml");
     let faults = |level| {
         let name = match level {
             Level::Core => "core",
             Level::Full => "full",
         };
-        let options: Vec<&str> = ["--level", name].iter().chain(options).copied().collect();
+        let mut options: Vec<&str> = ["--level", name].iter().chain(options).copied().collect();
+        if configuration.exists() {
+            options.extend(["--config", argument(&configuration)]);
+        }
         let faults = expected.faults(level, &verify(&options, command));
         faults
             .into_iter()

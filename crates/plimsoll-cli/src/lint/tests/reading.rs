@@ -133,7 +133,8 @@ fn waived_finding_does_not_count() {
         waiver("GRACE") + &waiver("IDLE") + &waiver("MET-5:falls"),
     )
     .unwrap();
-    let report = folder.lint_with(Waiver::read(Some(&file)).unwrap());
+    let project = Project::read(Some(&file)).unwrap();
+    let report = folder.lint_with(project.waivers);
     assert_eq!(exit(&report), Exit::Success, "{}", report.human());
     assert_eq!(report.waived.len(), 1);
     // Those of other commands are not unused.

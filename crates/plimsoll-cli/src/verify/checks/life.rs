@@ -14,6 +14,7 @@ use crate::{
         evidence::{Evidence, Shutdown},
         judgement::{Fault, Finding, Judgement, require},
         probe::{Observation, Probe},
+        routes::Route,
         scenario::BASE,
         subject::{Subject, request},
     },
@@ -41,6 +42,9 @@ const VOLLEY: usize = 16;
 
 /// The smallest number of requests in flight that is a proof.
 const MIN_IN_FLIGHT: usize = 5;
+
+/// The time in milliseconds that the route `slow` takes, so that the volley is in flight at the signal.
+const SLOW: u64 = 300;
 
 /// The time of requests before the signal, and after it.
 const BEFORE: Duration = Duration::from_millis(100);
@@ -79,9 +83,11 @@ async fn shutdown(subject: &mut Subject<'_>) {
         connections.push(wire.connect().await);
     }
     sleep(BEFORE).await;
+    let slow = subject.route(Route::Slow, &[("ms", SLOW)]);
+    let path = slow.as_deref().unwrap_or("/");
     let mut volley = JoinSet::new();
     for connection in connections {
-        let bytes = request("GET", "/", &[]);
+        let bytes = request("GET", path, &[]);
         let pending = wire.send("client", String::new(), bytes, connection).await;
         // The task runs after the signal: writing to a connection without a backlog does not wait.
         volley.spawn(pending.receive());
@@ -161,10 +167,13 @@ fn in_flight(evidence: &Evidence) -> Judgement {
         .into());
     }
     if in_flight.len() < MIN_IN_FLIGHT {
-        let reason = format!(
-            "{} requests were in flight, fewer than {MIN_IN_FLIGHT}",
-            in_flight.len()
-        );
+        let found = in_flight.len();
+        let remedy = match evidence.has_route(Route::Slow) {
+            true => String::new(),
+            false => format!("; {}", Route::Slow.remedy()),
+        };
+        let reason =
+            format!("{found} requests were in flight, fewer than {MIN_IN_FLIGHT}{remedy}");
         return Err(Fault::NotProven(reason));
     }
     Ok(())
