@@ -60,7 +60,7 @@ fn result(result: &SarifResult<'_>) -> Value {
 }
 
 /// Returns a path as a reference of RFC 3986.
-fn uri(path: &str) -> String {
+pub(crate) fn uri(path: &str) -> String {
     let mut uri = String::new();
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {

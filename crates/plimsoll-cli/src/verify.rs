@@ -13,6 +13,7 @@ mod judgement;
 mod lag;
 mod list;
 mod metrics;
+mod names;
 mod nonce;
 mod options;
 mod plan;
@@ -24,6 +25,7 @@ mod run;
 mod scenario;
 mod select;
 mod subject;
+mod waived;
 
 pub(crate) use self::options::Arguments;
 
@@ -33,6 +35,7 @@ use plimsoll_contract::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
+    names::Names,
     options::{Format, Limits, Target},
     report::Subject,
     routes::Routes,
@@ -64,6 +67,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let project = Project::read(arguments.config.as_deref())?;
     let routes = Routes::read(&project.verify.routes).map_err(ProjectError::from)?;
+    let names = Names::read(&project.verify.names).map_err(ProjectError::from)?;
+    let waivers = match &arguments.waivers {
+        Some(file) => Project::read(Some(file))?.waivers,
+        None => project.waivers,
+    };
+    waived::validate(&waivers).map_err(ProjectError::from)?;
     let target = arguments.target(&project.verify.command)?;
     if arguments.plan {
         term::print(&plan::text(&target, &selection))?;
@@ -76,6 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         port: arguments.port,
         selection: &selection,
         routes: &routes,
+        names: &names,
         limits: arguments.limits(),
         seed,
     };
@@ -83,7 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    let results = runtime.block_on(uninterrupted(&plan))?;
+    let mut results = runtime.block_on(uninterrupted(&plan))?;
+    results.unused = waived::apply(&mut results.checks, &waivers);
     let subject = Subject {
         target: &target,
         level: selection.level(),
@@ -159,6 +170,7 @@ mod tests {
         });
         Results {
             checks: checks.collect(),
+            unused: Vec::new(),
             first: None,
             starts: 0,
             elapsed: Duration::ZERO,

@@ -20,7 +20,7 @@ const MAX_DAYS: i64 = 366;
 pub(crate) struct Day(i64);
 
 /// An accepted finding.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Waiver {
     /// A rule or a check, such as `GRACE` or `MET-5:falls`.
     pub(crate) check: String,
@@ -168,11 +168,7 @@ mod tests {
         assert!(one.accepts("GRACE", Some("app")));
         assert!(!one.accepts("GRACE", Some("other")));
         assert!(!one.accepts("GRACE", None));
-        assert!(
-            parse(&waiver("2026-11-28"))
-                .unwrap()
-                .is_empty()
-        );
+        assert!(parse(&waiver("2026-11-28")).unwrap().is_empty());
     }
 
     #[test]

@@ -65,6 +65,8 @@ impl Records {
                 )]
             }
             "LOG-3:secrets" => vec![line.replace("token=***", "token=hunter2-and-more")],
+            // Not a fault if it is configured.
+            "names" if is_access => vec![line.replacen("\"rawPath\":", "\"raw_path\":", 1)],
             "LOG-4:level" if is_access => vec![with(&line, "levelname", "\"INFO\"")],
             "LOG-6:single" if is_access && is_missing => {
                 let other = with(&line, "message", "\"Not Found\"");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{
     judgement::{Fault, Finding},
+    names::Names,
     record::Record,
     routes::{Route, Routes},
 };
@@ -21,6 +22,8 @@ pub(super) struct Evidence {
     pub(super) variables: &'static [(&'static str, &'static str)],
     /// The routes of the service that checks need.
     pub(super) routes: Routes,
+    /// The names of fields in the log.
+    pub(super) names: Names,
     /// The start of the service, or `None` if it runs at a URL.
     pub(super) start: Option<Start>,
     /// The requests of the probe.
@@ -111,14 +114,15 @@ impl Evidence {
         Ok(lines.iter().filter(|line| line.stream == stream).collect())
     }
 
-    /// Returns the records of standard output. Lines that are no JSON objects are skipped.
+    /// Returns the records of standard output, with the field names of the contract. Lines that are no JSON objects are skipped.
     ///
     /// # Errors
     ///
     /// Not proven if the output is not available.
     pub(super) fn records(&self) -> Result<Vec<Record>, Fault> {
         let lines = self.lines(Stream::Out)?.into_iter();
-        Ok(lines.filter_map(Record::read).collect())
+        let records = lines.filter_map(Record::read);
+        Ok(records.map(|it| it.renamed(&self.names)).collect())
     }
 
     /// Returns the records with this message.

@@ -1,5 +1,7 @@
 //! The result of a check, and findings about exchanges and records.
 
+use std::iter;
+
 use super::record::Record;
 use crate::wire::{Exchange, Outcome};
 
@@ -23,6 +25,10 @@ pub(super) struct Finding {
     pub(super) expected: String,
     /// A command that repeats the request, with `$URL` for the service.
     pub(super) repeat: Option<String>,
+    /// The instance, such as a path or a metric, if the check judges several.
+    pub(super) subject: Option<String>,
+    /// The findings about other instances.
+    pub(super) others: Vec<Self>,
 }
 
 /// The most bytes of a text in a report.
@@ -43,7 +49,24 @@ impl Finding {
             received: cut(received.into()),
             expected: cut(expected.into()),
             repeat: None,
+            subject: None,
+            others: Vec::new(),
         }
+    }
+
+    /// Names the instance.
+    pub(super) fn about(self, subject: impl Into<String>) -> Self {
+        Self {
+            subject: Some(subject.into()),
+            ..self
+        }
+    }
+
+    /// Returns this finding and those about other instances.
+    pub(super) fn instances(self) -> impl Iterator<Item = Self> {
+        let mut first = self;
+        let others = std::mem::take(&mut first.others);
+        iter::once(first).chain(others)
     }
 
     /// Creates a finding about the response of an exchange.
@@ -60,7 +83,7 @@ impl Finding {
         Self::exchange(exchange, record.line().to_owned(), expected)
     }
 
-    /// Creates a finding about another effect of an exchange.
+    /// Creates a finding about another effect of an exchange. Its subject is the path.
     pub(super) fn exchange(
         exchange: &Exchange,
         received: String,
@@ -68,6 +91,7 @@ impl Finding {
     ) -> Self {
         Self {
             repeat: curl(&exchange.request),
+            subject: path(exchange),
             ..Self::new(request(&exchange.request), received, expected)
         }
     }
@@ -82,6 +106,40 @@ impl From<Finding> for Fault {
 /// Returns the judgement of a condition.
 pub(super) fn require(holds: bool, finding: impl FnOnce() -> Finding) -> Judgement {
     if holds { Ok(()) } else { Err(finding().into()) }
+}
+
+/// Judges each instance, so that a waiver of one does not hide the violations of others.
+pub(super) fn each<T>(
+    instances: impl IntoIterator<Item = T>,
+    judge: impl Fn(T) -> Judgement,
+) -> Judgement {
+    let mut findings = Vec::new();
+    let mut unknown = Ok(());
+    for instance in instances {
+        match judge(instance) {
+            Ok(()) => {}
+            Err(Fault::Violated(finding)) => findings.extend(finding.instances()),
+            fault => unknown = unknown.and(fault),
+        }
+    }
+    let mut findings = findings.into_iter();
+    match findings.next() {
+        None => unknown,
+        Some(first) => Err(Fault::Violated(Finding {
+            others: findings.collect(),
+            ..first
+        })),
+    }
+}
+
+/// Returns the path of a request, with `{nonce}` for its nonce.
+fn path(exchange: &Exchange) -> Option<String> {
+    let request = str::from_utf8(&exchange.request).ok()?;
+    let path = request.split([' ', '?', '\r']).nth(1)?;
+    match exchange.nonce.is_empty() {
+        true => Some(path.to_owned()),
+        false => Some(path.replace(&exchange.nonce, "{nonce}")),
+    }
 }
 
 /// Returns the request line and the headers that not every request has.
@@ -155,6 +213,34 @@ mod tests {
         assert_eq!(finding.received, "connection closed without a response");
         let command = "curl -si -H 'Accept: x/y' \"$URL\"'/a?b=c'";
         assert_eq!(finding.repeat.as_deref(), Some(command));
+    }
+
+    #[test]
+    fn each_instance_is_judged() {
+        let finding = |name: &&str| Finding::new("a", "b", "c").about(*name);
+        let judge = |name: &str| match name {
+            "good" => Ok(()),
+            "unknown" => Err(Fault::NotProven("d".to_owned())),
+            name => Err(finding(&name).into()),
+        };
+        assert_eq!(each(["good"], judge), Ok(()));
+        let unknown = Err(Fault::NotProven("d".to_owned()));
+        assert_eq!(each(["good", "unknown"], judge), unknown);
+        let Err(Fault::Violated(found)) = each(["unknown", "x", "good", "y"], judge) else {
+            panic!("two instances are violated");
+        };
+        let subjects = found.instances().map(|finding| finding.subject);
+        let expected = ["x", "y"].map(|name| Some(name.to_owned()));
+        assert_eq!(subjects.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn subject_of_an_exchange_is_its_path() {
+        let mut exchange =
+            Exchange::recorded("test", b"GET /a/17?17 HTTP/1.1\r\n\r\n", Outcome::Lost);
+        assert_eq!(path(&exchange).as_deref(), Some("/a/17"));
+        exchange.nonce = "17".to_owned();
+        assert_eq!(path(&exchange).as_deref(), Some("/a/{nonce}"));
     }
 
     #[test]

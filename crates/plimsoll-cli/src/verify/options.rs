@@ -24,6 +24,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
+    /// Accepted violations [default: those in the configuration]
+    #[arg(long, value_name = "FILE")]
+    pub(super) waivers: Option<PathBuf>,
+
     /// A variable for the service
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(super) env: Vec<(String, String)>,

@@ -8,6 +8,7 @@ use serde::{
 };
 use serde_json::Value;
 
+use super::names::Names;
 use crate::target::Line;
 
 /// A record of the log.
@@ -32,6 +33,18 @@ impl Record {
             line: String::from_utf8_lossy(bytes).into_owned(),
             fields,
         })
+    }
+
+    /// Returns the record with the field names of the contract.
+    pub(super) fn renamed(self, names: &Names) -> Self {
+        let fields = self.fields.into_iter().filter_map(|(name, value)| {
+            let name = names.of_contract(&name)?;
+            Some((name.to_owned(), value))
+        });
+        Self {
+            fields: fields.collect(),
+            ..self
+        }
     }
 
     /// Returns the line.

@@ -25,13 +25,20 @@ pub(super) struct Subject<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Summary {
     Holds,
+    Waived,
     NotProven,
     Blocked,
     Violated,
 }
 
 impl Summary {
-    const ALL: [Self; 4] = [Self::Holds, Self::Violated, Self::Blocked, Self::NotProven];
+    const ALL: [Self; 5] = [
+        Self::Holds,
+        Self::Violated,
+        Self::Waived,
+        Self::Blocked,
+        Self::NotProven,
+    ];
 
     fn of(verdict: &Verdict) -> Self {
         match verdict {
@@ -39,6 +46,7 @@ impl Summary {
             Verdict::Violated(_) => Self::Violated,
             Verdict::Blocked { .. } => Self::Blocked,
             Verdict::NotProven { .. } => Self::NotProven,
+            Verdict::Waived { .. } => Self::Waived,
         }
     }
 }
@@ -91,16 +99,35 @@ mod tests {
     use plimsoll_contract::Contract;
 
     use super::*;
-    use crate::verify::{judgement::Finding, run::Results};
+    use crate::{
+        project::Project,
+        verify::{judgement::Finding, run::Results},
+        waivers::{Day, Waiver},
+    };
+
+    /// A used waiver and an unused one.
+    fn waivers() -> Vec<Waiver> {
+        let waiver = |check: &str| {
+            let until = Day::today();
+            format!("[[waiver]]\ncheck = {check:?}\nreason = \"OPS-1\"\nuntil = {until}\n")
+        };
+        let text = waiver("LOG-7:ready") + &waiver("HTTP-1:banner");
+        Project::parse(&text, "a.toml", Day::today())
+            .unwrap()
+            .waivers
+    }
 
     /// Results with a clause of each kind.
     pub(super) fn results() -> Results {
         let finding = Finding::new("GET /info", "a <b> \"c\" \u{1b}", "an object");
         let reason = "no records".to_owned();
+        let waivers = waivers();
+        let waiver = waivers[0].clone();
         let checks = [
             ("HTTP-1:banner", Verdict::Holds),
-            ("HTTP-2:info", Verdict::Violated(finding)),
+            ("HTTP-2:info", Verdict::Violated(finding.clone())),
             ("LOG-1:json", Verdict::NotProven { reason }),
+            ("LOG-7:ready", Verdict::Waived { finding, waiver }),
         ];
         let checks = checks.into_iter().map(|(id, verdict)| {
             let (clause, check) = Contract::get().check(id).unwrap();
@@ -112,6 +139,7 @@ mod tests {
         });
         Results {
             checks: checks.collect(),
+            unused: waivers[1..].to_vec(),
             first: None,
             starts: 1,
             elapsed: Duration::from_millis(1500),
@@ -126,7 +154,9 @@ mod tests {
             level: Level::Core,
             seed: 42,
         };
-        let text = human(&subject, &results());
+        let results = results();
+        let today = results.unused[0].until;
+        let text = human(&subject, &results);
         let text = anstream::adapter::strip_str(&text).to_string();
         let why = "Deployment tools compare these three values with what they have rolled out.";
         let fix = "Answer GET /info with status 200, application/json and an object of exactly \
@@ -137,7 +167,7 @@ mod tests {
             "serve · core · seed 2a
 
 HTTP  endpoints             1 hold    1 violated
-LOG   structured logs                                            1 not proven
+LOG   structured logs                               1 waived                 1 not proven
 
 ✗ HTTP-2:info  /info has service, version and buildTime{severity}
     sent      GET /info
@@ -147,8 +177,11 @@ LOG   structured logs                                            1 not proven
     fix       {fix}
 
 ? LOG-1:json  not proven: no records
+~ LOG-7:ready  waived until {today}: OPS-1
 
-3 clauses: 1 hold, 1 violated, 1 not proven · 1 start · 1.5 s
+warning: a.toml:5: the waiver of HTTP-1:banner matches no violation
+
+4 clauses: 1 hold, 1 violated, 1 waived, 1 not proven · 1 start · 1.5 s
 "
         );
         assert_eq!(text.trim_end(), expected.trim_end());
@@ -169,5 +202,8 @@ LOG   structured logs                                            1 not proven
         assert_eq!(report["checks"][1]["finding"]["expected"], "an object");
         assert_eq!(report["checks"][2]["verdict"], "not_proven");
         assert_eq!(report["checks"][2]["reason"], "no records");
+        assert_eq!(report["checks"][3]["verdict"], "waived");
+        assert_eq!(report["checks"][3]["waiver"]["line"], 1);
+        assert_eq!(report["unused_waivers"][0]["check"], "HTTP-1:banner");
     }
 }

@@ -74,16 +74,20 @@ impl Route {
         let expected = self.placeholders();
         let is_path = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_path || path.contains('#') {
-            return Some(format!("{name} = {path:?}: expected a path such as /{name}"));
+            return Some(format!(
+                "{name} = {path:?}: expected a path such as /{name}"
+            ));
         }
-        let missing = expected.iter().find(|it| !path.contains(&format!("{{{it}}}")));
+        let missing = expected
+            .iter()
+            .find(|it| !path.contains(&format!("{{{it}}}")));
         if let Some(missing) = missing {
             let what = format!("expected {{{missing}}}, which is replaced by a number");
             return Some(format!("{name} = {path:?}: {what}"));
         }
-        let rest = expected
-            .iter()
-            .fold(path.to_owned(), |path, it| path.replace(&format!("{{{it}}}"), ""));
+        let rest = expected.iter().fold(path.to_owned(), |path, it| {
+            path.replace(&format!("{{{it}}}"), "")
+        });
         rest.contains(['{', '}'])
             .then(|| format!("{name} = {path:?}: unknown name in braces"))
     }
@@ -152,7 +156,10 @@ mod tests {
             assert_eq!(broken.place.to_string(), "a.toml:3");
             assert!(broken.what.contains(what), "{}", broken.what);
         }
-        check("\nfast = \"/a\"", "unknown route \"fast\": expected one of slow,");
+        check(
+            "\nfast = \"/a\"",
+            "unknown route \"fast\": expected one of slow,",
+        );
         check("\npanic = \"a\"", "expected a path such as /panic");
         check("\npanic = \"/a b\"", "expected a path");
         check("\nslow = \"/slow\"", "expected {ms}");

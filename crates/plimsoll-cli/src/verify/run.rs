@@ -13,6 +13,7 @@ use super::{
     Limits, Target, checks,
     evidence::Evidence,
     judgement::{Fault, Finding},
+    names::Names,
     nonce::Nonces,
     probe::{Collect, Observation, Probe},
     routes::Routes,
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     exit::Failure,
     target::{Launch, Process, ReservedPort, Start, Url},
+    waivers::Waiver,
     wire::Wire,
 };
 
@@ -34,6 +36,7 @@ pub(super) struct Plan<'a> {
     pub(super) port: Option<u16>,
     pub(super) selection: &'a Selection,
     pub(super) routes: &'a Routes,
+    pub(super) names: &'a Names,
     pub(super) limits: Limits,
     pub(super) seed: u32,
 }
@@ -43,6 +46,8 @@ pub(super) struct Plan<'a> {
 pub(super) struct Results {
     /// In the order of the contract.
     pub(super) checks: Vec<CheckResult>,
+    /// Waivers of these checks that match no violation.
+    pub(super) unused: Vec<Waiver>,
     /// The first start of the service, or `None` for a URL.
     pub(super) first: Option<FirstStart>,
     pub(super) starts: usize,
@@ -68,6 +73,11 @@ pub(super) enum Verdict {
     },
     NotProven {
         reason: String,
+    },
+    /// Violated, and accepted by the configuration.
+    Waived {
+        finding: Finding,
+        waiver: Waiver,
     },
 }
 
@@ -126,6 +136,7 @@ pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
     });
     Ok(Results {
         checks: checks.collect(),
+        unused: Vec::new(),
         first: run.first,
         starts: run.starts,
         elapsed: began.elapsed(),
@@ -182,6 +193,7 @@ impl Run<'_> {
                     variables: scenario.variables,
                     start: Some(start.clone()),
                     lines: Some(process.output().lines()),
+                    names: self.plan.names.clone(),
                     ..Evidence::default()
                 };
                 self.judge(probe, &evidence);
@@ -250,7 +262,7 @@ impl Run<'_> {
             return;
         }
         let subject = Subject::new(wire, process, start, probe.scenario, &mut self.nonces);
-        let subject = subject.with_routes(self.plan.routes);
+        let subject = subject.configured(self.plan.routes, self.plan.names);
         let evidence = subject.observe(collect).await;
         self.judge(probe, &evidence);
     }
@@ -299,7 +311,7 @@ impl Run<'_> {
             .find_map(|after| match self.verdicts.get(after)? {
                 Verdict::Violated(_) => Some(Verdict::Blocked { by: after.clone() }),
                 Verdict::Blocked { by } => Some(Verdict::Blocked { by: by.clone() }),
-                Verdict::Holds | Verdict::NotProven { .. } => None,
+                Verdict::Holds | Verdict::NotProven { .. } | Verdict::Waived { .. } => None,
             })
     }
 

@@ -7,6 +7,7 @@ use tokio::{net::TcpStream, time::sleep};
 use super::{
     evidence::{Evidence, Shutdown},
     lag::LagMeter,
+    names::Names,
     nonce::Nonces,
     probe::Collect,
     routes::{Route, Routes},
@@ -56,9 +57,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Adds the routes of the service.
-    pub(super) fn with_routes(mut self, routes: &Routes) -> Self {
+    /// Adds the configured routes of the service, and the names of fields in its log.
+    pub(super) fn configured(mut self, routes: &Routes, names: &Names) -> Self {
         self.evidence.routes = routes.clone();
+        self.evidence.names = names.clone();
         self
     }
 

@@ -1,6 +1,6 @@
 //! `plimsoll.toml` for `plimsoll verify`.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process::Command};
 
 use crate::support::{Report, argument, plimsoll, stderr, stdout, verify};
 
@@ -41,24 +41,107 @@ impl Drop for File {
 
 #[test]
 fn command_is_that_of_the_configuration() {
-    let file = File::new("command", "[verify]\ncommand = [\"a-service\", \"{port}\"]\n");
+    let file = File::new(
+        "command",
+        "[verify]\ncommand = [\"a-service\", \"{port}\"]\n",
+    );
     let plan = plimsoll(&["verify", "--plan", "--config", argument(&file.0)]);
-    assert!(stdout(&plan).contains("a-service {port}"), "{}", stdout(&plan));
+    assert!(
+        stdout(&plan).contains("a-service {port}"),
+        "{}",
+        stdout(&plan)
+    );
 }
 
 #[test]
 fn route_slow_proves_requests_in_flight() {
     let fixture = harness::example("fixture");
-    let options = ["--only", "LIFE-1:in-flight", "--config", "tests/subjects/fixture/plimsoll.toml"];
+    let options = [
+        "--only",
+        "LIFE-1:in-flight",
+        "--config",
+        "tests/subjects/fixture/plimsoll.toml",
+    ];
     let report = verify(&options, &[argument(&fixture)]);
-    assert_eq!(report.with("holds"), ["LIFE-1:in-flight"], "{:#}", report.json);
+    assert_eq!(
+        report.with("holds"),
+        ["LIFE-1:in-flight"],
+        "{:#}",
+        report.json
+    );
+}
+
+#[test]
+fn waived_violation_does_not_count() {
+    let plain = harness::example("plain");
+    let waiver = |check: &str, subject: &str| {
+        let until = tomorrow();
+        format!("[[waiver]]\ncheck = \"{check}\"\n{subject}reason = \"OPS-1\"\nuntil = {until}\n")
+    };
+    let text = waiver("HTTP-1:banner", "") + &waiver("HTTP-5:text", "subject = \"/other\"\n");
+    let file = File::new("waived", &text);
+    let only = |ids| file.verify(&["--only", ids], &[argument(&plain)]);
+
+    let report = only("HTTP-1");
+    assert_eq!(report.status, Some(0), "{:#}", report.json);
+    assert_eq!(report.check("HTTP-1:banner").unwrap()["reason"], "OPS-1");
+    assert_eq!(report.json["clauses"]["waived"], 1);
+
+    let report = only("HTTP-5");
+    assert_eq!(report.status, Some(1), "{:#}", report.json);
+    assert_eq!(report.with("violated"), ["HTTP-5:text"]);
+    assert_eq!(report.json["unused_waivers"][0]["line"], 5);
+}
+
+/// Returns a day on which waivers are valid, however long the test takes.
+fn tomorrow() -> String {
+    let output = Command::new("date")
+        .args(["-u", "--date=tomorrow", "+%F"])
+        .output();
+    stdout(&output.expect("date is installed"))
+        .trim()
+        .to_owned()
+}
+
+#[test]
+fn renamed_fields_are_found() {
+    let service = harness::example("saboteur");
+    let reference = harness::reference_service();
+    let command = [argument(&service), "names", argument(&reference)];
+    let options = ["--level", "full", "--only", "LOG-2,LOG-3,LOG-4"];
+    let report = verify(&options, &command);
+    assert_eq!(
+        report.with("violated"),
+        ["LOG-3:fields"],
+        "{:#}",
+        report.json
+    );
+
+    let file = File::new("names", "[verify.names]\n\"log.rawPath\" = \"raw_path\"\n");
+    let report = file.verify(&options, &command);
+    let violated = report.with("violated");
+    assert!(violated.is_empty(), "{violated:?}: {:#}", report.json);
+    assert_eq!(report.unknown(), ["LOG-2:order", "LOG-3:order"]);
 }
 
 #[test]
 fn faults_name_file_and_line() {
     for (name, text, fault) in [
-        ("route", "[verify.routes]\n\nfast = \"/\"\n", "toml:3: unknown route \"fast\""),
-        ("field", "[verify]\nroute = 1\n", "toml:2: unknown field `route`"),
+        (
+            "route",
+            "[verify.routes]\n\nfast = \"/\"\n",
+            "toml:3: unknown route \"fast\"",
+        ),
+        (
+            "field",
+            "[verify]\nroute = 1\n",
+            "toml:2: unknown field `route`",
+        ),
+        (
+            "name",
+            "[verify.names]\n\"log.raw\" = \"raw\"\n",
+            "toml:2: unknown name \"log.raw\"",
+        ),
         ("syntax", "\n[verify\n", "toml:2: "),
     ] {
         let found = File::new(name, text).fault();

@@ -172,8 +172,7 @@ fn in_flight(evidence: &Evidence) -> Judgement {
             true => String::new(),
             false => format!("; {}", Route::Slow.remedy()),
         };
-        let reason =
-            format!("{found} requests were in flight, fewer than {MIN_IN_FLIGHT}{remedy}");
+        let reason = format!("{found} requests were in flight, fewer than {MIN_IN_FLIGHT}{remedy}");
         return Err(Fault::NotProven(reason));
     }
     Ok(())

@@ -193,7 +193,7 @@ fn rises(evidence: &Evidence, name: &str) -> Judgement {
         require(rise >= requests as f64, || {
             let series = format!("{name}{{method=\"GET\",status=\"{status}\"}}");
             let received = format!("{series} rose by {rise}");
-            Finding::new(&sent, received, format!("a rise by {requests}"))
+            Finding::new(&sent, received, format!("a rise by {requests}")).about(name)
         })?;
     }
     for sample in after.samples(name) {
@@ -279,7 +279,7 @@ fn never_falls(evidence: &Evidence) -> Judgement {
     require(sums.is_sorted(), || {
         let received = format!("{COUNTER}: {sums:?}");
         let sent = format!("GET /metrics, {REPEATED} times, each on a new connection");
-        Finding::new(sent, received, "each sum at least the one before")
+        Finding::new(sent, received, "each sum at least the one before").about(COUNTER)
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     verify::{
         evidence::Evidence,
-        judgement::{Finding, Judgement, require},
+        judgement::{self, Finding, Judgement, require},
         probe::{Observation, Probe},
         record::Record,
         scenario::BASE,
@@ -171,20 +171,18 @@ fn each(
     expected: &str,
     holds: impl Fn(&Exchange) -> bool,
 ) -> Judgement {
-    for name in names {
-        for exchange in evidence.exchanges(name) {
-            require(holds(exchange), || {
-                let received = match exchange.response() {
-                    Some(response) => {
-                        let headers = response.headers.iter();
-                        let headers = headers.map(|(name, value)| format!(", {name}: {value}"));
-                        format!("status {}{}", response.status, headers.collect::<String>())
-                    }
-                    None => "no response".to_owned(),
-                };
-                Finding::exchange(exchange, received, expected)
-            })?;
-        }
-    }
-    Ok(())
+    let exchanges = names.iter().flat_map(|name| evidence.exchanges(name));
+    judgement::each(exchanges, |exchange| {
+        require(holds(exchange), || {
+            let received = match exchange.response() {
+                Some(response) => {
+                    let headers = response.headers.iter();
+                    let headers = headers.map(|(name, value)| format!(", {name}: {value}"));
+                    format!("status {}{}", response.status, headers.collect::<String>())
+                }
+                None => "no response".to_owned(),
+            };
+            Finding::exchange(exchange, received, expected)
+        })
+    })
 }

@@ -5,11 +5,14 @@ use std::{collections::BTreeMap, time::Duration};
 use plimsoll_contract::Contract;
 
 use super::{Subject, Summary, clauses, counts, level, severity};
-use crate::verify::{
-    Target,
-    judgement::Finding,
-    run::{CheckResult, Results, Verdict},
-    select::id,
+use crate::{
+    verify::{
+        Target,
+        judgement::Finding,
+        run::{CheckResult, Results, Verdict},
+        select::id,
+    },
+    waivers::Waiver,
 };
 
 const RED: &str = "\x1b[31m";
@@ -47,6 +50,17 @@ pub(in crate::verify) fn human(subject: &Subject<'_>, results: &Results) -> Stri
         }
     }
     text.push_str(&unknown(&results.checks));
+    for waiver in &results.unused {
+        let name = match &waiver.subject {
+            Some(subject) => format!("{} for {subject}", waiver.check),
+            None => waiver.check.clone(),
+        };
+        let line = format!(
+            "{}: the waiver of {name} matches no violation",
+            waiver.place
+        );
+        text.push_str(&format!("\n{YELLOW}warning{PLAIN}: {line}\n"));
+    }
     text.push_str(&format!("\n{}\n", summary(&clauses, results)));
     text
 }
@@ -74,6 +88,7 @@ fn cell(counts: &BTreeMap<Summary, usize>, summary: Summary) -> String {
         Summary::Violated => ("violated", RED, 14),
         Summary::Blocked => ("blocked", YELLOW, 13),
         Summary::NotProven => ("not proven", YELLOW, 14),
+        Summary::Waived => ("waived", YELLOW, 12),
     };
     match counts.get(&summary) {
         None => " ".repeat(width),
@@ -103,6 +118,14 @@ fn violation(result: &CheckResult, finding: &Finding) -> String {
             text.push_str(&format!("    {name:<10}{}\n", shortened(value)));
         }
     }
+    let others = finding.others.iter().filter_map(|it| it.subject.as_deref());
+    let others: Vec<&str> = others.collect();
+    if !others.is_empty() {
+        text.push_str(&format!(
+            "    also      {}\n",
+            shortened(&others.join(", "))
+        ));
+    }
     text
 }
 
@@ -124,7 +147,7 @@ fn shortened(text: &str) -> String {
     lines.join(&format!("\n{:14}", ""))
 }
 
-/// Returns the checks that are blocked, by their cause, and those that are not proven.
+/// Returns the checks that are blocked, by their cause, and those that are not proven or waived.
 fn unknown(results: &[CheckResult]) -> String {
     let mut blocked: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     let mut text = String::new();
@@ -134,6 +157,11 @@ fn unknown(results: &[CheckResult]) -> String {
             Verdict::Blocked { by } => blocked.entry(by).or_default().push(id),
             Verdict::NotProven { reason } => {
                 text.push_str(&format!("{YELLOW}?{PLAIN} {id}  not proven: {reason}\n"));
+            }
+            Verdict::Waived { waiver, .. } => {
+                let Waiver { reason, until, .. } = waiver;
+                let line = format!("{id}  waived until {until}: {reason}");
+                text.push_str(&format!("{YELLOW}~{PLAIN} {line}\n"));
             }
             Verdict::Holds | Verdict::Violated(_) => {}
         }
@@ -156,6 +184,7 @@ fn summary(clauses: &[(&'static str, Summary)], results: &Results) -> String {
             Summary::Violated => "violated",
             Summary::Blocked => "blocked",
             Summary::NotProven => "not proven",
+            Summary::Waived => "waived",
         };
         counts.get(&summary).map(|count| format!("{count} {name}"))
     });

@@ -6,10 +6,13 @@ use plimsoll_contract::{Class, Level, Severity};
 use serde::Serialize;
 
 use super::{Subject, Summary, clauses, counts};
-use crate::verify::{
-    Target,
-    run::{CheckResult, Results, Verdict},
-    select::id,
+use crate::{
+    verify::{
+        Target, judgement,
+        run::{CheckResult, Results, Verdict},
+        select::id,
+    },
+    waivers,
 };
 
 const SCHEMA: &str = "plimsoll.verify/1";
@@ -24,6 +27,8 @@ struct Report<'a> {
     elapsed_ms: u128,
     clauses: Counts,
     checks: Vec<Check<'a>>,
+    /// The waivers that match no violation.
+    unused_waivers: Vec<Waiver<'a>>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +48,7 @@ struct Counts {
     violated: usize,
     blocked: usize,
     not_proven: usize,
+    waived: usize,
 }
 
 #[derive(Serialize)]
@@ -56,14 +62,32 @@ struct Check<'a> {
     verdict: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     finding: Option<Finding<'a>>,
+    /// The findings about other instances.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Finding<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiver: Option<Waiver<'a>>,
+}
+
+/// A waiver in a file.
+#[derive(Serialize)]
+struct Waiver<'a> {
+    check: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    until: String,
+    file: &'a str,
+    line: usize,
 }
 
 #[derive(Serialize)]
 struct Finding<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     sent: &'a str,
     received: &'a str,
     expected: &'a str,
@@ -89,8 +113,10 @@ pub(in crate::verify) fn json(subject: &Subject<'_>, results: &Results) -> Strin
             violated: count(Summary::Violated),
             blocked: count(Summary::Blocked),
             not_proven: count(Summary::NotProven),
+            waived: count(Summary::Waived),
         },
         checks: results.checks.iter().map(check).collect(),
+        unused_waivers: results.unused.iter().map(waiver).collect(),
     };
     let text = serde_json::to_string_pretty(&report).expect("all keys are texts");
     format!("{text}\n")
@@ -113,29 +139,66 @@ fn service<'a>(subject: &Subject<'a>, results: &Results) -> Service<'a> {
 }
 
 fn check(result: &CheckResult) -> Check<'_> {
-    let (verdict, finding, blocked_by, reason) = match &result.verdict {
-        Verdict::Holds => ("holds", None, None, None),
-        Verdict::Violated(finding) => ("violated", Some(finding), None, None),
-        Verdict::Blocked { by } => ("blocked", None, Some(by.as_str()), None),
-        Verdict::NotProven { reason } => ("not_proven", None, None, Some(reason.as_str())),
-    };
-    Check {
+    let mut check = Check {
         id: id(result.clause, result.check),
         clause: &result.clause.id,
         title: &result.check.title,
         level: result.check.level,
         severity: result.check.severity,
         class: result.check.class,
-        verdict,
-        finding: finding.map(|finding| Finding {
-            sent: &finding.sent,
-            received: &finding.received,
-            expected: &finding.expected,
-            why: &result.clause.rationale,
-            fix: &result.check.fix,
-            repeat: finding.repeat.as_deref(),
-        }),
-        blocked_by,
-        reason,
+        verdict: "holds",
+        finding: None,
+        others: Vec::new(),
+        blocked_by: None,
+        reason: None,
+        waiver: None,
+    };
+    match &result.verdict {
+        Verdict::Holds => {}
+        Verdict::Violated(found) => {
+            check.verdict = "violated";
+            check.finding = Some(finding(result, found));
+            check.others = found.others.iter().map(|it| finding(result, it)).collect();
+        }
+        Verdict::Blocked { by } => {
+            check.verdict = "blocked";
+            check.blocked_by = Some(by);
+        }
+        Verdict::NotProven { reason } => {
+            check.verdict = "not_proven";
+            check.reason = Some(reason);
+        }
+        Verdict::Waived {
+            finding: found,
+            waiver: accepting,
+        } => {
+            check.verdict = "waived";
+            check.finding = Some(finding(result, found));
+            check.reason = Some(&accepting.reason);
+            check.waiver = Some(waiver(accepting));
+        }
+    }
+    check
+}
+
+fn finding<'a>(result: &'a CheckResult, finding: &'a judgement::Finding) -> Finding<'a> {
+    Finding {
+        subject: finding.subject.as_deref(),
+        sent: &finding.sent,
+        received: &finding.received,
+        expected: &finding.expected,
+        why: &result.clause.rationale,
+        fix: &result.check.fix,
+        repeat: finding.repeat.as_deref(),
+    }
+}
+
+fn waiver(waiver: &waivers::Waiver) -> Waiver<'_> {
+    Waiver {
+        check: &waiver.check,
+        subject: waiver.subject.as_deref(),
+        until: waiver.until.to_string(),
+        file: &waiver.place.file,
+        line: waiver.place.line,
     }
 }

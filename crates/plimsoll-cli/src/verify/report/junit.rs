@@ -6,7 +6,8 @@ use crate::verify::{
     select::id,
 };
 
-/// Returns the report. Clauses that are blocked or not proven are skipped, with the reason.
+/// Returns the report. Clauses that are blocked, waived or not proven are skipped, with the
+/// reason.
 pub(in crate::verify) fn junit(results: &Results) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for (clause, summary) in clauses(&results.checks) {
@@ -38,7 +39,7 @@ fn case(clause: &str, summary: Summary, checks: &[&CheckResult]) -> String {
     let element = match summary {
         Summary::Holds => None,
         Summary::Violated => Some("failure"),
-        Summary::Blocked | Summary::NotProven => Some("skipped"),
+        Summary::Blocked | Summary::NotProven | Summary::Waived => Some("skipped"),
     };
     let name = escaped(clause);
     let head = format!("    <testcase name=\"{name}\" classname=\"plimsoll.verify\"");
@@ -61,6 +62,7 @@ fn reason(result: &CheckResult) -> Option<String> {
         Verdict::Violated(_) => Some(format!("{id}: {}", result.check.title)),
         Verdict::Blocked { by } => Some(format!("{id}: blocked by {by}")),
         Verdict::NotProven { reason } => Some(format!("{id}: {reason}")),
+        Verdict::Waived { waiver, .. } => Some(format!("{id}: waived: {}", waiver.reason)),
     }
 }
 
@@ -109,8 +111,9 @@ mod tests {
             "<testcase name=\"HTTP-1\" classname=\"plimsoll.verify\"/>",
             "<failure message=\"HTTP-2:info: /info has service, version and buildTime\">",
             "received: a &lt;b&gt; &quot;c&quot; \u{fffd}",
-            "<testsuite name=\"LOG\" tests=\"1\">",
+            "<testsuite name=\"LOG\" tests=\"2\">",
             "<skipped message=\"LOG-1:json: no records\"></skipped>",
+            "<skipped message=\"LOG-7:ready: waived: OPS-1\"></skipped>",
         ] {
             assert!(report.contains(part), "{part} is not in {report}");
         }

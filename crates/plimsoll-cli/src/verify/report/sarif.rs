@@ -7,21 +7,29 @@
 use serde_json::{Value, json};
 
 use super::severity;
-use crate::verify::{
-    judgement::Finding,
-    run::{CheckResult, Results, Verdict},
-    select::id,
+use crate::{
+    sarif,
+    verify::{
+        judgement::Finding,
+        run::{CheckResult, Results, Verdict},
+        select::id,
+    },
+    waivers::Waiver,
 };
 
-/// Returns the report: a rule for each check, and a result for each violation.
+/// Returns the report: a rule for each check, and a result for each violation. Those that are waived
+/// are suppressed.
 pub(in crate::verify) fn sarif(results: &Results) -> String {
-    let violations = results
-        .checks
-        .iter()
-        .filter_map(|result| match &result.verdict {
-            Verdict::Violated(finding) => Some(violation(result, finding)),
-            _ => None,
-        });
+    let violations = results.checks.iter().flat_map(|result| {
+        let (finding, waiver) = match &result.verdict {
+            Verdict::Violated(finding) => (finding, None),
+            Verdict::Waived { finding, waiver } => (finding, Some(waiver)),
+            _ => return Vec::new(),
+        };
+        let instances = finding.clone().instances();
+        let instances = instances.map(|finding| violation(result, &finding, waiver));
+        instances.collect()
+    });
     let report = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -47,20 +55,26 @@ fn rule(result: &CheckResult) -> Value {
     })
 }
 
-fn violation(result: &CheckResult, finding: &Finding) -> Value {
+fn violation(result: &CheckResult, finding: &Finding, waiver: Option<&Waiver>) -> Value {
     let text = format!(
         "{}. Sent: {}. Received: {}. Expected: {}.",
         result.check.title, finding.sent, finding.received, finding.expected
     );
-    json!({
+    let file = waiver.map_or("plimsoll.toml", |waiver| &waiver.place.file);
+    let line = waiver.map_or(1, |waiver| waiver.place.line);
+    let mut violation = json!({
         "ruleId": id(result.clause, result.check),
         "level": severity(result.check.severity),
         "message": { "text": text },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": "plimsoll.toml" },
-            "region": { "startLine": 1 },
+            "artifactLocation": { "uri": sarif::uri(file) },
+            "region": { "startLine": line },
         } }],
-    })
+    });
+    if let Some(Waiver { reason, .. }) = waiver {
+        violation["suppressions"] = json!([{ "kind": "external", "justification": reason }]);
+    }
+    violation
 }
 
 #[cfg(test)]
@@ -72,12 +86,16 @@ mod tests {
     fn violations_are_results_with_a_rule_and_a_file() {
         let report: Value = serde_json::from_str(&sarif(&results())).unwrap();
         let run = &report["runs"][0];
-        assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 3);
+        assert_eq!(run["tool"]["driver"]["rules"].as_array().unwrap().len(), 4);
         let found = run["results"].as_array().unwrap();
-        assert_eq!(found.len(), 1);
+        assert_eq!(found.len(), 2);
         assert_eq!(found[0]["ruleId"], "HTTP-2:info");
         assert_eq!(found[0]["level"], "error");
         let location = &found[0]["locations"][0]["physicalLocation"];
         assert_eq!(location["artifactLocation"]["uri"], "plimsoll.toml");
+        assert!(found[0]["suppressions"].is_null());
+        assert_eq!(found[1]["suppressions"][0]["justification"], "OPS-1");
+        let location = &found[1]["locations"][0]["physicalLocation"];
+        assert_eq!(location["artifactLocation"]["uri"], "a.toml");
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn unmatched(evidence: &Evidence) -> Judgement {
 }
 
 pub(super) fn order(evidence: &Evidence) -> Judgement {
+    evidence.names.require_none()?;
     let (exchange, record) = evidence.access_record("found")?;
     let names = record.names().skip(LEADING.len()).take(FIELDS.len());
     require(names.eq(FIELDS), || {

@@ -47,6 +47,7 @@ pub(super) fn values(evidence: &Evidence) -> Judgement {
 }
 
 pub(super) fn order(evidence: &Evidence) -> Judgement {
+    evidence.names.require_none()?;
     each(evidence, "the leading fields first, in order", |record| {
         record.names().take(LEADING.len()).eq(LEADING)
     })
