@@ -4,18 +4,25 @@
 
 #[path = "new/folder.rs"]
 mod folder;
+#[path = "../../plimsoll/tests/with_database/server.rs"]
+#[expect(dead_code, reason = "shared with the tests of the chassis")]
+mod postgres_server;
 #[path = "new/services.rs"]
 mod services;
+#[path = "it/support.rs"]
+#[expect(dead_code, reason = "shared with the tests in `it`")]
+mod support;
 
 use std::{
     fs,
     io::Read as _,
     path::Path,
     process::{Command, Output, Stdio},
-    time::Duration,
 };
 
-use self::folder::Folder;
+use harness::Signal;
+
+use self::{folder::Folder, support::skip};
 
 const PLIMSOLL: &str = env!("CARGO_BIN_EXE_plimsoll");
 
@@ -135,25 +142,13 @@ fn disk_without_room_keeps_nothing() {
     }
 }
 
-/// Prints that the test is skipped on this machine. In CI, fails it.
-#[track_caller]
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test must not look like a passed one"
-)]
-#[expect(clippy::disallowed_methods, reason = "the setting of the test run")]
-fn skip(why: &str) {
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(!is_ci, "CI must not skip this test: {why}");
-    eprintln!("SKIPPED: {why}");
-}
-
 #[test]
 fn interrupted_command_writes_all_or_nothing() {
     let complete = Folder::new();
     new(complete.path(), &["shop", "--no-git"]);
     let count = complete.count("shop");
-    for delay in 0..30 {
+    // From the start of the process to the last of its files, each moment must leave one of two states.
+    for files in (0..=count).step_by(5) {
         let folder = Folder::new();
         let mut command = Command::new(PLIMSOLL);
         command
@@ -164,14 +159,14 @@ fn interrupted_command_writes_all_or_nothing() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // A sweep over the run of the command. Each moment must leave one of two states.
-        std::thread::sleep(Duration::from_millis(delay));
-        let pid = child.id().to_string();
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .stderr(Stdio::null())
-            .status()
-            .unwrap();
+        let staging = format!(".shop.{}.new", child.id());
+        let mut is_running = true;
+        while is_running && folder.count(&staging) < files {
+            is_running = child.try_wait().unwrap().is_none();
+        }
+        if is_running {
+            Signal::Int.send(child.id());
+        }
         let mut stdout = String::new();
         child
             .stdout
@@ -186,6 +181,25 @@ fn interrupted_command_writes_all_or_nothing() {
             names => panic!("{names:?}"),
         }
     }
+}
+
+/// All files are written when git is run, and the rename is the next step.
+#[test]
+fn signal_before_the_rename_leaves_nothing() {
+    let (folder, programs) = (Folder::new(), Folder::new());
+    // Written by a shell: a file that this process has open for writing cannot be run.
+    let script = "printf '#!/bin/sh\nkill -INT $PPID\n' >git && chmod +x git";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).current_dir(programs.path());
+    assert!(shell.status().unwrap().success());
+    let mut command = Command::new(PLIMSOLL);
+    command.args(["new", "shop"]).current_dir(folder.path());
+    let output = command.env("PATH", programs.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(70), "{output:?}");
+    let stderr = text(&output.stderr);
+    assert_eq!(stderr, "plimsoll: interrupted; nothing was written\n");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(folder.names(), [""; 0]);
 }
 
 /// `script` runs the command on a pseudo-terminal.

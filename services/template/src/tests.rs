@@ -24,7 +24,7 @@ use crate::{routes, settings::Settings, state::AppState};
 
 /// Nothing listens on the ports here.
 const SETTINGS: &[(&str, &str)] = &[
-    ("SUMMARY_INTERVAL", "10ms"),
+    ("SUMMARY_INTERVAL", "60s"),
     ("UPSTREAM_URL", "http://127.0.0.1:1/hello/upstream"),
     // +postgres
     ("DATABASE_URL", "postgres://test@127.0.0.1:1/test"),

@@ -20,7 +20,7 @@ fn repository() -> PathBuf {
 
 fn library() -> Library {
     let source = Source::parse("1.2", Path::new("/")).unwrap();
-    source.library(Path::new("/work/service"))
+    source.library(Path::new("/a/shop"))
 }
 
 fn files(name: &str, features: &[Feature]) -> BTreeMap<String, String> {

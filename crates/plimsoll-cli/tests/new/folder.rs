@@ -33,13 +33,12 @@ impl Folder {
         names.collect()
     }
 
-    /// Returns the number of files below a path.
+    /// Returns the number of files below a path. An absent folder has none.
     pub(crate) fn count(&self, path: &str) -> usize {
         fn count(folder: &Path) -> usize {
-            let entries = fs::read_dir(folder)
-                .unwrap()
-                .map(|entry| entry.unwrap().path());
-            entries
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let paths = entries.map(|entry| entry.path());
+            paths
                 .map(|path| if path.is_dir() { count(&path) } else { 1 })
                 .sum()
         }

@@ -1,13 +1,17 @@
 //! Generated services, built with the lock file and the target folder of this workspace.
 //!
-//! They are ignored by default, since they compile for minutes. `CONTRIBUTING.md` has the commands.
+//! Those that compile for minutes run with `PLIMSOLL_FULL=1` only.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use crate::{PLIMSOLL, folder::Folder, new};
+use crate::{PLIMSOLL, folder::Folder, new, postgres_server::Server, support::is_full};
 
 /// Creates a service and returns its folder.
-fn service(folder: &Folder, options: &str) -> std::path::PathBuf {
+fn service(folder: &Folder, options: &str) -> PathBuf {
     let mut arguments = vec!["shop"];
     if !options.is_empty() {
         arguments.extend(["--with", options]);
@@ -20,19 +24,20 @@ fn service(folder: &Folder, options: &str) -> std::path::PathBuf {
     path
 }
 
+/// Returns the target folder of this workspace, which all services share.
+fn target() -> &'static Path {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    folder.unwrap()
+}
+
 #[track_caller]
 fn run(folder: &Path, program: &str, arguments: &[&str]) {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env("CARGO_TARGET_DIR", target);
+    command.args(arguments).current_dir(folder);
+    command.env("CARGO_TARGET_DIR", target());
     // Without debug information the build is faster, and the files are smaller.
-    let output = command
-        .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .output()
-        .unwrap();
+    let output = command.env("CARGO_PROFILE_DEV_DEBUG", "0").output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
     let (stdout, stderr) = [&output.stdout, &output.stderr]
         .map(|it| String::from_utf8_lossy(it))
         .into();
@@ -42,9 +47,50 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) {
     );
 }
 
+/// Checks the service against the contract, with a Postgres and without a Redis.
+#[track_caller]
+fn verify(folder: &Path, options: &str) {
+    run(
+        folder,
+        "cargo",
+        &["build", "--offline", "--features", "demo"],
+    );
+    let mut variables = vec!["REDIS_URL=redis://127.0.0.1:1".to_owned()];
+    let mut server = None;
+    if options.contains("postgres") {
+        let Some(mut postgres) = Server::prepared() else {
+            return;
+        };
+        postgres.start();
+        let socket = postgres.socket();
+        let folder = socket.parent().unwrap().display();
+        variables.push(format!(
+            "DATABASE_URL=postgres://test@localhost/postgres?host={folder}"
+        ));
+        server = Some(postgres);
+    }
+    let program = target().join("debug/shop");
+    let mut arguments = vec!["verify", "--level", "full", "--fail-on", "note"];
+    arguments.extend(variables.iter().flat_map(|it| ["--env", it]));
+    arguments.extend(["--", program.to_str().unwrap()]);
+    run(folder, PLIMSOLL, &arguments);
+    drop(server);
+}
+
+/// Prints that a test is skipped, whether in CI or not.
+#[expect(
+    clippy::print_stderr,
+    reason = "a skipped test must not look like a passed one"
+)]
+fn left_out() {
+    eprintln!("SKIPPED: it compiles for minutes; PLIMSOLL_FULL=1 runs it");
+}
+
 #[test]
-#[ignore = "it compiles for about a minute; .ci/run runs it"]
 fn services_without_and_with_all_options_compile() {
+    if !is_full() {
+        return left_out();
+    }
     for options in ["", "otlp,ws,postgres,redis"] {
         let folder = Folder::new();
         let path = service(&folder, options);
@@ -58,8 +104,10 @@ fn services_without_and_with_all_options_compile() {
 }
 
 #[test]
-#[ignore = "it compiles for minutes"]
 fn services_pass_their_own_checks() {
+    if !is_full() {
+        return left_out();
+    }
     for options in [
         "",
         "otlp",
@@ -86,6 +134,7 @@ fn services_pass_their_own_checks() {
             &["check", "config", "deploy/prometheus/prometheus.yml"],
         );
         run(&path, PLIMSOLL, &["lint", "deploy"]);
+        verify(&path, options);
         for overlay in ["dev", "int", "prod"] {
             let overlay = format!("deploy/kubernetes/overlays/{overlay}");
             run(&path, "kubectl", &["kustomize", &overlay]);
