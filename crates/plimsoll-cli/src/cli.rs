@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{exit, lint, new, top, verify};
+use crate::{completions, exit, lint, manual, new, top, verify};
 
 /// Creates services on plimsoll, checks services and their deployment, and observes instances
 #[derive(Debug, Parser)]
@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Verify(verify::Arguments),
     New(new::Arguments),
     Top(top::Arguments),
+    Completions(completions::Arguments),
+    Manual(manual::Arguments),
 }
 
 /// When the output has colours.
@@ -43,5 +45,24 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn examples_of_every_command_are_accepted() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().unwrap().to_string();
+            let examples = help.lines().filter_map(|line| line.strip_prefix("  "));
+            let examples: Vec<&str> = examples.filter(|line| !line.starts_with('#')).collect();
+            let name = command.get_name();
+            assert!((2..=4).contains(&examples.len()), "{name}: {examples:?}");
+            for example in examples {
+                let words = example.split_whitespace();
+                let words = words.skip_while(|word| *word != "plimsoll");
+                let words = words.take_while(|word| *word != "&&" && !word.starts_with('>'));
+                let result = Cli::try_parse_from(words.clone());
+                result.unwrap_or_else(|error| panic!("{example}: {error}"));
+                assert_eq!(words.take(2).collect::<Vec<_>>(), ["plimsoll", name]);
+            }
+        }
     }
 }

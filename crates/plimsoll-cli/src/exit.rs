@@ -99,6 +99,10 @@ pub(crate) enum Failure {
     #[error("cannot write the report {}", path.display())]
     Report { path: PathBuf, source: io::Error },
 
+    /// A manual page could not be written.
+    #[error("cannot write the manual pages to {}", path.display())]
+    Manual { path: PathBuf, source: io::Error },
+
     /// No port is free.
     #[error("cannot reserve a port")]
     Port(#[source] io::Error),
@@ -135,6 +139,7 @@ impl Failure {
             | Self::Source(_)
             | Self::NoAnswer { .. } => Exit::Unreachable,
             Self::Report { .. }
+            | Self::Manual { .. }
             | Self::Output(_)
             | Self::Terminal(_)
             | Self::Port(_)

@@ -43,8 +43,20 @@ use crate::{
     waivers::Waiver,
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  # All files of a folder, with the settings that the binary reads
+  plimsoll lint --service target/debug/shop deploy
+
+  # Rendered manifests
+  kubectl kustomize deploy/kubernetes/overlays/prod | plimsoll lint -
+
+  # A report for code scanning
+  plimsoll lint --format sarif deploy >lint.sarif";
+
 /// Check deployment files against the times and limits of the service
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The service's binary, whose --check-config has the settings; it also names its containers
     #[arg(long, value_name = "BINARY")]

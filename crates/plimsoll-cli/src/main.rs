@@ -4,9 +4,11 @@
 //! The command does not depend on the chassis: a shared parser would hide its own faults.
 
 mod cli;
+mod completions;
 mod duration;
 mod exit;
 mod lint;
+mod manual;
 mod new;
 mod place;
 mod project;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::New(arguments) => new::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Manual(arguments) => manual::run(&arguments),
     };
     result
         .unwrap_or_else(|failure| {

@@ -32,8 +32,20 @@ use crate::{
     term,
 };
 
+const EXAMPLES: &str = "\
+Examples:
+  # In the folder shop, with the library that this command was built from
+  plimsoll new shop
+
+  # With traces and a database
+  plimsoll new shop --with otlp,postgres
+
+  # With a revision of the library, in a folder of another repository
+  plimsoll new shop --in services --no-git --plimsoll git+https://example.com/plimsoll.git#5b8b477";
+
 /// Create a service on plimsoll, with its deployment, monitoring and CI
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Name of the service: a crate, an image and a Kubernetes Service
     name: Option<String>,

@@ -13,8 +13,20 @@ const MIN_LIMIT: Duration = Duration::from_secs(1);
 /// The longest time for a response.
 const MAX_LIMIT: Duration = Duration::from_secs(2);
 
+const EXAMPLES: &str = "\
+Examples:
+  # Two instances
+  plimsoll top 10.0.0.7:9090 10.0.0.8:9090
+
+  # A local process
+  plimsoll top 8123
+
+  # The values of one interval, for a script
+  plimsoll top --once --json http://localhost:8080";
+
 /// Observe running instances by their metrics
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The instances: http://HOST:PORT, HOST:PORT, the id of a local process, or unix:PATH
     #[arg(value_name = "INSTANCE", value_parser = target)]

@@ -8,8 +8,23 @@ use plimsoll_contract::{Level, Severity};
 use super::{nonce, select::Pattern};
 use crate::{duration, exit::Failure, target::Url};
 
+const EXAMPLES: &str = "\
+Examples:
+  # A command, which is started as often as needed, with the variable PORT
+  plimsoll verify -- target/debug/shop
+
+  # The whole contract, with a report for CI; a warning fails the command, too
+  plimsoll verify --level full --fail-on warning --report junit=verify.xml -- python entrypoint.py
+
+  # A running service: passive checks only
+  plimsoll verify http://localhost:8080
+
+  # The reason of a clause, and its checks
+  plimsoll verify --explain RID-1";
+
 /// Check a service, in any language, against the operational contract
 #[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A running service, http://HOST:PORT; passive checks only
     #[arg(value_name = "URL", conflicts_with = "command")]

@@ -4,6 +4,7 @@ mod command;
 mod configuration;
 mod noise;
 mod saboteurs;
+mod shell;
 mod subjects;
 mod support;
 mod top;
