@@ -107,6 +107,10 @@ pub(crate) enum Failure {
     #[error("cannot reserve a port")]
     Port(#[source] io::Error),
 
+    /// The folder for the files of a start could not be made.
+    #[error("cannot make a folder for temporary files")]
+    Folder(#[source] io::Error),
+
     /// The system refuses what the command needs to run.
     #[error("cannot start the runtime")]
     Runtime(#[source] io::Error),
@@ -143,6 +147,7 @@ impl Failure {
             | Self::Output(_)
             | Self::Terminal(_)
             | Self::Port(_)
+            | Self::Folder(_)
             | Self::Runtime(_)
             | Self::Interrupted => Exit::Internal,
             Self::New(error) => error.exit(),

@@ -1,6 +1,7 @@
 //! The service under test: a command that is started, or a running service at a URL.
 
 mod environment;
+mod folder;
 mod group;
 mod output;
 mod port;
@@ -8,6 +9,7 @@ mod process;
 mod url;
 
 pub(crate) use self::{
+    folder::Folder,
     output::{Line, Output, Stream},
     port::ReservedPort,
     process::{Ended, Launch, Process, Start, StartError},

@@ -1,15 +1,15 @@
 //! The process group of a service: its signals, and the ports on which its processes listen.
 //!
-//! A supervisor signals the main process, so [`terminate`] does, too.
+//! A supervisor signals the main process, so [`signal`] does, too.
 //! [`kill`] ends the whole group, so that no process survives the command.
 
 use std::{collections::BTreeSet, fs};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Sends SIGTERM to the main process. Returns whether the process existed.
-pub(super) fn terminate(pid: u32) -> bool {
-    id(pid).is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok())
+/// Sends a signal to the main process. Returns whether the process existed.
+pub(super) fn signal(pid: u32, signal: Signal) -> bool {
+    id(pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
 }
 
 /// Kills all processes of the group.

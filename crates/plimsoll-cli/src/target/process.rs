@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Signal;
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -17,7 +18,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Output, ReservedPort, Stream, environment, group};
+use super::{Folder, Output, ReservedPort, Stream, environment, group};
 use crate::wire::Wire;
 
 /// The pause between two requests to a service that starts.
@@ -30,14 +31,20 @@ const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: clo
 const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a service is started.
+///
+/// In the words of the command and in the values of variables, `{port}`, `{admin}` and `{dir}` are replaced.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
-    /// The program and its arguments. `{port}` is replaced.
-    pub(crate) command: &'a [String],
+    /// The program and its arguments.
+    pub(crate) command: Vec<&'a str>,
     /// Variables of the scenario, then those of the caller, which override them.
     pub(crate) variables: Vec<(&'a str, &'a str)>,
     /// The port of the service, or `None` if a variable names an impossible one.
     pub(crate) port: Option<&'a ReservedPort>,
+    /// The port of a second listener.
+    pub(crate) admin: ReservedPort,
+    /// The folder of this start.
+    pub(crate) folder: Folder,
 }
 
 /// A started service.
@@ -47,6 +54,9 @@ pub(crate) struct Process {
     /// The end of the main process, once it has ended.
     end: watch::Receiver<Option<Ended>>,
     port: Option<u16>,
+    /// Reserved and kept until the end of the process, as is the folder.
+    _admin: ReservedPort,
+    _folder: Folder,
     started: Instant,
     output: Output,
     readers: [JoinHandle<()>; 2],
@@ -116,8 +126,13 @@ impl Process {
     pub(crate) fn spawn(launch: Launch<'_>) -> Result<Self, StartError> {
         let port = launch.port.map(ReservedPort::number);
         let number = port.map_or_else(String::new, |port| port.to_string());
-        let words = launch.command.iter();
-        let words: Vec<String> = words.map(|word| word.replace("{port}", &number)).collect();
+        let admin = launch.admin.number().to_string();
+        let replaced = |text: &str| {
+            text.replace("{port}", &number)
+                .replace("{admin}", &admin)
+                .replace("{dir}", launch.folder.path())
+        };
+        let words: Vec<String> = launch.command.iter().map(|word| replaced(word)).collect();
         let (program, arguments) = words
             .split_first()
             .expect("the arguments require a command");
@@ -127,7 +142,8 @@ impl Process {
             command.env_remove(name);
         }
         command.env("HOST", "127.0.0.1").env("PORT", &number);
-        command.envs(launch.variables);
+        let variables = launch.variables.iter();
+        command.envs(variables.map(|(name, value)| (name, replaced(value))));
         command
             .process_group(0)
             .stdin(Stdio::null())
@@ -154,6 +170,8 @@ impl Process {
             pid,
             end: wait_in_background(child, started),
             port,
+            _admin: launch.admin,
+            _folder: launch.folder,
             started,
             output,
             readers,
@@ -208,9 +226,9 @@ impl Process {
         self.pid
     }
 
-    /// Sends SIGTERM to the main process.
-    pub(crate) fn terminate(&self) {
-        group::terminate(self.pid);
+    /// Sends a signal to the main process, as supervisors do.
+    pub(crate) fn signal(&self, signal: Signal) {
+        group::signal(self.pid, signal);
     }
 
     /// Waits for the end of the main process, and for the rest of its output.

@@ -9,6 +9,7 @@ use super::{
     names::Names,
     record::Record,
     routes::{Route, Routes},
+    scenario::Scenario,
 };
 use crate::{
     target::{Ended, Line, Start, Stream},
@@ -18,8 +19,8 @@ use crate::{
 /// The observations of a probe.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Evidence {
-    /// The variables of the scenario.
-    pub(super) variables: &'static [(&'static str, &'static str)],
+    /// How the service was started.
+    pub(super) scenario: &'static Scenario,
     /// The routes of the service that checks need.
     pub(super) routes: Routes,
     /// The names of fields in the log.
@@ -48,9 +49,14 @@ pub(super) struct Shutdown {
 impl Evidence {
     /// Returns the text that a report has for the start of the scenario.
     pub(super) fn start_name(&self) -> String {
-        let variables = self.variables.iter();
+        let variables = self.scenario.variables.iter();
         let variables = variables.map(|(name, value)| format!(" {name}={value}"));
-        format!("a start with{}", variables.collect::<String>())
+        let arguments = self.scenario.arguments.iter();
+        let arguments = arguments.map(|argument| format!(" {argument}"));
+        format!(
+            "a start with{}",
+            variables.chain(arguments).collect::<String>()
+        )
     }
 
     /// Requires that the service has a route.

@@ -12,7 +12,7 @@ pub(super) type Judgement = Result<(), Fault>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The evidence contradicts the contract.
-    Violated(Finding),
+    Violated(Box<Finding>),
     /// The evidence proves neither. The text is the reason.
     NotProven(String),
 }
@@ -99,7 +99,7 @@ impl Finding {
 
 impl From<Finding> for Fault {
     fn from(finding: Finding) -> Self {
-        Self::Violated(finding)
+        Self::Violated(Box::new(finding))
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) fn each<T>(
     let mut findings = findings.into_iter();
     match findings.next() {
         None => unknown,
-        Some(first) => Err(Fault::Violated(Finding {
+        Some(first) => Err(Fault::from(Finding {
             others: findings.collect(),
             ..first
         })),

@@ -21,11 +21,11 @@ pub(super) fn text(target: &Target, selection: &Selection) -> String {
         let checks: String = checks.collect();
         if !checks.is_empty() {
             let variables = scenario.variables.iter();
-            let variables: Vec<String> = variables
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            let variables = variables.join(" ");
-            text.push_str(&format!("\n{}: {variables}\n{checks}", scenario.name));
+            let variables = variables.map(|(name, value)| format!(" {name}={value}"));
+            let arguments = scenario.arguments.iter();
+            let arguments = arguments.map(|argument| format!(" {argument}"));
+            let start: String = variables.chain(arguments).collect();
+            text.push_str(&format!("\n{}:{start}\n{checks}", scenario.name));
         }
     }
     text

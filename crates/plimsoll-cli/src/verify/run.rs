@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     exit::Failure,
-    target::{Launch, Process, ReservedPort, Start, Url},
+    target::{Folder, Launch, Process, ReservedPort, Start, Url},
     waivers::Waiver,
     wire::Wire,
 };
@@ -166,17 +166,21 @@ impl Run<'_> {
             (false, Some(port)) => Some(ReservedPort::fixed(port)),
             (false, None) => Some(ReservedPort::free().map_err(Failure::Port)?),
         };
+        let admin = ReservedPort::free().map_err(Failure::Port)?;
+        let folder = Folder::create().map_err(Failure::Folder)?;
+        for (name, text) in scenario.files {
+            folder.write(name, text).map_err(Failure::Folder)?;
+        }
+        let words = command.iter().map(String::as_str);
         let variables = self.plan.variables.iter();
         let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
+        let scenarios = scenario.variables.iter().copied();
         let mut process = Process::spawn(Launch {
-            command,
-            variables: scenario
-                .variables
-                .iter()
-                .copied()
-                .chain(variables)
-                .collect(),
+            command: words.chain(scenario.arguments.iter().copied()).collect(),
+            variables: scenarios.chain(variables).collect(),
             port: port.as_ref(),
+            admin,
+            folder,
         })?;
         self.starts += 1;
         let start = process.wait_for_start(limits.start, limits.exchange).await;
@@ -190,7 +194,7 @@ impl Run<'_> {
         for probe in probes {
             let Observation::Session(collect) = probe.observation else {
                 let evidence = Evidence {
-                    variables: scenario.variables,
+                    scenario,
                     start: Some(start.clone()),
                     lines: Some(process.output().lines()),
                     names: self.plan.names.clone(),
@@ -295,7 +299,7 @@ impl Run<'_> {
                 .blocked(id)
                 .unwrap_or_else(|| match evaluate(evidence) {
                     Ok(()) => Verdict::Holds,
-                    Err(Fault::Violated(finding)) => Verdict::Violated(finding),
+                    Err(Fault::Violated(finding)) => Verdict::Violated(*finding),
                     Err(Fault::NotProven(reason)) => Verdict::NotProven { reason },
                 });
             self.verdicts.insert(id.to_owned(), verdict);

@@ -4,13 +4,27 @@
 
 use std::time::Duration;
 
-/// The variables of a start.
+/// How the service is started.
+///
+/// `{dir}` in a value is a folder that exists for one start, and `{admin}` a reserved port.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scenario {
-    /// The purpose, for `--plan`.
+    /// The purpose, for `--plan`. It is unique.
     pub(super) name: &'static str,
     pub(super) variables: &'static [(&'static str, &'static str)],
+    /// Arguments that follow those of the command.
+    pub(super) arguments: &'static [&'static str],
+    /// Files in the folder, with their contents.
+    pub(super) files: &'static [(&'static str, &'static str)],
 }
+
+/// A start without anything special.
+pub(super) const DEFAULTS: Scenario = Scenario {
+    name: "defaults",
+    variables: &[],
+    arguments: &[],
+    files: &[],
+};
 
 /// The values of [`BASE`], which checks compare with the responses.
 pub(super) const SERVICE_NAME: &str = "verified-service";
@@ -31,18 +45,21 @@ pub(super) const BASE: Scenario = Scenario {
         ("DRAIN_DELAY", "1s"),
         ("SHUTDOWN_TIMEOUT", "5s"),
     ],
+    ..DEFAULTS
 };
 
 /// A log without access records.
 pub(super) const QUIET: Scenario = Scenario {
     name: "quiet log",
     variables: &[("LOG_LEVEL", "CRITICAL")],
+    ..DEFAULTS
 };
 
 /// A service behind trusted proxies. The client of the checks is one of them.
 pub(super) const PROXIED: Scenario = Scenario {
     name: "trusted proxies",
     variables: &[("TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8,2001:db8:aa::/48")],
+    ..DEFAULTS
 };
 
 /// Each spelling of a value.
@@ -58,30 +75,35 @@ pub(super) const SPELLINGS: Scenario = Scenario {
         ("DEBUG", "no"),
         ("LOG_LEVEL", ""),
     ],
+    ..DEFAULTS
 };
 
 /// A value that is no duration.
 pub(super) const NO_DURATION: Scenario = Scenario {
     name: "no duration",
     variables: &[("READ_TIMEOUT", "soon")],
+    ..DEFAULTS
 };
 
 /// A value that is no port.
 pub(super) const NO_PORT: Scenario = Scenario {
     name: "no port",
     variables: &[("PORT", "70000")],
+    ..DEFAULTS
 };
 
 /// A value that is no boolean.
 pub(super) const NO_BOOLEAN: Scenario = Scenario {
     name: "no boolean",
     variables: &[("DEBUG", "perhaps")],
+    ..DEFAULTS
 };
 
 /// Two values that are wrong.
 pub(super) const TWO_FAULTS: Scenario = Scenario {
     name: "two faults",
     variables: &[("READ_TIMEOUT", "soon"), ("DEBUG", "perhaps")],
+    ..DEFAULTS
 };
 
 /// All scenarios, in the order of a run.
@@ -95,6 +117,12 @@ pub(super) const ALL: [&Scenario; 8] = [
     &NO_BOOLEAN,
     &TWO_FAULTS,
 ];
+
+impl Default for &Scenario {
+    fn default() -> Self {
+        &DEFAULTS
+    }
+}
 
 impl Scenario {
     /// Whether the scenario sets the port itself, to one on which no service can listen.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::{net::TcpStream, time::sleep};
 
 use super::{
@@ -41,7 +42,7 @@ impl<'a> Subject<'a> {
         wire: Wire,
         process: Option<&'a mut Process>,
         start: Option<Start>,
-        scenario: &Scenario,
+        scenario: &'static Scenario,
         nonces: &'a mut Nonces,
     ) -> Self {
         Self {
@@ -50,7 +51,7 @@ impl<'a> Subject<'a> {
             nonces,
             kept: None,
             evidence: Evidence {
-                variables: scenario.variables,
+                scenario,
                 start,
                 ..Evidence::default()
             },
@@ -158,7 +159,7 @@ impl<'a> Subject<'a> {
     pub(super) fn terminate(&mut self) -> Duration {
         let signal = self.wire.elapsed();
         if let Some(process) = &self.process {
-            process.terminate();
+            process.signal(Signal::TERM);
         }
         let shutdown = Shutdown { signal, end: None };
         self.evidence.shutdown = Some(shutdown);

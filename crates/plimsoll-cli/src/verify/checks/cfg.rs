@@ -78,7 +78,7 @@ fn together(evidence: &Evidence) -> Judgement {
     let lines = evidence.lines(Stream::Err)?;
     let text: Vec<String> = lines.iter().map(|line| line.text()).collect();
     let text = text.join("\n");
-    let mut names = evidence.variables.iter().map(|(name, _)| name);
+    let mut names = evidence.scenario.variables.iter().map(|(name, _)| name);
     require(names.all(|name| text.contains(name)), || {
         let received = format!("on standard error: {text}");
         Finding::new(

@@ -1,0 +1,99 @@
+//! LIFE: the end of the service.
+
+use super::*;
+
+#[test]
+fn last_record_reports_the_shutdown() {
+    let report = |lines: &[&str]| {
+        let evidence = Evidence {
+            lines: started([], lines).lines,
+            ..shutdown(None, Vec::new())
+        };
+        judge("LIFE-6:report", &evidence)
+    };
+    let last =
+        r#"{"name":"infra","requestsFinished":1,"requestsCutOff":0,"drainMs":1,"hooksMs":0}"#;
+    assert_eq!(report(&[READY, last]), Some(true));
+    assert_eq!(report(&[last, READY]), Some(false));
+    assert_eq!(report(&[]), Some(false));
+}
+
+/// Evidence of a shutdown after 1 s, with the requests of clients and polls.
+fn shutdown(end: Option<Ended>, exchanges: Vec<Exchange>) -> Evidence {
+    Evidence {
+        shutdown: Some(Shutdown {
+            signal: Duration::from_secs(1),
+            end,
+        }),
+        ..started(exchanges, &[])
+    }
+}
+
+#[test]
+fn process_ends_in_time_with_status_0() {
+    let exit = |end| judge("LIFE-1:exit", &shutdown(end, Vec::new()));
+    assert_eq!(exit(Some(ended(Some(0)))), Some(true));
+    assert_eq!(exit(Some(ended(Some(3)))), Some(true));
+    assert_eq!(exit(Some(ended(Some(1)))), Some(false));
+    assert_eq!(exit(Some(ended(None))), Some(false));
+    assert_eq!(exit(None), Some(false));
+}
+
+#[test]
+fn only_requests_across_the_signal_are_in_flight() {
+    let ok = || response(200, &[], "");
+    let judge = |clients: Vec<Exchange>| judge("LIFE-1:in-flight", &shutdown(None, clients));
+    let answered = |count: usize| -> Vec<Exchange> {
+        (0..count)
+            .map(|_| timed("client", 999, 1001, ok()))
+            .collect()
+    };
+    assert_eq!(judge(answered(5)), Some(true));
+    assert_eq!(judge(answered(4)), None);
+    let with = |exchange: Exchange| {
+        let mut clients = answered(5);
+        clients.push(exchange);
+        judge(clients)
+    };
+    assert_eq!(with(timed("client", 999, 1001, Outcome::Lost)), Some(false));
+    assert_eq!(
+        with(timed("client", 999, 1001, Outcome::Refused)),
+        Some(true)
+    );
+    // A request after the signal is not in flight at the signal.
+    assert_eq!(with(timed("client", 1001, 1002, Outcome::Lost)), Some(true));
+}
+
+#[test]
+fn readiness_ends_within_100_ms() {
+    let unready = || response(503, &[], "");
+    let judge = |polls: Vec<Exchange>, lag: u64| {
+        let evidence = Evidence {
+            lag: Duration::from_millis(lag),
+            ..shutdown(None, polls)
+        };
+        judge("LIFE-1:ready", &evidence)
+    };
+    let ready = |sent| timed("ready", sent, sent, response(200, &[], "ok\n"));
+    let ended = || vec![timed("ready", 1100, 1100, unready())];
+    let with = |poll: Exchange, lag| judge([vec![poll], ended()].concat(), lag);
+    assert_eq!(with(ready(1099), 0), Some(true));
+    // A busy machine may have delayed the service.
+    assert_eq!(with(ready(1100), 0), None);
+    assert_eq!(with(ready(1399), 0), None);
+    assert_eq!(with(ready(1400), 0), Some(false));
+    assert_eq!(with(ready(1400), 400), None);
+    let refused = timed("ready", 1200, 1200, Outcome::Refused);
+    assert_eq!(with(refused.clone(), 0), Some(true));
+    assert_eq!(judge(vec![refused], 0), Some(false));
+}
+
+#[test]
+fn listener_is_open_during_the_delay() {
+    let judge = |outcome| {
+        let accepted = vec![exchange("accepted", outcome)];
+        judge("LIFE-1:accepts", &shutdown(None, accepted))
+    };
+    assert_eq!(judge(response(200, &[], "")), Some(true));
+    assert_eq!(judge(Outcome::Refused), Some(false));
+}
