@@ -4,13 +4,15 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use crate::{PLIMSOLL, folder::Folder, new, postgres_server::Server, support::is_full};
 
-/// Creates a service and returns its folder.
+/// Creates a service with the target folder of this workspace, and returns its folder.
 fn service(folder: &Folder, options: &str) -> PathBuf {
     let mut arguments = vec!["shop"];
     if !options.is_empty() {
@@ -21,20 +23,16 @@ fn service(folder: &Folder, options: &str) -> PathBuf {
     let path = folder.path().join("shop");
     let lock_file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
     fs::copy(lock_file, path.join("Cargo.lock")).unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    symlink(target, path.join("target")).unwrap();
     path
-}
-
-/// Returns the target folder of this workspace, which all services share.
-fn target() -> &'static Path {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    folder.unwrap()
 }
 
 #[track_caller]
 fn run(folder: &Path, program: &str, arguments: &[&str]) {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
-    command.env("CARGO_TARGET_DIR", target());
+    command.env_remove("CARGO_TARGET_DIR");
     // Without debug information the build is faster, and the files are smaller.
     let output = command.env("CARGO_PROFILE_DEV_DEBUG", "0").output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
@@ -50,11 +48,6 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) {
 /// Checks the service against the contract, with a Postgres and without a Redis.
 #[track_caller]
 fn verify(folder: &Path, options: &str) {
-    run(
-        folder,
-        "cargo",
-        &["build", "--offline", "--features", "demo"],
-    );
     let mut variables = vec!["REDIS_URL=redis://127.0.0.1:1".to_owned()];
     let mut server = None;
     if options.contains("postgres") {
@@ -69,10 +62,8 @@ fn verify(folder: &Path, options: &str) {
         ));
         server = Some(postgres);
     }
-    let program = target().join("debug/shop");
     let mut arguments = vec!["verify", "--level", "full", "--fail-on", "note"];
     arguments.extend(variables.iter().flat_map(|it| ["--env", it]));
-    arguments.extend(["--", program.to_str().unwrap()]);
     run(folder, PLIMSOLL, &arguments);
     drop(server);
 }
@@ -103,43 +94,65 @@ fn services_without_and_with_all_options_compile() {
     }
 }
 
-#[test]
-fn services_pass_their_own_checks() {
+/// Runs every check of a service, with these options.
+#[track_caller]
+fn assert_passes_its_own_checks(options: &str) {
+    /// Services have one name and one target folder.
+    static TARGET: Mutex<()> = Mutex::new(());
     if !is_full() {
         return left_out();
     }
-    for options in [
-        "",
-        "otlp",
-        "ws",
-        "postgres",
-        "redis",
-        "otlp,ws,postgres,redis",
-    ] {
-        let folder = Folder::new();
-        let path = service(&folder, options);
-        run(&path, "cargo", &["fmt", "--check"]);
-        for features in [&[][..], &["--all-features"]] {
-            let clippy = ["clippy", "--offline", "--all-targets"];
-            run(
-                &path,
-                "cargo",
-                &[&clippy, features, &["--", "-D", "warnings"]].concat(),
-            );
-            run(&path, "cargo", &[&["test", "--offline"], features].concat());
-        }
-        run(
-            &path,
-            "promtool",
-            &["check", "config", "deploy/prometheus/prometheus.yml"],
-        );
-        run(&path, PLIMSOLL, &["lint", "deploy"]);
-        verify(&path, options);
-        for overlay in ["dev", "int", "prod"] {
-            let overlay = format!("deploy/kubernetes/overlays/{overlay}");
-            run(&path, "kubectl", &["kustomize", &overlay]);
-        }
+    let _target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Folder::new();
+    let path = service(&folder, options);
+    run(&path, "cargo", &["fmt", "--check"]);
+    for features in [&[][..], &["--all-features"]] {
+        let clippy = ["clippy", "--offline", "--all-targets"];
+        let warnings = ["--", "-D", "warnings"];
+        run(&path, "cargo", &[&clippy, features, &warnings].concat());
+        run(&path, "cargo", &[&["test", "--offline"], features].concat());
     }
+    let prometheus = ["check", "config", "deploy/prometheus/prometheus.yml"];
+    run(&path, "promtool", &prometheus);
+    let build = ["build", "--offline", "--features", "demo"];
+    run(&path, "cargo", &build);
+    let lint = ["lint", "--service", "target/debug/shop", "deploy"];
+    run(&path, PLIMSOLL, &lint);
+    verify(&path, options);
+    for overlay in ["dev", "int", "prod"] {
+        let overlay = format!("deploy/kubernetes/overlays/{overlay}");
+        run(&path, "kubectl", &["kustomize", &overlay]);
+    }
+}
+
+#[test]
+fn service_without_options_passes_its_own_checks() {
+    assert_passes_its_own_checks("");
+}
+
+#[test]
+fn service_with_otlp_passes_its_own_checks() {
+    assert_passes_its_own_checks("otlp");
+}
+
+#[test]
+fn service_with_ws_passes_its_own_checks() {
+    assert_passes_its_own_checks("ws");
+}
+
+#[test]
+fn service_with_postgres_passes_its_own_checks() {
+    assert_passes_its_own_checks("postgres");
+}
+
+#[test]
+fn service_with_redis_passes_its_own_checks() {
+    assert_passes_its_own_checks("redis");
+}
+
+#[test]
+fn service_with_all_options_passes_its_own_checks() {
+    assert_passes_its_own_checks("otlp,ws,postgres,redis");
 }
 
 /// Each choice of options must be formatted, which is cheap to check.
