@@ -84,5 +84,5 @@ async fn span() -> &'static str {
 // -otlp
 async fn origin(origin: RequestOrigin) -> String {
     let host = origin.host().map_or("-", |host| host.as_str());
-    format!("{}://{host}/\n", origin.scheme())
+    format!("{}://{host}", origin.scheme())
 }

@@ -16,7 +16,7 @@ async fn demo_has_a_route_for_each_behaviour() {
     ] {
         assert_eq!(test.get(path).await.body(), body);
     }
-    let origin = format!("http://{}/\n", test.addr());
+    let origin = format!("http://{}", test.addr());
     assert_eq!(test.get("/demo/origin").await.body(), &origin);
     let stream = test.get("/demo/stream?chunks=3&ms=1").await;
     assert_eq!(stream.body().len(), 3 * 1024);
