@@ -12,6 +12,7 @@ mod explain;
 mod judgement;
 mod lag;
 mod list;
+mod measurement;
 mod metrics;
 mod names;
 mod nonce;

@@ -8,6 +8,6 @@ mod exchange;
 mod response;
 
 pub(crate) use self::{
-    exchange::{Exchange, Outcome, Wire},
+    exchange::{Exchange, Outcome, Pending, Wire},
     response::Response,
 };

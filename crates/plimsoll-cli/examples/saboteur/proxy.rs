@@ -72,6 +72,7 @@ impl Proxy {
     }
 
     async fn connection(&self, mut client: TcpStream) -> std::io::Result<()> {
+        let was_ending = self.is_ending.load(Ordering::Relaxed);
         let limit = match self.fault.as_str() {
             "SRV-1:head" => Duration::from_hours(1),
             _ => READ_TIMEOUT,
@@ -80,7 +81,6 @@ impl Proxy {
             return Ok(());
         };
         let bytes = bytes?;
-        let was_ending = self.is_ending.load(Ordering::Relaxed);
         let Some(mut request) = Message::parse(&bytes) else {
             return Ok(());
         };

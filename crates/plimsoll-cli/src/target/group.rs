@@ -14,9 +14,14 @@ pub(super) fn signal(pid: u32, signal: Signal) -> bool {
 
 /// Kills all processes of the group.
 pub(super) fn kill(group: u32) {
+    signal_all(group, Signal::KILL);
+}
+
+/// Sends a signal to all processes of the group.
+pub(super) fn signal_all(group: u32, signal: Signal) {
     if let Some(group) = id(group) {
-        // If all processes have ended, there is no group, and nothing to kill.
-        let _ = kill_process_group(group, Signal::KILL);
+        // If all processes have ended, there is no group, and nothing to signal.
+        let _ = kill_process_group(group, signal);
     }
 }
 

@@ -231,6 +231,16 @@ impl Process {
         group::signal(self.pid, signal);
     }
 
+    /// Stops all processes of the service, as a hypervisor or a container engine may do.
+    pub(crate) fn freeze(&self) {
+        group::signal_all(self.pid, Signal::STOP);
+    }
+
+    /// Continues all processes of the service.
+    pub(crate) fn thaw(&self) {
+        group::signal_all(self.pid, Signal::CONT);
+    }
+
     /// Waits for the end of the main process, and for the rest of its output.
     ///
     /// Returns `None` if the process has not ended within the limit.

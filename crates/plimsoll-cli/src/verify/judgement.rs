@@ -1,6 +1,6 @@
 //! The result of a check, and findings about exchanges and records.
 
-use std::iter;
+use std::{iter, time::Duration};
 
 use super::record::Record;
 use crate::wire::{Exchange, Outcome};
@@ -13,6 +13,10 @@ pub(super) type Judgement = Result<(), Fault>;
 pub(super) enum Fault {
     /// The evidence contradicts the contract.
     Violated(Box<Finding>),
+    /// A measured time contradicts the contract, so the probe is repeated.
+    Measured(Box<Finding>),
+    /// A time could not be measured, so the probe is repeated. The text is the reason.
+    Unmeasured(String),
     /// The evidence proves neither. The text is the reason.
     NotProven(String),
 }
@@ -93,6 +97,18 @@ impl Finding {
             repeat: curl(&exchange.request),
             subject: path(exchange),
             ..Self::new(request(&exchange.request), received, expected)
+        }
+    }
+}
+
+impl Fault {
+    /// Creates the fault for a time beyond a limit, measured with timers that were late by `lag`.
+    ///
+    /// Timers that are late by a quarter of the time prove nothing about the service.
+    pub(super) fn late(finding: Finding, time: Duration, lag: Duration) -> Self {
+        match lag > time / 4 {
+            true => Self::Unmeasured(format!("timers were late by {} ms", lag.as_millis())),
+            false => Self::Measured(Box::new(finding)),
         }
     }
 }

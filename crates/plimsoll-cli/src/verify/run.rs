@@ -3,6 +3,7 @@
 //! Each scenario starts the service once. Its probes run one after the other: passive ones first, the
 //! shutdown last.
 //! A check that depends on a violated one is blocked, so one fault is reported once.
+//! A probe that has measured a violation is repeated alone, in a start of its own.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,7 +13,8 @@ use tokio::time::{Instant, timeout};
 use super::{
     Limits, Target, checks,
     evidence::Evidence,
-    judgement::{Fault, Finding},
+    judgement::Finding,
+    measurement::{Measurements, RUNS},
     names::Names,
     nonce::Nonces,
     probe::{Collect, Observation, Probe},
@@ -94,6 +96,8 @@ struct Run<'a> {
     plan: &'a Plan<'a>,
     nonces: Nonces,
     verdicts: BTreeMap<String, Verdict>,
+    /// The judgements of checks without a verdict.
+    measurements: BTreeMap<String, Measurements>,
     first: Option<FirstStart>,
     starts: usize,
 }
@@ -109,6 +113,7 @@ pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
         plan,
         nonces: Nonces::new(plan.seed),
         verdicts: BTreeMap::new(),
+        measurements: BTreeMap::new(),
         first: None,
         starts: 0,
     };
@@ -122,7 +127,9 @@ pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
     timeout(plan.limits.total, all).await.unwrap_or(Ok(()))?;
     let checks = plan.selection.checks().into_iter();
     let checks = checks.map(|(clause, check)| {
-        let verdict = run.verdicts.remove(&id(clause, check));
+        let id = id(clause, check);
+        let measured = run.measurements.get(&id).map(Measurements::last);
+        let verdict = run.verdicts.remove(&id).or(measured);
         CheckResult {
             clause,
             check,
@@ -147,8 +154,18 @@ impl Run<'_> {
     async fn command(&mut self, command: &[String]) -> Result<(), Failure> {
         for scenario in scenario::ALL {
             let probes = self.probes(scenario);
-            if !probes.is_empty() {
-                self.scenario(command, scenario, &probes).await?;
+            if probes.is_empty() {
+                continue;
+            }
+            self.scenario(command, scenario, &probes).await?;
+            for probe in &probes {
+                for _ in 1..RUNS {
+                    if self.is_measured(probe) {
+                        self.scenario(command, scenario, &[*probe]).await?;
+                    }
+                }
+                // A check that they depend on may be violated since.
+                self.block(probe);
             }
         }
         Ok(())
@@ -295,14 +312,17 @@ impl Run<'_> {
     fn judge(&mut self, probe: &'static Probe, evidence: &Evidence) {
         let selected: Vec<_> = self.selected(probe).collect();
         for (id, evaluate) in selected {
-            let verdict = self
-                .blocked(id)
-                .unwrap_or_else(|| match evaluate(evidence) {
-                    Ok(()) => Verdict::Holds,
-                    Err(Fault::Violated(finding)) => Verdict::Violated(*finding),
-                    Err(Fault::NotProven(reason)) => Verdict::NotProven { reason },
-                });
-            self.verdicts.insert(id.to_owned(), verdict);
+            if self.verdicts.contains_key(id) {
+                continue;
+            }
+            let verdict = self.blocked(id).or_else(|| {
+                let measurements = self.measurements.entry(id.to_owned()).or_default();
+                measurements.add(evaluate(evidence));
+                measurements.verdict()
+            });
+            if let Some(verdict) = verdict {
+                self.verdicts.insert(id.to_owned(), verdict);
+            }
         }
     }
 
@@ -334,9 +354,19 @@ impl Run<'_> {
             .all(|(id, _)| self.verdicts.contains_key(id))
     }
 
+    /// Whether another run of the probe is needed.
+    fn is_measured(&self, probe: &'static Probe) -> bool {
+        let mut selected = self.selected(probe);
+        selected
+            .any(|(id, _)| self.measurements.contains_key(id) && !self.verdicts.contains_key(id))
+    }
+
     fn not_proven(&mut self, probe: &'static Probe, reason: &str) {
         let selected: Vec<_> = self.selected(probe).collect();
         for (id, _) in selected {
+            if self.verdicts.contains_key(id) {
+                continue;
+            }
             let verdict = self.blocked(id).unwrap_or_else(|| Verdict::NotProven {
                 reason: reason.to_owned(),
             });

@@ -166,6 +166,20 @@ impl<'a> Subject<'a> {
         signal
     }
 
+    /// Stops all processes of the service.
+    pub(super) fn freeze(&self) {
+        if let Some(process) = &self.process {
+            process.freeze();
+        }
+    }
+
+    /// Continues all processes of the service.
+    pub(super) fn thaw(&self) {
+        if let Some(process) = &self.process {
+            process.thaw();
+        }
+    }
+
     /// Waits for the end of the service.
     pub(super) async fn wait_for_end(&mut self, limit: Duration) {
         if let (Some(process), Some(shutdown)) = (&mut self.process, &mut self.evidence.shutdown) {

@@ -1,7 +1,8 @@
 //! One request over one connection, with its outcome and times.
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, mem::MaybeUninit, net::SocketAddr, time::Duration};
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -155,6 +156,17 @@ impl Wire {
 }
 
 impl Pending {
+    /// Whether the request is written, and neither a byte of the response nor an end has arrived.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        let Ok(stream) = &self.connection else {
+            return false;
+        };
+        // The runtime learns of new bytes only between two tasks, so the socket itself is read.
+        let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+        let is_empty = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        is_empty && self.write_error.is_none()
+    }
+
     /// Reads the response.
     pub(crate) async fn receive(self) -> Exchange {
         self.finish().await.0
@@ -293,6 +305,24 @@ mod tests {
         }
         let [first, second] = connections.join().unwrap();
         assert_ne!(first, second);
+    }
+
+    #[tokio::test]
+    async fn response_that_has_arrived_is_seen_before_it_is_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let wire = Wire::new(address, Instant::now(), Duration::from_secs(10));
+        let connection = wire.connect().await;
+        let request = b"hello".to_vec();
+        let pending = wire.send("test", String::new(), request, connection).await;
+        let (mut stream, _) = listener.accept().unwrap();
+        assert!(pending.is_unanswered());
+        stream.write_all(b"H").unwrap();
+        assert!(!pending.is_unanswered());
+
+        let refused = Err(Outcome::Refused);
+        let pending = wire.send("test", String::new(), Vec::new(), refused).await;
+        assert!(!pending.is_unanswered());
     }
 
     #[tokio::test]

@@ -45,22 +45,21 @@ fn late_head(evidence: &Evidence) -> Judgement {
     if is_closed && time <= READ_TIMEOUT + TOLERANCE {
         return Ok(());
     }
-    if is_closed && evidence.lag > TOLERANCE / 4 {
-        let reason = format!("timers were late by {} ms", evidence.lag.as_millis());
-        return Err(Fault::NotProven(reason));
-    }
     let received = match is_closed {
         true => format!("the end of the connection after {} ms", time.as_millis()),
         false => format!("an open connection after {} ms", time.as_millis()),
     };
     let expected = "the end of the connection after READ_TIMEOUT, 1 s, and at most 2 s later";
     let finding = Finding::exchange(exchange, received, expected);
-    Err(Finding {
+    let finding = Finding {
         sent: format!("half a request head: {}", finding.sent),
         repeat: None,
         ..finding
-    }
-    .into())
+    };
+    Err(match is_closed {
+        true => Fault::late(finding, TOLERANCE, evidence.lag),
+        false => finding.into(),
+    })
 }
 
 fn host(evidence: &Evidence) -> Judgement {

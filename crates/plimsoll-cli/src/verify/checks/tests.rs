@@ -33,8 +33,8 @@ fn judge(id: &str, evidence: &Evidence) -> Option<bool> {
     let (_, evaluate) = checks.find(|(other, _)| *other == id).expect(id);
     match evaluate(evidence) {
         Ok(()) => Some(true),
-        Err(Fault::Violated(_)) => Some(false),
-        Err(Fault::NotProven(_)) => None,
+        Err(Fault::Violated(_) | Fault::Measured(_)) => Some(false),
+        Err(Fault::NotProven(_) | Fault::Unmeasured(_)) => None,
     }
 }
 
