@@ -135,7 +135,7 @@ fn lint(
     assumed.sort_by(|a, b| (&a.place, &a.value).cmp(&(&b.place, &b.value)));
     assumed.dedup();
     if model.services.is_empty() && input.broken.is_empty() && input.not_checked.is_empty() {
-        input.not_checked.extend(no_service(paths, &model));
+        input.not_checked.extend(no_service(paths, &model, program));
     }
     let mut report = Report {
         assumed,
@@ -188,14 +188,25 @@ fn model(input: &mut Input, program: Option<&Program>) -> Model {
 }
 
 /// Returns the reason for a run without a service, which proves nothing.
-fn no_service(paths: &[PathBuf], model: &Model) -> Option<Sited<String>> {
+fn no_service(
+    paths: &[PathBuf],
+    model: &Model,
+    program: Option<&Program>,
+) -> Option<Sited<String>> {
     if model.proxies.iter().any(|it| !model.behind(it).is_empty()) {
         return None;
     }
-    let reason = "no service on the chassis: none of the containers, units and proxies has its settings; \
-                  --service BINARY also recognises a container, image or unit by the name of the binary";
+    let hint = match program {
+        None => {
+            "--service BINARY also recognises a container, image or unit by the name of the binary"
+                .to_owned()
+        }
+        Some(program) => format!("none has the name {:?} either", program.name()),
+    };
+    let reason =
+        format!("no service on the chassis: no container, unit or proxy has its settings; {hint}");
     let place = Place::new(&input::shown(paths.first()?), 1);
-    Some(Sited::new(reason.to_owned(), place))
+    Some(Sited::new(reason, place))
 }
 
 impl Report {

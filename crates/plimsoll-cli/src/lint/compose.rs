@@ -238,24 +238,31 @@ impl Reader<'_> {
         ports.filter_map(|port| self.port(port)).collect()
     }
 
+    /// Returns a port of TCP; the chassis has no others.
     fn port(&self, port: &Node) -> Option<(Option<u16>, Port)> {
-        let (host, target) = match port.get("target") {
+        let (host, target, protocol) = match port.get("target") {
             Some(target) => (
                 port.text_at("published").map(str::to_owned),
                 target.text()?.to_owned(),
+                port.text_at("protocol").unwrap_or("tcp").to_owned(),
             ),
             None => {
                 let text = self.variables.resolve(port.text()?)?;
-                let text = text.split('/').next().unwrap_or_default();
-                match text.rsplit_once(':') {
-                    Some((host, target)) => {
-                        let host = host.rsplit(':').next().unwrap_or(host);
-                        (Some(host.to_owned()), target.to_owned())
-                    }
-                    None => (None, text.to_owned()),
-                }
+                let (text, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
+                let (host, target) = match text.rsplit_once(':') {
+                    Some((host, target)) => (host.rsplit(':').next(), target),
+                    None => (None, text),
+                };
+                (
+                    host.map(str::to_owned),
+                    target.to_owned(),
+                    protocol.to_owned(),
+                )
             }
         };
+        if protocol != "tcp" {
+            return None;
+        }
         let port = Port {
             // A range of ports is none of one service.
             number: Ok(target.parse().ok()?),

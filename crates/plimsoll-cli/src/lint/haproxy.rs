@@ -1,6 +1,6 @@
 //! Configuration of HAProxy: the backends, and the frontends that lead to them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     model::{Detection, Limit, Proxy, Server},
@@ -47,6 +47,16 @@ impl Line {
     fn after(&self, word: &str) -> Option<&str> {
         let at = self.words.iter().position(|it| it == word)?;
         self.words.get(at + 1).map(String::as_str)
+    }
+
+    /// Whether one of its patterns is meant for a path.
+    fn is_for(&self, path: &str) -> bool {
+        let has = |test: &str| self.words.iter().any(|word| word.starts_with(test));
+        let (is_prefix, is_regex) = (has("path_beg"), has("path_reg"));
+        self.words.iter().any(|word| {
+            let is_open = is_prefix || (is_regex && !word.ends_with('$'));
+            rules::is_meant(word, is_open, path)
+        })
     }
 }
 
@@ -136,7 +146,8 @@ impl Configuration {
         let read_timeout = self.line(backend, &["timeout", "server"]);
         let frontends = self.sections.iter().filter(|it| it.leads_to(backend));
         let mut exposed: Vec<&'static str> = frontends.flat_map(|it| it.exposed(backend)).collect();
-        exposed.retain(|path| !backend.denied().contains(path));
+        let denied = backend.denied();
+        exposed.retain(|path| !denied.contains(path));
         exposed.sort_unstable();
         exposed.dedup();
         Some(Proxy {
@@ -253,37 +264,26 @@ impl Section {
     fn denied(&self) -> Vec<&'static str> {
         const ACTIONS: [&str; 5] = ["deny", "return", "reject", "tarpit", "redirect"];
         let rejects = |line: &&Line| {
-            line.starts_with(&["http-request"])
-                && line
-                    .words
-                    .get(1)
-                    .is_some_and(|action| ACTIONS.contains(&action.as_str()))
+            let action = line.words.get(1).map_or("", String::as_str);
+            line.starts_with(&["http-request"]) && ACTIONS.contains(&action)
         };
-        let mut words: Vec<&String> = Vec::new();
-        for line in self.lines.iter().filter(rejects) {
-            words.extend(&line.words);
-            let names = line.words.iter();
-            let named = |name: &String| {
-                let is_acl = |it: &&Line| it.starts_with(&["acl", name]);
-                self.lines
-                    .iter()
-                    .filter(is_acl)
-                    .flat_map(|it| &it.words)
-                    .collect::<Vec<_>>()
-            };
-            words.extend(names.flat_map(named));
-        }
+        let rejecting: Vec<&Line> = self.lines.iter().filter(rejects).collect();
         let mut denied = rules::exposed("/", false);
-        // Patterns are not evaluated: one that contains the path is meant for it.
-        denied.retain(|path| words.iter().any(|word| is_meant(word, path)));
+        denied.retain(|path| {
+            // The names of the conditions that are meant for the path.
+            let acls = self.lines.iter().filter(|it| it.starts_with(&["acl"]));
+            let acls = acls
+                .filter(|it| it.is_for(path))
+                .filter_map(|it| it.words.get(1));
+            let acls: BTreeSet<&String> = acls.collect();
+            rejecting.iter().any(|line| {
+                let is_for = line.is_for(path) || line.words.iter().any(|it| acls.contains(it));
+                let is_inverted = line.words.iter().any(|word| word == "unless");
+                is_for != is_inverted
+            })
+        });
         denied
     }
-}
-
-/// Whether a word of a condition is meant for a path, such as `/metrics` or `^/(metrics|ready)$`.
-fn is_meant(word: &str, path: &str) -> bool {
-    let mut names = word.split(|c: char| !c.is_ascii_alphanumeric());
-    word.contains(path) || (word.contains('(') && names.any(|name| name == &path[1..]))
 }
 
 fn server(text: &str) -> Server {
@@ -334,6 +334,34 @@ backend app
         assert_eq!(readiness.value.total(), Duration::from_millis(2500));
         assert_eq!(readiness.place.line, 10);
         assert_eq!(proxy.exposed, ["/healthz", "/livez", "/startupz"]);
+    }
+
+    #[test]
+    fn conditions_of_frontends_are_not_exposed() {
+        #[track_caller]
+        fn check(condition: &str, exposed: &[&str]) {
+            let text =
+                format!("frontend a\n {condition}\n default_backend b\nbackend b\n server c d:1\n");
+            assert_eq!(
+                parse(&text, "a").proxies()[0].exposed,
+                exposed,
+                "{condition}"
+            );
+        }
+        let deny = "http-request deny";
+        check(
+            &format!("{deny} if {{ path_beg /health /ready /metrics }}"),
+            &["/livez", "/startupz"],
+        );
+        check(
+            &format!("{deny} if {{ path_reg ^/(health|ready|metrics|livez)$ }}"),
+            &["/healthz", "/readyz", "/startupz"],
+        );
+        check(
+            &format!("{deny} if {{ path_reg ^/(health|ready|metrics|livez) }}"),
+            &["/startupz"],
+        );
+        check(&format!("{deny} unless {{ path_beg /api }}"), &[]);
     }
 
     #[test]

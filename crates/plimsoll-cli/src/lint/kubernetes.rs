@@ -4,6 +4,7 @@ mod ingress;
 mod kustomize;
 mod origin;
 mod pod;
+mod ports;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ pub(crate) use self::{
     kustomize::{FILE_NAMES, Kustomizations, Rendered},
     pod::image_name,
 };
+use self::{pod::Pod, ports::Selection};
 use super::{model::Model, settings::Program, yaml::Node};
 use crate::place::Sited;
 
@@ -36,9 +38,9 @@ impl Objects {
         }
     }
 
-    /// Returns the name of a Service for another object, unique among all files.
-    fn host(&self, beside: &Node, service: &str) -> String {
-        format!("{}/{}/{service}", self.origin, namespace(beside))
+    /// Returns the name of a Service, unique among all files.
+    fn host(&self, namespace: &str, service: &str) -> String {
+        format!("{}/{namespace}/{service}", self.origin)
     }
 
     /// Adds a document; a `List` adds its items.
@@ -52,16 +54,13 @@ impl Objects {
 
     /// Adds services and proxies to the model.
     pub(crate) fn model(&self, program: Option<&Program>, model: &mut Model) {
-        for object in &self.objects {
-            if let Some(pod) = pod::Pod::of(object) {
-                pod.model(self, program, model);
-            }
+        let pods: Vec<Pod<'_>> = self.objects.iter().filter_map(Pod::of).collect();
+        let services = self.of_kind("Service");
+        let services: Vec<_> = services.map(|it| Selection::new(it, &pods)).collect();
+        for pod in &pods {
+            pod.model(self, &services, program, model);
         }
-        let kinds = ["Ingress", "HTTPRoute"];
-        for object in kinds.into_iter().flat_map(|kind| self.of_kind(kind)) {
-            let proxies = ingress::proxies(object, self);
-            model.proxies.extend(proxies);
-        }
+        model.proxies.extend(ingress::proxies(self));
     }
 
     fn of_kind<'objects>(

@@ -235,6 +235,13 @@ impl Model {
 }
 
 impl Proxy {
+    /// Adds reserved paths that it passes on.
+    pub(crate) fn expose(&mut self, paths: Vec<&'static str>) {
+        let known = std::mem::take(&mut self.exposed);
+        let new = paths.into_iter().filter(|path| !known.contains(path));
+        self.exposed = known.iter().copied().chain(new).collect();
+    }
+
     /// Returns the depth of a manifest's folder if it contains the configuration of this proxy.
     fn nearness(&self, service: &Service) -> usize {
         let folder = Path::new(&service.manifest)

@@ -2,7 +2,7 @@
 
 mod parse;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ptr, time::Duration};
 
 pub(crate) use self::parse::{Directive, parse};
 use super::{
@@ -42,6 +42,20 @@ impl<'conf> Scope<'conf> {
     fn find(&self, name: &str) -> Option<&'conf Directive> {
         let mut blocks = self.blocks.iter().rev();
         blocks.find_map(|block| block.iter().find(|it| it.name == name))
+    }
+
+    /// Whether only some clients have access, by their address or a password.
+    fn is_restricted(&self) -> bool {
+        let is_rule = |it: &&Directive| matches!(it.name.as_str(), "allow" | "deny");
+        let mut blocks = self.blocks.iter().rev();
+        let rules = blocks.find(|block| block.iter().any(|it| is_rule(&it)));
+        let denies_all = rules.is_some_and(|block| {
+            block
+                .iter()
+                .any(|it| it.name == "deny" && it.words == ["all"])
+        });
+        let is_on = |name| self.find(name).is_some_and(|it| it.words != ["off"]);
+        denies_all || is_on("auth_basic") || is_on("auth_request") || is_on("internal")
     }
 }
 
@@ -93,17 +107,22 @@ fn collect<'conf>(
     for server in block.iter().filter(|it| it.name == "server") {
         let scope = scope.inside(server);
         let all = nested(&server.block, &scope);
+        let reserved = rules::exposed("/", false).into_iter();
+        let owners: Vec<_> = reserved.map(|path| (path, owner(&all, path))).collect();
         for (location, scope) in &all {
             let pass = location.block.iter().find(|it| it.name == "proxy_pass");
-            if let Some(pass) = pass {
-                let siblings = all.iter().map(|(location, _)| *location).collect();
-                locations.push(Location {
-                    location,
-                    pass,
-                    scope: scope.clone(),
-                    siblings,
-                });
-            }
+            let is_owner = |it: &Option<&Directive>| it.is_some_and(|it| ptr::eq(it, *location));
+            let owned = owners.iter().filter(|(_, owner)| is_owner(owner));
+            let owned = owned.map(|(path, _)| *path).collect();
+            locations.extend(pass.map(|pass| Location {
+                pass,
+                exposed: if scope.is_restricted() {
+                    Vec::new()
+                } else {
+                    owned
+                },
+                scope: scope.clone(),
+            }));
         }
     }
 }
@@ -125,10 +144,10 @@ fn nested<'conf>(
 /// A location that passes requests.
 #[derive(Debug)]
 struct Location<'conf> {
-    location: &'conf Directive,
     pass: &'conf Directive,
     scope: Scope<'conf>,
-    siblings: Vec<&'conf Directive>,
+    /// The reserved paths for which nginx chooses it.
+    exposed: Vec<&'static str>,
 }
 
 impl Location<'_> {
@@ -171,7 +190,7 @@ impl Location<'_> {
             idle_timeout: upstream.and_then(idle_timeout),
             body_limit: Some(self.limit("client_max_body_size", Some(BODY_LIMIT), body_size)),
             readiness: None,
-            exposed: self.exposed(),
+            exposed: self.exposed.clone(),
             // The same locations can be used with several upstreams.
             file: upstream.map_or(place, |it| &it.place).file.clone(),
         }
@@ -193,31 +212,28 @@ impl Location<'_> {
             },
         }
     }
+}
 
-    /// Returns the reserved paths that this location serves, and no other one.
-    fn exposed(&self) -> Vec<&'static str> {
-        let (modifier, pattern) = pattern(self.location);
-        if modifier.starts_with('~') {
-            return Vec::new();
-        }
-        let mut exposed = rules::exposed(pattern, modifier == "=");
-        exposed.retain(|path| !self.siblings.iter().any(|it| self.is_taken(it, path)));
-        exposed
+/// Returns the location that nginx chooses for a path, unless it has a regular expression.
+fn owner<'conf>(
+    locations: &[(&'conf Directive, Scope<'conf>)],
+    path: &str,
+) -> Option<&'conf Directive> {
+    let patterns = locations.iter().map(|(it, _)| (*it, pattern(it)));
+    let mut exact = patterns.clone().filter(|(_, it)| *it == ("=", path));
+    if let Some((location, _)) = exact.next() {
+        return Some(location);
     }
-
-    /// Whether nginx prefers another location for a path.
-    fn is_taken(&self, other: &Directive, path: &str) -> bool {
-        if other.place == self.location.place {
-            return false;
-        }
-        let (_, own) = pattern(self.location);
-        match pattern(other) {
-            ("=", text) => text == path,
-            // Regular expressions are not evaluated: one that contains the name is meant for it.
-            (modifier, text) if modifier.starts_with('~') => text.contains(&path[1..]),
-            (_, text) => path.starts_with(text) && text.len() > own.len(),
-        }
-    }
+    let prefixes = patterns
+        .clone()
+        .filter(|(_, (modifier, text))| matches!(*modifier, "" | "^~") && path.starts_with(text));
+    let (location, (modifier, _)) = prefixes.max_by_key(|(_, (_, text))| text.len())?;
+    let is_regex = |(modifier, text): (&str, &str)| {
+        modifier.starts_with('~') && rules::is_meant(text, !text.ends_with('$'), path)
+    };
+    let mut patterns = patterns;
+    let is_taken = modifier != "^~" && patterns.any(|(_, it)| is_regex(it));
+    (!is_taken).then_some(location)
 }
 
 /// Returns the modifier and the pattern of a location.

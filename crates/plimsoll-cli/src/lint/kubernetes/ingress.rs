@@ -2,6 +2,9 @@
 //!
 //! Only what the object itself sets is compared: the defaults are those of a controller that the files do not name.
 
+mod routes;
+
+use self::routes::Route;
 use super::Objects;
 use crate::lint::{
     model::{Limit, Proxy, Server},
@@ -14,26 +17,39 @@ use crate::place::Sited;
 /// The prefix of the annotations of ingress-nginx.
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
 
-/// Returns a proxy for each path of an Ingress or a HTTPRoute.
-pub(super) fn proxies(object: &Node, objects: &Objects) -> Vec<Proxy> {
+/// Returns a proxy for each path of the Ingresses and HTTPRoutes.
+pub(super) fn proxies(objects: &Objects) -> Vec<Proxy> {
+    let mut proxies: Vec<Proxy> = Vec::new();
+    // Controllers merge the objects of a kind by host.
+    for routes in [routes::ingresses(objects), routes::http_routes(objects)] {
+        for new in routes.iter().filter_map(|it| proxy(it, &routes, objects)) {
+            match proxies.last_mut().filter(|it| it.place == new.place) {
+                // Another condition or host of the same backend.
+                Some(known) => known.expose(new.exposed),
+                None => proxies.push(new),
+            }
+        }
+    }
+    proxies
+}
+
+/// Returns the proxy of a route, if it leads to a Service.
+fn proxy(route: &Route<'_>, routes: &[Route<'_>], objects: &Objects) -> Option<Proxy> {
+    let Sited { value, place } = route.service.as_ref()?;
+    let object = route.object;
     let kind = object.text_at("kind").unwrap_or_default();
     let name = object.text_at("metadata.name").unwrap_or_default();
-    let backends = if kind == "Ingress" {
-        ingress(object)
-    } else {
-        route(object)
+    let server = Server {
+        host: objects.host(route.namespace, value),
+        port: None,
     };
-    let proxy = |(service, exposed): (Sited<String>, Vec<&'static str>)| Proxy {
+    let mut exposed = route.exposed(routes);
+    exposed.retain(|path| !is_denied(object, path));
+    Some(Proxy {
         title: format!("{kind} {name}"),
-        place: service.place.clone(),
-        upstream: service.value.clone(),
-        servers: vec![Sited::new(
-            Server {
-                host: objects.host(object, &service.value),
-                port: None,
-            },
-            service.place,
-        )],
+        place: place.clone(),
+        upstream: value.clone(),
+        servers: vec![Sited::new(server, place.clone())],
         read_timeout: annotation(object, "proxy-read-timeout").and_then(|it| {
             limit("proxy-read-timeout", it, |text| {
                 quantity::duration(text, Plain::Seconds)
@@ -45,14 +61,23 @@ pub(super) fn proxies(object: &Node, objects: &Objects) -> Vec<Proxy> {
         readiness: None,
         exposed,
         file: object.place.file.clone(),
-    };
-    backends.into_iter().map(proxy).collect()
+    })
 }
 
 fn annotation<'object>(object: &'object Node, name: &str) -> Option<&'object Node> {
     object
         .at("metadata.annotations")?
         .get(&format!("{NGINX}{name}"))
+}
+
+/// Whether a snippet of nginx rejects a path.
+fn is_denied(object: &Node, path: &str) -> bool {
+    let snippets = ["server-snippet", "configuration-snippet"];
+    let mut texts = snippets
+        .iter()
+        .filter_map(|name| annotation(object, name)?.text());
+    let rejects = |text: &str| text.contains("return") || text.contains("deny");
+    texts.any(|text| rejects(text) && rules::is_meant(text, false, path))
 }
 
 fn limit<T>(key: &'static str, node: &Node, parse: impl Fn(&str) -> Option<T>) -> Option<Limit<T>> {
@@ -70,44 +95,4 @@ fn limit<T>(key: &'static str, node: &Node, parse: impl Fn(&str) -> Option<T>) -
 fn body_size(text: &str) -> Option<Option<u64>> {
     let bytes = quantity::size(text, Factor::Binary)?;
     Some(Some(bytes).filter(|bytes| *bytes > 0))
-}
-
-/// Returns the Services of an Ingress, and the reserved paths that reach them.
-fn ingress(object: &Node) -> Vec<(Sited<String>, Vec<&'static str>)> {
-    let rules = object.items_at("spec.rules").iter();
-    let paths = rules.flat_map(|rule| rule.items_at("http.paths"));
-    let of_path = paths.filter_map(|path| {
-        let is_exact = path.text_at("pathType") == Some("Exact");
-        let exposed = rules::exposed(path.text_at("path").unwrap_or("/"), is_exact);
-        Some((service(path.at("backend.service.name")?)?, exposed))
-    });
-    let default = object
-        .at("spec.defaultBackend.service.name")
-        .and_then(service);
-    let default = default.map(|service| (service, rules::exposed("/", false)));
-    of_path.chain(default).collect()
-}
-
-/// Returns the Services of a HTTPRoute, and the reserved paths that reach them.
-fn route(object: &Node) -> Vec<(Sited<String>, Vec<&'static str>)> {
-    let mut backends = Vec::new();
-    for rule in object.items_at("spec.rules") {
-        let mut exposed = Vec::new();
-        for path in rule.items_at("matches").iter().map(|it| it.get("path")) {
-            let is_exact = path.and_then(|it| it.text_at("type")) == Some("Exact");
-            let text = path.and_then(|it| it.text_at("value")).unwrap_or("/");
-            exposed.extend(rules::exposed(text, is_exact));
-        }
-        if rule.items_at("matches").is_empty() {
-            exposed = rules::exposed("/", false);
-        }
-        let names = rule.items_at("backendRefs").iter();
-        let services = names.filter_map(|it| service(it.get("name")?));
-        backends.extend(services.map(|service| (service, exposed.clone())));
-    }
-    backends
-}
-
-fn service(name: &Node) -> Option<Sited<String>> {
-    Some(Sited::new(name.text()?.to_owned(), name.place.clone()))
 }

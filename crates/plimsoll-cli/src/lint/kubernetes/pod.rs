@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Objects, number};
+use super::{
+    Objects, number,
+    ports::{self, Selection},
+};
 use crate::lint::{
     environment::Environment,
-    model::{Kill, Model, Port, Probe, ProbeKind, Service},
+    model::{Kill, Model, Probe, ProbeKind, Service},
     quantity::{self, Factor},
     settings::{Program, Settings},
     yaml::Node,
@@ -13,7 +16,7 @@ use crate::lint::{
 use crate::place::Sited;
 
 /// The kinds of objects with a pod, and the path of its template.
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 10] = [
     ("Pod", ""),
     ("Deployment", "spec.template"),
     ("StatefulSet", "spec.template"),
@@ -22,7 +25,16 @@ const KINDS: [(&str, &str); 8] = [
     ("ReplicationController", "spec.template"),
     ("Job", "spec.template"),
     ("CronJob", "spec.jobTemplate.spec.template"),
+    // Of Argo Rollouts and OpenShift.
+    ("Rollout", "spec.template"),
+    ("DeploymentConfig", "spec.template"),
 ];
+
+/// The kinds whose pods end by themselves.
+const TASKS: [&str; 2] = ["Job", "CronJob"];
+
+/// The annotation of objects that Helm runs before or after an installation, or as a test.
+const HELM_HOOK: &str = "helm.sh/hook";
 
 const PROBES: [(&str, ProbeKind); 3] = [
     ("startupProbe", ProbeKind::Startup),
@@ -56,53 +68,43 @@ impl<'object> Pod<'object> {
         })
     }
 
-    /// Returns the Services that select this pod.
-    fn selecting<'objects>(&self, objects: &'objects Objects) -> Vec<&'objects Node> {
+    /// Whether a Service selects this pod.
+    pub(super) fn is_selected(&self, service: &Node) -> bool {
         let labels = self.template.at("metadata.labels");
-        let services = objects.of_kind("Service").filter(|service| {
-            let selector = service.at("spec.selector");
-            super::namespace(service) == super::namespace(self.object)
-                && selector.is_some_and(|selector| super::matches(selector, labels))
-        });
-        services.collect()
+        let selector = service.at("spec.selector");
+        super::namespace(service) == super::namespace(self.object)
+            && selector.is_some_and(|selector| super::matches(selector, labels))
     }
 
-    /// Returns the ports of a container that a Service expects. Those of other containers are not its own.
-    fn target_ports(&self, service: &Node, container: &Node) -> Vec<Port> {
-        let others = self
-            .spec
-            .items_at("containers")
-            .iter()
-            .filter(|it| *it != container);
-        let others: Vec<&Node> = others.flat_map(|it| it.items_at("ports")).collect();
-        let is_of_other = |target: &str| {
-            let keys = ["name", "containerPort"];
-            let mut ports = others
-                .iter()
-                .flat_map(|port| keys.map(|key| port.text_at(key)));
-            ports.any(|it| it == Some(target))
-        };
-        let name = service.text_at("metadata.name").unwrap_or_default();
-        let ports = service.items_at("spec.ports").iter();
-        let targets = ports.filter_map(|port| port.get("targetPort").or_else(|| port.get("port")));
-        let own = targets.filter_map(|target| Some((target, target.text()?)));
-        own.filter(|(_, text)| !is_of_other(text))
-            .map(|(target, text)| Port {
-                number: port(container, text),
-                key: format!("targetPort of the Service {name}"),
-                place: target.place.clone(),
-            })
-            .collect()
+    /// Returns the containers that run together, with the sidecars among the init containers.
+    pub(super) fn containers(&self) -> impl Iterator<Item = &'object Node> {
+        let sidecars = self.spec.items_at("initContainers").iter();
+        let sidecars = sidecars.filter(|it| it.text_at("restartPolicy") == Some("Always"));
+        self.spec.items_at("containers").iter().chain(sidecars)
+    }
+
+    /// Whether the pod ends by itself and serves no requests, such as a migration with the image of the service.
+    fn is_task(&self) -> bool {
+        let kind = self.object.text_at("kind").unwrap_or_default();
+        let annotations = self.object.at("metadata.annotations");
+        let is_hook = annotations.is_some_and(|it| it.get(HELM_HOOK).is_some());
+        TASKS.contains(&kind) || is_hook
     }
 
     /// Adds the containers to the model.
-    pub(super) fn model(&self, objects: &Objects, program: Option<&Program>, model: &mut Model) {
+    pub(super) fn model(
+        &self,
+        objects: &Objects,
+        services: &[Selection<'_>],
+        program: Option<&Program>,
+        model: &mut Model,
+    ) {
         for container in self.spec.items_at("containers") {
             let environment = self.environment(container, objects);
             let names = names(container);
             let is_program = program.is_some_and(|it| names.iter().any(|name| name == it.name()));
-            if is_program || environment.is_typical() {
-                let service = self.service(container, names, environment, objects);
+            if (is_program || environment.is_typical()) && !self.is_task() {
+                let service = self.service(container, names, environment, objects, services);
                 model.services.push(service);
             } else {
                 let place = container.place.clone();
@@ -119,6 +121,7 @@ impl<'object> Pod<'object> {
         names: Vec<String>,
         environment: Environment,
         objects: &Objects,
+        services: &[Selection<'_>],
     ) -> Service {
         let kind = self.object.text_at("kind").unwrap_or_default();
         let name = self.object.text_at("metadata.name").unwrap_or_default();
@@ -128,21 +131,13 @@ impl<'object> Pod<'object> {
             let bytes = quantity::size(limit.text()?, Factor::Decimal)?;
             Some(Sited::new(bytes, limit.place.clone()))
         });
-        let ports = container.items_at("ports").iter().filter_map(|it| {
-            let node = it.get("containerPort")?;
-            Some(Port {
-                number: port(container, node.text()?),
-                key: "containerPort".to_owned(),
-                place: node.place.clone(),
-            })
-        });
-        let services = self.selecting(objects);
-        let targets = services
-            .iter()
-            .flat_map(|service| self.target_ports(service, container));
-        let hosts = services.iter().filter_map(|service| {
-            let name = service.text_at("metadata.name")?;
-            Some(objects.host(service, name))
+        let services = services.iter();
+        let services: Vec<_> = services.filter(|it| self.is_selected(it.service)).collect();
+        let expected = services.iter().flat_map(|it| it.expected(self, container));
+        let ports = ports::declared(container).chain(expected).collect();
+        let hosts = services.iter().filter_map(|it| {
+            let name = it.service.text_at("metadata.name")?;
+            Some(objects.host(super::namespace(it.service), name))
         });
         Service {
             title: format!("{kind} {name}"),
@@ -161,7 +156,7 @@ impl<'object> Pod<'object> {
                 .collect(),
             memory,
             files: None,
-            ports: ports.chain(targets).collect(),
+            ports,
             is_isolated: true,
             unit: None,
         }
@@ -226,17 +221,6 @@ impl<'object> Pod<'object> {
     }
 }
 
-/// Returns the number of a port, which is one or the name of one in the container.
-fn port(container: &Node, text: &str) -> Result<u16, String> {
-    if let Ok(number) = text.parse() {
-        return Ok(number);
-    }
-    let mut ports = container.items_at("ports").iter();
-    let port = ports.find(|port| port.text_at("name") == Some(text));
-    let number = port.and_then(|port| port.text_at("containerPort")?.parse().ok());
-    number.ok_or_else(|| text.to_owned())
-}
-
 fn probe(container: &Node, key: &'static str, kind: ProbeKind) -> Option<Probe> {
     let probe = container.get(key)?;
     let (action, is_http) = match (probe.get("httpGet"), probe.get("tcpSocket")) {
@@ -262,7 +246,7 @@ fn probe(container: &Node, key: &'static str, kind: ProbeKind) -> Option<Probe> 
         key,
         place: probe.place.clone(),
         path,
-        port: Sited::new(self::port(container, port.text()?), port.place.clone()),
+        port: Sited::new(ports::number(container, port.text()?), port.place.clone()),
         is_https: action.text_at("scheme") == Some("HTTPS"),
         period: seconds("periodSeconds", 10),
         timeout: seconds("timeoutSeconds", 1),

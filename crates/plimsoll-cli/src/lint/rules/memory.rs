@@ -17,8 +17,13 @@ pub(super) fn finding(service: &Service) -> Option<Finding> {
     let connections = settings
         .number("MAX_CONNECTIONS")
         .saturating_mul(PARTIAL_HEAD);
+    // Without a limit of requests, each connection can have one.
+    let in_flight = match settings.number("MAX_IN_FLIGHT") {
+        0 => "MAX_CONNECTIONS",
+        _ => "MAX_IN_FLIGHT",
+    };
     let body = settings.bytes("MAX_BODY_BYTES");
-    let bodies = settings.number("MAX_IN_FLIGHT").saturating_mul(body);
+    let bodies = settings.number(in_flight).saturating_mul(body);
     let total = connections.saturating_add(bodies);
     if limit.value > total {
         return None;
@@ -46,7 +51,7 @@ pub(super) fn finding(service: &Service) -> Option<Finding> {
         sum: Some(format!(
             "{} × 88 KiB + {} × {}{}",
             settings.get("MAX_CONNECTIONS"),
-            settings.get("MAX_IN_FLIGHT"),
+            settings.get(in_flight),
             settings.get("MAX_BODY_BYTES"),
             service.doubt()
         )),

@@ -122,14 +122,127 @@ fn metrics_and_probes_are_hidden_by_proxies() {
     assert_eq!(finding.message, "nginx passes on /metrics");
     let finding = changed(&BALANCER_FILES, "/livez ", "", "PUBLIC", "a.cfg:7");
     assert_eq!(finding.severity, Severity::Warning);
-    let route = "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\nspec:\n  rules:\n    - http:\n        paths:\n          - path: /\n            pathType: Prefix\n            backend: {service: {name: shop, port: {number: 80}}}\n";
-    bad(
-        &[("pod.yaml", &format!("{POD}{route}"))],
-        "PUBLIC",
-        "pod.yaml:44",
+}
+
+#[test]
+fn location_for_some_clients_is_not_public() {
+    let own = "    location /metrics {\n        proxy_pass http://shop;\n        proxy_read_timeout 35s;\n";
+    let without = NGINX.replace("metrics|", "");
+    for rule in [
+        "allow 10.0.0.0/8;\n deny all;\n",
+        "auth_basic staff;\n",
+        "internal;\n",
+    ] {
+        let location = format!("server {{\n{own}{rule}    }}\n");
+        let nginx = without.replacen("server {\n    loc", &format!("{location}    loc"), 1);
+        good(&[STACK_FILES[0], STACK_FILES[1], ("a.conf", &nginx)]);
+    }
+    let open = without.replacen(
+        "server {\n    loc",
+        &format!("server {{\n{own}    }}\n    loc"),
+        1,
     );
-    good(&[(
-        "pod.yaml",
-        &format!("{POD}{}", route.replace("path: /", "path: /api")),
-    )]);
+    bad(
+        &[STACK_FILES[0], STACK_FILES[1], ("a.conf", &open)],
+        "PUBLIC",
+        "a.conf:8",
+    );
+}
+
+#[test]
+fn location_is_chosen_as_nginx_does() {
+    // `^~` wins over regular expressions, and an open one also matches longer paths.
+    let first = changed(
+        &PROXY_FILES,
+        "location /",
+        "location ^~ /",
+        "PUBLIC",
+        "a.conf:8",
+    );
+    assert!(first.message.contains("/metrics"), "{}", first.message);
+    let open = NGINX.replace(
+        "|healthz|livez|ready|readyz|startupz)$",
+        "|livez|ready|startupz)",
+    );
+    good(&[STACK_FILES[0], STACK_FILES[1], ("a.conf", &open)]);
+}
+
+const INGRESS: &str = "\
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop}
+spec:
+  rules:
+    - http:
+        paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: shop}}}
+";
+
+const ROUTE: &str = "\
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  rules:
+    - matches: [{path: {type: PathPrefix, value: /}}]
+      backendRefs: [{name: shop}]
+";
+
+#[test]
+fn ingress_that_passes_on_every_path_is_public() {
+    #[track_caller]
+    fn check(objects: &str, place: &str) {
+        bad(&[("pod.yaml", &format!("{POD}{objects}"))], "PUBLIC", place);
+    }
+    check(INGRESS, "pod.yaml:42");
+    check(ROUTE, "pod.yaml:41");
+    check(
+        &ROUTE.replace(
+            "matches: [{path: {type: PathPrefix, value: /}}]",
+            "filters: []",
+        ),
+        "pod.yaml:41",
+    );
+    // A condition on headers leaves the path to the other rule.
+    let header = "    - matches: [{path: {value: /metrics}, headers: [{name: a, value: b}]}]\n";
+    check(&format!("{ROUTE}{header}"), "pod.yaml:41");
+}
+
+#[test]
+fn ingress_with_other_routes_for_probes_is_not_public() {
+    #[track_caller]
+    fn check(objects: &str) {
+        good(&[("pod.yaml", &format!("{POD}{objects}"))]);
+    }
+    check(&INGRESS.replace("path: /", "path: /api"));
+    let paths = [
+        "/metrics",
+        "/health",
+        "/healthz",
+        "/livez",
+        "/ready",
+        "/readyz",
+        "/startupz",
+    ];
+    let backend = "backend: {service: {name: none}}";
+    let paths_of = |line: &dyn Fn(&str) -> String| paths.map(|path| line(path)).concat();
+    let exact =
+        paths_of(&|path| format!("          - {{path: {path}, pathType: Exact, {backend}}}\n"));
+    check(&format!("{INGRESS}{exact}"));
+    // Another object for the same host.
+    let other = INGRESS
+        .replace("name: shop}\n", "name: none}\n")
+        .replace("name: shop", "name: none");
+    let other = format!(
+        "{}{exact}",
+        other.split_inclusive('\n').take(8).collect::<String>()
+    );
+    check(&format!("{INGRESS}{other}"));
+    let snippet = "name: shop, annotations: {nginx.ingress.kubernetes.io/server-snippet: \
+        'location ~ ^/(metrics|health|healthz|livez|ready|readyz|startupz)$ { return 404; }'}";
+    check(&INGRESS.replace("name: shop}\nspec", &format!("{snippet}}}\nspec")));
+    let rules = paths_of(&|path| format!("    - matches: [{{path: {{value: {path}}}}}]\n"));
+    check(&format!("{ROUTE}{rules}"));
 }

@@ -40,13 +40,14 @@ fn probe_has_port_path_and_timeout() {
         "PROBE",
         "pod.yaml:20",
     );
-    changed(
+    let finding = changed(
         &pod,
         "port: 9090}}",
         "port: 9090}, timeoutSeconds: 11}",
         "PROBE",
         "pod.yaml:18",
     );
+    assert_eq!(finding.severity, Severity::Warning);
     changed(
         &pod,
         "port: 9090}",
@@ -129,6 +130,12 @@ fn memory_covers_connections_and_bodies() {
         "a.service:5",
     );
     changed(&STACK_FILES, "4G", "2g", "MEMORY", "compose.yml:9");
+    // Each connection can have a request.
+    let off = ENV.to_owned() + "MAX_IN_FLIGHT=0\n";
+    let files = [("compose.yml", STACK), ("prod.env", off.as_str())];
+    let finding = bad(&files, "MEMORY", "compose.yml:9");
+    let sum = finding.sum.unwrap();
+    assert!(sum.contains("+ MAX_CONNECTIONS 4096"), "{sum}");
 }
 
 #[test]
@@ -180,4 +187,78 @@ fn invalid_setting_is_a_finding() {
         "CONFIG",
         "prod.env:2",
     );
+}
+
+/// A pod without ports and probes that reads the same variables.
+fn task(kind: &str, metadata: &str) -> String {
+    let pod = "metadata: {labels: {app: shop}}, spec: {containers: [{name: shop, env: [\
+        {name: MAX_CONNECTIONS, value: '9'}, {name: IDLE_TIMEOUT, value: 5s}]}]}";
+    let spec = match kind {
+        "CronJob" => format!("{{jobTemplate: {{spec: {{template: {{{pod}}}}}}}}}"),
+        "Pod" => {
+            let (_, spec) = pod.split_once("spec: ").unwrap();
+            spec.to_owned()
+        }
+        _ => format!("{{template: {{{pod}}}}}"),
+    };
+    format!(
+        "---\napiVersion: v1\nkind: {kind}\nmetadata: {{{metadata}, labels: {{app: shop}}}}\nspec: {spec}\n"
+    )
+}
+
+#[test]
+fn pods_that_end_by_themselves_are_no_services() {
+    let hook = "name: test, annotations: {helm.sh/hook: test}";
+    for task in [
+        task("Job", "name: migrate"),
+        task("CronJob", "name: clean"),
+        task("Pod", hook),
+    ] {
+        let folder = Folder::new(&[("pod.yaml", &format!("{POD}{task}"))]);
+        let report = folder.lint();
+        assert_eq!(exit(&report), Exit::Success, "{}", report.human());
+        assert_eq!((report.services.len(), report.others), (1, 1), "{task}");
+    }
+}
+
+#[test]
+fn ports_of_udp_are_not_those_of_the_service() {
+    let port = "containerPort: 8080}\n        - {name: dns, containerPort: 53, protocol: UDP}";
+    let pod = POD.replace("containerPort: 8080}", port);
+    good(&[(
+        "pod.yaml",
+        &pod.replace(
+            "targetPort: http}",
+            "targetPort: http}\n    - {port: 53, protocol: UDP}",
+        ),
+    )]);
+    let short = "['8084:8080', '53:53/udp']";
+    let long = "['8084:8080', {target: 53, published: 53, protocol: udp}]";
+    for ports in [short, long] {
+        let stack = STACK.replace("['8084:8080']", ports);
+        good(&[("compose.yml", &stack), ("prod.env", ENV)]);
+    }
+}
+
+#[test]
+fn port_of_another_container_or_pod_is_not_expected() {
+    let port = "    - {port: 80, targetPort: http}\n    - {port: 81, targetPort: TARGET}\n";
+    let pod = POD.replace("    - {port: 80, targetPort: http}\n", port);
+    let container = "  containers:\n    - {name: side, image: side}\n";
+    let beside = pod.replace("  containers:\n", container);
+    // A container need not declare its port, but a name must be declared.
+    good(&[("pod.yaml", &beside.replace("TARGET", "15090"))]);
+    let finding = bad(
+        &[("pod.yaml", &beside.replace("TARGET", "web"))],
+        "PORTS",
+        "pod.yaml:35",
+    );
+    assert!(finding.message.contains("no port of the container"));
+    let sidecar = "  initContainers:\n    - {name: side, restartPolicy: Always, ports: [{name: web, containerPort: 9}]}\n  containers:\n";
+    let sidecar = pod.replace("  containers:\n", sidecar);
+    good(&[("pod.yaml", &sidecar.replace("TARGET", "web"))]);
+    let other = "---\napiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {app: shop}}\n\
+        spec: {containers: [{name: web, ports: [{name: web, containerPort: 9}]}]}\n";
+    let two_pods = format!("{}{other}", pod.replace("TARGET", "web"));
+    good(&[("pod.yaml", &two_pods)]);
 }

@@ -1,0 +1,128 @@
+//! The paths of Ingresses and HTTPRoutes, and the one that a controller prefers for a request.
+
+use crate::lint::{
+    kubernetes::{Objects, namespace},
+    rules,
+    yaml::Node,
+};
+use crate::place::Sited;
+
+/// A path that leads to a Service, or to another target.
+#[derive(Debug, Clone)]
+pub(super) struct Route<'objects> {
+    pub(super) object: &'objects Node,
+    /// The namespace of the Service.
+    pub(super) namespace: &'objects str,
+    /// `None`: a redirect, or a resource of another kind.
+    pub(super) service: Option<Sited<String>>,
+    host: &'objects str,
+    path: &'objects str,
+    is_exact: bool,
+    /// Whether other conditions than the path apply, such as headers.
+    is_conditional: bool,
+}
+
+impl Route<'_> {
+    /// Returns the reserved paths that this route serves, and no other one.
+    pub(super) fn exposed(&self, routes: &[Self]) -> Vec<&'static str> {
+        let mut exposed = rules::exposed(self.path, self.is_exact);
+        exposed.retain(|path| !routes.iter().any(|it| it.is_preferred(self, path)));
+        exposed
+    }
+
+    /// Whether this route serves a path in place of another route.
+    fn is_preferred(&self, other: &Self, path: &str) -> bool {
+        let is_longer = (self.is_exact && !other.is_exact) || self.path.len() > other.path.len();
+        self.host == other.host
+            && !self.is_conditional
+            && is_longer
+            && rules::exposed(self.path, self.is_exact).contains(&path)
+    }
+}
+
+/// Returns the paths of all Ingresses.
+pub(super) fn ingresses(objects: &Objects) -> Vec<Route<'_>> {
+    let mut routes = Vec::new();
+    for object in objects.of_kind("Ingress") {
+        let route = |backend: Option<&Node>| Route {
+            object,
+            namespace: namespace(object),
+            service: backend.and_then(|it| service(it.at("service.name")?)),
+            host: "",
+            path: "/",
+            is_exact: false,
+            is_conditional: false,
+        };
+        for rule in object.items_at("spec.rules") {
+            let paths = rule.items_at("http.paths").iter();
+            routes.extend(paths.map(|path| Route {
+                host: rule.text_at("host").unwrap_or_default(),
+                path: path.text_at("path").unwrap_or("/"),
+                is_exact: path.text_at("pathType") == Some("Exact"),
+                ..route(path.get("backend"))
+            }));
+        }
+        let default = object.at("spec.defaultBackend");
+        routes.extend(default.map(|backend| route(Some(backend))));
+    }
+    routes
+}
+
+/// Returns the paths of all HTTPRoutes.
+pub(super) fn http_routes(objects: &Objects) -> Vec<Route<'_>> {
+    let mut routes = Vec::new();
+    for object in objects.of_kind("HTTPRoute") {
+        let hosts = object.items_at("spec.hostnames").iter();
+        let mut hosts: Vec<&str> = hosts.filter_map(Node::text).collect();
+        if hosts.is_empty() {
+            hosts.push("");
+        }
+        for rule in object.items_at("spec.rules") {
+            for (backend, condition) in pairs(rule) {
+                let path = condition.and_then(|it| it.get("path"));
+                let kind = path.and_then(|it| it.text_at("type"));
+                let conditions = condition.map(Node::entries).unwrap_or_default();
+                let route = Route {
+                    object,
+                    namespace: backend
+                        .and_then(|it| it.text_at("namespace"))
+                        .unwrap_or(namespace(object)),
+                    service: backend.and_then(|it| service(it.get("name")?)),
+                    host: "",
+                    path: path.and_then(|it| it.text_at("value")).unwrap_or("/"),
+                    is_exact: kind == Some("Exact"),
+                    is_conditional: conditions.iter().any(|(key, _)| key != "path"),
+                };
+                routes.extend(hosts.iter().map(|host| Route {
+                    host,
+                    ..route.clone()
+                }));
+            }
+        }
+    }
+    routes
+}
+
+/// Returns each backend of a rule with each of its conditions. Without conditions, a rule has every path.
+fn pairs(rule: &Node) -> Vec<(Option<&Node>, Option<&Node>)> {
+    let backends = items_or_none(rule, "backendRefs");
+    let conditions = items_or_none(rule, "matches");
+    let mut pairs = Vec::new();
+    for backend in backends {
+        pairs.extend(conditions.iter().map(|condition| (backend, *condition)));
+    }
+    pairs
+}
+
+fn items_or_none<'node>(node: &'node Node, key: &str) -> Vec<Option<&'node Node>> {
+    let items = node.items_at(key);
+    if items.is_empty() {
+        vec![None]
+    } else {
+        items.iter().map(Some).collect()
+    }
+}
+
+fn service(name: &Node) -> Option<Sited<String>> {
+    Some(Sited::new(name.text()?.to_owned(), name.place.clone()))
+}
