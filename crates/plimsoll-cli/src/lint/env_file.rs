@@ -10,7 +10,6 @@ use crate::place::{Broken, Place, Sited};
 ///
 /// If a line is neither an assignment nor a comment. The text of the line may be a secret and is left out.
 pub(crate) fn parse(text: &str, file: &str) -> Result<Vec<(String, Sited<String>)>, Broken> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let file = Place::new(file, 1);
     let mut variables = Vec::new();
     for (index, line) in text.lines().enumerate() {

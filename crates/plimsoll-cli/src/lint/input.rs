@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    io::{self, Read as _},
+    io::{self, Read},
     path::{Component, Path, PathBuf},
 };
 
@@ -21,6 +21,9 @@ use crate::place::{Broken, Place, Sited};
 
 /// The largest file that is read. Manifests with custom resource definitions have some megabytes.
 const MAX_SIZE: u64 = 32 << 20;
+
+/// The largest file of another format. Configuration of proxies has some kilobytes.
+const MAX_OTHER_SIZE: usize = 1 << 20;
 
 /// Folders of tools, which contain files of other projects.
 const SKIPPED: [&str; 3] = ["node_modules", "target", "vendor"];
@@ -78,11 +81,9 @@ pub(crate) fn read(arguments: &[PathBuf]) -> Input {
 
 impl Input {
     fn standard_input(&mut self, found: &mut Found) {
-        let mut text = String::new();
-        let place = Place::new(STDIN, 1);
-        match io::stdin().lock().take(MAX_SIZE).read_to_string(&mut text) {
-            Err(error) => self.broken.push(Broken::new(place, error.to_string())),
-            Ok(_) => self.yaml(Path::new(STDIN), &text, found),
+        match read_text(io::stdin().lock(), &Place::new(STDIN, 1)) {
+            Err(broken) => self.broken.push(broken),
+            Ok(text) => self.yaml(Path::new(STDIN), &text, found),
         }
     }
 
@@ -111,12 +112,19 @@ impl Input {
                 return;
             }
         };
+        let is_yaml = ["yml", "yaml"].contains(&extension);
+        if !is_yaml && text.len() > MAX_OTHER_SIZE {
+            let what = format!("this is larger than {} MiB", MAX_OTHER_SIZE >> 20);
+            let place = Place::new(&shown(path), 1);
+            self.broken.push(Broken::new(place, what));
+            return;
+        }
         let is_drop_in = path
             .parent()
             .and_then(Path::extension)
             .is_some_and(|it| it == "d");
         match extension {
-            "yml" | "yaml" => self.yaml(path, &text, found),
+            _ if is_yaml => self.yaml(path, &text, found),
             "service" | "socket" => {
                 found.units.insert(path.to_owned(), text);
             }
@@ -235,7 +243,8 @@ fn walk(folder: &Path, input: &mut Input) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let entries = match fs::read_dir(&folder) {
+        let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
                 input.broken.push(Broken::new(
@@ -250,7 +259,7 @@ fn walk(folder: &Path, input: &mut Input) -> Vec<PathBuf> {
             input.add_template(&chart);
             continue;
         }
-        for entry in entries.flatten() {
+        for entry in entries {
             let path = entry.path();
             let name = entry.file_name();
             let name = name.to_string_lossy();
@@ -272,15 +281,39 @@ fn walk(folder: &Path, input: &mut Input) -> Vec<PathBuf> {
 ///
 /// If it cannot be read, is too large, or is not UTF-8.
 pub(crate) fn text(path: &Path) -> Result<String, Broken> {
-    let read = || {
-        // A device or a pipe could be read for ever.
-        if fs::metadata(path)?.len() > MAX_SIZE || !path.is_file() {
-            let what = format!("expected a file of at most {} MiB", MAX_SIZE >> 20);
-            return Err(io::Error::other(what));
-        }
-        fs::read_to_string(path)
-    };
-    read().map_err(|error| Broken::new(Place::new(&shown(path), 1), error.to_string()))
+    let place = Place::new(&shown(path), 1);
+    let broken = |error: io::Error| Broken::new(place.clone(), error.to_string());
+    // A device or a pipe could be read for ever, and a pipe without a writer cannot be opened.
+    if !fs::metadata(path).map_err(broken)?.is_file() {
+        let what = "this is not a regular file; `plimsoll lint -` reads manifests from a pipe";
+        return Err(Broken::new(place, what));
+    }
+    let file = fs::File::open(path).map_err(broken)?;
+    read_text(file, &place)
+}
+
+/// Reads a text to its end. A byte order mark is removed.
+fn read_text(source: impl Read, place: &Place) -> Result<String, Broken> {
+    let mut bytes = Vec::new();
+    let read = source.take(MAX_SIZE + 1).read_to_end(&mut bytes);
+    let size = read.map_err(|error| Broken::new(place.clone(), error.to_string()))?;
+    if size as u64 > MAX_SIZE {
+        let what = format!("this is larger than {} MiB", MAX_SIZE >> 20);
+        return Err(Broken::new(place.clone(), what));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let what = "this is UTF-16, which PowerShell writes by default; expected UTF-8";
+        return Err(Broken::new(place.clone(), what));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
+        Broken::new(place.at(line), "this is not UTF-8")
+    })?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
 }
 
 /// Returns a path without `.` and, where it is possible, `..`.
@@ -302,7 +335,12 @@ pub(crate) fn normal(path: &Path) -> PathBuf {
 
 /// Returns a path as findings show it.
 pub(crate) fn shown(path: &Path) -> String {
-    normal(path).display().to_string()
+    let path = normal(path);
+    if path.as_os_str().is_empty() {
+        ".".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 #[cfg(test)]
@@ -313,6 +351,7 @@ mod tests {
     fn path_is_shown_without_detours() {
         assert_eq!(shown(Path::new("./a/../b/./c")), "b/c");
         assert_eq!(shown(Path::new("../a")), "../a");
+        assert_eq!(shown(Path::new("./a/..")), ".");
         assert_eq!(shown(Path::new("/a/../../b")), "/b");
     }
 }

@@ -1,6 +1,7 @@
 //! Each rule with a file that keeps it, one that breaks it, and one that cannot be read.
 
 mod files;
+mod hostile;
 mod proxies;
 mod reading;
 mod services;

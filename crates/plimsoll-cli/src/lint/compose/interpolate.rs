@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use super::read_variables;
 use crate::place::Broken;
 
+/// The deepest expression that is replaced. Defaults that are variables have two levels.
+const MAX_DEPTH: usize = 20;
+
 /// The variables of the folder.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
@@ -27,6 +30,11 @@ impl Variables {
 
     /// Replaces the variables of a text. `None` if a value is not in the files.
     pub(super) fn resolve(&self, text: &str) -> Option<String> {
+        self.nested(text, MAX_DEPTH)
+    }
+
+    fn nested(&self, text: &str, left: usize) -> Option<String> {
+        let left = left.checked_sub(1)?;
         let mut result = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -36,7 +44,7 @@ impl Variables {
                 after
             } else if let Some(after) = after.strip_prefix('{') {
                 let (expression, after) = after.split_at_checked(closing(after)?)?;
-                result.push_str(&self.braced(expression)?);
+                result.push_str(&self.braced(expression, left)?);
                 &after[1..]
             } else {
                 let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
@@ -50,7 +58,7 @@ impl Variables {
     }
 
     /// Returns the value of `NAME`, `NAME:-default` or another form in braces.
-    fn braced(&self, expression: &str) -> Option<String> {
+    fn braced(&self, expression: &str, left: usize) -> Option<String> {
         let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
         let (name, form) = expression.split_at(expression.find(is_end).unwrap_or(expression.len()));
         let value = self.values.get(name);
@@ -59,10 +67,10 @@ impl Variables {
             None => value.cloned(),
             Some(("-", default)) => match value_if_set {
                 Some(value) => Some(value.clone()),
-                None => self.resolve(default),
+                None => self.nested(default, left),
             },
             Some(("+", alternative)) => match value_if_set {
-                Some(_) => self.resolve(alternative),
+                Some(_) => self.nested(alternative, left),
                 None => Some(String::new()),
             },
             Some(_) => value_if_set.cloned(),
@@ -115,6 +123,10 @@ mod tests {
         check("${B:?must be set}", None);
         check("$B", None);
         check("${A", None);
+        let deep = format!("{}x{}", "${B:-".repeat(10), "}".repeat(10));
+        check(&deep, Some("x"));
+        let too_deep = format!("{}x{}", "${B:-".repeat(100_000), "}".repeat(100_000));
+        check(&too_deep, None);
     }
 
     proptest! {

@@ -119,6 +119,11 @@ fn summary(stderr: &str) -> String {
         .filter(|line| !line.starts_with('#') && !line.is_empty())
         .collect();
     let text = lines.join(" ");
+    // Newer versions of kubectl print a record of their log.
+    let text = match text.split_once("err=\"") {
+        Some((_, error)) => error.trim_end_matches('"').replace("\\\"", "\""),
+        None => text,
+    };
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
