@@ -1,7 +1,7 @@
 //! The command `contract`: writes the contract and the index of its tests, or compares both.
 //!
 //! `crates/plimsoll-contract/contract.toml` has the clauses; `docs/contract.md` is written from it.
-//! `docs/contract-tests.md` lists the tests of each clause.
+//! `docs/contract-tests.md` lists the tests of each clause, and so does `proofs.json` for programs.
 //! A test names its clauses at the beginning of its doc comment: `/// SRV-1, LOG-13: text`.
 //! A check in a script names them in the comment above its function: `# IMG-1`.
 //! So does a case in a test of Prometheus rules.
@@ -11,13 +11,14 @@ mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_contract::{Clause, Contract};
+use plimsoll_contract::{Clause, Contract, Proofs};
 
 use self::proofs::Proof;
 use crate::files::{self, File, Mode};
 
 const DOCUMENT: &str = "docs/contract.md";
 const INDEX: &str = "docs/contract-tests.md";
+const DATA: &str = "crates/plimsoll-contract/proofs.json";
 
 const HEAD: &str = "\
 # Tests of the contract
@@ -42,6 +43,8 @@ pub(crate) fn run(mode: Mode) -> Vec<String> {
     let (document, index) = (document::text(contract), index(&contract.clauses, &proofs));
     findings.extend(files::generate(DOCUMENT, &document, mode, "contract"));
     findings.extend(files::generate(INDEX, &index, mode, "contract"));
+    let data = data(&contract.clauses, &proofs);
+    findings.extend(files::generate(DATA, &data, mode, "contract"));
     findings
 }
 
@@ -98,6 +101,19 @@ fn index(clauses: &[Clause], proofs: &[Proof]) -> String {
     index
 }
 
+/// Returns the index as JSON.
+fn data(clauses: &[Clause], proofs: &[Proof]) -> String {
+    let by_clause = clauses.iter().map(|clause| {
+        let of_clause = proofs.iter().filter(|it| it.clauses.contains(&clause.id));
+        let tests = of_clause.map(|proof| format!("{}: {}", proof.path, proof.name));
+        (clause.id.clone(), tests.collect())
+    });
+    let index = Proofs {
+        by_clause: by_clause.collect(),
+    };
+    index.to_json()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +132,7 @@ mod tests {
             id: id.to_owned(),
             text: text.to_owned(),
             rationale: String::new(),
+            outside: String::new(),
             checks: Vec::new(),
         }
     }
@@ -144,5 +161,8 @@ mod tests {
         let index = index(&clauses, &[proof(&["SRV-2", "SRV-1"])]);
         let rows = "| SRV-1 | `proof` | `a.rs` |\n| SRV-2 | `proof` | `a.rs` |\n";
         assert_eq!(index, format!("{HEAD}{rows}"));
+        let data = data(&clauses, &[proof(&["SRV-2"])]);
+        assert!(data.contains("\"SRV-1\": [],"), "{data}");
+        assert!(data.contains("\"a.rs: proof\""), "{data}");
     }
 }

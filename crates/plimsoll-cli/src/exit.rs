@@ -83,6 +83,10 @@ pub(crate) enum Failure {
     #[error("{url} does not answer GET /ready")]
     NoAnswer { url: String },
 
+    /// The log of a service at a URL cannot be read.
+    #[error("--logs {}: cannot be read", path.display())]
+    Logs { path: PathBuf, source: io::Error },
+
     /// An instance to observe does not exist.
     #[error(transparent)]
     Source(#[from] NoSource),
@@ -136,7 +140,7 @@ impl Failure {
     /// Returns the exit status for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Project(_) | Self::Service(_) => Exit::Usage,
+            Self::Usage(_) | Self::Logs { .. } | Self::Project(_) | Self::Service(_) => Exit::Usage,
             Self::Start(_)
             | Self::NotStarted { .. }
             | Self::Unresolved { .. }

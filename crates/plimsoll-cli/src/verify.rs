@@ -9,6 +9,7 @@
 mod checks;
 mod evidence;
 mod explain;
+mod journal;
 mod judgement;
 mod lag;
 mod list;
@@ -19,6 +20,7 @@ mod nonce;
 mod options;
 mod plan;
 mod probe;
+mod progress;
 mod record;
 mod report;
 mod routes;
@@ -26,6 +28,7 @@ mod run;
 mod scenario;
 mod select;
 mod subject;
+mod surface;
 mod waived;
 
 pub(crate) use self::options::Arguments;
@@ -75,8 +78,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     };
     waived::validate(&waivers).map_err(ProjectError::from)?;
     let target = arguments.target(&project.verify.command)?;
+    arguments.validate(&target)?;
     if arguments.plan {
-        term::print(&plan::text(&target, &selection))?;
+        let text = plan::text(&target, &selection, arguments.intrusive);
+        term::print(&text)?;
         return Ok(Exit::Success);
     }
     let seed = arguments.seed();
@@ -87,6 +92,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         selection: &selection,
         routes: &routes,
         names: &names,
+        logs: arguments.logs.as_ref(),
+        admin: arguments.admin.as_ref(),
+        intrusive: arguments.intrusive,
         limits: arguments.limits(),
         seed,
     };
@@ -172,6 +180,7 @@ mod tests {
         Results {
             checks: checks.collect(),
             unused: Vec::new(),
+            surface: surface::Surface::default(),
             first: None,
             starts: 0,
             elapsed: Duration::ZERO,

@@ -4,6 +4,7 @@
 //! `docs/contract.md` is generated from it, and `plimsoll verify` reads it from here.
 //! A check is identified by its clause and a name, such as `RID-2:charset`.
 
+mod proof;
 mod surface;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,10 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::surface::{Setting, Surface};
+pub use self::{
+    proof::Proofs,
+    surface::{Setting, Surface},
+};
 
 /// The contract: groups of clauses, in the order of the document.
 #[derive(Debug, Deserialize)]
@@ -53,6 +57,9 @@ pub struct Clause {
     /// The damage if the promise is broken. Clauses with checks have it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub rationale: String,
+    /// The reason why no check can observe the clause from outside. Clauses with checks have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub outside: String,
     /// The checks of `plimsoll verify`, in the order of its report.
     #[serde(default, rename(deserialize = "check"))]
     pub checks: Vec<Check>,

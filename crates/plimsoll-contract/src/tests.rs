@@ -41,6 +41,7 @@ fn marks_of_clauses_are_read() {
         id: "A-1".to_owned(),
         text: text.to_owned(),
         rationale: String::new(),
+        outside: String::new(),
         checks: Vec::new(),
     };
     let open = clause("X. *Not yet: y.*");
@@ -58,6 +59,16 @@ fn checks_have_distinct_ids_and_all_texts() {
             clause.checks.is_empty(),
             clause.rationale.is_empty(),
             "{} needs a rationale for its checks, and none without",
+            clause.id
+        );
+        assert!(
+            clause.checks.is_empty() || clause.outside.is_empty(),
+            "{} has checks, so it can be observed",
+            clause.id
+        );
+        assert!(
+            clause.outside.is_empty() || clause.outside.ends_with('.'),
+            "the reason of {} is no sentence",
             clause.id
         );
         for check in &clause.checks {

@@ -46,6 +46,7 @@ mod tests {
             id: id.to_owned(),
             text: "Text.".to_owned(),
             rationale: String::new(),
+            outside: String::new(),
             checks: Vec::new(),
         };
         let contract = Contract {

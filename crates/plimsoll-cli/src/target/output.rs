@@ -59,13 +59,15 @@ impl Output {
             if bytes.last() == Some(&b'\n') {
                 bytes.pop();
             }
-            let line = Line {
-                stream,
-                bytes: std::mem::take(&mut bytes),
-            };
-            self.lock().push(line);
-            self.shared.added.notify_waiters();
+            let bytes = std::mem::take(&mut bytes);
+            self.push(Line { stream, bytes });
         }
+    }
+
+    /// Adds a line.
+    pub(crate) fn push(&self, line: Line) {
+        self.lock().push(line);
+        self.shared.added.notify_waiters();
     }
 
     /// Returns all lines so far.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     str::FromStr,
 };
 
@@ -31,17 +31,24 @@ impl Url {
     ///
     /// The error of the resolver.
     pub(crate) fn resolve(&self) -> std::io::Result<SocketAddr> {
-        let host = self.host().trim_matches(['[', ']']);
-        let mut addresses = (host, self.port).to_socket_addrs()?;
+        let mut addresses = (self.host(), self.port).to_socket_addrs()?;
         let address = addresses.next();
         address.ok_or_else(|| std::io::Error::other("the host has no address"))
     }
 
-    fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
+    /// Returns the host, without the brackets of an IPv6 address.
+    pub(crate) fn host(&self) -> &str {
+        let host = match self.authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => host,
             _ => &self.authority,
-        }
+        };
+        host.trim_matches(['[', ']'])
+    }
+
+    /// Whether the host is this machine by its name or address.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let address = self.host().parse::<IpAddr>();
+        self.host() == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 }
 
@@ -84,6 +91,14 @@ mod tests {
         assert_eq!(address("http://127.0.0.1/"), expected("127.0.0.1:80"));
         assert_eq!(address("http://[::1]:81"), expected("[::1]:81"));
         assert_eq!(address("http://[::1]"), expected("[::1]:80"));
+    }
+
+    #[test]
+    fn loopback_is_a_name_or_an_address() {
+        let is_loopback = |url: &str| url.parse::<Url>().unwrap().is_loopback();
+        assert!(is_loopback("http://localhost:81") && is_loopback("http://127.8.0.1"));
+        assert!(is_loopback("http://[::1]:81"));
+        assert!(!is_loopback("http://localhost.example.com") && !is_loopback("http://10.0.0.1"));
     }
 
     #[test]

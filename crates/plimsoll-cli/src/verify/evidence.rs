@@ -29,12 +29,28 @@ pub(super) struct Evidence {
     pub(super) start: Option<Start>,
     /// The requests of the probe.
     pub(super) exchanges: Vec<Exchange>,
-    /// The output since the start, or `None` if the service runs at a URL.
+    /// The output since the start, or `None` if it is not known.
     pub(super) lines: Option<Vec<Line>>,
+    /// Where the records are.
+    pub(super) records: Records,
     /// The end of the service, if the probe has ended it.
     pub(super) shutdown: Option<Shutdown>,
     /// The longest delay of this command's own timers during the probe.
     pub(super) lag: Duration,
+}
+
+/// Where checks find the records of a service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Records {
+    /// On standard output, or in the log of a service at a URL.
+    #[default]
+    Stdout,
+    /// On standard error, by `--logs stderr`.
+    Stderr,
+    /// Nowhere: the service runs at a URL, without `--logs`.
+    Missing,
+    /// In a log that has no record of the requests.
+    Foreign,
 }
 
 /// The end of a service by SIGTERM.
@@ -114,19 +130,35 @@ impl Evidence {
     /// Not proven if the output is not available.
     pub(super) fn lines(&self, stream: Stream) -> Result<Vec<&Line>, Fault> {
         let Some(lines) = &self.lines else {
-            let reason = "no records are available at a URL; pass a command";
+            let reason = match self.records {
+                Records::Foreign => "--logs has no record of the requests",
+                _ => "no records are available at a URL; pass --logs or a command",
+            };
             return Err(Fault::NotProven(reason.to_owned()));
         };
         Ok(lines.iter().filter(|line| line.stream == stream).collect())
     }
 
-    /// Returns the records of standard output, with the field names of the contract. Lines that are no JSON objects are skipped.
+    /// Returns the lines of the log, which are on standard output unless an option names another
+    /// place.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the output is not available.
+    pub(super) fn log_lines(&self) -> Result<Vec<&Line>, Fault> {
+        match self.records {
+            Records::Stderr => self.lines(Stream::Err),
+            _ => self.lines(Stream::Out),
+        }
+    }
+
+    /// Returns the records of the log, with the field names of the contract. Lines that are no JSON objects are skipped.
     ///
     /// # Errors
     ///
     /// Not proven if the output is not available.
     pub(super) fn records(&self) -> Result<Vec<Record>, Fault> {
-        let lines = self.lines(Stream::Out)?.into_iter();
+        let lines = self.log_lines()?.into_iter();
         let records = lines.filter_map(Record::read);
         Ok(records.map(|it| it.renamed(&self.names)).collect())
     }
@@ -174,14 +206,23 @@ impl Evidence {
     ///
     /// # Errors
     ///
-    /// A violation if there is none.
+    /// A violation if there is none. Not proven at a URL, where `LOG_LEVEL` can suppress it.
     pub(super) fn access_record(&self, name: &str) -> Result<(&Exchange, Record), Fault> {
         let exchange = self.exchange(name)?;
         let records = self.access_records(exchange)?;
-        let record = records.into_iter().next().ok_or_else(|| {
-            let received = "no access record".to_owned();
-            Finding::exchange(exchange, received, "an access record")
-        })?;
-        Ok((exchange, record))
+        match records.into_iter().next() {
+            Some(record) => Ok((exchange, record)),
+            None => Err(self.no_access_record(exchange)),
+        }
+    }
+
+    /// Returns the fault of a request without an access record.
+    pub(super) fn no_access_record(&self, exchange: &Exchange) -> Fault {
+        if self.start.is_none() {
+            let reason = "no access record; the LOG_LEVEL of a service at a URL can suppress it";
+            return Fault::NotProven(reason.to_owned());
+        }
+        let received = "no access record".to_owned();
+        Finding::exchange(exchange, received, "an access record").into()
     }
 }

@@ -1,6 +1,6 @@
 //! `verify --explain ID`: a clause with its rationale and checks.
 
-use plimsoll_contract::{Check, Clause, Contract};
+use plimsoll_contract::{Check, Clause, Contract, Proofs};
 
 use super::select::id;
 use crate::{
@@ -26,15 +26,38 @@ pub(super) fn run(name: &str) -> Result<Exit, Failure> {
 fn text(name: &str) -> Option<String> {
     let contract = Contract::get();
     if let Some((clause, check)) = contract.check(name) {
-        return Some(format!("{}{}", head(clause), body(clause, check)));
+        let (head, tests) = (head(clause), tests(clause));
+        return Some(format!("{head}{}{tests}", body(clause, check)));
     }
     let clause = contract.clauses.iter().find(|clause| clause.id == name)?;
     let checks = clause.checks.iter().map(|check| body(clause, check));
     let checks = match clause.checks.is_empty() {
-        true => "\nNo check observes this clause from outside.\n".to_owned(),
+        true => format!("\nno check  {}\n", reason(clause)),
         false => checks.collect(),
     };
-    Some(format!("{}{checks}", head(clause)))
+    Some(format!("{}{checks}{}", head(clause), tests(clause)))
+}
+
+/// Returns why a clause has no check.
+fn reason(clause: &Clause) -> &str {
+    if clause.is_retired() {
+        "The clause has ended."
+    } else if clause.outside.is_empty() {
+        "There is none yet."
+    } else {
+        &clause.outside
+    }
+}
+
+/// Returns the tests of the clause in this repository, one a line.
+fn tests(clause: &Clause) -> String {
+    let proofs = Proofs::get().of(&clause.id).iter();
+    let lines = proofs.map(|test| format!("  {test}\n"));
+    let lines: String = lines.collect();
+    match lines.is_empty() {
+        true => lines,
+        false => format!("\ntests of the reference service\n{lines}"),
+    }
 }
 
 fn head(clause: &Clause) -> String {
@@ -73,6 +96,10 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("why       The banner is"), "{text}");
+        assert!(
+            text.contains("http.rs: root_returns_the_banner\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A running service, http://HOST:PORT; passive checks only
+    /// A running service, http://HOST:PORT; passive checks only, unless --intrusive
     #[arg(value_name = "URL", conflicts_with = "command")]
     url: Option<Url>,
 
@@ -42,6 +42,23 @@ pub(crate) struct Arguments {
     /// Accepted violations [default: those in the configuration]
     #[arg(long, value_name = "FILE")]
     pub(super) waivers: Option<PathBuf>,
+
+    /// Where the records are: stdout or stderr of the command, for a URL a FILE or - for standard
+    /// input [default: stdout]
+    #[arg(long, value_name = "WHERE")]
+    pub(super) logs: Option<Logs>,
+
+    /// The admin listener of the service at the URL, which answers probes and scrapes
+    #[arg(long, value_name = "URL")]
+    pub(super) admin: Option<Url>,
+
+    /// Also make intrusive checks of the service at the URL: load, unusual and invalid requests
+    #[arg(long)]
+    pub(super) intrusive: bool,
+
+    /// The host of the URL, repeated: --intrusive needs it beyond loopback
+    #[arg(long, value_name = "HOST", requires = "intrusive")]
+    confirm_host: Option<String>,
 
     /// A variable for the service
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -115,6 +132,26 @@ pub(super) enum Target {
     Url(Url),
 }
 
+/// Where the records of a service are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Logs {
+    Stdout,
+    Stderr,
+    File(PathBuf),
+    Input,
+}
+
+impl From<&str> for Logs {
+    fn from(text: &str) -> Self {
+        match text {
+            "stdout" => Self::Stdout,
+            "stderr" => Self::Stderr,
+            "-" => Self::Input,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+}
+
 /// A report in a file.
 #[derive(Debug, Clone)]
 pub(super) struct ReportFile {
@@ -173,6 +210,36 @@ impl Arguments {
         }
     }
 
+    /// Checks that the options fit the service under test.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Usage`] for an option that has no effect, or needs another one.
+    pub(super) fn validate(&self, target: &Target) -> Result<(), Failure> {
+        let fault = match (target, &self.logs) {
+            (Target::Command(_), Some(Logs::File(_) | Logs::Input)) => {
+                "--logs: the records of a command are on its stdout or stderr"
+            }
+            (Target::Command(_), _) if self.intrusive || self.admin.is_some() => {
+                "--intrusive and --admin are for a service at a URL"
+            }
+            (Target::Url(_), Some(Logs::Stdout | Logs::Stderr)) => {
+                "--logs: the records of a service at a URL are in a FILE, or - for standard input"
+            }
+            (Target::Url(url), _) if self.intrusive && !url.is_loopback() => {
+                if self.confirm_host.as_deref() == Some(url.host()) {
+                    return Ok(());
+                }
+                let host = url.host();
+                return Err(Failure::Usage(format!(
+                    "--intrusive can disturb {host}: repeat the host, --confirm-host {host}"
+                )));
+            }
+            _ => return Ok(()),
+        };
+        Err(Failure::Usage(fault.to_owned()))
+    }
+
     pub(super) fn level(&self) -> Level {
         match self.level {
             LevelName::Core => Level::Core,
@@ -227,6 +294,16 @@ fn seed(text: &str) -> Result<u32, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_are_a_stream_a_file_or_the_input() {
+        assert_eq!(Logs::from("stderr"), Logs::Stderr);
+        assert_eq!(Logs::from("-"), Logs::Input);
+        assert_eq!(
+            Logs::from("./stdout"),
+            Logs::File(PathBuf::from("./stdout"))
+        );
+    }
 
     #[test]
     fn variables_have_a_name() {

@@ -2,16 +2,21 @@
 
 use plimsoll_contract::Contract;
 
-use super::{Selection, Target, checks, scenario};
+use super::{Selection, Target, checks, probe::Probe, run, scenario};
 
 /// Returns the scenarios of a run with the requests of their checks.
-pub(super) fn text(target: &Target, selection: &Selection) -> String {
+pub(super) fn text(target: &Target, selection: &Selection, intrusive: bool) -> String {
     let mut text = match target {
         Target::Command(command) => format!("start    {}\n", command.join(" ")),
-        Target::Url(url) => format!("send to  {url}; no start, so only passive checks\n"),
+        Target::Url(url) => format!("send to  {url}\n"),
+    };
+    let is_made = |probe: &&Probe| match target {
+        Target::Command(_) => true,
+        Target::Url(_) => run::refusal(probe, intrusive).is_none(),
     };
     for scenario in scenario::ALL {
         let probes = checks::all().filter(|probe| probe.scenario == scenario);
+        let probes = probes.filter(is_made);
         let ids = probes.flat_map(|probe| probe.checks.iter().map(|(id, _)| *id));
         let checks = ids.filter_map(|id| {
             let (clause, check) = Contract::get().check(id)?;

@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{
         project::Project,
-        verify::{judgement::Finding, run::Results},
+        verify::{judgement::Finding, run::Results, surface::Surface},
         waivers::{Day, Waiver},
     };
 
@@ -140,6 +140,7 @@ mod tests {
         Results {
             checks: checks.collect(),
             unused: waivers[1..].to_vec(),
+            surface: Surface::default(),
             first: None,
             starts: 1,
             elapsed: Duration::from_millis(1500),

@@ -5,28 +5,37 @@
 //! A check that depends on a violated one is blocked, so one fault is reported once.
 //! A probe that has measured a violation is repeated alone, in a start of its own.
 
-use std::{collections::BTreeMap, time::Duration};
+mod results;
+mod url;
+
+pub(super) use self::{
+    results::{CheckResult, FirstStart, Results, Verdict},
+    url::refusal,
+};
+
+use std::collections::BTreeMap;
 
 use plimsoll_contract::{Check, Class, Clause, Contract};
 use tokio::time::{Instant, timeout};
 
 use super::{
     Limits, Target, checks,
-    evidence::Evidence,
-    judgement::Finding,
+    evidence::{Evidence, Records},
     measurement::{Measurements, RUNS},
     names::Names,
     nonce::Nonces,
+    options::Logs,
     probe::{Collect, Observation, Probe},
+    progress::Progress,
     routes::Routes,
     scenario::{self, Scenario},
     select::{Selection, id},
-    subject::{Subject, request},
+    subject::{Service, Subject},
+    surface::Surface,
 };
 use crate::{
     exit::Failure,
     target::{Folder, Launch, Process, ReservedPort, Start, Url},
-    waivers::Waiver,
     wire::Wire,
 };
 
@@ -39,56 +48,13 @@ pub(super) struct Plan<'a> {
     pub(super) selection: &'a Selection,
     pub(super) routes: &'a Routes,
     pub(super) names: &'a Names,
+    pub(super) logs: Option<&'a Logs>,
+    /// The admin listener of a service at a URL.
+    pub(super) admin: Option<&'a Url>,
+    /// Whether a service at a URL gets intrusive checks.
+    pub(super) intrusive: bool,
     pub(super) limits: Limits,
     pub(super) seed: u32,
-}
-
-/// The results of a run.
-#[derive(Debug)]
-pub(super) struct Results {
-    /// In the order of the contract.
-    pub(super) checks: Vec<CheckResult>,
-    /// Waivers of these checks that match no violation.
-    pub(super) unused: Vec<Waiver>,
-    /// The first start of the service, or `None` for a URL.
-    pub(super) first: Option<FirstStart>,
-    pub(super) starts: usize,
-    pub(super) elapsed: Duration,
-}
-
-/// The result of a check.
-#[derive(Debug)]
-pub(super) struct CheckResult {
-    pub(super) clause: &'static Clause,
-    pub(super) check: &'static Check,
-    pub(super) verdict: Verdict,
-}
-
-/// What is known about a promise.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Holds,
-    Violated(Finding),
-    /// The check depends on another one, which is violated.
-    Blocked {
-        by: String,
-    },
-    NotProven {
-        reason: String,
-    },
-    /// Violated, and accepted by the configuration.
-    Waived {
-        finding: Finding,
-        waiver: Waiver,
-    },
-}
-
-/// The first start of the service.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FirstStart {
-    pub(super) pid: u32,
-    pub(super) port: Option<u16>,
-    pub(super) ready: Duration,
 }
 
 /// A run in progress.
@@ -100,6 +66,8 @@ struct Run<'a> {
     measurements: BTreeMap<String, Measurements>,
     first: Option<FirstStart>,
     starts: usize,
+    surface: Surface,
+    progress: Progress,
 }
 
 /// Runs the plan.
@@ -116,6 +84,8 @@ pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
         measurements: BTreeMap::new(),
         first: None,
         starts: 0,
+        surface: Surface::default(),
+        progress: Progress::new(plan.selection.checks().len()),
     };
     let all = async {
         match plan.target {
@@ -144,10 +114,21 @@ pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
     Ok(Results {
         checks: checks.collect(),
         unused: Vec::new(),
+        surface: run.surface,
         first: run.first,
         starts: run.starts,
         elapsed: began.elapsed(),
     })
+}
+
+impl Plan<'_> {
+    /// Returns where checks find the records of a command.
+    pub(super) fn records(&self) -> Records {
+        match self.logs {
+            Some(Logs::Stderr) => Records::Stderr,
+            _ => Records::Stdout,
+        }
+    }
 }
 
 impl Run<'_> {
@@ -200,6 +181,8 @@ impl Run<'_> {
             folder,
         })?;
         self.starts += 1;
+        let judged = self.verdicts.len();
+        self.progress.show(judged, scenario.name, "start");
         let start = process.wait_for_start(limits.start, limits.exchange).await;
         if let Start::Ready(ready) = start {
             self.first.get_or_insert(FirstStart {
@@ -215,6 +198,7 @@ impl Run<'_> {
                     start: Some(start.clone()),
                     lines: Some(process.output().lines()),
                     names: self.plan.names.clone(),
+                    records: self.plan.records(),
                     ..Evidence::default()
                 };
                 self.judge(probe, &evidence);
@@ -222,9 +206,11 @@ impl Run<'_> {
             };
             match (process.wire(limits.exchange), &start) {
                 (Some(wire), Start::Ready(_)) => {
-                    let process = Some(&mut process);
-                    self.observe(probe, collect, wire, process, Some(start.clone()))
-                        .await;
+                    let service = Service::Process {
+                        process: &mut process,
+                        start: start.clone(),
+                    };
+                    self.observe(probe, collect, wire, service).await;
                 }
                 _ if self.first.is_none() => {
                     return Err(Failure::NotStarted {
@@ -242,48 +228,22 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn url(&mut self, url: &Url) -> Result<(), Failure> {
-        let address = url.resolve().map_err(|source| Failure::Unresolved {
-            url: url.to_string(),
-            source,
-        })?;
-        let wire = Wire::new(address, Instant::now(), self.plan.limits.exchange);
-        let ready = request("GET", "/ready", &[]);
-        let first = wire.exchange("start", String::new(), ready).await;
-        if first.response().is_none() {
-            return Err(Failure::NoAnswer {
-                url: url.to_string(),
-            });
-        }
-        for scenario in scenario::ALL {
-            for probe in self.probes(scenario) {
-                match probe.observation {
-                    Observation::Session(collect)
-                        if *scenario == scenario::BASE && class(probe) == Class::Passive =>
-                    {
-                        self.observe(probe, collect, wire, None, None).await;
-                    }
-                    _ => self.not_proven(probe, "the check starts the service; pass a command"),
-                }
-            }
-        }
-        Ok(())
-    }
-
     async fn observe(
         &mut self,
         probe: &'static Probe,
         collect: Collect,
         wire: Wire,
-        process: Option<&mut Process>,
-        start: Option<Start>,
+        service: Service<'_>,
     ) {
         self.block(probe);
         if self.is_judged(probe) {
             return;
         }
-        let subject = Subject::new(wire, process, start, probe.scenario, &mut self.nonces);
-        let subject = subject.configured(self.plan.routes, self.plan.names);
+        let judged = self.verdicts.len();
+        self.progress
+            .show(judged, probe.scenario.name, probe.checks[0].0);
+        let subject = Subject::new(wire, service, probe.scenario, &mut self.nonces);
+        let subject = subject.configured(self.plan);
         let evidence = subject.observe(collect).await;
         self.judge(probe, &evidence);
     }
@@ -310,6 +270,10 @@ impl Run<'_> {
     }
 
     fn judge(&mut self, probe: &'static Probe, evidence: &Evidence) {
+        // Other scenarios change the surface, such as by LOG_LEVEL.
+        if *probe.scenario == scenario::BASE {
+            self.surface.add(evidence);
+        }
         let selected: Vec<_> = self.selected(probe).collect();
         for (id, evaluate) in selected {
             if self.verdicts.contains_key(id) {

@@ -6,50 +6,96 @@ use rustix::process::Signal;
 use tokio::{net::TcpStream, time::sleep};
 
 use super::{
-    evidence::{Evidence, Shutdown},
+    evidence::{Evidence, Records, Shutdown},
     lag::LagMeter,
-    names::Names,
     nonce::Nonces,
     probe::Collect,
-    routes::{Route, Routes},
+    routes::Route,
+    run::Plan,
     scenario::Scenario,
 };
 use crate::{
-    target::{Process, Start},
+    target::{Output, Process, Start},
     wire::{Exchange, Wire},
 };
 
 /// The longest wait for the record of a request.
 const RECORD_LIMIT: Duration = Duration::from_secs(2);
 
+/// The longest wait for a record in the log of a service at a URL, which can take a detour.
+const DISTANT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The paths that the admin listener answers.
+const RESERVED: [&str; 7] = [
+    "/health",
+    "/ready",
+    "/metrics",
+    "/livez",
+    "/healthz",
+    "/readyz",
+    "/startupz",
+];
+
 /// The wait for records that must not exist, after the record of a later request.
 const SETTLING: Duration = Duration::from_millis(300);
+
+/// The service under test.
+#[derive(Debug)]
+pub(super) enum Service<'a> {
+    /// It was started for its checks.
+    Process {
+        process: &'a mut Process,
+        start: Start,
+    },
+    /// It runs at a URL.
+    Url {
+        admin: Option<Wire>,
+        log: Option<&'a Output>,
+    },
+}
 
 /// The service during a probe.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     wire: Wire,
+    /// The client of the admin listener, if it has an address of its own.
+    admin: Option<Wire>,
     process: Option<&'a mut Process>,
+    log: Option<Output>,
     nonces: &'a mut Nonces,
     /// The connection of [`Self::send_kept`], if it is open.
     kept: Option<TcpStream>,
+    /// The same to the admin listener.
+    kept_admin: Option<TcpStream>,
+    /// Whether the log has a record of a request.
+    is_logged: bool,
     evidence: Evidence,
 }
 
 impl<'a> Subject<'a> {
-    /// Creates the subject of one probe. A service at a URL has no process.
+    /// Creates the subject of one probe.
     pub(super) fn new(
         wire: Wire,
-        process: Option<&'a mut Process>,
-        start: Option<Start>,
+        service: Service<'a>,
         scenario: &'static Scenario,
         nonces: &'a mut Nonces,
     ) -> Self {
+        let (process, start, admin, log) = match service {
+            Service::Process { process, start } => {
+                let log = process.output().clone();
+                (Some(process), Some(start), None, Some(log))
+            }
+            Service::Url { admin, log } => (None, None, admin, log.cloned()),
+        };
         Self {
             wire,
+            admin,
             process,
+            log,
             nonces,
             kept: None,
+            kept_admin: None,
+            is_logged: false,
             evidence: Evidence {
                 scenario,
                 start,
@@ -58,10 +104,11 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Adds the configured routes of the service, and the names of fields in its log.
-    pub(super) fn configured(mut self, routes: &Routes, names: &Names) -> Self {
-        self.evidence.routes = routes.clone();
-        self.evidence.names = names.clone();
+    /// Adds the configuration of the service: its routes, and the place and field names of its log.
+    pub(super) fn configured(mut self, plan: &Plan<'_>) -> Self {
+        self.evidence.routes = plan.routes.clone();
+        self.evidence.names = plan.names.clone();
+        self.evidence.records = plan.records();
         self
     }
 
@@ -77,9 +124,22 @@ impl<'a> Subject<'a> {
         let meter = LagMeter::start();
         collect(&mut self).await;
         self.evidence.lag = meter.longest();
-        let output = self.process.map(|process| process.output().lines());
+        let lines = self.log.as_ref().map(Output::lines);
+        if self.process.is_some() {
+            return Evidence {
+                lines,
+                ..self.evidence
+            };
+        }
+        // The log of another service would prove that no record is written.
+        let records = match (&lines, self.is_logged) {
+            (None, _) => Records::Missing,
+            (Some(_), false) => Records::Foreign,
+            (Some(_), true) => Records::Stdout,
+        };
         Evidence {
-            lines: output,
+            lines: lines.filter(|_| self.is_logged),
+            records,
             ..self.evidence
         }
     }
@@ -107,7 +167,8 @@ impl<'a> Subject<'a> {
 
     /// Sends the bytes over a new connection. Its records are found by the nonce.
     pub(super) async fn send(&mut self, name: &'static str, nonce: String, request: Vec<u8>) {
-        let exchange = self.wire.exchange(name, nonce, request).await;
+        let wire = self.listener(&request).0;
+        let exchange = wire.exchange(name, nonce, request).await;
         self.evidence.exchanges.push(exchange);
     }
 
@@ -121,10 +182,9 @@ impl<'a> Subject<'a> {
         let method = method.replace("{nonce}", &nonce.to_ascii_uppercase());
         let id = format!("X-Request-ID: {nonce}");
         let request = kept_request(&method, &path, &[&id]);
-        let exchange = self
-            .wire
-            .exchange_kept(&mut self.kept, name, nonce, request);
-        self.evidence.exchanges.push(exchange.await);
+        let (wire, kept) = self.listener(&request);
+        let exchange = wire.exchange_kept(kept, name, nonce, request).await;
+        self.evidence.exchanges.push(exchange);
     }
 
     /// Adds exchanges to the evidence.
@@ -142,15 +202,27 @@ impl<'a> Subject<'a> {
         self.wire
     }
 
+    /// Returns the client for a request, with its open connection.
+    fn listener(&mut self, request: &[u8]) -> (Wire, &mut Option<TcpStream>) {
+        match self.admin {
+            Some(admin) if is_reserved(request) => (admin, &mut self.kept_admin),
+            _ => (self.wire, &mut self.kept),
+        }
+    }
+
     /// Waits until all records of the requests so far are written.
     ///
     /// A later request marks the end: its record follows theirs.
     pub(super) async fn settle(&mut self) {
         self.get_marked("marker", "/.plimsoll/{nonce}", &[]).await;
         let marker = self.evidence.exchanges.last();
-        if let (Some(process), Some(marker)) = (&self.process, marker) {
-            // A service without access records is reported by LOG-3, not here.
-            let _ = process.output().wait_for(&marker.nonce, RECORD_LIMIT).await;
+        if let (Some(log), Some(marker)) = (&self.log, marker) {
+            let limit = match self.process {
+                Some(_) => RECORD_LIMIT,
+                None => DISTANT_LIMIT,
+            };
+            // A command without access records is reported by LOG-3, not here.
+            self.is_logged = log.wait_for(&marker.nonce, limit).await;
             sleep(SETTLING).await;
         }
     }
@@ -186,6 +258,14 @@ impl<'a> Subject<'a> {
             shutdown.end = process.wait_for_end(limit).await;
         }
     }
+}
+
+/// Whether the path of a request is one of those that the admin listener answers.
+fn is_reserved(request: &[u8]) -> bool {
+    let mut words = request.split(|byte| *byte == b' ');
+    let target = words.nth(1).unwrap_or_default();
+    let path = target.split(|byte| *byte == b'?').next();
+    RESERVED.iter().any(|it| Some(it.as_bytes()) == path)
 }
 
 /// Returns the bytes of a request, after which the connection is closed.

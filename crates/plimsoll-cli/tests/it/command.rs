@@ -1,6 +1,9 @@
 //! Arguments, exit statuses and outputs of the command.
 
-use crate::support::{argument, plimsoll, stderr, stdout, verify};
+use crate::{
+    support::{argument, plimsoll, stderr, stdout, verify},
+    terminal::Terminal,
+};
 
 #[track_caller]
 fn fails(arguments: &[&str], status: i32, message: &str) {
@@ -140,6 +143,7 @@ fn contract_is_listed_and_explained() {
     assert_eq!(json["schema"], "plimsoll.contract/1");
     let text = stdout(&plimsoll(&["verify", "--explain", "RID-1"]));
     assert!(text.contains("why ") && text.contains("fix "), "{text}");
+    assert!(text.contains("tests of the reference service"), "{text}");
 }
 
 #[test]
@@ -176,6 +180,41 @@ fn reports_are_written_to_files() {
         &["verify", "--report", "a=b", "--", "a"],
         64,
         "it must be junit=FILE",
+    );
+}
+
+/// Standard error has the progress on a terminal only, and nothing of it remains.
+#[test]
+fn progress_is_shown_on_a_terminal() {
+    let service = harness::reference_service();
+    let service = argument(&service);
+    let only = ["verify", "--only", "HTTP,CFG-2", "--", service];
+    let mut terminal = Terminal::start(&only);
+    terminal.wait_for(" checks · ");
+    let ended = || terminal.child.try_wait().expect("the child is ours");
+    harness::eventually("the command has ended", ended);
+    terminal.wait_for(" starts · ");
+    let screen = terminal.with_screen(|screen| screen.contents());
+    assert!(!screen.contains(" checks · "), "{screen}");
+
+    let output = plimsoll(&only);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn report_has_the_surface_of_the_service() {
+    let service = harness::reference_service();
+    let report = verify(&["--only", "LOG-3,MET-1"], &[argument(&service)]);
+    let surface = &report.json["surface"];
+    assert_eq!(surface["metrics"]["http_requests_total"]["type"], "counter");
+    let has = |list: &serde_json::Value, text: &str| {
+        let mut texts = list.as_array().unwrap().iter();
+        texts.any(|other| other == text)
+    };
+    assert!(has(&surface["paths"], "/metrics"), "{surface:#}");
+    assert!(
+        has(&surface["records"]["http_request"], "rawPath"),
+        "{surface:#}"
     );
 }
 

@@ -125,6 +125,19 @@ fn renamed_fields_are_found() {
 }
 
 #[test]
+fn records_on_standard_error_are_read() {
+    let reference = harness::reference_service();
+    let script = format!("exec {} >&2", argument(&reference));
+    let service = ["sh", "-c", &script];
+    let report = verify(&["--only", "LOG"], &service);
+    assert_eq!(report.with("violated"), ["LOG-1:json"], "{:#}", report.json);
+
+    let report = verify(&["--only", "LOG", "--logs", "stderr"], &service);
+    assert!(report.with("violated").is_empty(), "{:#}", report.json);
+    assert_eq!(report.unknown(), ["LOG-1:json"]);
+}
+
+#[test]
 fn faults_name_file_and_line() {
     for (name, text, fault) in [
         (

@@ -7,5 +7,7 @@ mod saboteurs;
 mod shell;
 mod subjects;
 mod support;
+mod terminal;
 mod top;
 mod top_screen;
+mod url;

@@ -109,6 +109,7 @@ async fn quiet(subject: &mut Subject<'_>) {
 }
 
 fn ready(evidence: &Evidence) -> Judgement {
+    observed_start(evidence)?;
     let records = evidence.records_with("infra_app_ready")?;
     let expected = "a record infra_app_ready of the logger infra at INFO";
     let Some(record) = records.first() else {
@@ -124,11 +125,23 @@ fn ready(evidence: &Evidence) -> Judgement {
 }
 
 fn once(evidence: &Evidence) -> Judgement {
+    observed_start(evidence)?;
     let records = evidence.records_with("infra_app_ready")?;
     require(records.len() <= 1, || {
         let lines: Vec<&str> = records.iter().map(|record| record.line()).collect();
         Finding::new("a start", lines.join("\n"), "one record infra_app_ready")
     })
+}
+
+/// Requires that the log has the start of the service, and of no other process.
+fn observed_start(evidence: &Evidence) -> Judgement {
+    match evidence.start {
+        Some(_) => Ok(()),
+        None => {
+            let reason = "the start of a service at a URL is not observed; pass a command";
+            Err(Fault::NotProven(reason.to_owned()))
+        }
+    }
 }
 
 fn outside(evidence: &Evidence) -> Judgement {

@@ -11,6 +11,7 @@ use crate::{
         Target, judgement,
         run::{CheckResult, Results, Verdict},
         select::id,
+        surface::Surface,
     },
     waivers,
 };
@@ -29,6 +30,7 @@ struct Report<'a> {
     checks: Vec<Check<'a>>,
     /// The waivers that match no violation.
     unused_waivers: Vec<Waiver<'a>>,
+    surface: &'a Surface,
 }
 
 #[derive(Serialize)]
@@ -117,6 +119,7 @@ pub(in crate::verify) fn json(subject: &Subject<'_>, results: &Results) -> Strin
         },
         checks: results.checks.iter().map(check).collect(),
         unused_waivers: results.unused.iter().map(waiver).collect(),
+        surface: &results.surface,
     };
     let text = serde_json::to_string_pretty(&report).expect("all keys are texts");
     format!("{text}\n")

@@ -4,7 +4,7 @@ use super::FORGED;
 use crate::{
     target::{Line, Stream},
     verify::{
-        evidence::Evidence,
+        evidence::{Evidence, Records},
         judgement::{Fault, Finding, Judgement, require},
         record::Record,
     },
@@ -12,8 +12,9 @@ use crate::{
 
 pub(in crate::verify::checks) fn json(evidence: &Evidence) -> Judgement {
     let expected = "one JSON object in UTF-8 a line";
-    let lines = evidence.lines(Stream::Out)?;
-    if lines.is_empty() {
+    let lines = evidence.log_lines()?;
+    let is_elsewhere = evidence.records == Records::Stderr;
+    if lines.is_empty() && !is_elsewhere {
         let others = evidence.lines(Stream::Err)?.into_iter();
         let others = others.filter_map(Record::read).count();
         let received = match others {
@@ -24,6 +25,10 @@ pub(in crate::verify::checks) fn json(evidence: &Evidence) -> Judgement {
     }
     let other = lines.into_iter().find(|line| Record::read(line).is_none());
     match other {
+        None if is_elsewhere => {
+            let reason = "--logs stderr names the place of the records, which is standard output";
+            Err(Fault::NotProven(reason.to_owned()))
+        }
         None => Ok(()),
         Some(line) => Err(Finding::new("a start and requests", line.text(), expected).into()),
     }
@@ -32,7 +37,7 @@ pub(in crate::verify::checks) fn json(evidence: &Evidence) -> Judgement {
 pub(super) fn hostile(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("hostile")?;
     let expected = "records in which the bytes of the client are part of a value";
-    let lines = evidence.lines(Stream::Out)?;
+    let lines = evidence.log_lines()?;
     let of_client = |line: &&Line| {
         let text = line.text();
         text.contains(FORGED) || text.contains(&exchange.nonce)
