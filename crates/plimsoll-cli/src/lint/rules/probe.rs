@@ -41,7 +41,7 @@ fn timeout(service: &Service, probe: &Probe) -> Option<Finding> {
             show(probe.period)
         );
         let fix = "timeoutSeconds of at most periodSeconds";
-        // The kubelet then probes less often than the files say.
+        // The kubelet then probes less often than the period.
         Finding {
             severity: Severity::Warning,
             ..finding(service, &probe.place, message, fix)
