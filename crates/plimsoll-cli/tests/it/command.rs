@@ -13,6 +13,16 @@ fn fails(arguments: &[&str], status: i32, message: &str) {
     assert_eq!(stdout(&output), "");
 }
 
+/// The fastest of some starts, since other processes delay the rest.
+#[test]
+fn command_starts_within_20_ms() {
+    for arguments in [&["--help"][..], &["completions", "bash"]] {
+        let starts = (0..20).map(|_| harness::timed(|| plimsoll(arguments)).1);
+        let fastest = starts.min().expect("there are starts");
+        assert!(fastest.as_millis() < 20, "{arguments:?}: {fastest:?}");
+    }
+}
+
 #[test]
 fn usage_errors_exit_with_64() {
     fails(&["verify"], 64, "the service is missing");
