@@ -7,6 +7,7 @@
 //! Behaviour that was not demonstrated is *not proven*, never a pass.
 
 mod checks;
+mod command;
 mod evidence;
 mod explain;
 mod journal;

@@ -1,5 +1,7 @@
 //! Faults of the configuration: variables that the service ignores, or rejects although they are valid.
 
+use std::net::SocketAddr;
+
 use tokio::process::Command;
 
 /// Returns a variable of this process.
@@ -7,13 +9,17 @@ use tokio::process::Command;
     clippy::disallowed_methods,
     reason = "the saboteur has no settings of its own; it reads those of the service"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// Whether the fault is to reject the environment.
 pub(crate) fn is_rejected(fault: &str) -> bool {
-    fault == "CFG-2:spellings" && variable("IDLE_TIMEOUT").is_some_and(|time| time == "2m")
+    match fault {
+        "CFG-2:spellings" => variable("IDLE_TIMEOUT").is_some_and(|time| time == "2m"),
+        "CFG-1:profile" => variable("GUNICORN_THREADS").is_some(),
+        _ => false,
+    }
 }
 
 /// Returns the port to listen on. An invalid one is left to the service, which rejects it.
@@ -23,10 +29,22 @@ pub(crate) fn port(fault: &str) -> Option<u16> {
     port.or_else(|| (fault == "CFG-2:port").then_some(0))
 }
 
+/// Returns the address of the second listener.
+pub(crate) fn admin() -> Option<SocketAddr> {
+    variable("ADMIN_ADDR").and_then(|address| address.parse().ok())
+}
+
+/// Whether the second listener alone serves probes.
+pub(crate) fn is_admin_only() -> bool {
+    variable("INFRA_ENDPOINTS").is_some_and(|listener| listener == "admin")
+}
+
 /// Changes the environment of the service.
 pub(crate) fn change(fault: &str, command: &mut Command) {
     let is = |name: &str, value: &str| variable(name).is_some_and(|other| other == value);
     let has_two_faults = is("READ_TIMEOUT", "soon") && is("DEBUG", "perhaps");
+    let secret = variable("SECRET_KEY_FILE").unwrap_or_default();
+    let token = variable("ADMIN_TOKEN").unwrap_or_default();
     let mut remove_if = |name: &str, value: &str| {
         if is(name, value) {
             command.env_remove(name);
@@ -37,6 +55,14 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "CFG-2:duration" if !has_two_faults => remove_if("READ_TIMEOUT", "soon"),
         "CFG-3:together" if has_two_faults => remove_if("DEBUG", "perhaps"),
         "CFG-2:boolean" if !has_two_faults => remove_if("DEBUG", "perhaps"),
+        "CFG-5:file" if secret.ends_with("/missing-secret") => {
+            remove_if("SECRET_KEY_FILE", &secret)
+        }
+        "CFG-10:device" if secret == "/dev/null" => remove_if("SECRET_KEY_FILE", &secret),
+        "CFG-10:pipe" if secret.ends_with("/pipe") => remove_if("SECRET_KEY_FILE", &secret),
+        "CFG-7:alias" => remove_if("GUNICORN_KEEPALIVE", "soon"),
+        "ADM-8:token" if token.contains(' ') => remove_if("ADMIN_TOKEN", &token),
+        "ADM-5:address" => remove_if("ADMIN_ADDR", "localhost:9"),
         "IP-1:peer" if variable("TRUSTED_PROXIES").is_none() => {
             command.env("TRUSTED_PROXIES", "127.0.0.1");
         }

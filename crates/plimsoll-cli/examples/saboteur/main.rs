@@ -7,8 +7,14 @@
 //! PORT=8081 cargo run -p plimsoll-cli --example saboteur -- RID-1:echo target/debug/rust-axum-app
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the log of a service is its output")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the log of a service is its output"
+)]
 
+mod admin;
+mod commands;
 mod environment;
 mod message;
 mod proxy;
@@ -28,7 +34,6 @@ use tokio::{
     net::TcpListener,
     process::{ChildStdout, Command},
     signal::unix::{SignalKind, signal},
-    task::JoinHandle,
     time::sleep,
 };
 
@@ -42,31 +47,41 @@ async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let fault = arguments.next().expect("the first argument is a fault");
     let program = arguments.next().expect("the second argument is a program");
+    let arguments: Vec<String> = arguments.collect();
     if environment::is_rejected(&fault) {
         return ExitCode::from(78);
+    }
+    if commands::is_command(&arguments) {
+        return commands::run(&fault, &program, &arguments).await;
     }
 
     let mut terminate = signal(SignalKind::terminate()).expect("signals are available");
     let inner = ReservedPort::bind();
-    let outer = environment::port(&fault);
+    let outer = match environment::port(&fault) {
+        Some(port) => match bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+            Some(listener) => Some(listener),
+            // The service reports that the address is in use.
+            None => return commands::run(&fault, &program, &arguments).await,
+        },
+        None => None,
+    };
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::piped());
     if outer.is_some() {
         command.env("PORT", inner.number().to_string());
     }
+    let records = Arc::new(Records::new(&fault));
+    let second = admin::Listener::open(&fault, inner.number(), &mut command, records.clone()).await;
     environment::change(&fault, &mut command);
     let mut child = command.spawn().expect("the program can be run");
     let pid = child.id().expect("it has not been waited for");
-    let records = Arc::new(Records::new(&fault));
     let stdout = child.stdout.take().expect("it is piped");
     let relay = tokio::spawn(relay(stdout, records.clone()));
 
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, inner.number()));
     let proxy = Arc::new(Proxy::new(&fault, upstream, records));
-    let accepting = match outer {
-        Some(outer) => Some(accept(&proxy, outer).await),
-        None => None,
-    };
+    let accepting = outer.map(|outer| tokio::spawn(proxy.clone().serve(outer)));
+    let second = second.map(|second| tokio::spawn(second.serve()));
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.expect("it is a child"),
@@ -83,6 +98,9 @@ async fn main() -> ExitCode {
     if let Some(accepting) = accepting {
         accepting.abort();
     }
+    if let Some(second) = second {
+        second.abort();
+    }
     proxy.end().await;
     relay.await.expect("the relay does not panic");
     if fault == "LOG-1:end" {
@@ -91,17 +109,16 @@ async fn main() -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match code {
         Some(0) if fault == "LIFE-1:exit" => ExitCode::from(7),
+        Some(0) if fault == "ADM-15:end" => ExitCode::from(7),
         Some(78) if fault == "CFG-3:status" => ExitCode::FAILURE,
         Some(code) => ExitCode::from(code),
         None => ExitCode::FAILURE,
     }
 }
 
-async fn accept(proxy: &Arc<Proxy>, port: u16) -> JoinHandle<()> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.expect("the port is reserved for this process");
-    tokio::spawn(proxy.clone().serve(listener))
+/// Returns a listener, unless the address is in use.
+async fn bind(address: SocketAddr) -> Option<TcpListener> {
+    TcpListener::bind(address).await.ok()
 }
 
 /// Passes on the log of the service.

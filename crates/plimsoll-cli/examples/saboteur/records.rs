@@ -73,6 +73,14 @@ impl Records {
                 vec![line, other]
             }
             "RID-2:record" => vec![line.replace(",\"requestIdReplaced\":true", "")],
+            "CFG-4:nearest" if line.contains("\"setting_unknown\"") => Vec::new(),
+            "CFG-5:shown" if is_start => {
+                let secret = environment::variable("SECRET_KEY").unwrap_or_default();
+                vec![with(&line, "address", &format!("\"{secret}\""))]
+            }
+            "CFG-7:shadowed" if line.contains("\"settings_aliases\"") => Vec::new(),
+            "CFG-11:warning" if line.contains("\"bodies_exceed_memory\"") => Vec::new(),
+            "ADM-10:records" if line.contains("\"admin_change_ended\"") => Vec::new(),
             "CFG-3:record" if line.contains("config_invalid") => Vec::new(),
             "LIFE-6:report" if line.contains("shutdown_complete") => Vec::new(),
             "LOG-7:ready" if is_start => vec![with(&line, "message", "\"started\"")],
@@ -87,12 +95,16 @@ impl Records {
     /// Returns records that the service would not write for a request.
     pub(crate) fn of_request(&self, request: &Message) -> Vec<String> {
         let access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = request.word(1);
+        let is_probe = match self.fault.as_str() {
+            "LOG-5:probes" => path == "/health",
+            "HTTP-11:unlogged" => path == "/info",
+            _ => false,
+        };
         match (&*access, request.header("x-request-id")) {
-            (Some(access), Some(id))
-                if self.fault == "LOG-5:probes" && request.word(1) == "/health" =>
-            {
+            (Some(access), Some(id)) if is_probe => {
                 let record = with(access, "request_id", &format!("\"{id}\""));
-                let record = with(&record, "rawPath", "\"/health\"");
+                let record = with(&record, "rawPath", &format!("\"{path}\""));
                 vec![with(&record, "query", "\"\"")]
             }
             _ => Vec::new(),

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::message::Message;
+use crate::{environment, message::Message};
 
 /// The turn of the scrape with lower counts, between others with which it is compared.
 const FALLEN: usize = 8;
@@ -69,7 +69,14 @@ impl Responses {
             ("HTTP-3:body", "/health") | ("HTTP-4:body", "/ready") => {
                 replace(response, "ok\n", "{\"status\":\"ok\"}");
             }
-            ("LIFE-1:ready", "/ready") => {
+            ("ADM-3:main", "/metrics") if environment::is_admin_only() => {
+                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+            }
+            ("ADM-6:main", "/admin/config") => {
+                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+                response.set_header("content-type", "application/json");
+            }
+            ("LIFE-1:ready", "/ready") if environment::admin().is_none() => {
                 response.first_line = b"HTTP/1.1 200 OK".to_vec();
                 response.set_body("ok\n");
             }

@@ -49,6 +49,13 @@ impl Folder {
         fs::write(self.path.join(name), text)
     }
 
+    /// Makes a named pipe in the folder. Returns whether the system has.
+    pub(crate) fn make_pipe(&self, name: &str) -> bool {
+        let mut command = process::Command::new("mkfifo");
+        let status = command.arg(self.path.join(name)).status();
+        status.is_ok_and(|status| status.success())
+    }
+
     /// Returns the path for a variable of the service.
     pub(crate) fn path(&self) -> &str {
         &self.text

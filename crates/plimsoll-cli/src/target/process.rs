@@ -2,11 +2,14 @@
 //!
 //! The group is killed when the [`Process`] is dropped, so no exit path leaves a process behind.
 
+mod beside;
+
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
     os::unix::process::ExitStatusExt as _,
     process::Stdio,
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +21,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+pub(crate) use self::beside::BesideError;
 use super::{Folder, Output, ReservedPort, Stream, environment, group};
 use crate::wire::Wire;
 
@@ -42,9 +46,9 @@ pub(crate) struct Launch<'a> {
     /// The port of the service, or `None` if a variable names an impossible one.
     pub(crate) port: Option<&'a ReservedPort>,
     /// The port of a second listener.
-    pub(crate) admin: ReservedPort,
+    pub(crate) admin: Arc<ReservedPort>,
     /// The folder of this start.
-    pub(crate) folder: Folder,
+    pub(crate) folder: Arc<Folder>,
 }
 
 /// A started service.
@@ -54,9 +58,12 @@ pub(crate) struct Process {
     /// The end of the main process, once it has ended.
     end: watch::Receiver<Option<Ended>>,
     port: Option<u16>,
+    /// The words and variables of the start, before replacements.
+    command: Vec<String>,
+    variables: Vec<(String, String)>,
     /// Reserved and kept until the end of the process, as is the folder.
-    _admin: ReservedPort,
-    _folder: Folder,
+    admin: Arc<ReservedPort>,
+    folder: Arc<Folder>,
     started: Instant,
     output: Output,
     readers: [JoinHandle<()>; 2],
@@ -166,12 +173,17 @@ impl Process {
             tokio::spawn(output.clone().read(Stream::Out, stdout)),
             tokio::spawn(output.clone().read(Stream::Err, stderr)),
         ];
+        let words = launch.command.into_iter();
+        let variables = launch.variables.into_iter();
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Self {
             pid,
             end: wait_in_background(child, started),
             port,
-            _admin: launch.admin,
-            _folder: launch.folder,
+            command: words.map(str::to_owned).collect(),
+            variables: variables.collect(),
+            admin: launch.admin,
+            folder: launch.folder,
             started,
             output,
             readers,
@@ -214,6 +226,16 @@ impl Process {
     pub(crate) fn wire(&self, limit: Duration) -> Option<Wire> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port?));
         Some(Wire::new(address, self.started, limit))
+    }
+
+    /// Returns the reserved port of a second listener.
+    pub(crate) fn admin_port(&self) -> u16 {
+        self.admin.number()
+    }
+
+    /// Returns the folder of the start.
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
     }
 
     /// Returns the lines that the service has written.

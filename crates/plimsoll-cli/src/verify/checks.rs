@@ -1,6 +1,8 @@
 //! The probes of all checks, one module for each group of the contract.
 
+mod adm;
 mod cfg;
+mod cli;
 mod http;
 mod ip;
 mod life;
@@ -24,7 +26,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         rid::RECORDED,
         paths::PROBES,
         met::PROBES,
+        cli::PROBES,
         cfg::PROBES,
+        adm::PROBES,
         ip::PROBES,
         srv::PROBES,
         life::PROBES,

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::{
+    command::CommandRun,
     judgement::{Fault, Finding},
     names::Names,
     record::Record,
@@ -27,8 +28,14 @@ pub(super) struct Evidence {
     pub(super) names: Names,
     /// The start of the service, or `None` if it runs at a URL.
     pub(super) start: Option<Start>,
+    /// The port of the service.
+    pub(super) port: Option<u16>,
+    /// The port that is reserved for a second listener.
+    pub(super) admin_port: Option<u16>,
     /// The requests of the probe.
     pub(super) exchanges: Vec<Exchange>,
+    /// The runs of the command beside the service.
+    pub(super) runs: Vec<CommandRun>,
     /// The output since the start, or `None` if it is not known.
     pub(super) lines: Option<Vec<Line>>,
     /// Where the records are.
@@ -115,6 +122,23 @@ impl Evidence {
             Some(response) => Ok((exchange, response)),
             None => Err(Finding::response(exchange, "a response").into()),
         }
+    }
+
+    /// Returns the first run of the command with this name.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if there is none.
+    pub(super) fn run(&self, name: &str) -> Result<&CommandRun, Fault> {
+        let mut runs = self.runs.iter();
+        let run = runs.find(|run| run.name == name);
+        let reason = "the command was not run, because one before it did not succeed";
+        run.ok_or_else(|| Fault::NotProven(reason.to_owned()))
+    }
+
+    /// Whether a run of the command has ended with status 0.
+    pub(super) fn has_succeeded(&self, name: &str) -> bool {
+        self.run(name).is_ok_and(|run| run.code() == Some(0))
     }
 
     /// Returns all exchanges with this name.

@@ -13,7 +13,7 @@ pub(super) use self::{
     url::refusal,
 };
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use plimsoll_contract::{Check, Class, Clause, Contract};
 use tokio::time::{Instant, timeout};
@@ -177,8 +177,8 @@ impl Run<'_> {
             command: words.chain(scenario.arguments.iter().copied()).collect(),
             variables: scenarios.chain(variables).collect(),
             port: port.as_ref(),
-            admin,
-            folder,
+            admin: Arc::new(admin),
+            folder: Arc::new(folder),
         })?;
         self.starts += 1;
         let judged = self.verdicts.len();
@@ -245,6 +245,7 @@ impl Run<'_> {
         let subject = Subject::new(wire, service, probe.scenario, &mut self.nonces);
         let subject = subject.configured(self.plan);
         let evidence = subject.observe(collect).await;
+        self.starts += evidence.runs.len();
         self.judge(probe, &evidence);
     }
 

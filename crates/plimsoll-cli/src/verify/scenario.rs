@@ -106,8 +106,47 @@ pub(super) const TWO_FAULTS: Scenario = Scenario {
     ..DEFAULTS
 };
 
+/// Secrets of [`OPERATED`]. They occur nowhere else, so they are found wherever a service shows them.
+pub(super) const SECRET_KEY: &str = "kP7wQzRt3vXnLm9cHs2d-secret-key";
+pub(super) const OTHER_SECRET_KEY: &str = "Jx4bTf8sYq1gVu6e-shadowed-key";
+pub(super) const ADMIN_TOKEN: &str = "Zr5mKd9pWc2nHj7tBv4xGq8sLf3yTw6e-admin-token";
+
+/// A name that is one edit away from READ_TIMEOUT.
+pub(super) const MISSPELT: &str = "READ_TIMEOT";
+
+/// A service with a second listener, secrets, an alias that is shadowed, and a misspelt name.
+pub(super) const OPERATED: Scenario = Scenario {
+    name: "operated",
+    variables: &[
+        ("SERVICE_NAME", SERVICE_NAME),
+        ("VERSION", VERSION),
+        ("BUILD_TIME", BUILD_TIME),
+        ("ADMIN_ADDR", "127.0.0.1:{admin}"),
+        ("ADMIN_TOKEN", ADMIN_TOKEN),
+        ("SECRET_KEY", SECRET_KEY),
+        ("DJANGO_SECRET_KEY", OTHER_SECRET_KEY),
+        ("WRITE_TIMEOUT", "37s"),
+        ("REQUEST_TIMEOUT", "31s"),
+        ("GUNICORN_TIMEOUT", "32"),
+        (MISSPELT, "33s"),
+        ("DRAIN_DELAY", "1s"),
+    ],
+    files: &[("profile", "READ_TIMEOUT=41s\nWRITE_TIMEOUT=43s\n")],
+    ..DEFAULTS
+};
+
+/// A service whose second listener alone serves probes and metrics.
+pub(super) const ADMIN_ONLY: Scenario = Scenario {
+    name: "admin only",
+    variables: &[
+        ("ADMIN_ADDR", "127.0.0.1:{admin}"),
+        ("INFRA_ENDPOINTS", "admin"),
+    ],
+    ..DEFAULTS
+};
+
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 8] = [
+pub(super) const ALL: [&Scenario; 10] = [
     &BASE,
     &QUIET,
     &PROXIED,
@@ -116,6 +155,8 @@ pub(super) const ALL: [&Scenario; 8] = [
     &NO_PORT,
     &NO_BOOLEAN,
     &TWO_FAULTS,
+    &OPERATED,
+    &ADMIN_ONLY,
 ];
 
 impl Default for &Scenario {

@@ -1,5 +1,7 @@
 //! The service during a probe: it sends the probe's requests and gathers the evidence.
 
+mod beside;
+
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -87,6 +89,8 @@ impl<'a> Subject<'a> {
             }
             Service::Url { admin, log } => (None, None, admin, log.cloned()),
         };
+        let port = Some(wire.port());
+        let admin_port = process.as_ref().map(|process| process.admin_port());
         Self {
             wire,
             admin,
@@ -98,6 +102,8 @@ impl<'a> Subject<'a> {
             is_logged: false,
             evidence: Evidence {
                 scenario,
+                port,
+                admin_port,
                 start,
                 ..Evidence::default()
             },

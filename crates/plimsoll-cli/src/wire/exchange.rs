@@ -76,6 +76,17 @@ impl Wire {
         }
     }
 
+    /// Returns the port of the address.
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Returns a client of another port of the same host.
+    pub(crate) fn with_port(mut self, port: u16) -> Self {
+        self.address.set_port(port);
+        self
+    }
+
     /// Returns the time since the start of the service.
     pub(crate) fn elapsed(&self) -> Duration {
         self.epoch.elapsed()

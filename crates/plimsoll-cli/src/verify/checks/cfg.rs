@@ -1,5 +1,9 @@
 //! CFG: values of variables. CFG-1 is judged in `http.rs` and `log.rs`.
 
+mod names;
+mod report;
+mod secrets;
+
 use crate::{
     target::{Start, Stream},
     verify::{
@@ -40,6 +44,10 @@ pub(super) const PROBES: &[Probe] = &[
             ("CFG-3:record", record),
         ],
     },
+    names::PROBE,
+    report::PROBE,
+    // It follows the others, since it searches the whole output so far.
+    secrets::PROBE,
 ];
 
 fn accepted(evidence: &Evidence) -> Judgement {

@@ -1,6 +1,8 @@
 //! Each check judges recorded evidence of a service that keeps the promise, and of one that does not.
 
+mod adm;
 mod cfg;
+mod cli;
 mod http;
 mod life;
 mod log;
@@ -16,8 +18,9 @@ use super::*;
 use crate::{
     target::{Ended, Line, Start, Stream},
     verify::{
+        command::CommandRun,
         evidence::{Evidence, Shutdown},
-        scenario::{DEFAULTS, Scenario},
+        scenario::{self, DEFAULTS, Scenario},
         subject::request,
     },
     wire::{Exchange, Outcome, Response},
@@ -77,6 +80,35 @@ fn ended(code: Option<i32>) -> Ended {
         signal: code.is_none().then_some(15),
         at: Duration::from_secs(2),
     }
+}
+
+/// A run of the command with its exit status, standard output and standard error.
+fn ran(name: &'static str, code: i32, out: &str, err: &str) -> CommandRun {
+    let lines = [(Stream::Out, out), (Stream::Err, err)];
+    let lines = lines.into_iter().flat_map(|(stream, text)| {
+        text.lines().map(move |line| Line {
+            stream,
+            bytes: line.as_bytes().to_vec(),
+        })
+    });
+    CommandRun {
+        name,
+        arguments: &["--an-argument"],
+        variables: &[],
+        result: Start::Ended(ended(Some(code))),
+        lines: lines.collect(),
+    }
+}
+
+/// Judges runs of the command beside a service on port 81.
+#[track_caller]
+fn judge_runs(id: &str, runs: impl Into<Vec<CommandRun>>) -> Option<bool> {
+    let evidence = Evidence {
+        port: Some(81),
+        runs: runs.into(),
+        ..started([], &[READY])
+    };
+    judge(id, &evidence)
 }
 
 fn timed(name: &'static str, sent: u64, done: u64, outcome: Outcome) -> Exchange {

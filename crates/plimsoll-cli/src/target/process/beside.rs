@@ -1,0 +1,77 @@
+//! A run of the command beside the service, with further arguments and other variables.
+//!
+//! It has the folder and the second listener's address of the service.
+//! Its port is the service's own one, for commands about the service, or a free one.
+
+use std::{io, time::Duration};
+
+use super::{Launch, Process, Start, StartError};
+use crate::target::ReservedPort;
+
+/// A command that cannot be run beside the service.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BesideError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("cannot reserve a port")]
+    Port(#[from] io::Error),
+}
+
+impl Process {
+    /// Runs the command with the settings of the service, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`BesideError`] if the program is not executable any more.
+    pub(crate) async fn run_beside(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<(Self, Start), BesideError> {
+        let port = self.port.map(ReservedPort::fixed);
+        let mut process = self.beside(arguments, variables, port.as_ref())?;
+        let start = match process.wait_for_end(limit).await {
+            Some(end) => Start::Ended(end),
+            None => Start::Silent {
+                listens_on: process.listening_ports(),
+            },
+        };
+        Ok((process, start))
+    }
+
+    /// Starts the command on another port, and waits until it answers or ends.
+    ///
+    /// # Errors
+    ///
+    /// [`BesideError`] if no port is free.
+    pub(crate) async fn start_beside(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<(Self, Start), BesideError> {
+        let port = ReservedPort::free()?;
+        let mut process = self.beside(arguments, variables, Some(&port))?;
+        let start = process.wait_for_start(limit, limit).await;
+        Ok((process, start))
+    }
+
+    fn beside(
+        &self,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        port: Option<&ReservedPort>,
+    ) -> Result<Self, StartError> {
+        let words = self.command.iter().map(String::as_str);
+        let own = self.variables.iter();
+        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+        Self::spawn(Launch {
+            command: words.chain(arguments.iter().copied()).collect(),
+            variables: own.chain(variables.iter().copied()).collect(),
+            port,
+            admin: self.admin.clone(),
+            folder: self.folder.clone(),
+        })
+    }
+}
