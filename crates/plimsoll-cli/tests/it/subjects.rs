@@ -169,7 +169,10 @@ fn tomcat_has_its_expected_verdicts() {
     let classes = built("tomcat");
     let path = format!("{}:{}", argument(&classes), JARS.join(":"));
     let mut javac = Command::new("javac");
-    javac.args(["-d", argument(&classes), "-cp", &path, "Service.java"]);
+    let sources = ["-sourcepath", ".", "Service.java"];
+    javac
+        .args(["-d", argument(&classes), "-cp", &path])
+        .args(sources);
     compile("tomcat", &mut javac);
     with_temporary_folder("tomcat", |folder| {
         let temporary = format!("-Djava.io.tmpdir={folder}");
