@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Lint(lint::Arguments),
-    Verify(verify::Arguments),
+    Verify(Box<verify::Arguments>),
     New(new::Arguments),
     Top(top::Arguments),
     Completions(completions::Arguments),

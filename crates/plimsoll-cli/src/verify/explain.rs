@@ -56,7 +56,7 @@ fn tests(clause: &Clause) -> String {
     let lines: String = lines.collect();
     match lines.is_empty() {
         true => lines,
-        false => format!("\ntests of the reference service\n{lines}"),
+        false => format!("\ntests of plimsoll\n{lines}"),
     }
 }
 

@@ -36,7 +36,7 @@ fn text(contract: &Contract) -> String {
                 let level = report::level(check.level);
                 let severity = report::severity(check.severity);
                 text.push_str(&format!(
-                    "    {id:<18}{level}, {severity:<9}{}\n",
+                    "    {id:<17} {level}, {severity:<9}{}\n",
                     check.title
                 ));
             }

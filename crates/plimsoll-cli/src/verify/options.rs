@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "URL", conflicts_with = "command")]
     url: Option<Url>,
 
-    /// The command that starts the service, as often as needed; {port} is replaced
+    /// The command that starts the service, as often as needed; {port} and {dir} are replaced
     /// [default: that in the configuration]
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,

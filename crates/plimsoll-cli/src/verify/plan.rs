@@ -21,7 +21,7 @@ pub(super) fn text(target: &Target, selection: &Selection, intrusive: bool) -> S
         let checks = ids.filter_map(|id| {
             let (clause, check) = Contract::get().check(id)?;
             let is_selected = selection.includes(clause, check);
-            is_selected.then(|| format!("  {id:<18}{}\n", check.sends))
+            is_selected.then(|| format!("  {id:<17} {}\n", check.sends))
         });
         let checks: String = checks.collect();
         if !checks.is_empty() {
@@ -30,7 +30,11 @@ pub(super) fn text(target: &Target, selection: &Selection, intrusive: bool) -> S
             let arguments = scenario.arguments.iter();
             let arguments = arguments.map(|argument| format!(" {argument}"));
             let start: String = variables.chain(arguments).collect();
-            text.push_str(&format!("\n{}:{start}\n{checks}", scenario.name));
+            let head = match target {
+                Target::Command(_) => format!("{}:{start}", scenario.name),
+                Target::Url(_) => "requests:".to_owned(),
+            };
+            text.push_str(&format!("\n{head}\n{checks}"));
         }
     }
     text

@@ -153,7 +153,7 @@ fn contract_is_listed_and_explained() {
     assert_eq!(json["schema"], "plimsoll.contract/1");
     let text = stdout(&plimsoll(&["verify", "--explain", "RID-1"]));
     assert!(text.contains("why ") && text.contains("fix "), "{text}");
-    assert!(text.contains("tests of the reference service"), "{text}");
+    assert!(text.contains("tests of plimsoll"), "{text}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 use harness::{ReservedPort, eventually};
 use serde_json::Value;
 
-use crate::support::{argument, plimsoll, stderr};
+use crate::support::{argument, plimsoll, stderr, stdout};
 
 /// The reference service, with its output where a test reads it.
 struct Service {
@@ -57,17 +57,21 @@ impl Drop for Service {
     }
 }
 
+fn checks(report: &Value) -> impl Iterator<Item = &Value> {
+    report["checks"].as_array().into_iter().flatten()
+}
+
+/// Checks a verdict. Returns its reason.
 #[track_caller]
 fn assert_verdict(report: &Value, id: &str, verdict: &str) -> String {
-    let mut checks = report["checks"].as_array().unwrap().iter();
-    let check = checks.find(|check| check["id"] == id).unwrap();
+    let check = checks(report).find(|check| check["id"] == id);
+    let check = check.unwrap_or_else(|| panic!("{id} is not in {report:#}"));
     assert_eq!(check["verdict"], verdict, "{check:#}");
     check["reason"].as_str().unwrap_or_default().to_owned()
 }
 
 fn violated(report: &Value) -> Vec<&Value> {
-    let checks = report["checks"].as_array().unwrap().iter();
-    checks
+    checks(report)
         .filter(|check| check["verdict"] == "violated")
         .collect()
 }
@@ -144,6 +148,44 @@ fn intrusive_checks_need_permission() {
     let report = service.verify(&[&options[..], &["--intrusive"]].concat(), Stdio::null());
     assert_verdict(&report, "HTTP-6:method", "holds");
     assert_verdict(&report, "SRV-3:host", "holds");
+}
+
+/// Checks know that the variables of a service at a URL can be others.
+#[test]
+fn service_with_other_settings_is_not_violated() {
+    let name = format!("plimsoll-url-{}-other.log", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let file = File::create(&path).unwrap();
+    let variables = [
+        ("SERVICE_NAME", "other"),
+        ("READ_TIMEOUT", "20s"),
+        ("DEBUG", "yes"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
+    let service = Service::start(file, &variables);
+    let options = ["--level", "full", "--intrusive", "--logs", argument(&path)];
+    let report = service.verify(&options, Stdio::null());
+    assert!(violated(&report).is_empty(), "{:#?}", violated(&report));
+    fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn plan_has_the_permitted_requests() {
+    let plan = |options: &[&str]| {
+        let url = ["verify", "--plan", "--level", "full", "http://127.0.0.1:1"];
+        stdout(&plimsoll(&[&url[..], options].concat()))
+    };
+    let passive = plan(&[]);
+    assert!(
+        passive.contains("RID-1:echo") && !passive.contains("HTTP-6:method"),
+        "{passive}"
+    );
+    let intrusive = plan(&["--intrusive"]);
+    assert!(intrusive.contains("HTTP-6:method"), "{intrusive}");
+    assert!(
+        !intrusive.contains("SIGTERM") && !intrusive.contains("base:"),
+        "{intrusive}"
+    );
 }
 
 #[test]
