@@ -1,7 +1,14 @@
 //! Configuration of HAProxy: the backends, and the frontends that lead to them.
 
-use std::{collections::BTreeSet, time::Duration};
+mod parse;
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+pub(crate) use self::parse::{Configuration, is_configuration, parse};
+use self::parse::{Line, Section};
 use super::{
     model::{Detection, Limit, Proxy, Server},
     quantity::{self, Plain},
@@ -16,124 +23,36 @@ const PURGE_DELAY: Duration = Duration::from_secs(5);
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const CHECK_FAILURES: u32 = 3;
 
-const SECTIONS: [&str; 4] = ["frontend", "backend", "listen", "defaults"];
-
-/// Whether a text is a configuration of HAProxy.
-pub(crate) fn is_configuration(text: &str) -> bool {
-    let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
-    let sections = text
-        .lines()
-        .filter(|line| !line.starts_with([' ', '\t']))
-        .filter_map(first);
-    sections
-        .filter(|word| SECTIONS.contains(&word.as_str()))
-        .count()
-        >= 2
-}
-
-/// A line of the configuration.
-#[derive(Debug)]
-struct Line {
-    words: Vec<String>,
-    place: Place,
-}
-
-impl Line {
-    fn starts_with(&self, words: &[&str]) -> bool {
-        self.words.len() >= words.len() && self.words.iter().zip(words).all(|(a, b)| a == b)
-    }
-
-    /// Returns the word after another one.
-    fn after(&self, word: &str) -> Option<&str> {
-        let at = self.words.iter().position(|it| it == word)?;
-        self.words.get(at + 1).map(String::as_str)
-    }
-
-    /// Whether one of its patterns is meant for a path.
-    fn is_for(&self, path: &str) -> bool {
-        let has = |test: &str| self.words.iter().any(|word| word.starts_with(test));
-        let (is_prefix, is_regex) = (has("path_beg"), has("path_reg"));
-        self.words.iter().any(|word| {
-            let is_open = is_prefix || (is_regex && !word.ends_with('$'));
-            rules::is_meant(word, is_open, path)
-        })
-    }
-}
-
-/// A section, such as `backend service`.
-#[derive(Debug)]
-struct Section {
-    kind: String,
-    name: String,
-    lines: Vec<Line>,
-    /// The index of the section `defaults` that applies.
-    defaults: Option<usize>,
-}
-
-/// The sections of a file.
-#[derive(Debug)]
-pub(crate) struct Configuration {
-    sections: Vec<Section>,
-}
-
-/// Parses a file. Every text is accepted: a line of another program has no effect.
-pub(crate) fn parse(text: &str, file: &str) -> Configuration {
-    let place = Place::new(file, 1);
-    let mut sections: Vec<Section> = Vec::new();
-    let mut defaults = None;
-    for (index, line) in text.lines().enumerate() {
-        let words = words(line);
-        let Some(first) = words.first() else {
-            continue;
-        };
-        let is_section = SECTIONS.contains(&first.as_str()) || first == "global";
-        if is_section && !line.starts_with([' ', '\t']) {
-            if first == "defaults" {
-                defaults = Some(sections.len());
-            }
-            sections.push(Section {
-                kind: first.clone(),
-                name: words.get(1).cloned().unwrap_or_default(),
-                lines: Vec::new(),
-                defaults,
-            });
-        } else if let Some(section) = sections.last_mut() {
-            let place = place.at(index + 1);
-            section.lines.push(Line { words, place });
-        }
-    }
-    Configuration { sections }
-}
-
-/// Splits a line into words, up to a comment.
-fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    let mut chars = line.chars();
-    while let Some(c) = chars.next() {
-        let word = words.len() - 1;
-        match (quote, c) {
-            (None, '#') => break,
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(open), c) if c == open => quote = None,
-            (_, '\\') => words[word].extend(chars.next()),
-            (None, c) if c.is_whitespace() => words.push(String::new()),
-            (_, c) => words[word].push(c),
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
 impl Configuration {
     /// Returns a proxy for each backend with servers.
     pub(crate) fn proxies(&self) -> Vec<Proxy> {
         let sections = self.sections.iter();
         let backends = sections.filter(|it| it.kind == "backend" || it.kind == "listen");
-        backends.filter_map(|backend| self.proxy(backend)).collect()
+        let frontends = self.frontends();
+        let proxies = backends.filter_map(|backend| {
+            let frontends = frontends.get(backend.name.as_str());
+            self.proxy(backend, frontends.map_or(&[], Vec::as_slice))
+        });
+        proxies.collect()
     }
 
-    fn proxy(&self, backend: &Section) -> Option<Proxy> {
+    /// Returns the frontends by the backend that they lead to. The conditions of `use_backend` are not evaluated.
+    fn frontends(&self) -> BTreeMap<&str, Vec<&Section>> {
+        let mut frontends: BTreeMap<&str, Vec<&Section>> = BTreeMap::new();
+        for section in &self.sections {
+            if section.kind == "listen" {
+                frontends.entry(&section.name).or_default().push(section);
+            }
+            let lines = section.lines.iter().filter(|_| section.kind == "frontend");
+            for line in lines.filter(|it| it.starts_with(&["default_backend"])) {
+                let backend = line.words.get(1).map_or("", String::as_str);
+                frontends.entry(backend).or_default().push(section);
+            }
+        }
+        frontends
+    }
+
+    fn proxy(&self, backend: &Section, frontends: &[&Section]) -> Option<Proxy> {
         let servers: Vec<&Line> = backend
             .lines
             .iter()
@@ -144,8 +63,7 @@ impl Configuration {
             .iter()
             .filter_map(|line| Some(Sited::new(server(line.words.get(2)?), line.place.clone())));
         let read_timeout = self.line(backend, &["timeout", "server"]);
-        let frontends = self.sections.iter().filter(|it| it.leads_to(backend));
-        let mut exposed: Vec<&'static str> = frontends.flat_map(|it| it.exposed(backend)).collect();
+        let mut exposed: Vec<&'static str> = frontends.iter().flat_map(|it| it.exposed()).collect();
         let denied = backend.denied();
         exposed.retain(|path| !denied.contains(path));
         exposed.sort_unstable();
@@ -235,25 +153,8 @@ impl Configuration {
 }
 
 impl Section {
-    fn leads_to(&self, backend: &Self) -> bool {
-        let uses = |line: &Line| {
-            let is_use =
-                line.starts_with(&["default_backend"]) || line.starts_with(&["use_backend"]);
-            is_use && line.words.get(1) == Some(&backend.name)
-        };
-        let is_itself = self.kind == "listen" && self.name == backend.name;
-        is_itself || (self.kind == "frontend" && self.lines.iter().any(uses))
-    }
-
-    /// Returns the reserved paths that this frontend passes to a backend.
-    fn exposed(&self, backend: &Self) -> Vec<&'static str> {
-        let is_default = |line: &Line| {
-            line.starts_with(&["default_backend"]) && line.words.get(1) == Some(&backend.name)
-        };
-        // `use_backend` has conditions, which are not evaluated.
-        if self.kind != "listen" && !self.lines.iter().any(is_default) {
-            return Vec::new();
-        }
+    /// Returns the reserved paths that this frontend passes on.
+    fn exposed(&self) -> Vec<&'static str> {
         let denied = self.denied();
         let mut exposed = rules::exposed("/", false);
         exposed.retain(|path| !denied.contains(path));

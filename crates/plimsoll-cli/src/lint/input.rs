@@ -42,7 +42,8 @@ pub(crate) struct Input {
     pub(crate) kustomizations: Kustomizations,
     pub(crate) stacks: Vec<Stack>,
     pub(crate) units: Vec<Units>,
-    pub(crate) nginx: nginx::Folders,
+    /// Configuration of nginx by folder.
+    pub(crate) nginx: BTreeMap<String, nginx::Folder>,
     pub(crate) haproxy: Vec<haproxy::Configuration>,
     pub(crate) broken: Vec<Broken>,
     /// Files of a known kind that need another program first.

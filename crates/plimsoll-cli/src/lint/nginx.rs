@@ -2,7 +2,7 @@
 
 mod parse;
 
-use std::{collections::BTreeMap, ptr, time::Duration};
+use std::{collections::HashMap, ptr, rc::Rc, time::Duration};
 
 pub(crate) use self::parse::{Directive, parse};
 use super::{
@@ -25,35 +25,38 @@ pub(crate) fn is_configuration(text: &str) -> bool {
     })
 }
 
-/// A directive with the directives of the blocks around it, the innermost last.
-#[derive(Debug, Clone)]
+/// The directives of a block by their name.
+type Block<'conf> = HashMap<&'conf str, Vec<&'conf Directive>>;
+
+/// The blocks around a directive, the innermost last.
+#[derive(Debug, Clone, Default)]
 struct Scope<'conf> {
-    blocks: Vec<&'conf [Directive]>,
+    blocks: Vec<Rc<Block<'conf>>>,
 }
 
 impl<'conf> Scope<'conf> {
-    fn inside(&self, block: &'conf Directive) -> Self {
+    fn inside(&self, directives: &'conf [Directive]) -> Self {
+        let mut block = Block::new();
+        for directive in directives {
+            block.entry(&directive.name).or_default().push(directive);
+        }
         let mut blocks = self.blocks.clone();
-        blocks.push(&block.block);
+        blocks.push(Rc::new(block));
         Self { blocks }
     }
 
     /// Returns the innermost directive of a name, which nginx inherits.
     fn find(&self, name: &str) -> Option<&'conf Directive> {
         let mut blocks = self.blocks.iter().rev();
-        blocks.find_map(|block| block.iter().find(|it| it.name == name))
+        blocks.find_map(|block| block.get(name)?.first().copied())
     }
 
     /// Whether only some clients have access, by their address or a password.
     fn is_restricted(&self) -> bool {
-        let is_rule = |it: &&Directive| matches!(it.name.as_str(), "allow" | "deny");
         let mut blocks = self.blocks.iter().rev();
-        let rules = blocks.find(|block| block.iter().any(|it| is_rule(&it)));
-        let denies_all = rules.is_some_and(|block| {
-            block
-                .iter()
-                .any(|it| it.name == "deny" && it.words == ["all"])
-        });
+        let rules = blocks.find(|it| it.contains_key("allow") || it.contains_key("deny"));
+        let denied = rules.and_then(|block| block.get("deny"));
+        let denies_all = denied.is_some_and(|it| it.iter().any(|it| it.words == ["all"]));
         let is_on = |name| self.find(name).is_some_and(|it| it.words != ["off"]);
         denies_all || is_on("auth_basic") || is_on("auth_request") || is_on("internal")
     }
@@ -75,14 +78,12 @@ impl Folder {
     pub(crate) fn proxies(&self) -> Vec<Proxy> {
         let mut upstreams = Vec::new();
         let mut locations = Vec::new();
-        let scope = Scope {
-            blocks: vec![&self.directives],
-        };
+        let scope = Scope::default().inside(&self.directives);
         for directive in &self.directives {
             if directive.name == "http" {
                 collect(
                     &directive.block,
-                    &scope.inside(directive),
+                    &scope.inside(&directive.block),
                     &mut upstreams,
                     &mut locations,
                 );
@@ -105,7 +106,7 @@ fn collect<'conf>(
 ) {
     upstreams.extend(block.iter().filter(|it| it.name == "upstream"));
     for server in block.iter().filter(|it| it.name == "server") {
-        let scope = scope.inside(server);
+        let scope = scope.inside(&server.block);
         let all = nested(&server.block, &scope);
         let reserved = rules::exposed("/", false).into_iter();
         let owners: Vec<_> = reserved.map(|path| (path, owner(&all, path))).collect();
@@ -134,7 +135,7 @@ fn nested<'conf>(
 ) -> Vec<(&'conf Directive, Scope<'conf>)> {
     let mut found = Vec::new();
     for location in block.iter().filter(|it| it.name == "location") {
-        let scope = scope.inside(location);
+        let scope = scope.inside(&location.block);
         found.extend(nested(&location.block, &scope));
         found.push((location, scope));
     }
@@ -282,6 +283,3 @@ fn server(text: &str) -> Server {
         port,
     }
 }
-
-/// Groups the files of nginx by folder.
-pub(crate) type Folders = BTreeMap<String, Folder>;

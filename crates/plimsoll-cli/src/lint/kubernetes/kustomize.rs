@@ -112,7 +112,7 @@ fn render(file: &Path, sources: &[PathBuf]) -> Rendered {
     Rendered::NotChecked(Sited::new(reason.to_owned(), place))
 }
 
-/// Returns the error of a renderer without warnings. Its causes are nested, and the first ones suffice.
+/// Returns the end of the error of a renderer, without warnings. Causes are nested, and the end has the first one.
 fn summary(stderr: &str) -> String {
     let lines = stderr.lines().map(str::trim);
     let lines: Vec<&str> = lines
@@ -121,11 +121,14 @@ fn summary(stderr: &str) -> String {
     let text = lines.join(" ");
     // Newer versions of kubectl print a record of their log.
     let text = match text.split_once("err=\"") {
-        Some((_, error)) => error.trim_end_matches('"').replace("\\\"", "\""),
+        Some((_, error)) => error
+            .strip_suffix('"')
+            .unwrap_or(error)
+            .replace("\\\"", "\""),
         None => text,
     };
-    match text.char_indices().nth(MAX_MESSAGE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
+    match text.char_indices().nth_back(MAX_MESSAGE) {
+        Some((start, _)) => format!("…{}", &text[start..]),
         None => text,
     }
 }
@@ -242,4 +245,25 @@ fn is_kustomization(file: &Path) -> bool {
 fn documents(file: &Path) -> Vec<Node> {
     let text = input::text(file).unwrap_or_default();
     yaml::parse(&text, &input::shown(file)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_ends_with_the_first_cause() {
+        let stderr = format!(
+            "# Warning: old\nerror: {}no such file\n",
+            "nested: ".repeat(100)
+        );
+        let text = summary(&stderr);
+        assert!(
+            text.starts_with('…') && text.ends_with("nested: no such file"),
+            "{text}"
+        );
+        assert!(text.chars().count() <= MAX_MESSAGE + 2);
+        let record = "E1130 1 run.go:72] \"command failed\" err=\"no \\\"a\\\"\"\n";
+        assert_eq!(summary(record), "no \"a\"");
+    }
 }
