@@ -8,25 +8,25 @@ use crate::place::{Broken, Place, Sited};
 /// The settings of the chassis that services of other origin rarely have.
 ///
 /// Two of them identify a service.
-const TYPICAL: [&str; 17] = [
+const TYPICAL: [&str; 14] = [
     "ADMIN_ADDR",
     "DRAIN_DELAY",
     "FORWARDED_HEADER",
     "HTTP2_CLEARTEXT",
-    "IDLE_TIMEOUT",
     "INFRA_ENDPOINTS",
     "MAX_BODY_BYTES",
     "MAX_CONNECTIONS",
     "MAX_CONNECTION_AGE",
     "MAX_IN_FLIGHT",
     "PROXY_PROTOCOL",
-    "READ_TIMEOUT",
     "REDACT_QUERY",
     "REQUEST_TIMEOUT",
     "SHUTDOWN_TIMEOUT",
     "TRUSTED_PROXIES",
-    "WRITE_TIMEOUT",
 ];
+
+/// The settings that servers in Go often have too, after `net/http`. They count as one.
+const OF_GO: [&str; 3] = ["IDLE_TIMEOUT", "READ_TIMEOUT", "WRITE_TIMEOUT"];
 
 /// The variables of a service.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +82,32 @@ impl Environment {
 
     /// Whether the variables are those of a service on the chassis.
     pub(crate) fn is_typical(&self) -> bool {
-        let known = TYPICAL.iter().filter(|name| self.get(name).is_some());
-        known.count() >= 2
+        let has = |name: &&&str| self.get(name).is_some();
+        let known = TYPICAL.iter().filter(has).count();
+        known + OF_GO.iter().filter(has).take(1).count() >= 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_settings_identify_a_service() {
+        #[track_caller]
+        fn check(names: &[&str], is_service: bool) {
+            let mut environment = Environment::default();
+            for name in names {
+                environment.set(name, None, Place::new("a.yml", 1));
+            }
+            assert_eq!(environment.is_typical(), is_service, "{names:?}");
+        }
+        check(&["MAX_CONNECTIONS"], false);
+        check(&["MAX_CONNECTIONS", "DRAIN_DELAY"], true);
+        check(&["MAX_CONNECTIONS", "IDLE_TIMEOUT"], true);
+        check(
+            &["IDLE_TIMEOUT", "READ_TIMEOUT", "WRITE_TIMEOUT", "PORT"],
+            false,
+        );
     }
 }

@@ -153,6 +153,21 @@ impl Settings {
         self.get(name).origin == Origin::Default && self.unread.is_empty()
     }
 
+    /// Whether no source that was not read can set another value.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        let is_set = matches!(self.get(name).origin, Origin::Place(_) | Origin::Code);
+        is_set || self.is_surely_unset(name)
+    }
+
+    /// Whether a listener of the chassis has a port. `None` if the files do not show it.
+    pub(crate) fn listens_on(&self, number: u16) -> Option<bool> {
+        if [self.port(), self.admin_port()].contains(&Some(number)) {
+            return Some(true);
+        }
+        let is_known = self.is_known("PORT") && self.is_known("ADMIN_ADDR");
+        is_known.then_some(false)
+    }
+
     /// Returns the port of the main listener. `None` for a unix socket.
     pub(crate) fn port(&self) -> Option<u16> {
         let is_unix = self.get("HOST").text.starts_with("unix:");
@@ -289,6 +304,13 @@ mod tests {
         let mut environment = environment(&[]);
         assert!(Settings::of(&environment).is_surely_unset("TRUSTED_PROXIES"));
         environment.add_unread("ConfigMap a".to_owned(), Place::new("a.yml", 1));
-        assert!(!Settings::of(&environment).is_surely_unset("TRUSTED_PROXIES"));
+        let settings = Settings::of(&environment);
+        assert!(!settings.is_surely_unset("TRUSTED_PROXIES"));
+        assert_eq!(settings.listens_on(8080), Some(true));
+        assert_eq!(settings.listens_on(80), None);
+        for name in ["PORT", "ADMIN_ADDR"] {
+            environment.set(name, Some("9000".to_owned()), Place::new("a.yml", 1));
+        }
+        assert_eq!(Settings::of(&environment).listens_on(80), Some(false));
     }
 }

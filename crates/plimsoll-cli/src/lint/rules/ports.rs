@@ -45,9 +45,8 @@ fn port(service: &Service, port: &Port) -> Option<Finding> {
         );
         return Some(finding(service, Severity::Error, &port.place, message));
     };
-    let listeners = [settings.port(), settings.admin_port()];
     let is_main = |it: &Port| it.number.clone().ok() == settings.port();
-    if listeners.contains(&Some(*number)) || settings.port().is_none() {
+    if settings.listens_on(*number) != Some(false) || settings.port().is_none() {
         return None;
     }
     // Beside the main port, another one can be that of a server in the service's code.
@@ -96,8 +95,8 @@ fn upstream(service: &Service, proxy: &Proxy) -> Vec<Finding> {
         .filter(|it| service.hosts.contains(&it.value.host));
     let wrong = servers.filter_map(|Sited { value, place }| {
         let number = value.port?;
-        let listeners = [settings.port(), settings.admin_port()];
-        (settings.port().is_some() && !listeners.contains(&Some(number))).then(|| {
+        let is_wrong = settings.port().is_some() && settings.listens_on(number) == Some(false);
+        is_wrong.then(|| {
             let message = format!(
                 "{} connects to port {number} of {}, which listens on {}",
                 proxy.title,

@@ -68,8 +68,8 @@ fn port(service: &Service, probe: &Probe) -> Option<Finding> {
         }
     };
     let is_main = settings.port() == Some(number);
-    let is_admin = settings.admin_port() == Some(number);
-    if !is_main && !is_admin {
+    let listens = settings.listens_on(number)?;
+    if !listens {
         let message = format!(
             "{}: nothing listens on port {number}: {}, {}",
             probe.key,
@@ -84,7 +84,8 @@ fn port(service: &Service, probe: &Probe) -> Option<Finding> {
         ));
     }
     let has_tls = is_main && settings.text("TLS_CERT_FILE").is_some();
-    (probe.path.is_some() && has_tls != probe.is_https).then(|| {
+    let is_known = settings.is_known("TLS_CERT_FILE");
+    (probe.path.is_some() && is_known && has_tls != probe.is_https).then(|| {
         let scheme = if has_tls { "HTTPS" } else { "HTTP" };
         let message = format!("{}: port {number} answers {scheme} only", probe.key);
         finding(service, &probe.place, message, &format!("scheme: {scheme}"))

@@ -262,3 +262,19 @@ fn port_of_another_container_or_pod_is_not_expected() {
     let two_pods = format!("{}{other}", pod.replace("TARGET", "web"));
     good(&[("pod.yaml", &two_pods)]);
 }
+
+#[test]
+fn port_that_an_unread_source_can_set_is_no_finding() {
+    let from = "      envFrom: [{configMapRef: {name: missing}}]\n      ports:\n";
+    let pod = POD
+        .replace("      ports:\n", from)
+        .replace("containerPort: 8080", "containerPort: 9000");
+    let report = Folder::new(&[("pod.yaml", &pod)]).lint();
+    assert_eq!(report.findings.len(), 0, "{}", report.human());
+    assert_eq!(report.assumed[0].value, "the ConfigMap missing");
+    let set = "      env:\n        - {name: PORT, value: '8080'}\n";
+    let pod = pod.replace("      env:\n", set);
+    let report = Folder::new(&[("pod.yaml", &pod)]).lint();
+    let rules: Vec<_> = report.findings.iter().map(|it| it.rule).collect();
+    assert_eq!(rules, ["PORTS", "PROBE", "PORTS"], "{}", report.human());
+}
