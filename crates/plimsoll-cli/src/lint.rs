@@ -38,7 +38,6 @@ use crate::{
     exit::{Exit, Failure},
     place::{Place, Sited},
     project::Project,
-    sarif::{self, SarifResult, SarifRule},
     term,
     waivers::Waiver,
 };
@@ -95,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     term::print(&match arguments.format {
         Format::Human => report.human(),
         Format::Json => report.json(),
-        Format::Sarif => sarif(&report),
+        Format::Sarif => report.sarif(),
     })?;
     Ok(exit(&report))
 }
@@ -226,43 +225,6 @@ impl Report {
         }
         self.unused = unused;
     }
-}
-
-/// Returns the report for code scanning.
-fn sarif(report: &Report) -> String {
-    let rules = RULES.map(|rule| SarifRule {
-        id: rule.name,
-        text: rule.condition,
-    });
-    let findings = report.findings.iter().map(|it| (it, None));
-    let waived = report
-        .waived
-        .iter()
-        .map(|(it, waiver)| (it, Some(waiver.reason.as_str())));
-    let levels: Vec<String> = findings
-        .clone()
-        .chain(waived.clone())
-        .map(|(it, _)| it.severity.to_string())
-        .collect();
-    let results = findings
-        .chain(waived)
-        .zip(&levels)
-        .map(|((finding, waiver), level)| {
-            let sum = finding
-                .sum
-                .as_ref()
-                .map(|sum| format!("\n{sum}"))
-                .unwrap_or_default();
-            SarifResult {
-                rule: finding.rule,
-                level,
-                text: format!("{}{sum}\nfix: {}", finding.message, finding.fix),
-                file: &finding.place.file,
-                line: finding.place.line,
-                waiver,
-            }
-        });
-    sarif::log(&rules, &results.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use self::{
     merge::{merged, overlay},
 };
 use super::{
-    env_file,
     environment::Environment,
     input,
     kubernetes::image_name,
@@ -297,12 +296,4 @@ fn list(node: Option<&Node>) -> &[Node] {
         Some(node) => node.items(),
         None => &[],
     }
-}
-
-/// Reads the variables of a file for interpolation; none if it is not there.
-fn read_variables(path: &Path) -> Result<Vec<(String, Sited<String>)>, Broken> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
-    env_file::parse(&input::text(path)?, &input::shown(path))
 }

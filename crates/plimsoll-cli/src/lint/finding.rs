@@ -1,7 +1,5 @@
 //! Findings: a rule that a file breaks, with the sum that shows it.
 
-use std::fmt;
-
 use crate::place::Place;
 
 /// The effect of a finding on the service.
@@ -13,12 +11,13 @@ pub(crate) enum Severity {
     Warning,
 }
 
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Severity {
+    /// Returns its name, which is also that of SARIF.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::Error => "error",
             Self::Warning => "warning",
-        })
+        }
     }
 }
 

@@ -1,4 +1,6 @@
-//! The result of `lint`, as text or JSON.
+//! The result of `lint`, as text, JSON or SARIF.
+
+mod sarif;
 
 use std::fmt::Write as _;
 
@@ -122,21 +124,22 @@ fn human(finding: &Finding) -> String {
         fix,
         ..
     } = finding;
-    let (on, off) = match severity {
-        Severity::Error => ("\u{1b}[1;31m", "\u{1b}[0m"),
-        Severity::Warning => ("\u{1b}[1;33m", "\u{1b}[0m"),
+    let color = match severity {
+        Severity::Error => "\u{1b}[1;31m",
+        Severity::Warning => "\u{1b}[1;33m",
     };
+    let severity = severity.name();
     let sum = sum
         .as_ref()
         .map(|sum| format!("    {sum}\n"))
         .unwrap_or_default();
-    format!("{place}  {on}{severity}{off}  {rule}\n  {message}\n{sum}  fix: {fix}\n")
+    format!("{place}  {color}{severity}\u{1b}[0m  {rule}\n  {message}\n{sum}  fix: {fix}\n")
 }
 
 fn json(finding: &Finding) -> Value {
     json!({
         "rule": finding.rule,
-        "severity": finding.severity.to_string(),
+        "severity": finding.severity.name(),
         "file": &*finding.place.file,
         "line": finding.place.line,
         "subject": finding.subject,

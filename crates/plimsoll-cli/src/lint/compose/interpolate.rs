@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::read_variables;
+use crate::lint::{env_file, input};
 use crate::place::Broken;
 
 /// The deepest expression that is replaced. Defaults that are variables have two levels.
@@ -21,7 +21,11 @@ impl Variables {
     ///
     /// If the file exists and cannot be read or parsed.
     pub(super) fn of(folder: &Path) -> Result<Self, Broken> {
-        let variables = read_variables(&folder.join(".env"))?;
+        let path = folder.join(".env");
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let variables = env_file::parse(&input::text(&path)?, &input::shown(&path))?;
         let values = variables.into_iter().map(|(name, it)| (name, it.value));
         Ok(Self {
             values: values.collect(),

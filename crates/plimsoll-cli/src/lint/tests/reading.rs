@@ -139,7 +139,7 @@ fn waived_finding_does_not_count() {
     assert_eq!(report.waived.len(), 1);
     // Those of other commands are not unused.
     assert_eq!(report.unused.len(), 1);
-    assert!(sarif(&report).contains("\"justification\": \"OPS-1\""));
+    assert!(report.sarif().contains("\"justification\": \"OPS-1\""));
 }
 
 #[test]
@@ -170,6 +170,6 @@ proptest! {
             fs::write(folder.0.join(name), cut(text)).unwrap();
         }
         let report = folder.lint();
-        prop_assert!(!report.human().is_empty() && !report.json().is_empty() && !sarif(&report).is_empty());
+        prop_assert!(!report.human().is_empty() && !report.json().is_empty() && !report.sarif().is_empty());
     }
 }
