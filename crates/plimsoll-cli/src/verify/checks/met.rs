@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use crate::verify::{
     evidence::Evidence,
-    judgement::{Fault, Finding, Judgement, require},
+    judgement::{self, Fault, Finding, Judgement, require},
     metrics::{Sample, Scrape},
     probe::{Observation, Probe},
     scenario::{BASE, SERVICE_NAME},
@@ -222,7 +222,7 @@ fn histogram(evidence: &Evidence) -> Judgement {
     let kind = after.types.get(HISTOGRAM).map_or("missing", String::as_str);
     require(kind == "histogram", || {
         let received = format!("TYPE of {HISTOGRAM}: {kind}");
-        Finding::new("GET /metrics", received, "a histogram")
+        Finding::new("GET /metrics", received, "a histogram").about(HISTOGRAM)
     })
 }
 
@@ -312,19 +312,25 @@ fn bounded(evidence: &Evidence) -> Judgement {
         .exchanges("counted")
         .map(|exchange| exchange.nonce.as_str())
         .collect();
+    // One label of each family.
+    let mut from_clients: BTreeMap<&str, &str> = BTreeMap::new();
     for sample in &after.samples {
         let mut values = sample.labels.values();
-        let from_client = values.find(|value| nonces.iter().any(|nonce| value.contains(nonce)));
-        if let Some(value) = from_client {
-            let received = format!("{} has a label {value:?}", sample.name);
-            let expected = "labels from a fixed set, such as __unmatched__ and _OTHER";
-            return Err(Finding::new(sent, received, expected).into());
+        if let Some(value) = values.find(|value| nonces.iter().any(|nonce| value.contains(nonce))) {
+            from_clients.entry(&sample.name).or_insert(value);
         }
     }
+    let labels = judgement::each(from_clients, |(name, value)| {
+        let received = format!("{name} has a label {value:?}");
+        let expected = "labels from a fixed set, such as __unmatched__ and _OTHER";
+        Err(Finding::new(&sent, received, expected).about(name).into())
+    });
     let series = |scrape: &Scrape| scrape.samples(COUNTER).count();
     let (before, after) = (series(&before), series(&after));
-    require(after <= before + MAX_SERIES, || {
+    let number = require(after <= before + MAX_SERIES, || {
         let received = format!("{COUNTER} has {after} series, {before} before");
-        Finding::new(sent, received, format!("at most {MAX_SERIES} more series"))
-    })
+        let expected = format!("at most {MAX_SERIES} more series");
+        Finding::new(&sent, received, expected).about(COUNTER)
+    });
+    judgement::each([labels, number], |judgement| judgement)
 }
