@@ -15,7 +15,7 @@ use super::{
     kubernetes::image_name,
     model::{Kill, Model, Port, Service},
     quantity::{self, Factor, Plain},
-    settings::{Program, Settings},
+    settings::{Program, Settings, is_service},
     yaml::Node,
 };
 use crate::place::{Broken, Sited};
@@ -78,8 +78,7 @@ impl Stack {
             model.mounts.extend(reader.mounts());
             let environment = reader.environment()?;
             let names = reader.names(key);
-            let is_program = program.is_some_and(|it| names.iter().any(|name| name == it.name()));
-            if is_program || environment.is_typical() {
+            if is_service(program, &names, &environment) {
                 model.services.push(reader.service(key, names, environment));
             } else {
                 let other = Sited::new(format!("service {key}"), service.place.clone());

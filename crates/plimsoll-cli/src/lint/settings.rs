@@ -54,6 +54,21 @@ pub(crate) struct Setting {
     pub(crate) origin: Origin,
 }
 
+impl Setting {
+    /// Whether a file or the code of the service sets it.
+    pub(crate) fn is_set(&self) -> bool {
+        matches!(self.origin, Origin::Place(_) | Origin::Code)
+    }
+
+    /// Returns the line that sets it, if a file does.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        match &self.origin {
+            Origin::Place(place) => Some(place),
+            Origin::Default | Origin::Unread(_) | Origin::Code => None,
+        }
+    }
+}
+
 /// Formats a summand, such as `SHUTDOWN_TIMEOUT 5s (default)`.
 impl fmt::Display for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +76,16 @@ impl fmt::Display for Setting {
         let text = if text.is_empty() { "unset" } else { text };
         write!(f, "{name} {text} ({origin})")
     }
+}
+
+/// Whether a container or unit is a service on the chassis, by one of its names or by its variables.
+pub(crate) fn is_service(
+    program: Option<&Program>,
+    names: &[String],
+    environment: &Environment,
+) -> bool {
+    let is_program = program.is_some_and(|it| names.iter().any(|name| name == it.name()));
+    is_program || environment.is_typical()
 }
 
 /// The settings of a service.
@@ -155,8 +180,7 @@ impl Settings {
 
     /// Whether no source that was not read can set another value.
     pub(crate) fn is_known(&self, name: &str) -> bool {
-        let is_set = matches!(self.get(name).origin, Origin::Place(_) | Origin::Code);
-        is_set || self.is_surely_unset(name)
+        self.get(name).is_set() || self.is_surely_unset(name)
     }
 
     /// Whether a listener of the chassis has a port. `None` if the files do not show it.

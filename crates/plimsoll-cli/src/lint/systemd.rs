@@ -7,7 +7,7 @@ use super::{
     input,
     model::{Kill, Model, Port, Service, Unit},
     quantity::{self, Factor, Plain},
-    settings::{Program, Settings},
+    settings::{Program, Settings, is_service},
 };
 use crate::place::{Broken, Place, Sited};
 
@@ -98,8 +98,7 @@ impl Units {
         );
         let environment = self.environment()?;
         let names = self.names();
-        let is_program = program.is_some_and(|it| names.iter().any(|name| name == it.name()));
-        if is_program || environment.is_typical() {
+        if is_service(program, &names, &environment) {
             model
                 .services
                 .push(self.to_service(place, names, environment));

@@ -10,7 +10,7 @@ use crate::lint::{
     environment::Environment,
     model::{Kill, Model, Probe, ProbeKind, Service},
     quantity::{self, Factor},
-    settings::{Program, Settings},
+    settings::{Program, Settings, is_service},
     yaml::Node,
 };
 use crate::place::Sited;
@@ -102,8 +102,7 @@ impl<'object> Pod<'object> {
         for container in self.spec.items_at("containers") {
             let environment = self.environment(container, objects);
             let names = names(container);
-            let is_program = program.is_some_and(|it| names.iter().any(|name| name == it.name()));
-            if (is_program || environment.is_typical()) && !self.is_task() {
+            if is_service(program, &names, &environment) && !self.is_task() {
                 let service = self.service(container, names, environment, objects, services);
                 model.services.push(service);
             } else {

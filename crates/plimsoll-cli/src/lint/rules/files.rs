@@ -4,7 +4,6 @@ use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
     model::Service,
-    settings::Origin,
 };
 
 pub(super) fn finding(service: &Service) -> Option<Finding> {
@@ -12,8 +11,7 @@ pub(super) fn finding(service: &Service) -> Option<Finding> {
     let setting = service.settings.get("MAX_CONNECTIONS");
     let connections = service.settings.number("MAX_CONNECTIONS");
     // The default is derived from the limit.
-    let is_derived = matches!(setting.origin, Origin::Default | Origin::Unread(_));
-    if is_derived || limit.value > connections {
+    if !setting.is_set() || limit.value > connections {
         return None;
     }
     Some(Finding {

@@ -5,7 +5,6 @@ use crate::lint::{
     finding::{Finding, Severity},
     model::Service,
     quantity::show_size,
-    settings::Origin,
 };
 
 /// The memory of a connection with a partial head, as measured in `docs/reliability.md`.
@@ -29,11 +28,7 @@ pub(super) fn finding(service: &Service) -> Option<Finding> {
         return None;
     }
     // Only some services read bodies, and the default of connections is an upper bound.
-    let is_certain = connections >= limit.value
-        && matches!(
-            settings.get("MAX_CONNECTIONS").origin,
-            Origin::Place(_) | Origin::Code
-        );
+    let is_certain = connections >= limit.value && settings.get("MAX_CONNECTIONS").is_set();
     Some(Finding {
         rule: "MEMORY",
         severity: if is_certain {

@@ -9,7 +9,7 @@ use crate::lint::{
     finding::{Finding, Severity},
     model::{Detection, Model, ProbeKind},
     quantity::show,
-    settings::{Origin, Settings},
+    settings::Settings,
 };
 use crate::place::{Place, Sited};
 
@@ -55,14 +55,9 @@ fn finding(
 ) -> Option<Finding> {
     let delay = settings.time("DRAIN_DELAY");
     // A delay of 0 that a file sets switches the lame duck phase off.
-    let is_chosen = matches!(
-        settings.get("DRAIN_DELAY").origin,
-        Origin::Place(_) | Origin::Code
-    );
-    let is_known = is_chosen || settings.is_surely_unset("DRAIN_DELAY");
-    let is_off = delay.is_zero() && is_chosen;
+    let is_off = delay.is_zero() && settings.get("DRAIN_DELAY").is_set();
     let total = detection.total();
-    if is_off || !is_known || total <= delay {
+    if is_off || !settings.is_known("DRAIN_DELAY") || total <= delay {
         return None;
     }
     let Detection {

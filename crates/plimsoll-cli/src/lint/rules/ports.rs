@@ -4,7 +4,6 @@ use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
     model::{Model, Port, Proxy, Service},
-    settings::Origin,
 };
 use crate::place::{Place, Sited};
 
@@ -71,10 +70,7 @@ fn loopback(service: &Service) -> Option<Finding> {
     if !is_loopback || !service.is_isolated || service.ports.is_empty() {
         return None;
     }
-    let place = match &host.origin {
-        Origin::Place(place) => place,
-        Origin::Default | Origin::Unread(_) | Origin::Code => &service.place,
-    };
+    let place = host.place().unwrap_or(&service.place);
     let message = format!(
         "the service listens on HOST {}, which only its container reaches",
         host.text

@@ -5,7 +5,6 @@ use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
     model::{Model, Service},
-    settings::Origin,
 };
 use crate::place::Place;
 
@@ -38,10 +37,7 @@ pub(super) fn check(model: &Model) -> Vec<Finding> {
 /// Returns the trusted networks that contain clients.
 fn wide(service: &Service) -> Vec<Finding> {
     let setting = service.settings.get("TRUSTED_PROXIES");
-    let place = match &setting.origin {
-        Origin::Place(place) => place,
-        Origin::Default | Origin::Unread(_) | Origin::Code => &service.place,
-    };
+    let place = setting.place().unwrap_or(&service.place);
     let networks = setting.text.split(',').map(str::trim);
     let wide = networks.filter(|network| {
         let prefix = network.split_once('/').map(|(_, prefix)| prefix);
