@@ -2,7 +2,10 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use harness::ReservedPort;
@@ -22,6 +25,8 @@ pub(crate) struct Listener {
     /// The second listener of the service.
     inner: ReservedPort,
     records: Arc<Records>,
+    /// Whether an operator has begun the shutdown.
+    is_draining: AtomicBool,
 }
 
 impl Listener {
@@ -53,6 +58,7 @@ impl Listener {
             listener,
             inner,
             records,
+            is_draining: AtomicBool::new(false),
         })
     }
 
@@ -74,6 +80,14 @@ impl Listener {
         let Some(mut request) = request(&mut client).await? else {
             return Ok(());
         };
+        if request.word(1) == "/admin/drain" {
+            self.is_draining.store(true, Ordering::Relaxed);
+        } else if self.fault == "ADM-2:drain"
+            && request.word(1) == "/health"
+            && self.is_draining.load(Ordering::Relaxed)
+        {
+            return Ok(());
+        }
         self.change_request(&mut request);
         request.set_header("connection", "close");
         let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, self.inner.number()));
@@ -111,6 +125,9 @@ impl Listener {
             "ADM-13:readiness" if body.contains("reason-of-plimsoll") => {
                 request.first_line = b"GET /admin/readiness HTTP/1.1".to_vec();
                 request.set_body("");
+            }
+            "ADM-12:request" if body.starts_with("id=") => {
+                request.set_body(body.replace("INFO", "CRITICAL"));
             }
             "ADM-11:level" if body == "level=CRITICAL" => request.set_body("level=INFO"),
             _ => {}

@@ -5,11 +5,14 @@
 
 use std::{
     collections::VecDeque,
+    path::Path,
     sync::{Mutex, PoisonError},
     thread,
 };
 
-use crate::support::{Report, argument, is_full, is_unmeasured, share_machine, verify};
+use crate::support::{
+    Report, argument, is_full, is_unmeasured, lacks_route, share_machine, verify,
+};
 
 /// Runs at a time. A run mostly waits.
 const CONCURRENT: usize = 4;
@@ -23,11 +26,22 @@ fn check_ids() -> VecDeque<String> {
     checks.collect()
 }
 
-/// Checks the saboteur of a check.
+/// Checks the saboteur of a check. If the check needs a route, it is made from the fixture.
 fn report_of(id: &str) -> Report {
-    let (saboteur, service) = (harness::example("saboteur"), harness::reference_service());
-    let service = [argument(&saboteur), id, argument(&service)];
-    let mut options = vec!["--level", "full"];
+    let report = report_on(id, &harness::reference_service(), &[]);
+    if !report.check(id).is_some_and(lacks_route) {
+        return report;
+    }
+    let subjects = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/subjects");
+    let configuration = subjects.join("fixture/plimsoll.toml");
+    let options = ["--config", argument(&configuration)];
+    report_on(id, &harness::example("fixture"), &options)
+}
+
+fn report_on(id: &str, service: &Path, options: &[&str]) -> Report {
+    let saboteur = harness::example("saboteur");
+    let service = [argument(&saboteur), id, argument(service)];
+    let mut options = [&["--level", "full"], options].concat();
     if let (Some((group, _)), false) = (id.split_once('-'), is_full()) {
         options.extend(["--only", group]);
     }

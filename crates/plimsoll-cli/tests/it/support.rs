@@ -115,10 +115,12 @@ impl Report {
             .collect()
     }
 
-    /// Returns the ids of the checks that are not proven for another reason than a busy machine.
+    /// Returns the ids of the checks that are not proven for another reason than a busy machine, or a
+    /// route that the service does not have.
     pub(crate) fn unknown(&self) -> Vec<&str> {
         let ids = self.with("not_proven").into_iter();
-        ids.filter(|id| !self.check(id).is_some_and(is_unmeasured))
+        let is_known = |check| is_unmeasured(check) || lacks_route(check);
+        ids.filter(|id| !self.check(id).is_some_and(is_known))
             .collect()
     }
 
@@ -128,6 +130,12 @@ impl Report {
         let checks = checks.filter(|check| check["verdict"] == verdict);
         checks.map(|check| format!("{check:#}\n")).collect()
     }
+}
+
+/// Whether a check is not proven because it needs a route that the service does not have.
+pub(crate) fn lacks_route(check: &Value) -> bool {
+    let reason = check["reason"].as_str().unwrap_or_default();
+    check["verdict"] == "not_proven" && reason.contains("route missing")
 }
 
 /// Whether a check is not proven because the machine was too busy to measure times.

@@ -1,4 +1,4 @@
-//! ADM-9, ADM-10, ADM-11, ADM-13 and ADM-18: changes by an operator.
+//! ADM-9 to ADM-13 and ADM-18: changes by an operator.
 
 use std::time::Duration;
 
@@ -34,11 +34,13 @@ pub(super) const PROBE: Probe = Probe {
         ("ADM-10:records", records),
         ("ADM-10:listed", listed),
         ("ADM-11:level", level),
+        ("ADM-12:request", one_request),
         ("ADM-18:counted", counted),
     ],
 };
 
 const LEVEL: &str = "/admin/loglevel";
+const TRACE: &str = "/admin/loglevel/request";
 const READINESS: &str = "/admin/readiness";
 
 /// Forms with a wrong field, which the detail names.
@@ -47,6 +49,9 @@ const WRONG: [(&str, &str); 3] = [
     ("levle=DEBUG", "levle"),
     ("level=loud", "level"),
 ];
+
+/// The id of a request that has levels of its own.
+const TRACED: &str = "traced-request-of-plimsoll";
 
 /// The text that an operator gives as the reason of a change.
 const REASON: &str = "reason-of-plimsoll";
@@ -75,6 +80,17 @@ async fn changes(subject: &mut Subject<'_>) {
     subject.send_admin("quiet", quiet).await;
     subject
         .get_marked("quiet request", "/.plimsoll/{nonce}", &[])
+        .await;
+    let form = format!("id={TRACED}&level=INFO");
+    subject
+        .send_admin("trace", control("PUT", TRACE, &form))
+        .await;
+    let nonce = subject.nonce();
+    let id = format!("X-Request-ID: {TRACED}");
+    let traced = request("GET", &format!("/.plimsoll/{nonce}"), &[&id]);
+    subject.send("traced request", nonce, traced).await;
+    subject
+        .send_admin("untrace", control("DELETE", TRACE, ""))
         .await;
     let hold = control("PUT", READINESS, &format!("ready=false&reason={REASON}"));
     subject.send_admin("hold", hold).await;
@@ -231,6 +247,16 @@ fn level(evidence: &Evidence) -> Judgement {
     require(!evidence.access_records(loud)?.is_empty(), || {
         let expected = "an access record after the level was deleted";
         Finding::exchange(loud, "no access record".to_owned(), expected)
+    })
+}
+
+fn one_request(evidence: &Evidence) -> Judgement {
+    controls(evidence)?;
+    has_status(evidence, "trace", 200)?;
+    let exchange = evidence.exchange("traced request")?;
+    require(!evidence.access_records(exchange)?.is_empty(), || {
+        let expected = "an access record, since the levels of this id include INFO";
+        Finding::exchange(exchange, "no access record".to_owned(), expected)
     })
 }
 

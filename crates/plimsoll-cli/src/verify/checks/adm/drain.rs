@@ -1,14 +1,20 @@
-//! ADM-15: the shutdown by an operator.
+//! ADM-2 and ADM-15: the shutdown by an operator.
+//!
+//! With the route `slow`, a request keeps the shutdown from its end while the main listener is closed.
 
 use std::time::Duration;
 
-use super::{control, controls, has_status, open_controls};
-use crate::verify::{
-    evidence::Evidence,
-    judgement::{Fault, Finding, Judgement, require},
-    probe::{Observation, Probe},
-    scenario::OPERATED,
-    subject::Subject,
+use super::{control, controls, finding, has_status, open_controls};
+use crate::{
+    verify::{
+        evidence::Evidence,
+        judgement::{Fault, Finding, Judgement, require},
+        probe::{Observation, Probe},
+        routes::Route,
+        scenario::OPERATED,
+        subject::{Subject, request},
+    },
+    wire::{Exchange, Outcome},
 };
 
 pub(super) const PROBE: Probe = Probe {
@@ -24,31 +30,70 @@ pub(super) const PROBE: Probe = Probe {
             has_status(evidence, "conflict", 409)
         }),
         ("ADM-15:end", end),
+        ("ADM-2:drain", answers),
     ],
 };
 
 /// `DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s` of the scenario, and one more second.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The time in milliseconds that the route `slow` takes, which is longer than DRAIN_DELAY.
+const SLOW: u64 = 2500;
+
 async fn drain(subject: &mut Subject<'_>) {
     if !open_controls(subject).await {
         return;
     }
-    subject
-        .send_admin("drain", control("POST", "/admin/drain", ""))
-        .await;
-    if subject
-        .evidence()
-        .exchange("drain")
-        .is_ok_and(|it| it.status() == Some(202))
-    {
+    let wire = subject.wire();
+    let slow = subject.route(Route::Slow, &[("ms", SLOW)]).map(|path| {
+        let bytes = request("GET", &path, &[]);
+        tokio::spawn(async move { wire.exchange("slow", String::new(), bytes).await })
+    });
+    let drain = control("POST", "/admin/drain", "");
+    subject.send_admin("drain", drain).await;
+    let drain = subject.evidence().exchange("drain");
+    if drain.is_ok_and(|drain| drain.status() == Some(202)) {
         // The shutdown begins after the answer. DRAIN_DELAY keeps the process for another second.
         if super::poll(subject, "draining", 503).await {
             let hold = control("PUT", "/admin/readiness", "ready=false");
             subject.send_admin("conflict", hold).await;
         }
+        if slow.is_some() {
+            // The status of the probe is the same throughout, so the poll ends with the listener.
+            super::poll(subject, "closed", 0).await;
+            let health = request("GET", "/health", &[]);
+            subject.send_admin("late", health).await;
+        }
         subject.expect_end(LIMIT).await;
     }
+    if let Some(slow) = slow
+        && let Ok(exchange) = slow.await
+    {
+        subject.add([exchange]);
+    }
+}
+
+fn answers(evidence: &Evidence) -> Judgement {
+    controls(evidence)?;
+    evidence.require_route(Route::Slow)?;
+    let (late, slow) = (evidence.exchange("late")?, evidence.exchange("slow")?);
+    let is_closed = |it: &Exchange| matches!(it.outcome, Outcome::Refused | Outcome::Lost);
+    if !evidence.exchanges("closed").any(is_closed) {
+        let reason = "the main listener did not close before the end of the process";
+        return Err(Fault::NotProven(reason.to_owned()));
+    }
+    // The process ran at least until it had answered the slow request.
+    if slow.response().is_none() || slow.done < late.done {
+        let reason = "the slow request ended too early: timers were late";
+        return Err(Fault::Unmeasured(reason.to_owned()));
+    }
+    require(late.status() == Some(200), || {
+        let finding = finding(late, "status 200 until the shutdown is over");
+        Finding {
+            sent: format!("after the main listener has closed, {}", finding.sent),
+            ..finding
+        }
+    })
 }
 
 fn end(evidence: &Evidence) -> Judgement {

@@ -1,6 +1,7 @@
 //! ADM, HTTP-11 and CLI-4: the second listener and its controls.
 
 use super::*;
+use crate::{project::Project, verify::routes::Routes, waivers::Day};
 
 fn status(name: &'static str, status: u16) -> Exchange {
     exchange(name, response(status, &[], ""))
@@ -260,6 +261,12 @@ fn level_of_an_operator_applies_to_access_records() {
     assert_eq!(judge(&[&loud]), Some(true));
     assert_eq!(judge(&[&loud, &quiet]), Some(false));
     assert_eq!(judge(&[]), Some(false));
+    let traced = |lines: &[&str]| {
+        let exchanges = ["trace", "traced request"].map(|name| status(name, 200));
+        super::judge("ADM-12:request", &operated(exchanges, lines))
+    };
+    assert_eq!(traced(&[&record("traced request")]), Some(true));
+    assert_eq!(traced(&[&record("quiet request")]), Some(false));
 }
 
 #[test]
@@ -324,4 +331,32 @@ fn drain_ends_the_process_with_its_reason() {
     assert_eq!(judge(None, record), Some(false));
     let other = record.replace("operator", "SIGTERM");
     assert_eq!(judge(Some(ended(Some(0))), &other), Some(false));
+}
+
+#[test]
+fn listener_answers_after_the_main_listener_has_closed() {
+    let text = "[verify.routes]\nslow = \"/slow?ms={ms}\"\n";
+    let project = Project::parse(text, "a.toml", Day::today()).unwrap();
+    let routes = Routes::read(&project.verify.routes).unwrap();
+    let evidence = |closed, late, done| Evidence {
+        routes: routes.clone(),
+        ..operated(
+            [
+                exchange("closed", closed),
+                timed("late", 20, 30, late),
+                timed("slow", 0, done, response(200, &[], "")),
+            ],
+            &[],
+        )
+    };
+    let judge = |evidence| judge("ADM-2:drain", &evidence);
+    let ok = || response(200, &[], "");
+    assert_eq!(judge(evidence(Outcome::Refused, ok(), 40)), Some(true));
+    assert_eq!(
+        judge(evidence(Outcome::Refused, Outcome::Refused, 40)),
+        Some(false)
+    );
+    assert_eq!(judge(evidence(Outcome::Refused, ok(), 25)), None);
+    assert_eq!(judge(evidence(ok(), ok(), 40)), None);
+    assert_eq!(judge(operated([], &[])), None);
 }
