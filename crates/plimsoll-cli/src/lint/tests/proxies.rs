@@ -227,7 +227,7 @@ fn ingress_with_other_routes_for_probes_is_not_public() {
         "/startupz",
     ];
     let backend = "backend: {service: {name: none}}";
-    let paths_of = |line: &dyn Fn(&str) -> String| paths.map(|path| line(path)).concat();
+    let paths_of = |line: &dyn Fn(&str) -> String| paths.map(line).concat();
     let exact =
         paths_of(&|path| format!("          - {{path: {path}, pathType: Exact, {backend}}}\n"));
     check(&format!("{INGRESS}{exact}"));
