@@ -12,6 +12,6 @@ pub(crate) use self::{
     folder::Folder,
     output::{Line, Output, Stream},
     port::ReservedPort,
-    process::{BesideError, Ended, Launch, Process, Start, StartError},
+    process::{BesideError, Ended, Greeting, Launch, Process, Start, StartError},
     url::Url,
 };

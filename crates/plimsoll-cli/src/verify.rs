@@ -6,10 +6,14 @@
 //!
 //! Behaviour that was not demonstrated is *not proven*, never a pass.
 
+mod authority;
 mod checks;
+mod collector;
 mod command;
+mod conversation;
 mod evidence;
 mod explain;
+mod handshake;
 mod journal;
 mod judgement;
 mod lag;
@@ -19,6 +23,7 @@ mod metrics;
 mod names;
 mod nonce;
 mod options;
+mod peers;
 mod plan;
 mod probe;
 mod progress;

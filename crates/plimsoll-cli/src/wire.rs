@@ -5,9 +5,16 @@
 //! A request is sent once.
 
 mod exchange;
+mod h2;
 mod response;
+mod tls;
 
 pub(crate) use self::{
     exchange::{Exchange, Outcome, Pending, Wire},
+    h2::{
+        END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, REFUSED_STREAM, RST_STREAM,
+        SETTINGS,
+    },
     response::Response,
+    tls::{Offer, Session},
 };

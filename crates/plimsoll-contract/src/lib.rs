@@ -84,6 +84,11 @@ pub struct Check {
     /// The checks without which this one proves nothing, such as `RID-1:echo`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<String>,
+    /// The checks that show that the service has the feature, such as `TLS-1:versions`.
+    ///
+    /// If one of them is not proven, neither is this check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
     /// The change that makes a service pass.
     pub fix: String,
 }

@@ -89,7 +89,7 @@ fn checks_depend_on_checks_of_at_most_their_level() {
     let contract = Contract::get();
     for clause in &contract.clauses {
         for check in &clause.checks {
-            for after in &check.after {
+            for after in check.after.iter().chain(&check.requires) {
                 let (_, other) = contract.check(after).expect(after);
                 assert!(other.level <= check.level, "{}:{}", clause.id, check.id);
             }

@@ -66,11 +66,53 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "IP-1:peer" if variable("TRUSTED_PROXIES").is_none() => {
             command.env("TRUSTED_PROXIES", "127.0.0.1");
         }
+        "TLS-1:pair" if variable("TLS_KEY_FILE").is_none() => {
+            command.env_remove("TLS_CERT_FILE");
+        }
+        "TLS-1:unusable" if variable("TLS_CERT_FILE").is_some_and(|it| it.contains("unusable")) => {
+            command.env_remove("TLS_CERT_FILE");
+            command.env_remove("TLS_KEY_FILE");
+        }
+        "TLS-3:clients" => {
+            command.env_remove("TLS_CLIENT_CA_FILE");
+        }
+        // The service never sees the new files.
+        "TLS-4:renewed" => {
+            for name in ["TLS_CERT_FILE", "TLS_KEY_FILE"] {
+                if let Some(path) = variable(name) {
+                    let copy = format!("{path}.copy");
+                    std::fs::copy(&path, &copy).expect("the scenario has the file");
+                    command.env(name, copy);
+                }
+            }
+        }
+        "TRC-1:untrusted" if has(ENDPOINT) && !has("TRUSTED_PROXIES") => {
+            command.env("TRUSTED_PROXIES", "127.0.0.1");
+        }
+        "TRC-2:disabled" => {
+            command.env_remove("OTEL_SDK_DISABLED");
+        }
+        "TRC-3:ratio" => {
+            command.env_remove("OTEL_TRACES_SAMPLER");
+        }
         "IP-2:client" => {
             command.env_remove("TRUSTED_PROXIES");
         }
         _ => {}
     }
+}
+
+/// The variable with the address of the collector.
+pub(crate) const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// Whether the collector of the scenario hangs.
+pub(crate) fn is_collector_stuck() -> bool {
+    has(ENDPOINT) && variable("OTEL_BSP_SCHEDULE_DELAY").is_some_and(|delay| delay == "10")
+}
+
+/// Whether the scenario sets a variable.
+pub(crate) fn has(name: &str) -> bool {
+    variable(name).is_some()
 }
 
 /// Whether the log of the scenario has critical records alone.

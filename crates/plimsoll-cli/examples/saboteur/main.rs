@@ -15,11 +15,15 @@
 
 mod admin;
 mod commands;
+mod encrypted;
 mod environment;
+mod frames;
 mod message;
 mod proxy;
+mod proxy_protocol;
 mod records;
 mod responses;
+mod spans;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -42,6 +46,9 @@ use self::{proxy::Proxy, records::Records};
 /// The time from the signal to the close of the listener, for the fault that closes it early.
 const EARLY: Duration = Duration::from_millis(300);
 
+/// The time after the end of the service, for the fault that ends late.
+const LATE: Duration = Duration::from_secs(6);
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -55,6 +62,7 @@ async fn main() -> ExitCode {
         return commands::run(&fault, &program, &arguments).await;
     }
 
+    let mut hangup = signal(SignalKind::hangup()).expect("signals are available");
     let mut terminate = signal(SignalKind::terminate()).expect("signals are available");
     let inner = ReservedPort::bind();
     let outer = match environment::port(&fault) {
@@ -73,6 +81,7 @@ async fn main() -> ExitCode {
     let records = Arc::new(Records::new(&fault));
     let second = admin::Listener::open(&fault, inner.number(), &mut command, records.clone()).await;
     environment::change(&fault, &mut command);
+    spans::relay(&fault, &mut command).await;
     let mut child = command.spawn().expect("the program can be run");
     let pid = child.id().expect("it has not been waited for");
     let stdout = child.stdout.take().expect("it is piped");
@@ -85,6 +94,10 @@ async fn main() -> ExitCode {
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.expect("it is a child"),
+            _ = hangup.recv() => {
+                proxy.reload();
+                Signal::Hup.send(pid);
+            }
             _ = terminate.recv() => {
                 proxy.begin_end();
                 Signal::Term.send(pid);
@@ -102,6 +115,9 @@ async fn main() -> ExitCode {
         second.abort();
     }
     proxy.end().await;
+    if fault == "TRC-6:shutdown" && environment::is_collector_stuck() {
+        sleep(LATE).await;
+    }
     relay.await.expect("the relay does not panic");
     if fault == "LOG-1:end" {
         println!("bye");

@@ -34,12 +34,57 @@ impl Responses {
 
     /// Changes a request before the service gets it.
     pub(crate) fn change_request(&self, request: &mut Message) {
+        let is_trusted = environment::has("TRUSTED_PROXIES");
         match self.fault.as_str() {
             "HTTP-5:openmetrics" => request.remove_header("accept"),
             "IP-2:chain" => {
                 if let Some(chain) = request.header("x-forwarded-for") {
                     let left_most = chain.split(',').next().unwrap_or_default().trim();
                     request.set_header("x-forwarded-for", left_most);
+                }
+            }
+            "IP-3:forwarded" => {
+                if let Some(chain) = request.header("forwarded") {
+                    let left_most = chain.split(',').next().unwrap_or_default();
+                    request.set_header("forwarded", left_most);
+                }
+            }
+            "IP-3:only" if environment::has("FORWARDED_HEADER") => {
+                if let Some(client) = request.header("x-forwarded-for") {
+                    request.set_header("forwarded", &format!("for={client}"));
+                }
+            }
+            "IP-3:similar" => {
+                if let Some(client) = request.header("x_forwarded_for") {
+                    request.set_header("x-forwarded-for", &client);
+                }
+            }
+            "TRC-1:continued" if is_trusted && !environment::has("OTEL_TRACES_SAMPLER") => {
+                request.remove_header("traceparent");
+            }
+            "TRC-1:malformed" => {
+                if let Some(context) = request.header("traceparent") {
+                    request.set_header("traceparent", &context.to_lowercase());
+                }
+            }
+            "TRC-4:probes"
+                if request.header("traceparent").is_some() && request.word(1) == "/health" =>
+            {
+                request.first_line = b"GET / HTTP/1.1".to_vec();
+            }
+            "IP-5:trusted" => request.remove_header("x-forwarded-host"),
+            "IP-5:different" => {
+                let is_https = |scheme: &str| scheme.starts_with("https");
+                if request
+                    .header("x-forwarded-proto")
+                    .is_some_and(|it| is_https(&it))
+                {
+                    request.set_header("x-forwarded-proto", "https");
+                }
+            }
+            "IP-5:untrusted" if !is_trusted => {
+                if let Some(host) = request.header("x-forwarded-host") {
+                    request.set_header("host", &host);
                 }
             }
             _ => {}
@@ -165,6 +210,17 @@ impl Responses {
                 });
                 lines.collect()
             }
+            "TRC-7:counts" => without("trace_spans_exported_total"),
+            "TRC-8:exemplars" => {
+                let text = response.text();
+                let lines = text
+                    .lines()
+                    .map(|line| line.split(" # {").next().unwrap_or(line));
+                lines.map(|line| format!("{line}\n")).collect()
+            }
+            "TLS-5:counter" => without("tls_reload_failures_total"),
+            "TLS-6:end" => without("tls_certificate_not_after_seconds"),
+            "TLS-7:counted" => without("kind=\"tls_handshake\""),
             "LOG-5:counted" => without("path=\"/health\""),
             "MET-1:counts" => response
                 .text()

@@ -23,7 +23,7 @@ use tokio::{
 
 pub(crate) use self::beside::BesideError;
 use super::{Folder, Output, ReservedPort, Stream, environment, group};
-use crate::wire::Wire;
+use crate::wire::{Offer, Wire};
 
 /// The pause between two requests to a service that starts.
 const POLL: Duration = Duration::from_millis(20);
@@ -36,7 +36,8 @@ const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a service is started.
 ///
-/// In the words of the command and in the values of variables, `{port}`, `{admin}` and `{dir}` are replaced.
+/// In the words of the command and in the values of variables, `{port}`, `{admin}`, `{collector}` and `{dir}` are
+/// replaced.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
     /// The program and its arguments.
@@ -49,6 +50,20 @@ pub(crate) struct Launch<'a> {
     pub(crate) admin: Arc<ReservedPort>,
     /// The folder of this start.
     pub(crate) folder: Arc<Folder>,
+    pub(crate) greeting: Greeting,
+    /// The port of a collector of spans, or 0.
+    pub(crate) collector: u16,
+}
+
+/// How a service is asked whether it has started, if it does not answer plain HTTP.
+#[derive(Debug)]
+pub(crate) enum Greeting {
+    /// Not at all.
+    Plain,
+    /// With these bytes before the request.
+    Prefixed(&'static [u8]),
+    /// Over TLS.
+    Encrypted(Offer),
 }
 
 /// A started service.
@@ -61,6 +76,8 @@ pub(crate) struct Process {
     /// The words and variables of the start, before replacements.
     command: Vec<String>,
     variables: Vec<(String, String)>,
+    greeting: Greeting,
+    collector: u16,
     /// Reserved and kept until the end of the process, as is the folder.
     admin: Arc<ReservedPort>,
     folder: Arc<Folder>,
@@ -134,9 +151,11 @@ impl Process {
         let port = launch.port.map(ReservedPort::number);
         let number = port.map_or_else(String::new, |port| port.to_string());
         let admin = launch.admin.number().to_string();
+        let collector = launch.collector.to_string();
         let replaced = |text: &str| {
             text.replace("{port}", &number)
                 .replace("{admin}", &admin)
+                .replace("{collector}", &collector)
                 .replace("{dir}", launch.folder.path())
         };
         let words: Vec<String> = launch.command.iter().map(|word| replaced(word)).collect();
@@ -184,6 +203,8 @@ impl Process {
             variables: variables.collect(),
             admin: launch.admin,
             folder: launch.folder,
+            greeting: launch.greeting,
+            collector: launch.collector,
             started,
             output,
             readers,
@@ -203,8 +224,7 @@ impl Process {
                 return Start::Ended(end);
             }
             if let Some(wire) = self.wire(limit) {
-                let exchange = wire.exchange("start", String::new(), READY.to_vec()).await;
-                let status = exchange.status();
+                let status = self.status(&wire).await;
                 answers = status.is_some();
                 if status.is_some_and(|status| status != 503) {
                     return Start::Ready(self.started.elapsed());
@@ -220,6 +240,28 @@ impl Process {
         Start::Silent {
             listens_on: self.listening_ports(),
         }
+    }
+
+    /// Returns the status of `GET /ready`.
+    async fn status(&self, wire: &Wire) -> Option<u16> {
+        let request = |prefix: &[u8]| [prefix, READY].concat();
+        let plain = wire.exchange("start", String::new(), request(b"")).await;
+        let status = match &self.greeting {
+            Greeting::Plain => return plain.status(),
+            Greeting::Prefixed(prefix) => {
+                let exchange = wire.exchange("start", String::new(), request(prefix));
+                exchange.await.status()
+            }
+            Greeting::Encrypted(offer) => match wire.handshake(offer).await {
+                Ok(mut session) => {
+                    let exchange = session.exchange("start", String::new(), request(b""));
+                    exchange.await.status()
+                }
+                Err(_) => None,
+            },
+        };
+        // A listener that expects the greeting may answer 400 to plain HTTP.
+        status.or_else(|| plain.status().filter(|status| *status != 400))
     }
 
     /// Returns a client of the service, unless the service has no port.

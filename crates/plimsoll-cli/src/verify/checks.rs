@@ -3,6 +3,7 @@
 mod adm;
 mod cfg;
 mod cli;
+mod h2;
 mod http;
 mod ip;
 mod life;
@@ -11,6 +12,8 @@ mod met;
 mod paths;
 mod rid;
 mod srv;
+mod tls;
+mod trc;
 
 use super::{
     judgement::{Fault, Judgement},
@@ -29,11 +32,16 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         cli::PROBES,
         cfg::PROBES,
         adm::PROBES,
-        ip::PROBES,
         srv::PROBES,
         life::PROBES,
     ];
-    groups.into_iter().flatten()
+    groups
+        .into_iter()
+        .chain(ip::ALL)
+        .chain(tls::ALL)
+        .chain(trc::ALL)
+        .chain(h2::ALL)
+        .flatten()
 }
 
 /// Returns the judgement for a service whose variables are unknown.

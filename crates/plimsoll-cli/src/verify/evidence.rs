@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use super::{
+    collector::Span,
     command::CommandRun,
+    conversation::Conversation,
+    handshake::Handshake,
     judgement::{Fault, Finding},
     names::Names,
     record::Record,
@@ -36,6 +39,14 @@ pub(super) struct Evidence {
     pub(super) exchanges: Vec<Exchange>,
     /// The runs of the command beside the service.
     pub(super) runs: Vec<CommandRun>,
+    /// The handshakes of the probe.
+    pub(super) handshakes: Vec<Handshake>,
+    /// The connections of HTTP/2 of the probe.
+    pub(super) conversations: Vec<Conversation>,
+    /// The spans that the collector has accepted since the start.
+    pub(super) spans: Vec<Span>,
+    /// The end of the first certificate, in seconds since 1970.
+    pub(super) certificate_end: u64,
     /// The output since the start, or `None` if it is not known.
     pub(super) lines: Option<Vec<Line>>,
     /// Where the records are.
@@ -145,6 +156,40 @@ impl Evidence {
     pub(super) fn exchanges(&self, name: &str) -> impl Iterator<Item = &Exchange> {
         let exchanges = self.exchanges.iter();
         exchanges.filter(move |exchange| exchange.name == name)
+    }
+
+    /// Returns all handshakes with this name.
+    pub(super) fn handshakes(&self, name: &str) -> impl Iterator<Item = &Handshake> {
+        let handshakes = self.handshakes.iter();
+        handshakes.filter(move |handshake| handshake.name == name)
+    }
+
+    /// Returns the first handshake with this name.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if there is none.
+    pub(super) fn handshake(&self, name: &str) -> Result<&Handshake, Fault> {
+        let missing = || Fault::NotProven(format!("no handshake {name:?} was made"));
+        self.handshakes(name).next().ok_or_else(missing)
+    }
+
+    /// Returns the connection of HTTP/2 with this name.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if there is none.
+    pub(super) fn conversation(&self, name: &str) -> Result<&Conversation, Fault> {
+        let missing = || Fault::NotProven(format!("no connection {name:?} was opened"));
+        let mut conversations = self.conversations.iter();
+        conversations.find(|it| it.name == name).ok_or_else(missing)
+    }
+
+    /// Returns the span of a request: an attribute contains its nonce.
+    pub(super) fn span(&self, exchange: &Exchange) -> Option<&Span> {
+        self.spans
+            .iter()
+            .find(|span| span.contains(&exchange.nonce))
     }
 
     /// Returns the lines of a stream.

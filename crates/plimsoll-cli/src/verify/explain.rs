@@ -69,10 +69,11 @@ fn head(clause: &Clause) -> String {
 }
 
 fn body(clause: &Clause, check: &Check) -> String {
-    let after = match check.after.is_empty() {
+    let listed = |name: &str, ids: &[String]| match ids.is_empty() {
         true => String::new(),
-        false => format!("  after     {}\n", check.after.join(", ")),
+        false => format!("  {name:<10}{}\n", ids.join(", ")),
     };
+    let after = listed("after", &check.after) + &listed("requires", &check.requires);
     format!(
         "\n{}  {}\n  level     {}, {}\n  sends     {}\n{after}  fix       {}\n",
         id(clause, check),

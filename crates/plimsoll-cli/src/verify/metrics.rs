@@ -85,7 +85,8 @@ impl Scrape {
             let mut labels = labels.iter();
             labels.all(|(name, value)| sample.label(name) == Some(value))
         });
-        samples.map(|sample| sample.value).sum()
+        // The sum of no number is -0.
+        samples.map(|sample| sample.value).sum::<f64>() + 0.0
     }
 }
 

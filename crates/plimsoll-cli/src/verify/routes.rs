@@ -116,6 +116,12 @@ impl Routes {
         Ok(Self(routes))
     }
 
+    /// Creates one route for a test of a judgement.
+    #[cfg(test)]
+    pub(super) fn with(route: Route, path: &str) -> Self {
+        Self(BTreeMap::from([(route, path.to_owned())]))
+    }
+
     /// Returns the path of a route, or `None` if the service has none.
     ///
     /// The values replace the names in braces, such as `("ms", 300)`.

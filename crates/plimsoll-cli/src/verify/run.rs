@@ -13,7 +13,10 @@ pub(super) use self::{
     url::refusal,
 };
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use plimsoll_contract::{Check, Class, Clause, Contract};
 use tokio::time::{Instant, timeout};
@@ -25,6 +28,7 @@ use super::{
     names::Names,
     nonce::Nonces,
     options::Logs,
+    peers::Peers,
     probe::{Collect, Observation, Probe},
     progress::Progress,
     routes::Routes,
@@ -60,6 +64,8 @@ pub(super) struct Plan<'a> {
 /// A run in progress.
 struct Run<'a> {
     plan: &'a Plan<'a>,
+    /// The checks that selected ones require. They are made, and reported if they are selected, too.
+    required: BTreeSet<&'static str>,
     nonces: Nonces,
     verdicts: BTreeMap<String, Verdict>,
     /// The judgements of checks without a verdict.
@@ -77,8 +83,11 @@ struct Run<'a> {
 /// [`Failure`] if the service cannot be started or reached, so that nothing is known.
 pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
     let began = Instant::now();
+    let selected = plan.selection.checks().into_iter();
+    let required = selected.flat_map(|(_, check)| check.requires.iter().map(String::as_str));
     let mut run = Run {
         plan,
+        required: required.collect(),
         nonces: Nonces::new(plan.seed),
         verdicts: BTreeMap::new(),
         measurements: BTreeMap::new(),
@@ -158,6 +167,12 @@ impl Run<'_> {
         scenario: &'static Scenario,
         probes: &[&'static Probe],
     ) -> Result<(), Failure> {
+        for probe in probes {
+            self.block(probe);
+        }
+        if probes.iter().all(|probe| self.is_judged(probe)) {
+            return Ok(());
+        }
         let limits = &self.plan.limits;
         let port = match (scenario.has_port(), self.plan.port) {
             (true, _) => None,
@@ -169,6 +184,7 @@ impl Run<'_> {
         for (name, text) in scenario.files {
             folder.write(name, text).map_err(Failure::Folder)?;
         }
+        let mut peers = Peers::create(scenario, &folder).await?;
         let words = command.iter().map(String::as_str);
         let variables = self.plan.variables.iter();
         let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -179,6 +195,8 @@ impl Run<'_> {
             port: port.as_ref(),
             admin: Arc::new(admin),
             folder: Arc::new(folder),
+            greeting: peers.greeting(scenario)?,
+            collector: peers.collector_port(),
         })?;
         self.starts += 1;
         let judged = self.verdicts.len();
@@ -209,6 +227,7 @@ impl Run<'_> {
                     let service = Service::Process {
                         process: &mut process,
                         start: start.clone(),
+                        peers: &mut peers,
                     };
                     self.observe(probe, collect, wire, service).await;
                 }
@@ -266,7 +285,7 @@ impl Run<'_> {
         let checks = probe.checks.iter().copied();
         checks.filter(|(id, _)| {
             let (clause, check) = definition(id);
-            self.plan.selection.includes(clause, check)
+            self.plan.selection.includes(clause, check) || self.required.contains(*id)
         })
     }
 
@@ -291,17 +310,21 @@ impl Run<'_> {
         }
     }
 
-    /// Returns the verdict of a check that depends on one that is violated or blocked.
+    /// Returns the verdict of a check that depends on one that is violated or blocked, or that requires
+    /// one that is not proven.
     fn blocked(&self, id: &str) -> Option<Verdict> {
         let (_, check) = definition(id);
-        check
-            .after
-            .iter()
-            .find_map(|after| match self.verdicts.get(after)? {
-                Verdict::Violated(_) => Some(Verdict::Blocked { by: after.clone() }),
-                Verdict::Blocked { by } => Some(Verdict::Blocked { by: by.clone() }),
-                Verdict::Holds | Verdict::NotProven { .. } | Verdict::Waived { .. } => None,
-            })
+        let mut before = check.requires.iter().chain(&check.after);
+        before.find_map(|before| match self.verdicts.get(before)? {
+            Verdict::Violated(_) => Some(Verdict::Blocked { by: before.clone() }),
+            Verdict::Blocked { by } => Some(Verdict::Blocked { by: by.clone() }),
+            Verdict::NotProven { reason } if check.requires.contains(before) => {
+                Some(Verdict::NotProven {
+                    reason: reason.clone(),
+                })
+            }
+            Verdict::Holds | Verdict::NotProven { .. } | Verdict::Waived { .. } => None,
+        })
     }
 
     /// Sets the verdicts of a probe's blocked checks, before its requests are sent.

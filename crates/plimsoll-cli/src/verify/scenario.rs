@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::collector::Manner;
+
 /// How the service is started.
 ///
 /// `{dir}` in a value is a folder that exists for one start, and `{admin}` a reserved port.
@@ -16,6 +18,12 @@ pub(super) struct Scenario {
     pub(super) arguments: &'static [&'static str],
     /// Files in the folder, with their contents.
     pub(super) files: &'static [(&'static str, &'static str)],
+    /// The bytes before each request.
+    pub(super) prefix: &'static [u8],
+    /// Whether the folder has `ca.crt`, and the `tls.crt` and `tls.key` of a certificate.
+    pub(super) certificates: bool,
+    /// The collector at the port `{collector}`.
+    pub(super) collector: Option<Manner>,
 }
 
 /// A start without anything special.
@@ -24,6 +32,9 @@ pub(super) const DEFAULTS: Scenario = Scenario {
     variables: &[],
     arguments: &[],
     files: &[],
+    prefix: b"",
+    certificates: false,
+    collector: None,
 };
 
 /// The values of [`BASE`], which checks compare with the responses.
@@ -59,6 +70,153 @@ pub(super) const QUIET: Scenario = Scenario {
 pub(super) const PROXIED: Scenario = Scenario {
     name: "trusted proxies",
     variables: &[("TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8,2001:db8:aa::/48")],
+    ..DEFAULTS
+};
+
+/// A service behind trusted proxies that send `Forwarded`.
+pub(super) const FORWARDED: Scenario = Scenario {
+    name: "trusted proxies with Forwarded",
+    variables: &[
+        ("TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8,2001:db8:aa::/48"),
+        ("FORWARDED_HEADER", "forwarded"),
+    ],
+    ..DEFAULTS
+};
+
+/// A header of the PROXY protocol, version 1: the client, the address that it has connected to, the ports.
+pub(super) const PROXY_HEADER: &[u8] = b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\n";
+
+/// A service behind a load balancer that sends the header of the PROXY protocol.
+pub(super) const BALANCED: Scenario = Scenario {
+    name: "PROXY protocol",
+    variables: &[("TRUSTED_PROXIES", "127.0.0.0/8"), ("PROXY_PROTOCOL", "on")],
+    prefix: PROXY_HEADER,
+    ..DEFAULTS
+};
+
+/// A service with TLS. Its time for a handshake is long, so that stalled ones stay.
+pub(super) const TLS: Scenario = Scenario {
+    name: "TLS",
+    variables: &[
+        ("TLS_CERT_FILE", "{dir}/tls.crt"),
+        ("TLS_KEY_FILE", "{dir}/tls.key"),
+        ("READ_TIMEOUT", "20s"),
+    ],
+    certificates: true,
+    ..DEFAULTS
+};
+
+/// A service with TLS whose clients need certificates.
+pub(super) const MUTUAL_TLS: Scenario = Scenario {
+    name: "TLS with client certificates",
+    variables: &[
+        ("TLS_CERT_FILE", "{dir}/tls.crt"),
+        ("TLS_KEY_FILE", "{dir}/tls.key"),
+        ("TLS_CLIENT_CA_FILE", "{dir}/ca.crt"),
+    ],
+    certificates: true,
+    ..DEFAULTS
+};
+
+/// A certificate without a key.
+pub(super) const HALF_TLS: Scenario = Scenario {
+    name: "certificate without key",
+    variables: &[("TLS_CERT_FILE", "{dir}/tls.crt")],
+    certificates: true,
+    ..DEFAULTS
+};
+
+/// A certificate that is none.
+pub(super) const UNUSABLE_TLS: Scenario = Scenario {
+    name: "unusable certificate",
+    variables: &[
+        ("TLS_CERT_FILE", "{dir}/unusable.crt"),
+        ("TLS_KEY_FILE", "{dir}/tls.key"),
+    ],
+    files: &[("unusable.crt", "no certificate\n")],
+    certificates: true,
+    ..DEFAULTS
+};
+
+/// A service that sends spans. The client of the checks is trusted.
+pub(super) const TRACED: Scenario = Scenario {
+    name: "traces",
+    variables: &[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:{collector}",
+        ),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
+    ],
+    collector: Some(Manner::RejectsFirst),
+    ..DEFAULTS
+};
+
+/// A service that sends spans, and trusts no client.
+pub(super) const TRACED_PUBLIC: Scenario = Scenario {
+    name: "traces of other clients",
+    variables: &[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:{collector}",
+        ),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+    ],
+    collector: Some(Manner::Accepts),
+    ..DEFAULTS
+};
+
+/// A service that records half of the traces.
+pub(super) const SAMPLED: Scenario = Scenario {
+    name: "sampled traces",
+    variables: &[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:{collector}",
+        ),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
+    ],
+    collector: Some(Manner::Accepts),
+    ..DEFAULTS
+};
+
+/// A service whose traces are switched off.
+pub(super) const UNTRACED: Scenario = Scenario {
+    name: "traces off",
+    variables: &[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:{collector}",
+        ),
+        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ("OTEL_SDK_DISABLED", "true"),
+    ],
+    collector: Some(Manner::Accepts),
+    ..DEFAULTS
+};
+
+/// A service whose collector never answers.
+pub(super) const STUCK_TRACES: Scenario = Scenario {
+    name: "traces to a collector that hangs",
+    variables: &[
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:{collector}",
+        ),
+        ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+    ],
+    collector: Some(Manner::Hangs),
+    ..DEFAULTS
+};
+
+/// A service with HTTP/2 without TLS.
+pub(super) const HTTP2: Scenario = Scenario {
+    name: "HTTP/2 without TLS",
+    variables: &[("HTTP2_CLEARTEXT", "true"), ("READ_TIMEOUT", "1s")],
     ..DEFAULTS
 };
 
@@ -146,10 +304,22 @@ pub(super) const ADMIN_ONLY: Scenario = Scenario {
 };
 
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 10] = [
+pub(super) const ALL: [&Scenario; 22] = [
     &BASE,
     &QUIET,
     &PROXIED,
+    &FORWARDED,
+    &BALANCED,
+    &TLS,
+    &MUTUAL_TLS,
+    &HALF_TLS,
+    &UNUSABLE_TLS,
+    &TRACED,
+    &TRACED_PUBLIC,
+    &SAMPLED,
+    &UNTRACED,
+    &STUCK_TRACES,
+    &HTTP2,
     &SPELLINGS,
     &NO_DURATION,
     &NO_PORT,

@@ -1,16 +1,22 @@
 //! The service during a probe: it sends the probe's requests and gathers the evidence.
 
 mod beside;
+mod tls;
 
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::{net::TcpStream, time::sleep};
 
+pub(super) use self::tls::Hello;
 use super::{
+    authority::Authority,
+    collector::Collector,
+    conversation::Conversation,
     evidence::{Evidence, Records, Shutdown},
     lag::LagMeter,
     nonce::Nonces,
+    peers::Peers,
     probe::Collect,
     routes::Route,
     run::Plan,
@@ -48,6 +54,7 @@ pub(super) enum Service<'a> {
     Process {
         process: &'a mut Process,
         start: Start,
+        peers: &'a mut Peers,
     },
     /// It runs at a URL.
     Url {
@@ -64,6 +71,7 @@ pub(super) struct Subject<'a> {
     admin: Option<Wire>,
     process: Option<&'a mut Process>,
     log: Option<Output>,
+    peers: Option<&'a mut Peers>,
     nonces: &'a mut Nonces,
     /// The connection of [`Self::send_kept`], if it is open.
     kept: Option<TcpStream>,
@@ -82,20 +90,27 @@ impl<'a> Subject<'a> {
         scenario: &'static Scenario,
         nonces: &'a mut Nonces,
     ) -> Self {
-        let (process, start, admin, log) = match service {
-            Service::Process { process, start } => {
+        let (process, start, admin, log, peers) = match service {
+            Service::Process {
+                process,
+                start,
+                peers,
+            } => {
                 let log = process.output().clone();
-                (Some(process), Some(start), None, Some(log))
+                (Some(process), Some(start), None, Some(log), Some(peers))
             }
-            Service::Url { admin, log } => (None, None, admin, log.cloned()),
+            Service::Url { admin, log } => (None, None, admin, log.cloned(), None),
         };
         let port = Some(wire.port());
         let admin_port = process.as_ref().map(|process| process.admin_port());
+        let authority = peers.as_ref().and_then(|peers| peers.authority.as_ref());
+        let certificate_end = authority.map_or(0, Authority::end);
         Self {
             wire,
             admin,
             process,
             log,
+            peers,
             nonces,
             kept: None,
             kept_admin: None,
@@ -105,6 +120,7 @@ impl<'a> Subject<'a> {
                 port,
                 admin_port,
                 start,
+                certificate_end,
                 ..Evidence::default()
             },
         }
@@ -130,6 +146,7 @@ impl<'a> Subject<'a> {
         let meter = LagMeter::start();
         collect(&mut self).await;
         self.evidence.lag = meter.longest();
+        self.evidence.spans = self.collector().map_or(Vec::new(), Collector::spans);
         let lines = self.log.as_ref().map(Output::lines);
         if self.process.is_some() {
             return Evidence {
@@ -198,6 +215,11 @@ impl<'a> Subject<'a> {
         self.evidence.exchanges.extend(exchanges);
     }
 
+    /// Adds a connection of HTTP/2 to the evidence.
+    pub(super) fn add_conversation(&mut self, conversation: Conversation) {
+        self.evidence.conversations.push(conversation);
+    }
+
     /// Returns the evidence so far, without lines.
     pub(super) fn evidence(&self) -> &Evidence {
         &self.evidence
@@ -220,7 +242,15 @@ impl<'a> Subject<'a> {
     ///
     /// A later request marks the end: its record follows theirs.
     pub(super) async fn settle(&mut self) {
-        self.get_marked("marker", "/.plimsoll/{nonce}", &[]).await;
+        let nonce = self.nonce();
+        let id = format!("X-Request-ID: {nonce}");
+        let marker = request("GET", &format!("/.plimsoll/{nonce}"), &[&id]);
+        self.settle_with(marker, nonce).await;
+    }
+
+    /// Waits for records, as [`Self::settle`] does, with other bytes as the later request.
+    pub(super) async fn settle_with(&mut self, marker: Vec<u8>, nonce: String) {
+        self.send("marker", nonce, marker).await;
         let marker = self.evidence.exchanges.last();
         if let (Some(log), Some(marker)) = (&self.log, marker) {
             let limit = match self.process {
@@ -230,6 +260,34 @@ impl<'a> Subject<'a> {
             // A command without access records is reported by LOG-3, not here.
             self.is_logged = log.wait_for(&marker.nonce, limit).await;
             sleep(SETTLING).await;
+        }
+    }
+
+    fn collector(&self) -> Option<&Collector> {
+        let peers = self.peers.as_ref()?;
+        peers.collector.as_ref()
+    }
+
+    /// Waits until the collector has the span of a request. Returns whether it has.
+    pub(super) async fn wait_for_span(&self, text: &str, limit: Duration) -> bool {
+        match self.collector() {
+            Some(collector) => collector.wait_for(text, limit).await,
+            None => false,
+        }
+    }
+
+    /// Sends SIGHUP to the service.
+    pub(super) fn reload(&self) {
+        if let Some(process) = &self.process {
+            process.signal(Signal::HUP);
+        }
+    }
+
+    /// Waits until a line of the service contains the text. Returns whether one does.
+    pub(super) async fn wait_for_line(&self, text: &str, limit: Duration) -> bool {
+        match &self.process {
+            Some(process) => process.output().wait_for(text, limit).await,
+            None => false,
         }
     }
 

@@ -92,6 +92,11 @@ impl Wire {
         self.epoch.elapsed()
     }
 
+    /// Returns the time for connect and response.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// Sends the bytes over a new connection, and reads one response.
     pub(crate) async fn exchange(
         &self,

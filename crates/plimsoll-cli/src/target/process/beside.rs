@@ -5,7 +5,7 @@
 
 use std::{io, time::Duration};
 
-use super::{Launch, Process, Start, StartError};
+use super::{Greeting, Launch, Process, Start, StartError};
 use crate::target::ReservedPort;
 
 /// A command that cannot be run beside the service.
@@ -71,6 +71,8 @@ impl Process {
             variables: own.chain(variables.iter().copied()).collect(),
             port,
             admin: self.admin.clone(),
+            greeting: Greeting::Plain,
+            collector: self.collector,
             folder: self.folder.clone(),
         })
     }

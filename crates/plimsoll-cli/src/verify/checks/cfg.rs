@@ -60,7 +60,7 @@ fn accepted(evidence: &Evidence) -> Judgement {
     }
 }
 
-fn rejected(evidence: &Evidence) -> Judgement {
+pub(super) fn rejected(evidence: &Evidence) -> Judgement {
     let expected = "the end of the process with a status other than 0, before it listens";
     match &evidence.start {
         Some(Start::Ended(end)) if end.code.is_some_and(|code| code != 0) => Ok(()),

@@ -1,4 +1,8 @@
-//! IP-2: the client's address behind trusted proxies. IP-1 is judged in `log.rs`.
+//! IP: the client's address behind trusted proxies. IP-1 is judged in `log.rs`.
+
+mod forwarded;
+mod origin;
+mod proxy_protocol;
 
 use crate::verify::{
     evidence::Evidence,
@@ -8,9 +12,17 @@ use crate::verify::{
     subject::Subject,
 };
 
-pub(super) const PROBES: &[Probe] = &[Probe {
+/// The probes of each part.
+pub(super) const ALL: [&[Probe]; 4] = [
+    PROBES,
+    forwarded::PROBES,
+    proxy_protocol::PROBES,
+    origin::PROBES,
+];
+
+const PROBES: &[Probe] = &[Probe {
     scenario: &PROXIED,
-    observation: Observation::Session(|subject| Box::pin(forwarded(subject))),
+    observation: Observation::Session(|subject| Box::pin(chains(subject))),
     checks: &[
         ("IP-2:client", |evidence| {
             judge(evidence, "client", &[CLIENT])
@@ -37,7 +49,7 @@ const CHAINS: [Chain; 9] = [
     (&["203.0.113.7, unknown, 10.1.2.3"], "10.1.2.3"),
 ];
 
-async fn forwarded(subject: &mut Subject<'_>) {
+async fn chains(subject: &mut Subject<'_>) {
     send(subject, "client", CLIENT).await;
     for chain in CHAINS {
         send(subject, "chain", chain).await;

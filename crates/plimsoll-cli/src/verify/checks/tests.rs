@@ -3,12 +3,16 @@
 mod adm;
 mod cfg;
 mod cli;
+mod h2;
 mod http;
+mod ip;
 mod life;
 mod log;
 mod met;
 mod rid;
 mod srv;
+mod tls;
+mod trc;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -145,7 +149,7 @@ fn checks_follow_those_that_they_depend_on() {
     let ids = ids();
     for (position, id) in ids.iter().enumerate() {
         let (_, check) = Contract::get().check(id).unwrap();
-        for after in &check.after {
+        for after in check.after.iter().chain(&check.requires) {
             let before = ids[..position].contains(&after.as_str());
             assert!(before, "{id} is judged before {after}");
         }

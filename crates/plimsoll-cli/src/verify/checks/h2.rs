@@ -1,0 +1,165 @@
+//! H2: HTTP/2 with and without TLS.
+
+mod attacks;
+mod drain;
+
+use std::time::Duration;
+
+use crate::{
+    verify::{
+        conversation::Conversation,
+        evidence::Evidence,
+        judgement::{Fault, Finding, Judgement, require},
+        metrics::Scrape,
+        probe::{Observation, Probe},
+        scenario::{BASE, HTTP2, TLS},
+        subject::{Hello, Subject},
+    },
+    wire::{Frame, Frames},
+};
+
+/// The probes of each part.
+pub(super) const ALL: [&[Probe]; 3] = [PROBES, attacks::PROBES, drain::PROBES];
+
+const PROBES: &[Probe] = &[
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(without_setting(subject))),
+        checks: &[("H2-1:rejected", rejected), ("H2-1:counted", counted)],
+    },
+    Probe {
+        scenario: &TLS,
+        observation: Observation::Session(|subject| Box::pin(encrypted(subject))),
+        checks: &[("H2-1:tls", tls)],
+    },
+    Probe {
+        scenario: &HTTP2,
+        observation: Observation::Session(|subject| Box::pin(streams(subject))),
+        checks: &[("H2-1:cleartext", cleartext), ("H2-2:reset", reset)],
+    },
+];
+
+/// The longest wait for frames.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// The time for the answer to a preface that must be rejected.
+const REJECTION: Duration = Duration::from_secs(2);
+
+async fn without_setting(subject: &mut Subject<'_>) {
+    subject.get("before", "/metrics", &[]).await;
+    converse(subject, "without setting", &[health(1)], REJECTION, 1).await;
+    subject.get("after", "/metrics", &[]).await;
+}
+
+async fn encrypted(subject: &mut Subject<'_>) {
+    let hello = Hello {
+        protocols: &["h2"],
+        ..Hello::default()
+    };
+    let Ok(session) = subject.session(&hello).await else {
+        return;
+    };
+    if session.protocol().as_deref() != Some("h2") {
+        return;
+    }
+    let mut conversation = Conversation::new("TLS");
+    if let Ok(mut connection) = Frames::begin(session.into_stream()).await
+        && connection.send(&[health(1)]).await.is_ok()
+    {
+        let is_last = |frame: &Frame| frame.ends(1);
+        conversation.read(&mut connection, LIMIT, is_last).await;
+    }
+    subject.add_conversation(conversation);
+}
+
+async fn streams(subject: &mut Subject<'_>) {
+    converse(subject, "cleartext", &[health(1)], LIMIT, 1).await;
+    subject.get("HTTP/1", "/health", &[]).await;
+    // Without its flag END_STREAM, the request has a body that never comes.
+    let upload = Frame {
+        flags: crate::wire::END_HEADERS,
+        ..Frame::request(1, "POST", "/.plimsoll/upload")
+    };
+    let frames = [upload, Frame::reset(1), health(3)];
+    converse(subject, "reset", &frames, LIMIT, 3).await;
+}
+
+/// Sends frames over a new connection, and reads until a stream ends.
+async fn converse(
+    subject: &mut Subject<'_>,
+    name: &'static str,
+    frames: &[Frame],
+    limit: Duration,
+    stream: u32,
+) {
+    let mut conversation = Conversation::new(name);
+    if let Ok(connection) = subject.wire().connect().await
+        && let Ok(mut connection) = Frames::begin(connection).await
+        && connection.send(frames).await.is_ok()
+    {
+        let is_last = |frame: &Frame| frame.ends(stream);
+        conversation.read(&mut connection, limit, is_last).await;
+    }
+    subject.add_conversation(conversation);
+}
+
+fn health(stream: u32) -> Frame {
+    Frame::request(stream, "GET", "/health")
+}
+
+fn rejected(evidence: &Evidence) -> Judgement {
+    let conversation = evidence.conversation("without setting")?;
+    require(!conversation.has_begun(), || {
+        let sent = "the preface of HTTP/2, without HTTP2_CLEARTEXT";
+        Finding::new(sent, conversation.text(), "no frame SETTINGS")
+    })
+}
+
+fn counted(evidence: &Evidence) -> Judgement {
+    const NAME: &str = "http_protocol_errors_total";
+    let count = |name: &str| {
+        let (exchange, _) = evidence.answer(name)?;
+        Ok::<f64, Fault>(Scrape::of(exchange)?.sum(NAME, &[]))
+    };
+    let (before, after) = (count("before")?, count("after")?);
+    require(after > before, || {
+        let sent = "the preface of HTTP/2, without HTTP2_CLEARTEXT";
+        Finding::new(sent, format!("{NAME}: {before}, then {after}"), "one more")
+    })
+}
+
+fn tls(evidence: &Evidence) -> Judgement {
+    let mut conversations = evidence.conversations.iter();
+    let Some(conversation) = conversations.find(|it| it.name == "TLS") else {
+        let reason = "HTTP/2 not offered: it is not negotiated over TLS";
+        return Err(Fault::NotProven(reason.to_owned()));
+    };
+    answered(conversation, 1, "GET /health over HTTP/2 and TLS")
+}
+
+fn cleartext(evidence: &Evidence) -> Judgement {
+    let conversation = evidence.conversation("cleartext")?;
+    if !conversation.has_begun() {
+        let reason = "HTTP/2 without TLS not offered: HTTP2_CLEARTEXT=true changes nothing";
+        return Err(Fault::NotProven(reason.to_owned()));
+    }
+    answered(conversation, 1, "GET /health over HTTP/2")?;
+    let (exchange, response) = evidence.answer("HTTP/1")?;
+    require(response.status == 200, || {
+        Finding::response(exchange, "status 200 over HTTP/1.1, too")
+    })
+}
+
+fn reset(evidence: &Evidence) -> Judgement {
+    let conversation = evidence.conversation("reset")?;
+    let sent = "POST in stream 1, its RST_STREAM, and GET /health in stream 3";
+    answered(conversation, 3, sent)
+}
+
+/// Requires a response with status 200.
+fn answered(conversation: &Conversation, stream: u32, sent: &str) -> Judgement {
+    require(conversation.is_answered(stream), || {
+        let expected = format!("HEADERS with status 200 of stream {stream}");
+        Finding::new(sent, conversation.text(), expected)
+    })
+}
