@@ -98,7 +98,6 @@ impl Evidence {
     /// # Errors
     ///
     /// Not proven if it has none.
-    #[allow(dead_code, reason = "the checks that need a route call it")]
     pub(super) fn require_route(&self, route: Route) -> Result<(), Fault> {
         let reason = || format!("route missing; {}", route.remedy());
         self.has_route(route)
