@@ -95,7 +95,7 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "TRC-3:ratio" => {
             command.env_remove("OTEL_TRACES_SAMPLER");
         }
-        "IP-2:client" => {
+        "IP-2:client" if !has("FORWARDED_HEADER") && !has("PROXY_PROTOCOL") => {
             command.env_remove("TRUSTED_PROXIES");
         }
         _ => {}
