@@ -6,8 +6,10 @@
 
 mod exchange;
 mod h2;
+mod pair;
 mod response;
 mod tls;
+mod watch;
 
 pub(crate) use self::{
     exchange::{Exchange, Outcome, Pending, Wire},

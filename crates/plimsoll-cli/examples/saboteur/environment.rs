@@ -39,6 +39,19 @@ pub(crate) fn is_admin_only() -> bool {
     variable("INFRA_ENDPOINTS").is_some_and(|listener| listener == "admin")
 }
 
+/// Whether clients connect to the service itself, because the scenario limits connections.
+///
+/// Some faults need the proxy in between.
+pub(crate) fn is_direct(fault: &str) -> bool {
+    let is_short = variable("WRITE_TIMEOUT").is_some_and(|time| time == "1s");
+    (is_short && fault != "SRV-2:stall") || (has_limits() && fault != "SRV-4:served")
+}
+
+/// Whether the scenario limits the number of connections.
+pub(crate) fn has_limits() -> bool {
+    variable("MAX_CONNECTIONS").is_some_and(|number| number == "50")
+}
+
 /// Changes the environment of the service.
 pub(crate) fn change(fault: &str, command: &mut Command) {
     let is = |name: &str, value: &str| variable(name).is_some_and(|other| other == value);
@@ -63,6 +76,16 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "CFG-7:alias" => remove_if("GUNICORN_KEEPALIVE", "soon"),
         "ADM-8:token" if token.contains(' ') => remove_if("ADMIN_TOKEN", &token),
         "ADM-5:address" => remove_if("ADMIN_ADDR", "localhost:9"),
+        "LOG-10:pretty" => remove_if("LOG_FORMAT", "pretty"),
+        "SRV-1:idle" => remove_if("IDLE_TIMEOUT", "1s"),
+        // In the scenario with all time limits; another one is about heads.
+        "SRV-1:body" if is_direct(fault) => remove_if("READ_TIMEOUT", "1s"),
+        "SRV-1:write" => remove_if("WRITE_TIMEOUT", "1s"),
+        "SRV-2:handler" => remove_if("REQUEST_TIMEOUT", "2s"),
+        "SRV-3:body" => remove_if("MAX_BODY_BYTES", "64KiB"),
+        "SRV-4:evicted" => remove_if("MAX_CONNECTIONS", "50"),
+        "SRV-4:shed" => remove_if("MAX_IN_FLIGHT", "2"),
+        "SRV-8:age" => remove_if("MAX_CONNECTION_AGE", "1s"),
         "IP-1:peer" if variable("TRUSTED_PROXIES").is_none() => {
             command.env("TRUSTED_PROXIES", "127.0.0.1");
         }

@@ -22,6 +22,7 @@ mod message;
 mod proxy;
 mod proxy_protocol;
 mod records;
+mod relay;
 mod responses;
 mod spans;
 
@@ -65,7 +66,8 @@ async fn main() -> ExitCode {
     let mut hangup = signal(SignalKind::hangup()).expect("signals are available");
     let mut terminate = signal(SignalKind::terminate()).expect("signals are available");
     let inner = ReservedPort::bind();
-    let outer = match environment::port(&fault) {
+    let is_direct = environment::is_direct(&fault);
+    let outer = match environment::port(&fault).filter(|_| !is_direct) {
         Some(port) => match bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             Some(listener) => Some(listener),
             // The service reports that the address is in use.
@@ -85,7 +87,7 @@ async fn main() -> ExitCode {
     let mut child = command.spawn().expect("the program can be run");
     let pid = child.id().expect("it has not been waited for");
     let stdout = child.stdout.take().expect("it is piped");
-    let relay = tokio::spawn(relay(stdout, records.clone()));
+    let relay = tokio::spawn(pass_on(stdout, records.clone()));
 
     let upstream = SocketAddr::from((Ipv4Addr::LOCALHOST, inner.number()));
     let proxy = Arc::new(Proxy::new(&fault, upstream, records));
@@ -138,14 +140,14 @@ async fn bind(address: SocketAddr) -> Option<TcpListener> {
 }
 
 /// Passes on the log of the service.
-async fn relay(stdout: ChildStdout, records: Arc<Records>) {
+async fn pass_on(stdout: ChildStdout, records: Arc<Records>) {
     if records.has_banner() {
         println!("Starting the service …");
     }
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        for line in records.change(line) {
-            println!("{line}");
-        }
+        let lines = records.change(line).into_iter();
+        let lines: String = lines.map(|line| line + "\n").collect();
+        records.write(lines).await;
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     encrypted::Encryption, environment, frames, message::Message, proxy_protocol, records::Records,
-    responses::Responses,
+    relay, responses::Responses,
 };
 
 /// The most open connections.
@@ -26,6 +26,9 @@ const CONNECTIONS: u32 = 1000;
 
 /// The time of the response that waits for the collector.
 const SLOW: Duration = Duration::from_secs(4);
+
+/// The most open connections of the fault that serves no more.
+const FULL: usize = 50;
 
 /// The time for the head of a request.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
@@ -63,11 +66,18 @@ impl Proxy {
         while let Ok((client, _)) = listener.accept().await {
             let permit = self.connections.clone().acquire_owned().await;
             let proxy = self.clone();
-            tokio::spawn(async move {
+            if self.has_limit() && self.open_connections() > FULL {
+                continue;
+            }
+            let connection = tokio::spawn(async move {
                 // A peer that has closed its connection needs no response.
                 let _ = proxy.open(client).await;
                 drop(permit);
             });
+            if self.fault == "SRV-6:beside" {
+                // One after the other. The connection does not panic.
+                let _ = connection.await;
+            }
         }
     }
 
@@ -87,6 +97,15 @@ impl Proxy {
         if let Some(encryption) = &self.encryption {
             encryption.reload();
         }
+    }
+
+    /// Whether connections above a limit are closed, instead of those that are silent.
+    fn has_limit(&self) -> bool {
+        self.fault == "SRV-4:served" && environment::has_limits()
+    }
+
+    fn open_connections(&self) -> usize {
+        CONNECTIONS as usize - self.connections.available_permits()
     }
 
     async fn open(&self, client: TcpStream) -> std::io::Result<()> {
@@ -117,6 +136,7 @@ impl Proxy {
     ) -> std::io::Result<()> {
         let limit = match self.fault.as_str() {
             "SRV-1:head" => Duration::from_hours(1),
+            _ if self.has_limit() => Duration::from_hours(1),
             _ => READ_TIMEOUT,
         };
         let Ok(bytes) = timeout(limit, head(&mut client)).await else {
@@ -124,6 +144,12 @@ impl Proxy {
         };
         let bytes = bytes?;
         let (source, bytes) = proxy_protocol::split(&self.fault, &bytes);
+        // Those connections are used more than once.
+        let is_kept = self.fault == "SRV-2:stall";
+        if is_kept || self.has_limit() || relay::is_needed(bytes) {
+            let bytes = [&source[..], bytes].concat();
+            return relay::run(&self.fault, client, self.upstream, bytes).await;
+        }
         let Some(mut request) = Message::parse(bytes) else {
             return Ok(());
         };
@@ -133,12 +159,22 @@ impl Proxy {
         self.responses.change_request(&mut request);
         // The end of the connection is the end of the response.
         request.set_header("connection", "close");
+        if self.fault == "MET-5:exact" && request.header("x-request-id").is_none() {
+            let mut twice = TcpStream::connect(self.upstream).await?;
+            twice.write_all(&request.bytes()).await?;
+            twice.read_to_end(&mut Vec::new()).await?;
+        }
         let mut service = connect.await?;
         service
             .write_all(&[source, request.bytes()].concat())
             .await?;
         let mut answer = Vec::new();
-        service.read_to_end(&mut answer).await?;
+        let mut more = [0];
+        tokio::select! {
+            read = service.read_to_end(&mut answer) => { read?; }
+            // The client has disconnected, and so does this side.
+            _ = client.read(&mut more) => return Ok(()),
+        }
         let Some(mut response) = Message::parse(&answer) else {
             return Ok(());
         };
@@ -150,8 +186,9 @@ impl Proxy {
             }
         }
         for record in self.records.of_request(&request) {
-            println!("{record}");
+            self.records.write(format!("{record}\n")).await;
         }
+        self.records.wait().await;
         let is_ending = self.is_ending.load(Ordering::Relaxed);
         if self.fault == "LIFE-1:in-flight" && is_ending && !was_ending {
             return Ok(());
@@ -160,9 +197,9 @@ impl Proxy {
     }
 }
 
-/// Reads the head of a request. The requests of `verify` have no body.
+/// Reads the head of a request, and what has arrived with it.
 async fn head(client: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") && client.read_buf(&mut bytes).await? > 0 {}
+    while !relay::has_head(&bytes) && client.read_buf(&mut bytes).await? > 0 {}
     Ok(bytes)
 }

@@ -1,6 +1,11 @@
 //! Faults of records.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    io::{Write as _, stdout},
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::task::spawn_blocking;
 
 use crate::{environment, message::Message};
 
@@ -10,6 +15,8 @@ pub(crate) struct Records {
     fault: String,
     /// An access record, from which others are made.
     access: Mutex<Option<String>>,
+    /// Held during a write.
+    output: tokio::sync::Mutex<()>,
 }
 
 impl Records {
@@ -17,6 +24,7 @@ impl Records {
         Self {
             fault: fault.to_owned(),
             access: Mutex::default(),
+            output: tokio::sync::Mutex::default(),
         }
     }
 
@@ -86,6 +94,23 @@ impl Records {
             "TRC-7:ended" if line.contains("trace_export_ended") => Vec::new(),
             "TLS-5:record" if line.contains("tls_reload_failed") => Vec::new(),
             "TLS-6:soon" if line.contains("tls_certificate_expires_soon") => Vec::new(),
+            "LOG-8:cut" if line.contains("aaaa…") => vec![line.replacen("…", "...", 1)],
+            "LOG-8:method" if is_access => {
+                vec![line.replacen("ZABCDE…", "ZABCDEFGHIJKLMNOP", 1)]
+            }
+            "LOG-8:invalid" if is_access => vec![line.replace('\u{fffd}', "?")],
+            "LOG-9:aborted" => vec![line.replace(",\"aborted\":true", "")],
+            "LOG-10:invisible" => vec![line.replace("\\u200b", "\u{200b}")],
+            "LOG-11:dropped"
+                if line.contains("/.plimsoll/stopped/") && line.contains("7\",\"query\"") =>
+            {
+                Vec::new()
+            }
+            "LOG-13:record" if line.contains("\"protocolError\":") => Vec::new(),
+            "SRV-5:record" if line.contains("\"location\":") => Vec::new(),
+            "SRV-7:stuck" if line.contains("\"worker_stuck\"") => {
+                vec![with(&line, "request_id", "\"-\"")]
+            }
             "LIFE-6:report" if line.contains("shutdown_complete") => Vec::new(),
             "LOG-7:ready" if is_start => vec![with(&line, "message", "\"started\"")],
             "LOG-7:once" if is_start => vec![line.clone(), line],
@@ -93,6 +118,22 @@ impl Records {
             "RID-3:outside" if is_start => vec![with(&line, "request_id", "\"none\"")],
             "RID-3:access" if is_access => vec![with(&line, "request_id", "\"-\"")],
             _ => vec![line],
+        }
+    }
+
+    /// Writes lines. A write that blocks does not block the requests, too.
+    pub(crate) async fn write(&self, lines: String) {
+        let output = self.output.lock().await;
+        let write = spawn_blocking(move || stdout().write_all(lines.as_bytes()));
+        // Without a reader, there is nothing to do but to go on.
+        let _ = write.await;
+        drop(output);
+    }
+
+    /// Waits until all lines are written, for the fault of a request that waits for its record.
+    pub(crate) async fn wait(&self) {
+        if self.fault == "LOG-11:waits" {
+            drop(self.output.lock().await);
         }
     }
 

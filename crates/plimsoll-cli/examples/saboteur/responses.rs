@@ -37,6 +37,7 @@ impl Responses {
         let is_trusted = environment::has("TRUSTED_PROXIES");
         match self.fault.as_str() {
             "HTTP-5:openmetrics" => request.remove_header("accept"),
+            "SRV-3:large" => request.remove_header("x-long"),
             "IP-2:chain" => {
                 if let Some(chain) = request.header("x-forwarded-for") {
                     let left_most = chain.split(',').next().unwrap_or_default().trim();
@@ -137,11 +138,17 @@ impl Responses {
             ("HTTP-7:problem", _) if response.word(1) == "404" => {
                 response.set_header("content-type", "text/html");
             }
+            ("HTTP-7:method", _) if response.word(1) == "405" => {
+                response.set_header("content-type", "text/html");
+            }
             ("HTTP-8:cache", "/health") => response.remove_header("cache-control"),
             ("HTTP-9:security", _) => response.remove_header("referrer-policy"),
             ("HTTP-9:server", _) => response.set_header("server", "nginx"),
             ("HTTP-10:aliases", "/livez") => {
                 response.first_line = b"HTTP/1.1 404 Not Found".to_vec();
+            }
+            ("SRV-5:response", "/panic") => {
+                response.first_line = b"HTTP/1.1 502 Bad Gateway".to_vec();
             }
             ("RID-4:missing", _) if response.word(1) == "405" => {
                 response.remove_header("x-request-id");
@@ -221,6 +228,12 @@ impl Responses {
             "TLS-5:counter" => without("tls_reload_failures_total"),
             "TLS-6:end" => without("tls_certificate_not_after_seconds"),
             "TLS-7:counted" => without("kind=\"tls_handshake\""),
+            "LOG-13:count" => without("method=\"_OTHER\",path=\"__unmatched__\",status=\"400\""),
+            "MET-6:connections" => without("http_connections_open"),
+            "MET-6:service" => without("service_state"),
+            "MET-6:process" => without("process_open_fds"),
+            "MET-7:strict" => without("# HELP panics_total"),
+            "SRV-5:count" => without("panics_total ") + "panics_total 0\n",
             "LOG-5:counted" => without("path=\"/health\""),
             "MET-1:counts" => response
                 .text()

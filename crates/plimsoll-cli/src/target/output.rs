@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, BufReader},
-    sync::Notify,
+    sync::{Notify, watch},
     time::{Instant, timeout},
 };
 
@@ -31,10 +31,22 @@ pub(crate) struct Output {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     lines: Mutex<Vec<Line>>,
     added: Notify,
+    /// Whether the streams are not read.
+    is_stopped: watch::Sender<bool>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            lines: Mutex::default(),
+            added: Notify::default(),
+            is_stopped: watch::Sender::new(false),
+        }
+    }
 }
 
 impl Line {
@@ -54,6 +66,7 @@ impl Output {
     pub(super) async fn read(self, stream: Stream, pipe: impl AsyncRead + Unpin) {
         let mut pipe = BufReader::new(pipe);
         let mut bytes = Vec::new();
+        let mut is_stopped = self.shared.is_stopped.subscribe();
         // An error of a pipe is its end.
         while let Ok(1..) = pipe.read_until(b'\n', &mut bytes).await {
             if bytes.last() == Some(&b'\n') {
@@ -61,6 +74,8 @@ impl Output {
             }
             let bytes = std::mem::take(&mut bytes);
             self.push(Line { stream, bytes });
+            // The sender lives as long as this output.
+            let _ = is_stopped.wait_for(|is_stopped| !is_stopped).await;
         }
     }
 
@@ -68,6 +83,16 @@ impl Output {
     pub(crate) fn push(&self, line: Line) {
         self.lock().push(line);
         self.shared.added.notify_waiters();
+    }
+
+    /// Stops reading, like a log shipper that hangs. One more line of each stream is read.
+    pub(crate) fn stop(&self) {
+        self.shared.is_stopped.send_replace(true);
+    }
+
+    /// Reads on.
+    pub(crate) fn resume(&self) {
+        self.shared.is_stopped.send_replace(false);
     }
 
     /// Returns all lines so far.
@@ -122,6 +147,18 @@ mod tests {
         output.clone().read(Stream::Err, &b"three\n"[..]).await;
         assert_eq!(output.tail(3), ["one", "\u{fffd}two", "three"]);
         assert_eq!(output.lines()[2].stream, Stream::Err);
+    }
+
+    #[tokio::test]
+    async fn stopped_output_is_read_later() {
+        let output = Output::default();
+        output.stop();
+        let reader = tokio::spawn(output.clone().read(Stream::Out, &b"one\ntwo\n"[..]));
+        assert!(output.wait_for("one", Duration::from_secs(10)).await);
+        assert_eq!(output.tail(2), ["one"]);
+        output.resume();
+        reader.await.unwrap();
+        assert_eq!(output.tail(2), ["one", "two"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -105,6 +105,21 @@ impl Evidence {
             .ok_or_else(|| Fault::NotProven(reason()))
     }
 
+    /// Returns the first exchange with this name, which was sent to a route.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the service does not have the route.
+    pub(super) fn exchange_of(&self, route: Route, name: &str) -> Result<&Exchange, Fault> {
+        self.require_route(route)?;
+        let exchange = self.exchange(name)?;
+        if exchange.status() == Some(404) {
+            let reason = format!("the route {} has status 404", route.name());
+            return Err(Fault::NotProven(format!("{reason}; {}", route.remedy())));
+        }
+        Ok(exchange)
+    }
+
     /// Whether the service has a route.
     pub(super) fn has_route(&self, route: Route) -> bool {
         self.routes.path(route, &[]).is_some()

@@ -122,6 +122,12 @@ impl Routes {
         Self(BTreeMap::from([(route, path.to_owned())]))
     }
 
+    /// Returns all routes, for tests of judgements.
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self(Route::ALL.map(|route| (route, "/a".to_owned())).into())
+    }
+
     /// Returns the path of a route, or `None` if the service has none.
     ///
     /// The values replace the names in braces, such as `("ms", 300)`.

@@ -220,6 +220,45 @@ pub(super) const HTTP2: Scenario = Scenario {
     ..DEFAULTS
 };
 
+/// A log for reading.
+pub(super) const PRETTY: Scenario = Scenario {
+    name: "pretty log",
+    variables: &[("LOG_FORMAT", "pretty")],
+    ..DEFAULTS
+};
+
+/// The time limits of [`TIMEOUTS`].
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Short time limits of connections.
+pub(super) const TIMEOUTS: Scenario = Scenario {
+    name: "timeouts",
+    variables: &[
+        ("READ_TIMEOUT", "1s"),
+        ("IDLE_TIMEOUT", "1s"),
+        ("WRITE_TIMEOUT", "1s"),
+    ],
+    ..DEFAULTS
+};
+
+/// The limits of [`LIMITS`].
+pub(super) const MAX_CONNECTIONS: usize = 50;
+pub(super) const MAX_IN_FLIGHT: usize = 2;
+pub(super) const CONNECTION_AGE: Duration = Duration::from_secs(1);
+
+/// Small numbers of connections, requests and bytes, and a short time for handlers.
+pub(super) const LIMITS: Scenario = Scenario {
+    name: "limits",
+    variables: &[
+        ("MAX_CONNECTIONS", "50"),
+        ("MAX_IN_FLIGHT", "2"),
+        ("MAX_BODY_BYTES", "64KiB"),
+        ("MAX_CONNECTION_AGE", "1s"),
+        ("REQUEST_TIMEOUT", "2s"),
+    ],
+    ..DEFAULTS
+};
+
 /// Each spelling of a value.
 pub(super) const SPELLINGS: Scenario = Scenario {
     name: "spellings",
@@ -304,7 +343,7 @@ pub(super) const ADMIN_ONLY: Scenario = Scenario {
 };
 
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 22] = [
+pub(super) const ALL: [&Scenario; 25] = [
     &BASE,
     &QUIET,
     &PROXIED,
@@ -320,6 +359,9 @@ pub(super) const ALL: [&Scenario; 22] = [
     &UNTRACED,
     &STUCK_TRACES,
     &HTTP2,
+    &PRETTY,
+    &TIMEOUTS,
+    &LIMITS,
     &SPELLINGS,
     &NO_DURATION,
     &NO_PORT,

@@ -291,6 +291,20 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Stops reading the output of the service.
+    pub(super) fn stop_reading(&mut self) {
+        if let Some(process) = &self.process {
+            process.output().stop();
+        }
+    }
+
+    /// Reads the output again.
+    pub(super) fn resume_reading(&mut self) {
+        if let Some(process) = &self.process {
+            process.output().resume();
+        }
+    }
+
     /// Sends SIGTERM to the service. Returns the time just before.
     pub(super) fn terminate(&mut self) -> Duration {
         let signal = self.wire.elapsed();
@@ -342,7 +356,7 @@ pub(super) fn request(method: &str, path: &str, headers: &[&str]) -> Vec<u8> {
 }
 
 /// Returns the bytes of a request, after which the connection stays open.
-fn kept_request(method: &str, path: &str, headers: &[&str]) -> Vec<u8> {
+pub(super) fn kept_request(method: &str, path: &str, headers: &[&str]) -> Vec<u8> {
     let mut request =
         format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: plimsoll\r\n");
     for header in headers {

@@ -87,6 +87,10 @@ impl Wire {
         self
     }
 
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns the time since the start of the service.
     pub(crate) fn elapsed(&self) -> Duration {
         self.epoch.elapsed()
@@ -186,6 +190,14 @@ impl Pending {
     /// Reads the response.
     pub(crate) async fn receive(self) -> Exchange {
         self.finish().await.0
+    }
+
+    /// Closes the connection without reading the response.
+    pub(crate) fn close(self) -> Exchange {
+        Exchange {
+            done: self.wire.elapsed(),
+            ..self.exchange
+        }
     }
 
     /// Reads the response. Returns the connection too, if it stays open after the response.

@@ -56,6 +56,27 @@ impl Response {
         Ok(body.map(|body| Self { body, ..head }))
     }
 
+    /// Parses the response at the beginning of `bytes`, and returns its length, too.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if no further byte can make it a response.
+    pub(super) fn parse_first(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
+        let Some(response) = Self::parse(bytes, false, false)? else {
+            return Ok(None);
+        };
+        // No prefix of a response is one, so its length can be bisected.
+        let (mut low, mut high) = (0, bytes.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match Self::parse(&bytes[..middle], false, false) {
+                Ok(Some(_)) => high = middle,
+                _ => low = middle + 1,
+            }
+        }
+        Ok(Some((response, low)))
+    }
+
     fn body_of(&self, rest: &[u8], is_end: bool) -> Result<Option<Vec<u8>>, Malformed> {
         if self.status < 200 || matches!(self.status, 204 | 304) {
             return Ok(Some(Vec::new()));

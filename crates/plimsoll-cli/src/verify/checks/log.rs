@@ -1,8 +1,13 @@
 //! LOG, RID-3 and IP-1: the records of a start and of requests.
 
 mod access;
+mod disconnect;
 mod leading;
 mod lines;
+mod pretty;
+mod rejected;
+mod texts;
+mod unread;
 
 pub(super) use self::lines::json;
 
@@ -10,7 +15,7 @@ use crate::verify::{
     evidence::Evidence,
     judgement::{Fault, Finding, Judgement, require},
     probe::{Observation, Probe},
-    scenario::{BASE, QUIET},
+    scenario::{BASE, PRETTY, QUIET},
     subject::{self, Subject},
 };
 
@@ -43,6 +48,44 @@ pub(super) const PROBES: &[Probe] = &[
         scenario: &QUIET,
         observation: Observation::Session(|subject| Box::pin(quiet(subject))),
         checks: &[("LOG-7:always", ready), ("CFG-1:level", suppressed)],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(texts::long_texts(subject))),
+        checks: &[
+            ("LOG-8:cut", texts::cut),
+            ("LOG-8:method", texts::cut_method),
+            ("LOG-8:invalid", texts::invalid),
+        ],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(disconnect::disconnect(subject))),
+        checks: &[("LOG-9:aborted", disconnect::aborted)],
+    },
+    Probe {
+        scenario: &PRETTY,
+        observation: Observation::Session(|subject| Box::pin(pretty::requests(subject))),
+        checks: &[
+            ("LOG-10:pretty", pretty::pretty),
+            ("LOG-10:invisible", pretty::invisible),
+        ],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(unread::unread_log(subject))),
+        checks: &[
+            ("LOG-11:waits", unread::never_waits),
+            ("LOG-11:dropped", unread::dropped_are_counted),
+        ],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(rejected::rejected(subject))),
+        checks: &[
+            ("LOG-13:record", rejected::rejected_record),
+            ("LOG-13:count", rejected::rejected_count),
+        ],
     },
 ];
 

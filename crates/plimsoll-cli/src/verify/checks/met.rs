@@ -1,5 +1,7 @@
 //! MET and LOG-5: metrics of requests, as differences between two scrapes.
 
+mod families;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::sleep;
@@ -24,6 +26,16 @@ pub(super) const PROBES: &[Probe] = &[
             ("MET-2:buckets", buckets),
             ("MET-3:build", build),
             ("MET-4:paths", bounded),
+            ("MET-6:connections", |evidence| {
+                families::has(evidence, families::CONNECTIONS)
+            }),
+            ("MET-6:service", |evidence| {
+                families::has(evidence, families::SERVICE)
+            }),
+            ("MET-6:process", |evidence| {
+                families::has(evidence, families::PROCESS)
+            }),
+            ("MET-7:strict", families::strict),
         ],
     },
     Probe {
@@ -35,6 +47,11 @@ pub(super) const PROBES: &[Probe] = &[
         scenario: &BASE,
         observation: Observation::Session(|subject| Box::pin(methods(subject))),
         checks: &[("MET-4:methods", bounded)],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(families::together(subject))),
+        checks: &[("MET-5:exact", families::exact)],
     },
 ];
 

@@ -28,7 +28,11 @@ pub(super) const PROBES: &[Probe] = &[
     Probe {
         scenario: &BASE,
         observation: Observation::Session(|subject| Box::pin(methods(subject))),
-        checks: &[("HTTP-6:method", method), ("RID-4:missing", has_id)],
+        checks: &[
+            ("HTTP-6:method", method),
+            ("HTTP-7:method", method_problem),
+            ("RID-4:missing", has_id),
+        ],
     },
 ];
 
@@ -93,19 +97,28 @@ fn method(evidence: &Evidence) -> Judgement {
 }
 
 fn problem(evidence: &Evidence) -> Judgement {
-    let (exchange, response) = evidence.answer("unknown")?;
+    is_problem(evidence, "unknown", 404)
+}
+
+fn method_problem(evidence: &Evidence) -> Judgement {
+    is_problem(evidence, "post", 405)
+}
+
+fn is_problem(evidence: &Evidence, name: &str, status: u16) -> Judgement {
+    let (exchange, response) = evidence.answer(name)?;
     let body = Record::parse(&response.body);
     let is_complete = body.is_some_and(|body| {
         body.text("title").is_some()
-            && body.get("status").and_then(serde_json::Value::as_u64) == Some(404)
+            && body.get("status").and_then(serde_json::Value::as_u64) == Some(status.into())
             && body.text("request_id").is_some()
     });
-    let holds = response.status == 404
+    let holds = response.status == status
         && response.media_type() == "application/problem+json"
         && is_complete;
     require(holds, || {
-        let expected = "status 404, application/problem+json, and an object with title, status and \
-                        request_id";
+        let expected = format!(
+            "status {status}, application/problem+json, and an object with title, status and request_id"
+        );
         Finding::response(exchange, expected)
     })
 }

@@ -1,4 +1,9 @@
-//! SRV: late and invalid request heads.
+//! SRV: limits of time and size, and clients that exceed them.
+
+mod framing;
+mod limits;
+mod panic;
+mod timeouts;
 
 use std::time::Duration;
 
@@ -7,17 +12,70 @@ use crate::{
         evidence::Evidence,
         judgement::{Fault, Finding, Judgement, require},
         probe::{Observation, Probe},
-        scenario::{BASE, READ_TIMEOUT},
+        scenario::{BASE, LIMITS, READ_TIMEOUT, TIMEOUTS},
         subject::Subject,
     },
-    wire::Outcome,
+    wire::{Exchange, Outcome},
 };
 
-pub(super) const PROBES: &[Probe] = &[Probe {
-    scenario: &BASE,
-    observation: Observation::Session(|subject| Box::pin(heads(subject))),
-    checks: &[("SRV-1:head", late_head), ("SRV-3:host", host)],
-}];
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(heads(subject))),
+        checks: &[("SRV-1:head", late_head), ("SRV-3:host", host)],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(framing::requests(subject))),
+        checks: &[
+            ("SRV-3:canary", framing::canary_is_not_handled),
+            ("SRV-3:framing", framing::length_is_required),
+            ("SRV-3:large", framing::head_is_limited),
+            ("SRV-3:unread", framing::unread_body),
+        ],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(limits::hostile(subject))),
+        checks: &[("SRV-6:beside", limits::served)],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(panic::panics(subject))),
+        checks: &[
+            ("SRV-5:response", panic::response),
+            ("SRV-5:record", panic::record),
+            ("SRV-5:count", panic::count),
+        ],
+    },
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(panic::blocks(subject))),
+        checks: &[("SRV-7:stuck", panic::stuck)],
+    },
+    Probe {
+        scenario: &TIMEOUTS,
+        observation: Observation::Session(|subject| Box::pin(timeouts::requests(subject))),
+        checks: &[
+            ("SRV-1:idle", timeouts::idle_connection),
+            ("SRV-1:body", timeouts::stalled_body),
+            ("SRV-1:write", timeouts::slow_reader_is_closed),
+            ("SRV-2:stall", timeouts::stalled_body_gets_408),
+        ],
+    },
+    Probe {
+        scenario: &LIMITS,
+        observation: Observation::Session(|subject| Box::pin(limits::requests(subject))),
+        checks: &[
+            ("SRV-2:handler", limits::slow_handler),
+            ("SRV-3:body", limits::long_body),
+            ("SRV-4:evicted", limits::evicted),
+            ("SRV-4:served", limits::served_at_the_limit),
+            ("SRV-4:shed", limits::shed),
+            ("SRV-8:age", limits::connection_age),
+        ],
+    },
+];
 
 /// The time beyond the limit. Tomcat looks for late heads once a second, and was 1.5 s late.
 const TOLERANCE: Duration = Duration::from_secs(2);
@@ -36,26 +94,36 @@ async fn heads(subject: &mut Subject<'_>) {
 }
 
 fn late_head(evidence: &Evidence) -> Judgement {
+    let exchange = evidence.exchange("half")?;
+    let sent = "half a request head: GET /, with READ_TIMEOUT=1s";
+    ends_in_time(evidence, exchange, READ_TIMEOUT, sent)
+}
+
+/// Judges that a connection ends after a time limit, and at most [`TOLERANCE`] later.
+fn ends_in_time(
+    evidence: &Evidence,
+    exchange: &Exchange,
+    limit: Duration,
+    sent: &str,
+) -> Judgement {
     if evidence.start.is_none() {
         return super::needs_command();
     }
-    let exchange = evidence.exchange("half")?;
     let time = exchange.done.saturating_sub(exchange.sent);
     let is_closed = exchange.outcome != Outcome::Late;
-    if is_closed && time <= READ_TIMEOUT + TOLERANCE {
+    if is_closed && time <= limit + TOLERANCE {
         return Ok(());
     }
     let received = match is_closed {
         true => format!("the end of the connection after {} ms", time.as_millis()),
         false => format!("an open connection after {} ms", time.as_millis()),
     };
-    let expected = "the end of the connection after READ_TIMEOUT, 1 s, and at most 2 s later";
-    let finding = Finding::exchange(exchange, received, expected);
-    let finding = Finding {
-        sent: format!("half a request head: {}", finding.sent),
-        repeat: None,
-        ..finding
-    };
+    let expected = format!(
+        "the end of the connection after {} s, and at most {} s later",
+        limit.as_secs(),
+        TOLERANCE.as_secs()
+    );
+    let finding = Finding::new(sent, received, expected);
     Err(match is_closed {
         true => Fault::late(finding, TOLERANCE, evidence.lag),
         false => finding.into(),

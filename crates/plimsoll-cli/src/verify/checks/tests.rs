@@ -24,6 +24,7 @@ use crate::{
     verify::{
         command::CommandRun,
         evidence::{Evidence, Shutdown},
+        routes::Routes,
         scenario::{self, DEFAULTS, Scenario},
         subject::request,
     },
@@ -69,6 +70,14 @@ fn started(exchanges: impl Into<Vec<Exchange>>, lines: &[&str]) -> Evidence {
         exchanges: exchanges.into(),
         lines: Some(lines.collect()),
         ..Evidence::default()
+    }
+}
+
+/// Adds all routes to the evidence.
+fn with_routes(evidence: Evidence) -> Evidence {
+    Evidence {
+        routes: Routes::all(),
+        ..evidence
     }
 }
 

@@ -63,6 +63,16 @@ fn errors_are_problems() {
     assert_eq!(problem(404, "text/html", body), Some(false));
     let body = body.replace("404", "405");
     assert_eq!(problem(404, "application/problem+json", &body), Some(false));
+    let method = |status| {
+        let outcome = response(
+            status,
+            &[("content-type", "application/problem+json")],
+            &body,
+        );
+        judge_response("HTTP-7:method", "post", outcome)
+    };
+    assert_eq!(method(405), Some(true));
+    assert_eq!(method(404), Some(false));
 }
 
 #[test]

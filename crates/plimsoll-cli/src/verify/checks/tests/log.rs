@@ -93,3 +93,143 @@ fn records_at_a_url_prove_nothing() {
         assert_eq!(judge(id, &evidence), None, "{id}");
     }
 }
+
+/// Returns the record of a request, with some fields of its own.
+fn record_of(name: &str, fields: &str) -> String {
+    let id = format!("nonce-of-{name}");
+    format!(r#"{{"message":"http_request","request_id":"{id}",{fields}}}"#)
+}
+
+#[test]
+fn long_and_invalid_texts_are_cut_and_replaced() {
+    let check = |id: &str, name: &'static str, fields: &str| {
+        let line = record_of(name, fields);
+        judge(
+            id,
+            &started([exchange(name, response(404, &[], ""))], &[&line]),
+        )
+    };
+    let texts = |text: &str| {
+        let fields = ["rawPath", "query", "userAgent"].map(|name| format!("\"{name}\":\"{text}\""));
+        check("LOG-8:cut", "long", &fields.join(","))
+    };
+    assert_eq!(texts(&format!("{}…", "a".repeat(1024))), Some(true));
+    assert_eq!(texts(&format!("{}…", "a".repeat(1023))), Some(true));
+    assert_eq!(texts(&format!("{}…", "a".repeat(1025))), Some(false));
+    assert_eq!(texts(&"a".repeat(1024)), Some(false));
+    assert_eq!(texts("…"), Some(false));
+    let method = |text: &str| check("LOG-8:method", "method", &format!("\"method\":\"{text}\""));
+    assert_eq!(method(&format!("{}…", "A".repeat(32))), Some(true));
+    assert_eq!(method(&"A".repeat(43)), Some(false));
+    let agent = |text: &str| {
+        check(
+            "LOG-8:invalid",
+            "invalid",
+            &format!("\"userAgent\":\"{text}\""),
+        )
+    };
+    assert_eq!(agent("x\u{fffd}y"), Some(true));
+    assert_eq!(agent("x?y"), Some(false));
+    let without_record = |status| {
+        let exchange = exchange("invalid", response(status, &[], ""));
+        judge("LOG-8:invalid", &started([exchange], &[READY]))
+    };
+    assert_eq!(without_record(400), None);
+    assert_eq!(without_record(200), Some(false));
+}
+
+#[test]
+fn disconnect_is_logged_as_aborted() {
+    let aborted = |fields: &str| {
+        let line = record_of("aborted", fields);
+        let evidence = started([exchange("aborted", Outcome::Late)], &[&line]);
+        judge("LOG-9:aborted", &with_routes(evidence))
+    };
+    assert_eq!(aborted("\"status\":499,\"aborted\":true"), Some(true));
+    assert_eq!(aborted("\"status\":499"), Some(false));
+    assert_eq!(aborted("\"status\":200,\"aborted\":true"), Some(false));
+    assert_eq!(judge("LOG-9:aborted", &started([], &[])), None);
+}
+
+#[test]
+fn pretty_lines_are_coloured_and_escaped() {
+    let pretty = |id: &str, lines: &[&str]| {
+        judge(
+            id,
+            &started([exchange("pretty", response(404, &[], ""))], lines),
+        )
+    };
+    let line = "\u{1b}[32mINFO\u{1b}[0m nonce-of-pretty";
+    let json = r#"{"request_id":"nonce-of-pretty"}"#;
+    assert_eq!(pretty("LOG-10:pretty", &[line]), Some(true));
+    assert_eq!(pretty("LOG-10:pretty", &[json]), Some(false));
+    assert_eq!(
+        pretty("LOG-10:pretty", &["INFO nonce-of-pretty"]),
+        Some(false)
+    );
+    assert_eq!(pretty("LOG-10:pretty", &[]), Some(false));
+    assert_eq!(pretty("LOG-10:invisible", &[line]), Some(true));
+    let reversed = format!("{line}\u{202e}");
+    assert_eq!(pretty("LOG-10:invisible", &[&reversed]), Some(false));
+    assert_eq!(pretty("LOG-10:invisible", &[]), None);
+}
+
+#[test]
+fn requests_go_on_while_the_log_is_not_read() {
+    let scrape = |name, dropped: u32| {
+        let text = format!("log_records_dropped_total {dropped}\n");
+        exchange(
+            name,
+            response(200, &[("content-type", "text/plain")], &text),
+        )
+    };
+    let unread = |id: &str, last: Outcome, dropped: u32, written: usize| {
+        let mut exchanges = vec![scrape("before", 1), scrape("after", 1 + dropped)];
+        for _ in 1..400 {
+            exchanges.push(exchange("unread", response(404, &[], "")));
+        }
+        exchanges.push(exchange("unread", last));
+        exchanges.push(exchange("marker", response(404, &[], "")));
+        let line = r#"{"message":"http_request","rawPath":"/.plimsoll/stopped/a"}"#;
+        let marker = r#"{"request_id":"nonce-of-marker"}"#;
+        let mut lines = vec![line; written];
+        lines.push(marker);
+        judge(id, &started(exchanges, &lines))
+    };
+    let ok = || response(404, &[], "");
+    assert_eq!(unread("LOG-11:waits", ok(), 0, 0), Some(true));
+    assert_eq!(unread("LOG-11:waits", Outcome::Late, 0, 0), Some(false));
+    assert_eq!(unread("LOG-11:waits", Outcome::Lost, 0, 0), None);
+    assert_eq!(unread("LOG-11:dropped", ok(), 0, 400), Some(true));
+    assert_eq!(unread("LOG-11:dropped", ok(), 10, 390), Some(true));
+    assert_eq!(unread("LOG-11:dropped", ok(), 10, 389), Some(false));
+}
+
+#[test]
+fn rejected_requests_are_logged_and_counted() {
+    let line = r#"{"message":"http_request","protocolError":"head","method":"-","rawPath":"-","path":"__unmatched__","ip":"127.0.0.1"}"#;
+    let record = |lines: &[&str]| {
+        judge(
+            "LOG-13:record",
+            &started([exchange("rejected", Outcome::Lost)], lines),
+        )
+    };
+    assert_eq!(record(&[line; 3]), Some(true));
+    assert_eq!(record(&[line; 2]), Some(false));
+    let other = line.replace("\"-\"", "\"GET\"");
+    assert_eq!(record(&[other.as_str(); 3]), Some(false));
+    let count = |after: u32| {
+        let scrape = |name, count: u32| {
+            let text = format!("http_requests_total{{method=\"_OTHER\"}} {count}\n");
+            exchange(
+                name,
+                response(200, &[("content-type", "text/plain")], &text),
+            )
+        };
+        let rejected = exchange("rejected", response(400, &[], ""));
+        let exchanges = [scrape("before", 1), rejected, scrape("after", after)];
+        judge("LOG-13:count", &started(exchanges, &[]))
+    };
+    assert_eq!(count(4), Some(true));
+    assert_eq!(count(3), Some(false));
+}

@@ -111,3 +111,66 @@ fn scrapes_agree_with_each_other() {
     assert_eq!(scrapes("MET-5:equal", [same, same]), Some(true));
     assert_eq!(scrapes("MET-5:equal", [same, one]), Some(false));
 }
+
+#[test]
+fn families_of_the_contract_are_there() {
+    for (id, families) in [
+        (
+            "MET-6:connections",
+            &["open", "total", "aged_total", "rejected_total"][..],
+        ),
+        ("MET-6:process", &["open_fds"][..]),
+        ("MET-6:service", &["state"][..]),
+    ] {
+        let lines: String = families.iter().map(|name| format!("{name} 1\n")).collect();
+        assert_eq!(judge_metrics(id, &lines), Some(false), "{id}");
+    }
+    let names = [
+        "cpu_seconds_total",
+        "open_fds",
+        "max_fds",
+        "resident_memory_bytes",
+        "virtual_memory_bytes",
+        "start_time_seconds",
+    ];
+    let lines = names.map(|name| format!("# TYPE process_{name} gauge\nprocess_{name} 1\n"));
+    assert_eq!(judge_metrics("MET-6:process", &lines.concat()), Some(true));
+    assert_eq!(
+        judge_metrics("MET-6:process", &lines[1..].concat()),
+        Some(false)
+    );
+}
+
+#[test]
+fn concurrent_requests_are_counted_once() {
+    let exact = |count: u32| {
+        let line = format!("http_requests_total{{path=\"/a\"}} {count}\n");
+        judge_metrics("MET-5:exact", &line)
+    };
+    assert_eq!(exact(60), Some(true));
+    assert_eq!(exact(59), Some(false));
+    assert_eq!(exact(120), Some(false));
+}
+
+#[test]
+fn exposition_has_the_form_that_promtool_requires() {
+    let strict = |text: &str| {
+        let scrape = response(200, &[("content-type", "text/plain")], text);
+        judge("MET-7:strict", &started([exchange("before", scrape)], &[]))
+    };
+    let good = "# HELP a_total Text.\n# TYPE a_total counter\na_total{b=\"1\"} 1\na_total{b=\"2\"} 1\n\
+                # HELP h Text.\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\n\
+                h_sum 3\nh_count 2\n";
+    assert_eq!(strict(good), Some(true));
+    for (from, to) in [
+        ("# HELP a_total Text.\n", ""),
+        ("a_total", "a"),
+        ("TYPE a_total counter", "TYPE a_total gauge"),
+        ("b=\"2\"", "b=\"1\""),
+        ("h_bucket{le=\"1\"} 1", "h_bucket{le=\"1\"} 3"),
+        ("h_bucket{le=\"+Inf\"} 2\n", ""),
+        ("h_count 2\n", "h_count 2\na_total 1\n"),
+    ] {
+        assert_eq!(strict(&good.replace(from, to)), Some(false), "{from}");
+    }
+}
