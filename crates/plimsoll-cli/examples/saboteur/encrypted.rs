@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustls::{
@@ -21,6 +21,7 @@ use tokio::{
     io::{AsyncWriteExt as _, copy_bidirectional},
     net::TcpStream,
     sync::{Mutex, Notify},
+    time::Instant,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
