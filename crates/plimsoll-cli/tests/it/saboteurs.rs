@@ -1,7 +1,7 @@
 //! Each check fails for the service that breaks its promise, and for no other.
 //!
 //! The saboteur of a check has its name. `examples/saboteur` makes it from the reference service.
-//! With `PLIMSOLL_FULL=1` all checks are made on it, otherwise those of its group.
+//! With `PLIMSOLL_FULL=1` all checks are made on it, otherwise those of its clause.
 
 use std::{
     collections::VecDeque,
@@ -41,9 +41,16 @@ fn report_of(id: &str) -> Report {
 fn report_on(id: &str, service: &Path, options: &[&str]) -> Report {
     let saboteur = harness::example("saboteur");
     let service = [argument(&saboteur), id, argument(service)];
+    let has_routes = !options.is_empty();
     let mut options = [&["--level", "full"], options].concat();
-    if let (Some((group, _)), false) = (id.split_once('-'), is_full()) {
-        options.extend(["--only", group]);
+    let part = match (id.split_once(':'), id.split_once('-')) {
+        (Some((clause, _)), _) if !is_full() => Some(clause),
+        // The fixture has no banner and no /info.
+        (_, Some((group, _))) if has_routes => Some(group),
+        _ => None,
+    };
+    if let Some(part) = part {
+        options.extend(["--only", part]);
     }
     verify(&options, &service)
 }
