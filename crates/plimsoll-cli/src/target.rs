@@ -3,6 +3,7 @@
 mod environment;
 mod folder;
 mod group;
+mod notifications;
 mod output;
 mod port;
 mod process;
@@ -10,6 +11,7 @@ mod url;
 
 pub(crate) use self::{
     folder::Folder,
+    notifications::Notification,
     output::{Line, Output, Stream},
     port::ReservedPort,
     process::{BesideError, Ended, Greeting, Launch, Process, Start, StartError},

@@ -99,13 +99,16 @@ impl Encryption {
     /// Returns the listener's encryption, if the scenario has a certificate and a key.
     pub(crate) fn of_scenario(fault: &str) -> Option<Self> {
         variable("TLS_KEY_FILE")?;
-        Some(Self {
+        let encryption = Self {
             fault: fault.to_owned(),
             certificate: variable("TLS_CERT_FILE")?.into(),
             config: std::sync::Mutex::default(),
             reloaded: Notify::new(),
             turn: Mutex::default(),
-        })
+        };
+        // The files of the start stay in force when they are broken before the first handshake.
+        encryption.config(&[]);
+        Some(encryption)
     }
 
     /// Notes a SIGHUP.

@@ -1,6 +1,6 @@
 //! Faults of the configuration: variables that the service ignores, or rejects although they are valid.
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr, os::unix::net::UnixDatagram, path::PathBuf};
 
 use tokio::process::Command;
 
@@ -89,6 +89,10 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "IP-1:peer" if variable("TRUSTED_PROXIES").is_none() => {
             command.env("TRUSTED_PROXIES", "127.0.0.1");
         }
+        // The saboteur notifies the service manager itself.
+        "LIFE-7:stopping" => {
+            command.env_remove("NOTIFY_SOCKET");
+        }
         "TLS-1:pair" if variable("TLS_KEY_FILE").is_none() => {
             command.env_remove("TLS_CERT_FILE");
         }
@@ -104,7 +108,7 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
             for name in ["TLS_CERT_FILE", "TLS_KEY_FILE"] {
                 if let Some(path) = variable(name) {
                     let copy = format!("{path}.copy");
-                    std::fs::copy(&path, &copy).expect("the scenario has the file");
+                    fs::copy(&path, &copy).expect("the scenario has the file");
                     command.env(name, copy);
                 }
             }
@@ -136,6 +140,46 @@ pub(crate) fn is_collector_stuck() -> bool {
 /// Whether the scenario sets a variable.
 pub(crate) fn has(name: &str) -> bool {
     variable(name).is_some()
+}
+
+/// Whether a service manager gets notifications.
+pub(crate) fn is_managed() -> bool {
+    variable("NOTIFY_SOCKET").is_some()
+}
+
+/// Notifies the service manager that the service is ready.
+pub(crate) fn notify_ready() {
+    if let Some(path) = variable("NOTIFY_SOCKET") {
+        let socket = UnixDatagram::unbound().expect("the system has sockets");
+        let sent = socket.send_to(b"READY=1", path);
+        sent.expect("the service manager reads notifications");
+    }
+}
+
+/// Returns the file that a process leaves behind if it is killed, for the fault that depends on it.
+fn left_behind(fault: &str) -> Option<PathBuf> {
+    let is_signalled = variable("DRAIN_DELAY").is_some_and(|delay| delay == "20s");
+    let port = variable("PORT").filter(|_| fault == "SIG-4:rebind" && is_signalled)?;
+    Some(std::env::temp_dir().join(format!("saboteur-{port}.pid")))
+}
+
+/// Whether the process before was killed. Otherwise, its file is written.
+pub(crate) fn is_left_behind(fault: &str) -> bool {
+    let Some(file) = left_behind(fault) else {
+        return false;
+    };
+    let is_there = fs::remove_file(&file).is_ok();
+    if !is_there {
+        fs::write(file, "").expect("the folder for temporary files is writable");
+    }
+    is_there
+}
+
+/// Removes the file at the end of the process.
+pub(crate) fn leave(fault: &str) {
+    if let Some(file) = left_behind(fault) {
+        fs::remove_file(file).expect("it was written at the start");
+    }
 }
 
 /// Whether the log of the scenario has critical records alone.

@@ -1,6 +1,6 @@
 //! A service that breaks one promise of the contract, for the tests of `plimsoll verify`.
 //!
-//! It runs another service behind itself and passes on requests, records, SIGTERM and the exit status.
+//! It runs another service behind itself and passes on requests, records, signals and the exit status.
 //! The first argument is the check that must fail, such as `RID-1:echo`, or `none`.
 //!
 //! ```text
@@ -24,31 +24,35 @@ mod proxy_protocol;
 mod records;
 mod relay;
 mod responses;
+mod signals;
 mod spans;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    os::unix::process::ExitStatusExt as _,
     process::{ExitCode, Stdio},
     sync::Arc,
     time::Duration,
 };
 
-use harness::{ReservedPort, Signal};
+use harness::ReservedPort;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
     process::{ChildStdout, Command},
-    signal::unix::{SignalKind, signal},
     time::sleep,
 };
 
-use self::{proxy::Proxy, records::Records};
+use self::{proxy::Proxy, records::Records, signals::Effect};
 
 /// The time from the signal to the close of the listener, for the fault that closes it early.
 const EARLY: Duration = Duration::from_millis(300);
 
 /// The time after the end of the service, for the fault that ends late.
 const LATE: Duration = Duration::from_secs(6);
+
+/// The delay of the end, for the fault that waits for connections without a request.
+const IDLE: Duration = Duration::from_secs(4);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -62,9 +66,15 @@ async fn main() -> ExitCode {
     if commands::is_command(&arguments) {
         return commands::run(&fault, &program, &arguments).await;
     }
+    if environment::is_left_behind(&fault) {
+        return ExitCode::FAILURE;
+    }
 
-    let mut hangup = signal(SignalKind::hangup()).expect("signals are available");
-    let mut terminate = signal(SignalKind::terminate()).expect("signals are available");
+    let mut signals = signals::listen();
+    if fault == "LIFE-7:ready" {
+        environment::notify_ready();
+        sleep(EARLY).await;
+    }
     let inner = ReservedPort::bind();
     let is_direct = environment::is_direct(&fault);
     let outer = match environment::port(&fault).filter(|_| !is_direct) {
@@ -93,16 +103,18 @@ async fn main() -> ExitCode {
     let proxy = Arc::new(Proxy::new(&fault, upstream, records));
     let accepting = outer.map(|outer| tokio::spawn(proxy.clone().serve(outer)));
     let second = second.map(|second| tokio::spawn(second.serve()));
+    if fault == "LIFE-7:stopping" {
+        environment::notify_ready();
+    }
     let status = loop {
         tokio::select! {
             status = child.wait() => break status.expect("it is a child"),
-            _ = hangup.recv() => {
-                proxy.reload();
-                Signal::Hup.send(pid);
-            }
-            _ = terminate.recv() => {
-                proxy.begin_end();
-                Signal::Term.send(pid);
+            Some(received) = signals.recv() => {
+                match signals::effect(&fault, received, &proxy) {
+                    Effect::Pass(signal) => signal.send(pid),
+                    Effect::None => {}
+                    Effect::End => return ExitCode::from(7),
+                }
                 if let (true, Some(accepting)) = (fault == "LIFE-1:accepts", &accepting) {
                     sleep(EARLY).await;
                     accepting.abort();
@@ -110,6 +122,10 @@ async fn main() -> ExitCode {
             }
         }
     };
+    environment::leave(&fault);
+    if fault == "LIFE-2:idle" && environment::is_managed() {
+        sleep(IDLE).await;
+    }
     if let Some(accepting) = accepting {
         accepting.abort();
     }
@@ -126,10 +142,12 @@ async fn main() -> ExitCode {
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match code {
-        Some(0) if fault == "LIFE-1:exit" => ExitCode::from(7),
+        Some(0) if fault == "LIFE-1:exit" && !environment::is_managed() => ExitCode::from(7),
         Some(0) if fault == "ADM-15:end" => ExitCode::from(7),
         Some(78) if fault == "CFG-3:status" => ExitCode::FAILURE,
         Some(code) => ExitCode::from(code),
+        // The service had no handler yet.
+        None if status.signal() == Some(15) => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,
     }
 }

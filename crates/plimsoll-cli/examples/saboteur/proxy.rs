@@ -3,10 +3,10 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -33,6 +33,12 @@ const FULL: usize = 50;
 /// The time for the head of a request.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The pause between two readings of the clock.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The time between two readings that only a stop of the process explains.
+const STOPPED: Duration = Duration::from_secs(1);
+
 /// A proxy in front of the service.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -41,6 +47,9 @@ pub(crate) struct Proxy {
     records: Arc<Records>,
     responses: Responses,
     is_ending: AtomicBool,
+    has_accepted: AtomicBool,
+    /// When a timer last fired, and when requests are lost because it was late.
+    ticks: Mutex<(Instant, Instant)>,
     connections: Arc<Semaphore>,
     encryption: Option<Encryption>,
     /// Whether one response was late.
@@ -55,6 +64,8 @@ impl Proxy {
             records,
             responses: Responses::new(fault),
             is_ending: AtomicBool::new(false),
+            has_accepted: AtomicBool::new(false),
+            ticks: Mutex::new((Instant::now(), Instant::now())),
             connections: Arc::new(Semaphore::new(CONNECTIONS as usize)),
             encryption: Encryption::of_scenario(fault),
             is_slow: AtomicBool::new(false),
@@ -63,7 +74,11 @@ impl Proxy {
 
     /// Accepts connections until the task is aborted.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
+        if self.fault == "SIG-4:continues" {
+            tokio::spawn(self.clone().tick());
+        }
         while let Ok((client, _)) = listener.accept().await {
+            self.has_accepted.store(true, Ordering::Relaxed);
             let permit = self.connections.clone().acquire_owned().await;
             let proxy = self.clone();
             if self.has_limit() && self.open_connections() > FULL {
@@ -84,6 +99,35 @@ impl Proxy {
     /// Notes that SIGTERM has arrived.
     pub(crate) fn begin_end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether SIGTERM has arrived.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    /// Whether a client has connected.
+    pub(crate) fn has_accepted(&self) -> bool {
+        self.has_accepted.load(Ordering::Relaxed)
+    }
+
+    /// Notes times at which the process was stopped.
+    async fn tick(self: Arc<Self>) {
+        loop {
+            self.was_stopped();
+            sleep(TICK).await;
+        }
+    }
+
+    /// Whether the process was stopped a short time ago.
+    fn was_stopped(&self) -> bool {
+        let now = Instant::now();
+        let mut ticks = self.ticks.lock().unwrap_or_else(PoisonError::into_inner);
+        if now - ticks.0 > STOPPED {
+            ticks.1 = now + STOPPED;
+        }
+        ticks.0 = now;
+        now < ticks.1
     }
 
     /// Waits until all connections are closed.
@@ -109,7 +153,7 @@ impl Proxy {
     }
 
     async fn open(&self, client: TcpStream) -> std::io::Result<()> {
-        let was_ending = self.is_ending.load(Ordering::Relaxed);
+        let was_ending = self.is_ending();
         let Some(encryption) = &self.encryption else {
             // A client that sends nothing is left to the time for its head.
             let is_http2 = timeout(READ_TIMEOUT, frames::is_http2(&client)).await;
@@ -189,9 +233,15 @@ impl Proxy {
             self.records.write(format!("{record}\n")).await;
         }
         self.records.wait().await;
-        let is_ending = self.is_ending.load(Ordering::Relaxed);
+        let is_ending = self.is_ending();
         if self.fault == "LIFE-1:in-flight" && is_ending && !was_ending {
             return Ok(());
+        }
+        if self.fault == "SIG-4:continues" && self.was_stopped() {
+            return Ok(());
+        }
+        if self.fault == "LIFE-2:close" && is_ending {
+            response.remove_header("connection");
         }
         client.write_all(&response.bytes()).await
     }

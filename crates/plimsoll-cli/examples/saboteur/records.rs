@@ -112,6 +112,7 @@ impl Records {
                 vec![with(&line, "request_id", "\"-\"")]
             }
             "LIFE-6:report" if line.contains("shutdown_complete") => Vec::new(),
+            "SIG-3:record" if line.contains("signal_ignored") => Vec::new(),
             "LOG-7:ready" if is_start => vec![with(&line, "message", "\"started\"")],
             "LOG-7:once" if is_start => vec![line.clone(), line],
             "LOG-7:always" if is_start && environment::is_quiet() => Vec::new(),

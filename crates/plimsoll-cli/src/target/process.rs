@@ -22,7 +22,10 @@ use tokio::{
 };
 
 pub(crate) use self::beside::BesideError;
-use super::{Folder, Output, ReservedPort, Stream, environment, group};
+use super::{
+    Folder, Notification, Output, ReservedPort, Stream, environment, group,
+    notifications::Notifications,
+};
 use crate::wire::{Offer, Wire};
 
 /// The pause between two requests to a service that starts.
@@ -50,6 +53,9 @@ pub(crate) struct Launch<'a> {
     pub(crate) admin: Arc<ReservedPort>,
     /// The folder of this start.
     pub(crate) folder: Arc<Folder>,
+    /// The time for the start, and for each request during the start.
+    pub(crate) start_limit: Duration,
+    pub(crate) exchange_limit: Duration,
     pub(crate) greeting: Greeting,
     /// The port of a collector of spans, or 0.
     pub(crate) collector: u16,
@@ -69,20 +75,33 @@ pub(crate) enum Greeting {
 /// A started service.
 #[derive(Debug)]
 pub(crate) struct Process {
+    command: Command,
     pid: u32,
     /// The end of the main process, once it has ended.
     end: watch::Receiver<Option<Ended>>,
     port: Option<u16>,
     /// The words and variables of the start, before replacements.
-    command: Vec<String>,
+    words: Vec<String>,
     variables: Vec<(String, String)>,
     greeting: Greeting,
     collector: u16,
     /// Reserved and kept until the end of the process, as is the folder.
     admin: Arc<ReservedPort>,
     folder: Arc<Folder>,
+    /// Times count from the first start.
+    epoch: Instant,
     started: Instant,
+    start_limit: Duration,
+    exchange_limit: Duration,
     output: Output,
+    readers: [JoinHandle<()>; 2],
+    notifications: Option<Notifications>,
+}
+
+/// A child process with its pipes.
+struct Spawned {
+    pid: u32,
+    end: watch::Receiver<Option<Ended>>,
     readers: [JoinHandle<()>; 2],
 }
 
@@ -103,7 +122,7 @@ pub(crate) struct Ended {
     /// The exit status, or `None` if a signal ended the process.
     pub(crate) code: Option<i32>,
     pub(crate) signal: Option<i32>,
-    /// The time since the start of the process.
+    /// The time since the first start of the process.
     pub(crate) at: Duration,
 }
 
@@ -175,55 +194,77 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let started = Instant::now();
-        let spawned = command.spawn().and_then(|mut child| {
-            let parts = (child.id(), child.stdout.take(), child.stderr.take());
-            match parts {
-                (Some(pid), Some(stdout), Some(stderr)) => Ok((child, pid, stdout, stderr)),
-                _ => Err(io::Error::other("the process has no id or no pipes")),
-            }
-        });
-        let (child, pid, stdout, stderr) = spawned.map_err(|source| StartError {
+        let output = Output::default();
+        let epoch = Instant::now();
+        let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let mut notify = launch.variables.iter();
+        let notify = notify.rfind(|(name, _)| *name == "NOTIFY_SOCKET");
+        let notifications =
+            notify.map(|(_, path)| Notifications::bind(&replaced(path), address, epoch));
+        let error = |source| StartError {
             program: program.clone(),
             source,
-        })?;
-        let output = Output::default();
-        let readers = [
-            tokio::spawn(output.clone().read(Stream::Out, stdout)),
-            tokio::spawn(output.clone().read(Stream::Err, stderr)),
-        ];
+        };
+        let notifications = notifications.transpose().map_err(error)?;
+        let spawned = spawn(&mut command, &output, epoch).map_err(error)?;
         let words = launch.command.into_iter();
         let variables = launch.variables.into_iter();
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Self {
-            pid,
-            end: wait_in_background(child, started),
+            command,
+            pid: spawned.pid,
+            end: spawned.end,
             port,
-            command: words.map(str::to_owned).collect(),
+            words: words.map(str::to_owned).collect(),
             variables: variables.collect(),
             admin: launch.admin,
             folder: launch.folder,
             greeting: launch.greeting,
             collector: launch.collector,
-            started,
+            epoch,
+            started: epoch,
+            start_limit: launch.start_limit,
+            exchange_limit: launch.exchange_limit,
             output,
-            readers,
+            readers: spawned.readers,
+            notifications,
         })
+    }
+
+    /// Kills the service if it still runs, and starts it again in the same way.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the program cannot be run any more.
+    pub(crate) async fn restart(&mut self) -> Result<(), StartError> {
+        group::kill(self.pid);
+        // A killed child ends; the limit is for a system that cannot end it.
+        let _ = self.wait_for_end(OUTPUT_LIMIT).await;
+        self.started = Instant::now();
+        let spawned = spawn(&mut self.command, &self.output, self.epoch);
+        let spawned = spawned.map_err(|source| StartError {
+            program: self.command.as_std().get_program().display().to_string(),
+            source,
+        })?;
+        self.pid = spawned.pid;
+        self.end = spawned.end;
+        self.readers = spawned.readers;
+        Ok(())
     }
 
     /// Waits until the service answers on its port, or has ended, or the time is over.
     ///
     /// While `/ready` is 503, the service is not ready, and the wait goes on.
     /// Without a port, the wait ends when the service listens on any.
-    pub(crate) async fn wait_for_start(&mut self, start_limit: Duration, limit: Duration) -> Start {
+    pub(crate) async fn wait_for_start(&mut self) -> Start {
         let mut answers = false;
-        while self.started.elapsed() < start_limit {
+        while self.started.elapsed() < self.start_limit {
             let end = *self.end.borrow();
             if let Some(end) = end {
                 self.read_rest().await;
                 return Start::Ended(end);
             }
-            if let Some(wire) = self.wire(limit) {
+            if let Some(wire) = self.wire() {
                 let status = self.status(&wire).await;
                 answers = status.is_some();
                 if status.is_some_and(|status| status != 503) {
@@ -265,9 +306,15 @@ impl Process {
     }
 
     /// Returns a client of the service, unless the service has no port.
-    pub(crate) fn wire(&self, limit: Duration) -> Option<Wire> {
+    pub(crate) fn wire(&self) -> Option<Wire> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port?));
-        Some(Wire::new(address, self.started, limit))
+        Some(Wire::new(address, self.epoch, self.exchange_limit))
+    }
+
+    /// Returns the notifications of the service, if it was started with `NOTIFY_SOCKET`.
+    pub(crate) fn notifications(&self) -> Vec<Notification> {
+        let all = self.notifications.as_ref().map(Notifications::all);
+        all.unwrap_or_default()
     }
 
     /// Returns the reserved port of a second listener.
@@ -318,7 +365,9 @@ impl Process {
 
     /// Reads the rest of the output.
     async fn read_rest(&mut self) {
-        for reader in &mut self.readers {
+        // A reader whose end was awaited before cannot be awaited again.
+        let readers = self.readers.iter_mut();
+        for reader in readers.filter(|reader| !reader.is_finished()) {
             // Another process of the group can hold the pipe open, so the wait has a limit.
             let _ = timeout(OUTPUT_LIMIT, reader).await;
         }
@@ -329,8 +378,24 @@ impl Process {
     }
 }
 
+fn spawn(command: &mut Command, output: &Output, epoch: Instant) -> io::Result<Spawned> {
+    let mut child = command.spawn()?;
+    let parts = (child.id(), child.stdout.take(), child.stderr.take());
+    let (Some(pid), Some(stdout), Some(stderr)) = parts else {
+        return Err(io::Error::other("the process has no id or no pipes"));
+    };
+    Ok(Spawned {
+        pid,
+        end: wait_in_background(child, epoch),
+        readers: [
+            tokio::spawn(output.clone().read(Stream::Out, stdout)),
+            tokio::spawn(output.clone().read(Stream::Err, stderr)),
+        ],
+    })
+}
+
 /// Waits for the end of a process, so that its time is exact whatever else is awaited.
-fn wait_in_background(mut child: Child, started: Instant) -> watch::Receiver<Option<Ended>> {
+fn wait_in_background(mut child: Child, epoch: Instant) -> watch::Receiver<Option<Ended>> {
     let (sender, receiver) = watch::channel(None);
     tokio::spawn(async move {
         // A child of this process can be waited for; if not, its end is never observed.
@@ -338,7 +403,7 @@ fn wait_in_background(mut child: Child, started: Instant) -> watch::Receiver<Opt
             sender.send_replace(Some(Ended {
                 code: status.code(),
                 signal: status.signal(),
-                at: started.elapsed(),
+                at: epoch.elapsed(),
             }));
         }
     });

@@ -11,6 +11,7 @@ mod log;
 mod met;
 mod paths;
 mod rid;
+mod sig;
 mod srv;
 mod tls;
 mod trc;
@@ -34,6 +35,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         adm::PROBES,
         srv::PROBES,
         life::PROBES,
+        sig::PROBES,
     ];
     groups
         .into_iter()

@@ -16,7 +16,7 @@ use super::{
     scenario::Scenario,
 };
 use crate::{
-    target::{Ended, Line, Start, Stream},
+    target::{Ended, Line, Notification, Start, Stream},
     wire::{Exchange, Response},
 };
 
@@ -53,6 +53,12 @@ pub(super) struct Evidence {
     pub(super) records: Records,
     /// The end of the service, if the probe has ended it.
     pub(super) shutdown: Option<Shutdown>,
+    /// The signals of the probe, apart from that of `shutdown`.
+    pub(super) signals: Vec<Signalled>,
+    /// The start after the service was killed.
+    pub(super) restart: Option<Start>,
+    /// The notifications to the service manager.
+    pub(super) notifications: Vec<Notification>,
     /// The longest delay of this command's own timers during the probe.
     pub(super) lag: Duration,
 }
@@ -80,7 +86,30 @@ pub(super) struct Shutdown {
     pub(super) end: Option<Ended>,
 }
 
+/// A signal to the main process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signalled {
+    /// The purpose of the signal within its evidence.
+    pub(super) name: &'static str,
+    /// The time just before the signal.
+    pub(super) at: Duration,
+    /// The end of the main process, or `None` if it did not end in time.
+    pub(super) end: Option<Ended>,
+}
+
 impl Evidence {
+    /// Returns the first signal with this name.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if there is none.
+    pub(super) fn signal(&self, name: &str) -> Result<Signalled, Fault> {
+        let signal = self.signals.iter().find(|signal| signal.name == name);
+        signal
+            .copied()
+            .ok_or_else(|| Fault::NotProven(format!("{name} was not sent")))
+    }
+
     /// Returns the text that a report has for the start of the scenario.
     pub(super) fn start_name(&self) -> String {
         let variables = self.scenario.variables.iter();

@@ -197,11 +197,13 @@ impl Run<'_> {
             folder: Arc::new(folder),
             greeting: peers.greeting(scenario)?,
             collector: peers.collector_port(),
+            start_limit: limits.start,
+            exchange_limit: limits.exchange,
         })?;
         self.starts += 1;
         let judged = self.verdicts.len();
         self.progress.show(judged, scenario.name, "start");
-        let start = process.wait_for_start(limits.start, limits.exchange).await;
+        let start = process.wait_for_start().await;
         if let Start::Ready(ready) = start {
             self.first.get_or_insert(FirstStart {
                 pid: process.pid(),
@@ -222,7 +224,7 @@ impl Run<'_> {
                 self.judge(probe, &evidence);
                 continue;
             };
-            match (process.wire(limits.exchange), &start) {
+            match (process.wire(), &start) {
                 (Some(wire), Start::Ready(_)) => {
                     let service = Service::Process {
                         process: &mut process,

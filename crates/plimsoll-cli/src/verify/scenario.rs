@@ -342,8 +342,30 @@ pub(super) const ADMIN_ONLY: Scenario = Scenario {
     ..DEFAULTS
 };
 
+/// A service that gets signals: its limits are shorter than a stop, and its shutdown is long.
+pub(super) const SIGNALS: Scenario = Scenario {
+    name: "signals",
+    variables: &[
+        ("READ_TIMEOUT", "1s"),
+        ("DRAIN_DELAY", "20s"),
+        ("SHUTDOWN_TIMEOUT", "20s"),
+    ],
+    ..DEFAULTS
+};
+
+/// A service manager that gets notifications.
+pub(super) const MANAGED: Scenario = Scenario {
+    name: "service manager",
+    variables: &[
+        ("NOTIFY_SOCKET", "{dir}/notify"),
+        ("DRAIN_DELAY", "0s"),
+        ("SHUTDOWN_TIMEOUT", "5s"),
+    ],
+    ..DEFAULTS
+};
+
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 25] = [
+pub(super) const ALL: [&Scenario; 27] = [
     &BASE,
     &QUIET,
     &PROXIED,
@@ -369,6 +391,8 @@ pub(super) const ALL: [&Scenario; 25] = [
     &TWO_FAULTS,
     &OPERATED,
     &ADMIN_ONLY,
+    &MANAGED,
+    &SIGNALS,
 ];
 
 impl Default for &Scenario {

@@ -30,7 +30,7 @@ impl Process {
         limit: Duration,
     ) -> Result<(Self, Start), BesideError> {
         let port = self.port.map(ReservedPort::fixed);
-        let mut process = self.beside(arguments, variables, port.as_ref())?;
+        let mut process = self.beside(arguments, variables, port.as_ref(), limit)?;
         let start = match process.wait_for_end(limit).await {
             Some(end) => Start::Ended(end),
             None => Start::Silent {
@@ -52,8 +52,8 @@ impl Process {
         limit: Duration,
     ) -> Result<(Self, Start), BesideError> {
         let port = ReservedPort::free()?;
-        let mut process = self.beside(arguments, variables, Some(&port))?;
-        let start = process.wait_for_start(limit, limit).await;
+        let mut process = self.beside(arguments, variables, Some(&port), limit)?;
+        let start = process.wait_for_start().await;
         Ok((process, start))
     }
 
@@ -62,8 +62,9 @@ impl Process {
         arguments: &[&str],
         variables: &[(&str, &str)],
         port: Option<&ReservedPort>,
+        limit: Duration,
     ) -> Result<Self, StartError> {
-        let words = self.command.iter().map(String::as_str);
+        let words = self.words.iter().map(String::as_str);
         let own = self.variables.iter();
         let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
         Self::spawn(Launch {
@@ -74,6 +75,8 @@ impl Process {
             greeting: Greeting::Plain,
             collector: self.collector,
             folder: self.folder.clone(),
+            start_limit: limit,
+            exchange_limit: limit,
         })
     }
 }

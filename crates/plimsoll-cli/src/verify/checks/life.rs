@@ -1,6 +1,7 @@
-//! LIFE-1, LIFE-6 and LOG-1: the end of the service by SIGTERM, under requests.
+//! LIFE and LOG-1: the end of the service by SIGTERM, under requests.
 
 mod in_flight;
+mod managed;
 mod readiness;
 
 use std::time::Duration;
@@ -11,22 +12,36 @@ use crate::verify::{
     evidence::{Evidence, Shutdown},
     judgement::{Fault, Finding, Judgement, require},
     probe::{Observation, Probe},
-    scenario::BASE,
-    subject::Subject,
+    scenario::{BASE, MANAGED},
+    subject::{Subject, kept_request},
 };
 
-pub(super) const PROBES: &[Probe] = &[Probe {
-    scenario: &BASE,
-    observation: Observation::Session(|subject| Box::pin(shutdown(subject))),
-    checks: &[
-        ("LIFE-1:exit", exit),
-        ("LIFE-1:in-flight", in_flight::judge),
-        ("LIFE-1:ready", readiness::judge),
-        ("LIFE-1:accepts", accepts),
-        ("LOG-1:end", super::log::json),
-        ("LIFE-6:report", report),
-    ],
-}];
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        scenario: &BASE,
+        observation: Observation::Session(|subject| Box::pin(shutdown(subject))),
+        checks: &[
+            ("LIFE-1:exit", exit),
+            ("LIFE-1:in-flight", in_flight::judge),
+            ("LIFE-1:ready", readiness::judge),
+            ("LIFE-1:accepts", accepts),
+            ("LIFE-2:close", close),
+            ("LOG-1:end", super::log::json),
+            ("LIFE-6:report", report),
+        ],
+    },
+    Probe {
+        scenario: &MANAGED,
+        observation: Observation::Session(|subject| Box::pin(managed::manage(subject))),
+        checks: &[
+            ("LIFE-1:interrupt", managed::interrupt),
+            ("LIFE-2:idle", managed::idle),
+            ("LIFE-4:start", managed::start),
+            ("LIFE-7:ready", managed::ready),
+            ("LIFE-7:stopping", managed::stopping),
+        ],
+    },
+];
 
 /// `DRAIN_DELAY + SHUTDOWN_TIMEOUT + 3 s` of the scenario.
 const END_LIMIT: Duration = Duration::from_secs(9);
@@ -38,7 +53,8 @@ async fn shutdown(subject: &mut Subject<'_>) {
     let volley = in_flight::send_and_terminate(subject).await;
     readiness::poll(subject).await;
     // The listener stays open for another half second.
-    subject.get("accepted", "/health", &[]).await;
+    let accepted = kept_request("GET", "/health", &[]);
+    subject.send("accepted", String::new(), accepted).await;
     subject.add(volley.join_all().await);
     subject.wait_for_end(END_LIMIT + GRACE).await;
 }
@@ -72,6 +88,28 @@ fn accepts(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("accepted")?;
     require(exchange.response().is_some(), || {
         let finding = Finding::response(exchange, "an answer until DRAIN_DELAY is over");
+        Finding {
+            sent: format!(
+                "SIGTERM with DRAIN_DELAY=1s, and {} after 500 ms",
+                finding.sent
+            ),
+            repeat: None,
+            ..finding
+        }
+    })
+}
+
+fn close(evidence: &Evidence) -> Judgement {
+    signalled(evidence)?;
+    let exchange = evidence.exchange("accepted")?;
+    let Some(response) = exchange.response() else {
+        let reason = "no request was answered during the drain";
+        return Err(Fault::NotProven(reason.to_owned()));
+    };
+    require(response.closes(), || {
+        let connection = response.header("connection");
+        let received = format!("connection: {:?}", connection.unwrap_or_default());
+        let finding = Finding::exchange(exchange, received, "connection: close");
         Finding {
             sent: format!(
                 "SIGTERM with DRAIN_DELAY=1s, and {} after 500 ms",

@@ -10,6 +10,7 @@ mod life;
 mod log;
 mod met;
 mod rid;
+mod sig;
 mod srv;
 mod tls;
 mod trc;
@@ -20,10 +21,10 @@ use plimsoll_contract::Contract;
 
 use super::*;
 use crate::{
-    target::{Ended, Line, Start, Stream},
+    target::{Ended, Line, Notification, Start, Stream},
     verify::{
         command::CommandRun,
-        evidence::{Evidence, Shutdown},
+        evidence::{Evidence, Shutdown, Signalled},
         routes::Routes,
         scenario::{self, DEFAULTS, Scenario},
         subject::request,

@@ -44,7 +44,7 @@ pub(super) async fn send_and_terminate(subject: &mut Subject<'_>) -> JoinSet<Exc
     sleep(SETTLING).await;
     let slow = subject.route(Route::Slow, &[("ms", SLOW)]);
     if slow.is_none() {
-        subject.freeze();
+        subject.freeze().await;
     }
     let path = slow.as_deref().unwrap_or("/");
     let mut volley = Vec::new();

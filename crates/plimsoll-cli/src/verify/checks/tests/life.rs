@@ -87,3 +87,88 @@ fn listener_is_open_during_the_delay() {
     assert_eq!(judge(response(200, &[], "")), Some(true));
     assert_eq!(judge(Outcome::Refused), Some(false));
 }
+
+#[test]
+fn responses_during_the_drain_announce_the_close() {
+    let judge = |outcome| {
+        let accepted = vec![exchange("accepted", outcome)];
+        judge("LIFE-2:close", &shutdown(None, accepted))
+    };
+    let close = response(200, &[("connection", "close")], "");
+    assert_eq!(judge(close), Some(true));
+    assert_eq!(judge(response(200, &[], "")), Some(false));
+    assert_eq!(judge(Outcome::Refused), None);
+}
+
+/// Evidence of a service manager.
+fn managed(signals: &[(&'static str, Option<Ended>)]) -> Evidence {
+    let signals = signals.iter();
+    let signals = signals.map(|(name, end)| Signalled {
+        name,
+        at: Duration::from_secs(1),
+        end: *end,
+    });
+    Evidence {
+        signals: signals.collect(),
+        ..started([], &[])
+    }
+}
+
+#[test]
+fn sigint_ends_the_service_although_a_connection_is_open() {
+    let interrupt = |end| judge("LIFE-1:interrupt", &managed(&[("SIGINT", end)]));
+    assert_eq!(interrupt(Some(ended(Some(0)))), Some(true));
+    assert_eq!(interrupt(Some(ended(None))), Some(false));
+    assert_eq!(interrupt(None), Some(false));
+    let idle = |ms| {
+        let end = Ended {
+            at: Duration::from_millis(ms),
+            ..ended(Some(0))
+        };
+        judge("LIFE-2:idle", &managed(&[("SIGINT", Some(end))]))
+    };
+    assert_eq!(idle(3250), Some(true));
+    assert_eq!(idle(3251), Some(false));
+    assert_eq!(judge("LIFE-2:idle", &managed(&[("SIGINT", None)])), None);
+}
+
+#[test]
+fn signal_during_the_start_is_not_lost() {
+    let start =
+        |ends: [Option<Ended>; 2]| judge("LIFE-4:start", &managed(&ends.map(|end| ("start", end))));
+    let good = Some(ended(Some(0)));
+    assert_eq!(start([good, good]), Some(true));
+    // The system ends a process that has installed no handler yet.
+    assert_eq!(start([Some(ended(None)), good]), Some(true));
+    assert_eq!(start([good, Some(ended(Some(1)))]), Some(false));
+    assert_eq!(start([good, None]), Some(false));
+    assert_eq!(judge("LIFE-4:start", &managed(&[])), None);
+}
+
+#[test]
+fn service_manager_is_notified() {
+    let judge = |id: &str, notifications: &[(&str, bool, u64)]| {
+        let notifications = notifications.iter();
+        let notifications = notifications.map(|(text, refuses, at)| Notification {
+            text: (*text).to_owned(),
+            refuses: *refuses,
+            at: Duration::from_millis(*at),
+        });
+        let evidence = Evidence {
+            notifications: notifications.collect(),
+            ..managed(&[("SIGINT", None)])
+        };
+        judge(id, &evidence)
+    };
+    let ready = ("READY=1\nSTATUS=a", false, 1000);
+    let stopping = ("STOPPING=1", true, 1001);
+    assert_eq!(judge("LIFE-7:ready", &[ready, stopping]), Some(true));
+    assert_eq!(judge("LIFE-7:ready", &[stopping]), Some(false));
+    let early = ("READY=1", true, 1000);
+    assert_eq!(judge("LIFE-7:ready", &[early]), Some(false));
+    let late = ("READY=1", true, 1001);
+    assert_eq!(judge("LIFE-7:ready", &[late]), None);
+    assert_eq!(judge("LIFE-7:ready", &[]), None);
+    assert_eq!(judge("LIFE-7:stopping", &[ready, stopping]), Some(true));
+    assert_eq!(judge("LIFE-7:stopping", &[ready]), Some(false));
+}

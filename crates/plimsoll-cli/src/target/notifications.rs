@@ -1,0 +1,103 @@
+//! The socket of a service manager, to which a service sends its state (sd_notify(3)).
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpStream, UnixDatagram},
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+
+/// The largest notification that is read.
+const MAX_SIZE: usize = 4096;
+
+/// The time for a connection to a service that is ready.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// A notification, such as `READY=1`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notification {
+    pub(crate) text: String,
+    /// Whether the service refused a connection when the notification arrived.
+    pub(crate) refuses: bool,
+    /// The time since the first start, after that connection.
+    pub(crate) at: Duration,
+}
+
+/// The notifications so far. They are read until this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Notifications {
+    all: Arc<Mutex<Vec<Notification>>>,
+    task: JoinHandle<()>,
+}
+
+impl Notifications {
+    /// Creates the socket. The service listens on the address.
+    ///
+    /// # Errors
+    ///
+    /// The error of the system.
+    pub(super) fn bind(
+        path: &str,
+        address: Option<SocketAddr>,
+        epoch: Instant,
+    ) -> io::Result<Self> {
+        let socket = UnixDatagram::bind(path)?;
+        let all = Arc::default();
+        let task = tokio::spawn(read(socket, address, epoch, Arc::clone(&all)));
+        Ok(Self { all, task })
+    }
+
+    /// Returns all notifications so far.
+    pub(super) fn all(&self) -> Vec<Notification> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
+}
+
+impl Notification {
+    /// Whether a line of the notification is this one.
+    pub(crate) fn has(&self, line: &str) -> bool {
+        self.text.lines().any(|other| other == line)
+    }
+}
+
+impl Drop for Notifications {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn read(
+    socket: UnixDatagram,
+    address: Option<SocketAddr>,
+    epoch: Instant,
+    all: Arc<Mutex<Vec<Notification>>>,
+) {
+    let mut bytes = [0; MAX_SIZE];
+    while let Ok(length) = socket.recv(&mut bytes).await {
+        let refuses = match address {
+            Some(address) => is_refused(address).await,
+            None => false,
+        };
+        let notification = Notification {
+            text: String::from_utf8_lossy(&bytes[..length]).into_owned(),
+            refuses,
+            at: epoch.elapsed(),
+        };
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(notification);
+    }
+}
+
+async fn is_refused(address: SocketAddr) -> bool {
+    let connection = timeout(CONNECT_LIMIT, TcpStream::connect(address)).await;
+    // A connection that takes longer is not refused.
+    let error = connection.ok().and_then(Result::err);
+    error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+}
