@@ -3,7 +3,7 @@
 use harness::Signal;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{Receiver, channel},
 };
 
 use crate::proxy::Proxy;
@@ -21,9 +21,12 @@ pub(crate) enum Effect {
     End,
 }
 
+/// The most signals that wait.
+const SIGNALS: usize = 8;
+
 /// Installs the handlers.
-pub(crate) fn listen() -> UnboundedReceiver<Received> {
-    let (sender, receiver) = unbounded_channel();
+pub(crate) fn listen() -> Receiver<Received> {
+    let (sender, receiver) = channel(SIGNALS);
     for (kind, received) in [
         (SignalKind::terminate(), Some(Signal::Term)),
         (SignalKind::interrupt(), Some(Signal::Int)),
@@ -36,7 +39,7 @@ pub(crate) fn listen() -> UnboundedReceiver<Received> {
         let mut signals = signal(kind).expect("signals are available");
         let sender = sender.clone();
         tokio::spawn(async move {
-            while signals.recv().await.is_some() && sender.send(received).is_ok() {}
+            while signals.recv().await.is_some() && sender.send(received).await.is_ok() {}
         });
     }
     receiver

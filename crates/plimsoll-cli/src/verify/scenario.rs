@@ -2,8 +2,15 @@
 //!
 //! Probes of the same scenario share a process.
 
+mod tls;
+mod traces;
+
 use std::time::Duration;
 
+pub(super) use self::{
+    tls::{HALF_TLS, MUTUAL_TLS, TLS, UNUSABLE_TLS},
+    traces::{SAMPLED, STUCK_TRACES, TRACED, TRACED_PUBLIC, UNTRACED},
+};
 use super::collector::Manner;
 
 /// How the service is started.
@@ -91,125 +98,6 @@ pub(super) const BALANCED: Scenario = Scenario {
     name: "PROXY protocol",
     variables: &[("TRUSTED_PROXIES", "127.0.0.0/8"), ("PROXY_PROTOCOL", "on")],
     prefix: PROXY_HEADER,
-    ..DEFAULTS
-};
-
-/// A service with TLS. Its time for a handshake is long, so that stalled ones stay.
-pub(super) const TLS: Scenario = Scenario {
-    name: "TLS",
-    variables: &[
-        ("TLS_CERT_FILE", "{dir}/tls.crt"),
-        ("TLS_KEY_FILE", "{dir}/tls.key"),
-        ("READ_TIMEOUT", "20s"),
-    ],
-    certificates: true,
-    ..DEFAULTS
-};
-
-/// A service with TLS whose clients need certificates.
-pub(super) const MUTUAL_TLS: Scenario = Scenario {
-    name: "TLS with client certificates",
-    variables: &[
-        ("TLS_CERT_FILE", "{dir}/tls.crt"),
-        ("TLS_KEY_FILE", "{dir}/tls.key"),
-        ("TLS_CLIENT_CA_FILE", "{dir}/ca.crt"),
-    ],
-    certificates: true,
-    ..DEFAULTS
-};
-
-/// A certificate without a key.
-pub(super) const HALF_TLS: Scenario = Scenario {
-    name: "certificate without key",
-    variables: &[("TLS_CERT_FILE", "{dir}/tls.crt")],
-    certificates: true,
-    ..DEFAULTS
-};
-
-/// A certificate that is none.
-pub(super) const UNUSABLE_TLS: Scenario = Scenario {
-    name: "unusable certificate",
-    variables: &[
-        ("TLS_CERT_FILE", "{dir}/unusable.crt"),
-        ("TLS_KEY_FILE", "{dir}/tls.key"),
-    ],
-    files: &[("unusable.crt", "no certificate\n")],
-    certificates: true,
-    ..DEFAULTS
-};
-
-/// A service that sends spans. The client of the checks is trusted.
-pub(super) const TRACED: Scenario = Scenario {
-    name: "traces",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("TRUSTED_PROXIES", "127.0.0.0/8"),
-    ],
-    collector: Some(Manner::RejectsFirst),
-    ..DEFAULTS
-};
-
-/// A service that sends spans, and trusts no client.
-pub(super) const TRACED_PUBLIC: Scenario = Scenario {
-    name: "traces of other clients",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-    ],
-    collector: Some(Manner::Accepts),
-    ..DEFAULTS
-};
-
-/// A service that records half of the traces.
-pub(super) const SAMPLED: Scenario = Scenario {
-    name: "sampled traces",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("OTEL_TRACES_SAMPLER", "traceidratio"),
-        ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
-        ("TRUSTED_PROXIES", "127.0.0.0/8"),
-    ],
-    collector: Some(Manner::Accepts),
-    ..DEFAULTS
-};
-
-/// A service whose traces are switched off.
-pub(super) const UNTRACED: Scenario = Scenario {
-    name: "traces off",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("OTEL_SDK_DISABLED", "true"),
-    ],
-    collector: Some(Manner::Accepts),
-    ..DEFAULTS
-};
-
-/// A service whose collector never answers.
-pub(super) const STUCK_TRACES: Scenario = Scenario {
-    name: "traces to a collector that hangs",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "10"),
-    ],
-    collector: Some(Manner::Hangs),
     ..DEFAULTS
 };
 

@@ -1,6 +1,7 @@
 //! The service during a probe: it sends the probe's requests and gathers the evidence.
 
 mod beside;
+mod signals;
 mod tls;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::{
     authority::Authority,
     collector::Collector,
     conversation::Conversation,
-    evidence::{Evidence, Records, Shutdown, Signalled},
+    evidence::{Evidence, Records},
     lag::LagMeter,
     nonce::Nonces,
     peers::Peers,
@@ -43,12 +44,6 @@ const RESERVED: [&str; 7] = [
     "/readyz",
     "/startupz",
 ];
-
-/// The time in which all threads of a service stop. A thread that runs stops at its next interrupt.
-const FROZEN: Duration = Duration::from_millis(20);
-
-/// The pause between two looks at the notifications.
-const POLL: Duration = Duration::from_millis(10);
 
 /// The wait for records that must not exist, after the record of a later request.
 const SETTLING: Duration = Duration::from_millis(300);
@@ -308,94 +303,6 @@ impl<'a> Subject<'a> {
     pub(super) fn resume_reading(&mut self) {
         if let Some(process) = &self.process {
             process.output().resume();
-        }
-    }
-
-    /// Sends SIGTERM to the service. Returns the time just before.
-    pub(super) fn terminate(&mut self) -> Duration {
-        let signal = self.wire.elapsed();
-        if let Some(process) = &self.process {
-            process.signal(Signal::TERM);
-        }
-        let shutdown = Shutdown { signal, end: None };
-        self.evidence.shutdown = Some(shutdown);
-        signal
-    }
-
-    /// Stops all processes of the service, and waits until they are stopped.
-    pub(super) async fn freeze(&self) {
-        if let Some(process) = &self.process {
-            process.freeze();
-            sleep(FROZEN).await;
-        }
-    }
-
-    /// Continues all processes of the service.
-    pub(super) fn thaw(&self) {
-        if let Some(process) = &self.process {
-            process.thaw();
-        }
-    }
-
-    /// Sends a signal, and waits for the end of the service.
-    pub(super) async fn signal(&mut self, name: &'static str, signal: Signal, limit: Duration) {
-        let at = self.wire.elapsed();
-        let Some(process) = &mut self.process else {
-            return;
-        };
-        process.signal(signal);
-        let end = process.wait_for_end(limit).await;
-        self.evidence.signals.push(Signalled { name, at, end });
-    }
-
-    /// Whether the last signal has ended the service.
-    pub(super) fn has_ended(&self) -> bool {
-        let last = self.evidence.signals.last();
-        last.is_some_and(|signal| signal.end.is_some())
-    }
-
-    /// Kills the service, starts it again, and returns at once.
-    pub(super) async fn restart(&mut self) {
-        if let Some(process) = &mut self.process {
-            // Without a start, later requests are refused, and the checks report that.
-            let _ = process.restart().await;
-        }
-    }
-
-    /// Kills the service, starts it again, and waits until it is ready.
-    pub(super) async fn restart_ready(&mut self) -> Option<Start> {
-        self.restart().await;
-        match &mut self.process {
-            Some(process) => Some(process.wait_for_start().await),
-            None => None,
-        }
-    }
-
-    /// Notes the start after a kill.
-    pub(super) fn note_restart(&mut self, start: Option<Start>) {
-        self.evidence.restart = start;
-    }
-
-    /// Waits for a notification. Most services send none.
-    pub(super) async fn wait_for_notification(&self, limit: Duration) {
-        let deadline = self.wire.elapsed() + limit;
-        let is_missing = |process: &Process| process.notifications().is_empty();
-        while self.process.as_deref().is_some_and(is_missing) && self.wire.elapsed() < deadline {
-            sleep(POLL).await;
-        }
-    }
-
-    /// Notes the notifications so far.
-    pub(super) fn note_notifications(&mut self) {
-        if let Some(process) = &self.process {
-            self.evidence.notifications = process.notifications();
-        }
-    }
-
-    /// Waits for the end of the service.
-    pub(super) async fn wait_for_end(&mut self, limit: Duration) {
-        if let (Some(process), Some(shutdown)) = (&mut self.process, &mut self.evidence.shutdown) {
-            shutdown.end = process.wait_for_end(limit).await;
         }
     }
 }

@@ -15,6 +15,10 @@ fn fails(arguments: &[&str], status: i32, message: &str) {
 
 /// The fastest of some starts, since other processes delay the rest.
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "the limit is that of an optimised build: cargo test --release"
+)]
 fn command_starts_within_20_ms() {
     for arguments in [&["--help"][..], &["completions", "bash"]] {
         let starts = (0..20).map(|_| harness::timed(|| plimsoll(arguments)).1);
