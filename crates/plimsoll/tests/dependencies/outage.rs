@@ -29,7 +29,7 @@ impl Subject<'_> {
     /// Waits until the check has changed this often. Meanwhile, the status of `/ready` may be one of
     /// two.
     #[track_caller]
-    fn wait_for_changes(&self, count: usize, ready: [u16; 2]) {
+    pub(crate) fn wait_for_changes(&self, count: usize, ready: [u16; 2]) {
         let changed = eventually_within(CHANGE, || {
             let status = self.service.get("/ready").status;
             assert!(ready.contains(&status), "/ready answered {status}");

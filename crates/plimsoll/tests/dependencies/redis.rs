@@ -135,6 +135,8 @@ fn service_is_not_ready_until_its_redis_starts() {
             (service.get("/ready").status == 200).then_some(())
         });
     });
+    // The record of the change is written after the state that `/ready` answers with.
+    subject.wait_for_changes(2, [200, 200]);
     let mut figures = Figures::of("redis starts later");
     figures.info("time until the service is ready", format!("{took:?}"));
     figures.exact("changes", "down up", &subject.changes().join(" "));
