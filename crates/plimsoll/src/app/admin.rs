@@ -2,7 +2,7 @@
 //! own.
 //!
 //! Workers that are busy, stuck or draining do not delay it. It answers from before set-up until the
-//! last log record.
+//! log ends.
 
 mod answer;
 mod bundle;
@@ -33,7 +33,7 @@ use std::{
 };
 
 use axum::Router;
-use tokio::runtime::Builder;
+use tokio::{runtime::Builder, time::timeout};
 
 #[cfg(feature = "testing")]
 pub(crate) use self::in_process::InProcessAdmin;
@@ -54,6 +54,9 @@ use crate::{
 /// The limit of open connections, which suffices for scrapers and probes. Above it, idle connections
 /// are evicted.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How long its last requests may take, before they are cut off.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long the thread may take to end. It runs no code of the service.
 const END_TIMEOUT: Duration = Duration::from_millis(200);
@@ -131,6 +134,16 @@ impl AdminListener {
             .start(bound, vec![runtime])
             .map_err(StartFailure::Bind)?;
         Ok(admin)
+    }
+
+    /// Stops accepting connections, and waits until the requests have been answered, for at most
+    /// [`DRAIN_TIMEOUT`].
+    pub(super) fn drain(&self) -> impl Future<Output = ()> + Send + use<> {
+        let connections = Arc::clone(&self.connections);
+        async move {
+            connections.enter_stage(DrainStage::Draining);
+            let _ = timeout(DRAIN_TIMEOUT, connections.ended()).await;
+        }
     }
 }
 

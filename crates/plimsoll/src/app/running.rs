@@ -38,7 +38,7 @@ pub(crate) struct Running {
     pub(super) lifecycle: Arc<Lifecycle>,
     pub(super) registry: Arc<Registry>,
     pub(super) hooks: Hooks,
-    /// Dropped last: it answers until the last log record is written.
+    /// It answers until the log ends, so that the records of its requests are written.
     pub(super) admin: Option<AdminListener>,
     pub(super) drain_delay: Duration,
     pub(super) shutdown_timeout: Duration,
@@ -48,7 +48,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Shuts the service down: lame duck, drain, hooks, flush. `force` makes it skip to the flush.
+    /// Shuts the service down: lame duck, drain, hooks, admin listener, flush. `force` makes it skip to
+    /// the flush.
     ///
     /// Do not wait for the runtime afterwards: the flush may still hang in it.
     pub(crate) async fn end(self, stop: Stop, force: impl Future<Output = ()>) -> ShutdownReport {
@@ -64,6 +65,13 @@ impl Running {
         let mut force = ForcedShutdown::new(force);
         let ShutdownOutcome { report, flush } = sequence.run(stop, &mut force).await;
         let flush = flush_spans(&self.tracer, &self.log, flush, &mut force).await;
+        let began = Instant::now();
+        if let Some(drained) = self.admin.as_ref().map(AdminListener::drain) {
+            force.or(drained).await;
+        }
+        // Requests that have not ended are dropped, and write their records.
+        drop(self.admin);
+        let flush = flush.saturating_sub(began.elapsed());
         let record_report = report.clone();
         // The thread of the log writes the last record, because no other thread may be available. If
         // the reader of stdout has stopped, the thread hangs, and the record is missing.
@@ -75,7 +83,6 @@ impl Running {
         if force.or(timeout(flush, &mut flushed)).await.is_none() {
             let _ = timeout(flush.min(MIN_FLUSH), flushed).await;
         }
-        drop(self.admin);
         report
     }
 }

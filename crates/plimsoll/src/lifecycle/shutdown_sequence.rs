@@ -31,7 +31,8 @@ pub(crate) fn hard_limit(config: &Config, extra_hook_time: Duration) -> Duration
         .fold(config.drain_delay, Duration::saturating_add)
 }
 
-/// The time that is reserved for the flush of the log, however long hooks and spans take.
+/// The time that is reserved for the last requests to the admin listener and the flush of the log,
+/// however long hooks and spans take.
 pub(crate) const MIN_FLUSH: Duration = Duration::from_millis(400);
 
 /// The time that hooks and flush share after a second signal.

@@ -38,6 +38,25 @@ fn drain(it: &WithAdmin) {
     it.service.wait_for_record(started);
 }
 
+/// ADM-18, LOG-12
+#[test]
+fn admin_requests_are_logged_also_when_the_end_cuts_them_off() {
+    let it = WithAdmin::with(start, &[]);
+    let mut unfinished = it.connect();
+    let fields = "Content-Length: 9\r\nExpect: 100-continue\r\n";
+    unfinished.send(harness::request("PUT", "/admin/readiness", fields));
+    assert_eq!(unfinished.read_head().status, 100);
+    assert_eq!(it.send("POST", "/admin/drain", "").status, 202);
+    let ended = it.service.wait(END);
+    assert_eq!(ended.code, Some(0));
+    let records = ended.records();
+    for path in ["/admin/drain", "/admin/readiness"] {
+        let of_path = records.iter().filter(|record| record["path"] == path);
+        assert_eq!(of_path.count(), 1, "{path}: {records:?}");
+    }
+    assert_eq!(records.last().unwrap()["message"], "shutdown_complete");
+}
+
 /// ADM-15, LIFE-3: an orchestrator may end a service that an operator drains.
 #[test]
 fn first_sigterm_after_a_drain_forces_nothing() {
