@@ -12,6 +12,7 @@ mod input;
 mod kubernetes;
 mod model;
 mod nginx;
+mod pattern;
 mod quantity;
 mod report;
 mod rules;

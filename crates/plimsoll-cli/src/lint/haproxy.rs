@@ -1,14 +1,15 @@
 //! Configuration of HAProxy: the backends, and the frontends that lead to them.
 
+mod condition;
 mod parse;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 pub(crate) use self::parse::{Configuration, is_configuration, parse};
-use self::parse::{Line, Section};
+use self::{
+    condition::{Acls, Condition},
+    parse::{Line, Section},
+};
 use super::{
     model::{Detection, Limit, Proxy, Server},
     quantity::{self, Plain},
@@ -28,31 +29,41 @@ impl Configuration {
     pub(crate) fn proxies(&self) -> Vec<Proxy> {
         let sections = self.sections.iter();
         let backends = sections.filter(|it| it.kind == "backend" || it.kind == "listen");
-        let frontends = self.frontends();
+        let passed = self.passed();
         let proxies = backends.filter_map(|backend| {
-            let frontends = frontends.get(backend.name.as_str());
-            self.proxy(backend, frontends.map_or(&[], Vec::as_slice))
+            let mut exposed = passed
+                .get(backend.name.as_str())
+                .cloned()
+                .unwrap_or_default();
+            exposed.sort_unstable();
+            exposed.dedup();
+            exposed.retain(|path| !Rules::of(backend).deny(path));
+            self.proxy(backend, exposed)
         });
         proxies.collect()
     }
 
-    /// Returns the frontends by the backend that they lead to. The conditions of `use_backend` are not evaluated.
-    fn frontends(&self) -> BTreeMap<&str, Vec<&Section>> {
-        let mut frontends: BTreeMap<&str, Vec<&Section>> = BTreeMap::new();
-        for section in &self.sections {
-            if section.kind == "listen" {
-                frontends.entry(&section.name).or_default().push(section);
-            }
-            let lines = section.lines.iter().filter(|_| section.kind == "frontend");
-            for line in lines.filter(|it| it.starts_with(&["default_backend"])) {
-                let backend = line.words.get(1).map_or("", String::as_str);
-                frontends.entry(backend).or_default().push(section);
+    /// Returns the reserved paths that frontends pass on, by the backend.
+    fn passed(&self) -> BTreeMap<&str, Vec<&'static str>> {
+        let mut passed: BTreeMap<&str, Vec<&'static str>> = BTreeMap::new();
+        let sections = self.sections.iter();
+        for section in sections.filter(|it| it.kind == "frontend" || it.kind == "listen") {
+            let rules = Rules::of(section);
+            let default = self.line(section, &["default_backend"]);
+            let own = Some(&section.name).filter(|_| section.kind == "listen");
+            let default = default.and_then(|line| line.words.get(1)).or(own);
+            for path in rules::exposed("/", false) {
+                if !rules.deny(path) {
+                    for backend in rules.backends(path, default) {
+                        passed.entry(backend).or_default().push(path);
+                    }
+                }
             }
         }
-        frontends
+        passed
     }
 
-    fn proxy(&self, backend: &Section, frontends: &[&Section]) -> Option<Proxy> {
+    fn proxy(&self, backend: &Section, exposed: Vec<&'static str>) -> Option<Proxy> {
         let servers: Vec<&Line> = backend
             .lines
             .iter()
@@ -63,11 +74,6 @@ impl Configuration {
             .iter()
             .filter_map(|line| Some(Sited::new(server(line.words.get(2)?), line.place.clone())));
         let read_timeout = self.line(backend, &["timeout", "server"]);
-        let mut exposed: Vec<&'static str> = frontends.iter().flat_map(|it| it.exposed()).collect();
-        let denied = backend.denied();
-        exposed.retain(|path| !denied.contains(path));
-        exposed.sort_unstable();
-        exposed.dedup();
         Some(Proxy {
             title: "HAProxy".to_owned(),
             place: first.place.clone(),
@@ -152,38 +158,68 @@ impl Configuration {
     }
 }
 
-impl Section {
-    /// Returns the reserved paths that this frontend passes on.
-    fn exposed(&self) -> Vec<&'static str> {
-        let denied = self.denied();
-        let mut exposed = rules::exposed("/", false);
-        exposed.retain(|path| !denied.contains(path));
-        exposed
+/// The lines of a section that reject or distribute requests.
+struct Rules<'conf> {
+    acls: Acls<'conf>,
+    /// Rules that end the request: whether they accept it, and when.
+    decisions: Vec<(bool, Condition<'conf>)>,
+    uses: Vec<(&'conf str, Condition<'conf>)>,
+}
+
+impl<'conf> Rules<'conf> {
+    fn of(section: &'conf Section) -> Self {
+        let decision = |line: &'conf Line| {
+            let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
+            let is_accepted = match words.as_slice() {
+                ["http-request", "allow", ..] => true,
+                [
+                    "http-request",
+                    "auth" | "deny" | "redirect" | "reject" | "return" | "silent-drop" | "tarpit",
+                    ..,
+                ]
+                | ["redirect", ..] => false,
+                _ => return None,
+            };
+            Some((is_accepted, Condition::of(line)))
+        };
+        let uses = section.lines.iter().filter_map(|line| {
+            let backend = line.words.get(1)?;
+            let is_use = line.starts_with(&["use_backend"]);
+            is_use.then(|| (backend.as_str(), Condition::of(line)))
+        });
+        Self {
+            acls: condition::acls(&section.lines),
+            decisions: section.lines.iter().filter_map(decision).collect(),
+            uses: uses.collect(),
+        }
     }
 
-    /// Returns the reserved paths that `http-request deny` and the like reject.
-    fn denied(&self) -> Vec<&'static str> {
-        const ACTIONS: [&str; 5] = ["deny", "return", "reject", "tarpit", "redirect"];
-        let rejects = |line: &&Line| {
-            let action = line.words.get(1).map_or("", String::as_str);
-            line.starts_with(&["http-request"]) && ACTIONS.contains(&action)
-        };
-        let rejecting: Vec<&Line> = self.lines.iter().filter(rejects).collect();
-        let mut denied = rules::exposed("/", false);
-        denied.retain(|path| {
-            // The names of the conditions that are meant for the path.
-            let acls = self.lines.iter().filter(|it| it.starts_with(&["acl"]));
-            let acls = acls
-                .filter(|it| it.is_for(path))
-                .filter_map(|it| it.words.get(1));
-            let acls: BTreeSet<&String> = acls.collect();
-            rejecting.iter().any(|line| {
-                let is_for = line.is_for(path) || line.words.iter().any(|it| acls.contains(it));
-                let is_inverted = line.words.iter().any(|word| word == "unless");
-                is_for != is_inverted
-            })
-        });
-        denied
+    /// Whether clients without privileges cannot request a reserved path.
+    fn deny(&self, path: &str) -> bool {
+        for (is_accepted, condition) in &self.decisions {
+            match (is_accepted, condition.holds(path, &self.acls)) {
+                (true, Some(true) | None) => return false,
+                (false, Some(true)) => return true,
+                (_, Some(false)) | (false, None) => {}
+            }
+        }
+        false
+    }
+
+    /// Returns the backends that can receive a reserved path.
+    fn backends(&self, path: &str, default: Option<&'conf String>) -> Vec<&'conf str> {
+        let mut backends = Vec::new();
+        for (backend, condition) in &self.uses {
+            let holds = condition.holds(path, &self.acls);
+            if holds != Some(false) {
+                backends.push(*backend);
+            }
+            if holds == Some(true) {
+                return backends;
+            }
+        }
+        backends.extend(default.map(String::as_str));
+        backends
     }
 }
 
@@ -238,31 +274,47 @@ backend app
     }
 
     #[test]
-    fn conditions_of_frontends_are_not_exposed() {
+    fn paths_are_followed_to_their_backend() {
         #[track_caller]
-        fn check(condition: &str, exposed: &[&str]) {
-            let text =
-                format!("frontend a\n {condition}\n default_backend b\nbackend b\n server c d:1\n");
-            assert_eq!(
-                parse(&text, "a").proxies()[0].exposed,
-                exposed,
-                "{condition}"
+        fn check(lines: &str, first: &[&str], second: &[&str]) {
+            let text = format!(
+                "frontend a\n{lines}\nbackend b\n server c d:1\nbackend c\n server c d:2\n"
             );
+            let proxies = parse(&text, "a").proxies();
+            assert_eq!(proxies[0].exposed, first, "{lines}");
+            assert_eq!(proxies[1].exposed, second, "{lines}");
         }
-        let deny = "http-request deny";
+        let all = {
+            let mut all = rules::exposed("/", false);
+            all.sort_unstable();
+            all
+        };
+        let rest: Vec<&str> = all.iter().copied().filter(|it| *it != "/metrics").collect();
         check(
-            &format!("{deny} if {{ path_beg /health /ready /metrics }}"),
-            &["/livez", "/startupz"],
+            " use_backend c if { path_beg /api }\n default_backend b",
+            &all,
+            &[],
         );
         check(
-            &format!("{deny} if {{ path_reg ^/(health|ready|metrics|livez)$ }}"),
-            &["/healthz", "/readyz", "/startupz"],
+            " use_backend c if { path /metrics }\n default_backend b",
+            &rest,
+            &["/metrics"],
+        );
+        check(" use_backend b if { hdr(host) shop }", &all, &[]);
+        check(
+            " use_backend b if { hdr(host) shop }\n use_backend c",
+            &all,
+            &all,
         );
         check(
-            &format!("{deny} if {{ path_reg ^/(health|ready|metrics|livez) }}"),
-            &["/startupz"],
+            " use_backend b if { src 10.0.0.0/8 }\n default_backend c",
+            &[],
+            &all,
         );
-        check(&format!("{deny} unless {{ path_beg /api }}"), &[]);
+        let text = "defaults\n default_backend b\nfrontend a\nbackend b\n server c d:1\n";
+        assert_eq!(parse(text, "a").proxies()[0].exposed, all);
+        let text = "defaults\nlisten a\n http-request deny if { path /metrics }\n server c d:1\n";
+        assert_eq!(parse(text, "a").proxies()[0].exposed, rest);
     }
 
     #[test]
@@ -274,7 +326,7 @@ backend app
 
     proptest! {
         #[test]
-        fn any_text_is_parsed_without_a_panic(text in any::<String>(), line in "(backend a|server|acl|timeout server|[ \"'\\\\#a:0-9])*") {
+        fn any_text_is_parsed_without_a_panic(text in any::<String>(), line in "(backend a|server|acl|http-request deny if|use_backend|path_reg|timeout server|[ !{}|(\"'\\\\#a:0-9])*") {
             let _ = parse(&text, "a").proxies();
             let _ = parse(&format!("listen a\n {line}\n"), "a").proxies();
         }

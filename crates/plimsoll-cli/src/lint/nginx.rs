@@ -1,13 +1,15 @@
 //! Configuration of nginx: the locations that pass requests to an upstream.
 
+mod locations;
 mod parse;
 
 use std::{collections::HashMap, ptr, rc::Rc, time::Duration};
 
+use self::locations::{Patterns, answered};
 pub(crate) use self::parse::{Directive, parse};
 use super::{
     model::{Limit, Proxy, Server},
-    quantity::{self, Factor, Plain},
+    quantity::{self, Plain},
     rules,
 };
 use crate::place::Sited;
@@ -19,9 +21,11 @@ const BODY_LIMIT: u64 = 1 << 20;
 
 /// Whether a text is a configuration of nginx with a proxy.
 pub(crate) fn is_configuration(text: &str) -> bool {
-    let mut lines = text.lines().map(str::trim_start);
-    lines.any(|line| {
-        line.starts_with("proxy_pass ") || (line.starts_with("upstream ") && line.contains('{'))
+    let lines = text.lines().filter_map(|line| line.split('#').next());
+    let mut parts = lines.flat_map(|line| line.split_inclusive(['{', '}', ';']));
+    parts.any(|part| {
+        let first = part.split_whitespace().next();
+        first == Some("proxy_pass") || (first == Some("upstream") && part.ends_with('{'))
     })
 }
 
@@ -108,20 +112,25 @@ fn collect<'conf>(
     for server in block.iter().filter(|it| it.name == "server") {
         let scope = scope.inside(&server.block);
         let all = nested(&server.block, &scope);
-        let reserved = rules::exposed("/", false).into_iter();
-        let owners: Vec<_> = reserved.map(|path| (path, owner(&all, path))).collect();
+        let mut reserved = rules::exposed("/", false);
+        let own = answered(&server.block);
+        reserved.retain(|path| !own.contains(path));
+        let patterns = Patterns::of(&server.block);
+        let owners = reserved
+            .into_iter()
+            .map(|path| (path, patterns.owners(path)));
+        let owners: Vec<_> = owners.collect();
         for (location, scope) in &all {
             let pass = location.block.iter().find(|it| it.name == "proxy_pass");
-            let is_owner = |it: &Option<&Directive>| it.is_some_and(|it| ptr::eq(it, *location));
-            let owned = owners.iter().filter(|(_, owner)| is_owner(owner));
-            let owned = owned.map(|(path, _)| *path).collect();
+            let owned = owners
+                .iter()
+                .filter(|(_, it)| it.iter().any(|it| ptr::eq(*it, *location)));
+            let owned = owned.map(|(path, _)| *path);
+            let own = answered(&location.block);
+            let is_exposed = |path: &&str| !scope.is_restricted() && !own.contains(path);
             locations.extend(pass.map(|pass| Location {
                 pass,
-                exposed: if scope.is_restricted() {
-                    Vec::new()
-                } else {
-                    owned
-                },
+                exposed: owned.filter(is_exposed).collect(),
                 scope: scope.clone(),
             }));
         }
@@ -189,7 +198,7 @@ impl Location<'_> {
             servers,
             read_timeout: Some(self.limit("proxy_read_timeout", READ_TIMEOUT, time)),
             idle_timeout: upstream.and_then(idle_timeout),
-            body_limit: Some(self.limit("client_max_body_size", Some(BODY_LIMIT), body_size)),
+            body_limit: Some(self.limit("client_max_body_size", Some(BODY_LIMIT), quantity::limit)),
             readiness: None,
             exposed: self.exposed.clone(),
             // The same locations can be used with several upstreams.
@@ -215,35 +224,23 @@ impl Location<'_> {
     }
 }
 
-/// Returns the location that nginx chooses for a path, unless it has a regular expression.
-fn owner<'conf>(
-    locations: &[(&'conf Directive, Scope<'conf>)],
-    path: &str,
-) -> Option<&'conf Directive> {
-    let patterns = locations.iter().map(|(it, _)| (*it, pattern(it)));
-    let mut exact = patterns.clone().filter(|(_, it)| *it == ("=", path));
-    if let Some((location, _)) = exact.next() {
-        return Some(location);
-    }
-    let prefixes = patterns
-        .clone()
-        .filter(|(_, (modifier, text))| matches!(*modifier, "" | "^~") && path.starts_with(text));
-    let (location, (modifier, _)) = prefixes.max_by_key(|(_, (_, text))| text.len())?;
-    let is_regex = |(modifier, text): (&str, &str)| {
-        modifier.starts_with('~') && rules::is_meant(text, !text.ends_with('$'), path)
-    };
-    let mut patterns = patterns;
-    let is_taken = modifier != "^~" && patterns.any(|(_, it)| is_regex(it));
-    (!is_taken).then_some(location)
-}
-
-/// Returns the modifier and the pattern of a location.
-fn pattern(location: &Directive) -> (&str, &str) {
-    match location.words.as_slice() {
-        [modifier, pattern, ..] => (modifier, pattern),
-        [pattern] => ("", pattern),
-        [] => ("", "/"),
-    }
+/// Returns the reserved paths that a snippet in a server or a location hides.
+pub(crate) fn hidden(snippet: &[Directive]) -> Vec<&'static str> {
+    let scope = Scope::default().inside(snippet);
+    let all = nested(snippet, &scope);
+    let patterns = Patterns::of(snippet);
+    let mut hidden = rules::exposed("/", false);
+    let own = answered(snippet);
+    hidden.retain(|path| {
+        let owner = patterns.owner(path, &mut Vec::new()).0;
+        let owner = owner.and_then(|owner| all.iter().find(|(it, _)| ptr::eq(*it, owner)));
+        let is_hidden = owner.is_some_and(|(location, scope)| {
+            let passes = location.block.iter().any(|it| it.name == "proxy_pass");
+            !passes || scope.is_restricted() || answered(&location.block).contains(path)
+        });
+        is_hidden || scope.is_restricted() || own.contains(path)
+    });
+    hidden
 }
 
 /// Returns the time that a connection to an upstream stays open without a request. `None` without `keepalive`.
@@ -265,14 +262,6 @@ fn time(text: &str) -> Option<Duration> {
     quantity::duration(text, Plain::Seconds)
 }
 
-#[expect(
-    clippy::option_option,
-    reason = "the inner one is a size without limit"
-)]
-fn body_size(text: &str) -> Option<Option<u64>> {
-    Some(quantity::size(text, Factor::Binary).filter(|bytes| *bytes > 0))
-}
-
 fn server(text: &str) -> Server {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
@@ -281,5 +270,19 @@ fn server(text: &str) -> Server {
     Server {
         host: host.to_owned(),
         port,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_is_a_configuration() {
+        assert!(is_configuration("location / { proxy_pass http://a; }"));
+        assert!(is_configuration("upstream a {\n"));
+        assert!(!is_configuration(
+            "# proxy_pass http://a;\nproxy_set_header a b;"
+        ));
     }
 }

@@ -72,6 +72,15 @@ pub(crate) fn size(text: &str, factor: Factor) -> Option<u64> {
     (bytes < 1e18).then_some(bytes as u64)
 }
 
+/// Parses the limit of a body in a proxy: 0 is no limit.
+#[expect(
+    clippy::option_option,
+    reason = "the inner one is a size without limit"
+)]
+pub(crate) fn limit(text: &str) -> Option<Option<u64>> {
+    size(text, Factor::Binary).map(|bytes| Some(bytes).filter(|bytes| *bytes > 0))
+}
+
 /// Splits a text after its number.
 fn number(text: &str) -> Option<(f64, &str)> {
     let end = text

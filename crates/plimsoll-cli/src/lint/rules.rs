@@ -166,16 +166,6 @@ pub(crate) fn exposed(path: &str, is_exact: bool) -> Vec<&'static str> {
         .collect()
 }
 
-/// Whether a pattern contains the name of a path, as `^/(metrics|ready)$` does. Patterns are not evaluated.
-///
-/// An open pattern also matches paths that begin with a name.
-pub(crate) fn is_meant(pattern: &str, is_open: bool, path: &str) -> bool {
-    let path = path.trim_start_matches('/');
-    let mut names = pattern.split(|c: char| !c.is_ascii_alphanumeric());
-    pattern.contains('/')
-        && names.any(|name| name == path || (is_open && !name.is_empty() && path.starts_with(name)))
-}
-
 /// Whether a path answers 503 during the lame duck phase.
 pub(crate) fn is_ready_path(path: &str) -> bool {
     matches!(path, "/ready" | "/readyz")

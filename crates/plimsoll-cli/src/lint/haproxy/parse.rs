@@ -1,6 +1,5 @@
 //! A tolerant parser of HAProxy's configuration: sections with their lines, split into words.
 
-use crate::lint::rules;
 use crate::place::Place;
 
 const SECTIONS: [&str; 4] = ["frontend", "backend", "listen", "defaults"];
@@ -34,16 +33,6 @@ impl Line {
     pub(super) fn after(&self, word: &str) -> Option<&str> {
         let at = self.words.iter().position(|it| it == word)?;
         self.words.get(at + 1).map(String::as_str)
-    }
-
-    /// Whether one of its patterns is meant for a path.
-    pub(super) fn is_for(&self, path: &str) -> bool {
-        let has = |test: &str| self.words.iter().any(|word| word.starts_with(test));
-        let (is_prefix, is_regex) = (has("path_beg"), has("path_reg"));
-        self.words.iter().any(|word| {
-            let is_open = is_prefix || (is_regex && !word.ends_with('$'));
-            rules::is_meant(word, is_open, path)
-        })
     }
 }
 
@@ -103,7 +92,11 @@ fn words(line: &str) -> Vec<String> {
             (None, '#') => break,
             (None, '"' | '\'') => quote = Some(c),
             (Some(open), c) if c == open => quote = None,
-            (_, '\\') => words[word].extend(chars.next()),
+            // Other escapes are those of regular expressions.
+            (None | Some('"'), '\\') => match chars.next() {
+                Some(c @ (' ' | '#' | '\\' | '"' | '\'')) => words[word].push(c),
+                other => words[word].extend(['\\'].into_iter().chain(other)),
+            },
             (None, c) if c.is_whitespace() => words.push(String::new()),
             (_, c) => words[word].push(c),
         }

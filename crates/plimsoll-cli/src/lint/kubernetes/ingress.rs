@@ -8,8 +8,8 @@ use self::routes::Route;
 use super::Objects;
 use crate::lint::{
     model::{Limit, Proxy, Server},
-    quantity::{self, Factor, Plain},
-    rules,
+    nginx,
+    quantity::{self, Plain},
     yaml::Node,
 };
 use crate::place::Sited;
@@ -44,7 +44,8 @@ fn proxy(route: &Route<'_>, routes: &[Route<'_>], objects: &Objects) -> Option<P
         port: None,
     };
     let mut exposed = route.exposed(routes);
-    exposed.retain(|path| !is_denied(object, path));
+    let hidden = hidden(object);
+    exposed.retain(|path| !is_restricted(object) && !hidden.contains(path));
     Some(Proxy {
         title: format!("{kind} {name}"),
         place: place.clone(),
@@ -57,7 +58,7 @@ fn proxy(route: &Route<'_>, routes: &[Route<'_>], objects: &Objects) -> Option<P
         }),
         idle_timeout: None,
         body_limit: annotation(object, "proxy-body-size")
-            .and_then(|it| limit("proxy-body-size", it, body_size)),
+            .and_then(|it| limit("proxy-body-size", it, quantity::limit)),
         readiness: None,
         exposed,
         file: object.place.file.clone(),
@@ -70,14 +71,24 @@ fn annotation<'object>(object: &'object Node, name: &str) -> Option<&'object Nod
         .get(&format!("{NGINX}{name}"))
 }
 
-/// Whether a snippet of nginx rejects a path.
-fn is_denied(object: &Node, path: &str) -> bool {
-    let snippets = ["server-snippet", "configuration-snippet"];
-    let mut texts = snippets
-        .iter()
-        .filter_map(|name| annotation(object, name)?.text());
-    let rejects = |text: &str| text.contains("return") || text.contains("deny");
-    texts.any(|text| rejects(text) && rules::is_meant(text, false, path))
+/// Whether only some clients have access, by their address or a password.
+fn is_restricted(object: &Node) -> bool {
+    let text = |name| annotation(object, name).and_then(Node::text);
+    let ranges = ["whitelist-source-range", "allowlist-source-range"];
+    let mut ranges = ranges.into_iter().filter_map(text);
+    ranges.any(|ranges| !ranges.split(',').any(|it| it.trim().ends_with("/0")))
+        || ["auth-type", "auth-url"]
+            .into_iter()
+            .any(|name| text(name).is_some())
+}
+
+/// Returns the reserved paths that snippets of nginx answer.
+fn hidden(object: &Node) -> Vec<&'static str> {
+    let snippets = ["server-snippet", "configuration-snippet"].into_iter();
+    let snippets = snippets.filter_map(|name| annotation(object, name));
+    // A snippet that is no configuration hides nothing.
+    let snippets = snippets.filter_map(|it| nginx::parse(it.text()?, &it.place.file).ok());
+    snippets.flat_map(|it| nginx::hidden(&it)).collect()
 }
 
 fn limit<T>(key: &'static str, node: &Node, parse: impl Fn(&str) -> Option<T>) -> Option<Limit<T>> {
@@ -86,13 +97,4 @@ fn limit<T>(key: &'static str, node: &Node, parse: impl Fn(&str) -> Option<T>) -
         value: parse(node.text()?)?,
         place: Some(node.place.clone()),
     })
-}
-
-#[expect(
-    clippy::option_option,
-    reason = "the inner one is a size without limit"
-)]
-fn body_size(text: &str) -> Option<Option<u64>> {
-    let bytes = quantity::size(text, Factor::Binary)?;
-    Some(Some(bytes).filter(|bytes| *bytes > 0))
 }

@@ -1,5 +1,7 @@
 //! A tolerant parser of nginx's configuration: unknown directives are kept, and their meaning is not checked.
 
+use std::{iter::Peekable, str::Chars};
+
 use crate::place::{Broken, Place};
 
 /// The deepest block that is read. Real configurations have about five levels.
@@ -101,7 +103,7 @@ fn tokens(text: &str, file: &Place) -> Result<Vec<(Token, usize)>, Broken> {
                 loop {
                     match chars.next() {
                         Some(end) if end == c => break,
-                        Some('\\') => quoted.extend(chars.next()),
+                        Some('\\') => escaped(&mut chars, &mut quoted),
                         Some(inner) => {
                             line += usize::from(inner == '\n');
                             quoted.push(inner);
@@ -132,6 +134,7 @@ fn tokens(text: &str, file: &Place) -> Result<Vec<(Token, usize)>, Broken> {
                 finish(&mut word, &mut tokens, line);
                 line += usize::from(c == '\n');
             }
+            '\\' => escaped(&mut chars, &mut word),
             c => word.push(c),
         }
     }
@@ -139,8 +142,16 @@ fn tokens(text: &str, file: &Place) -> Result<Vec<(Token, usize)>, Broken> {
     Ok(tokens)
 }
 
+/// Adds the character after a backslash. Escapes of regular expressions are kept.
+fn escaped(chars: &mut Peekable<Chars<'_>>, word: &mut String) {
+    match chars.next_if(|c| *c != '\n') {
+        Some(c @ ('"' | '\'' | '\\')) => word.push(c),
+        other => word.extend(['\\'].into_iter().chain(other)),
+    }
+}
+
 /// Whether a digit follows, as in `[a-z]{2,}`.
-fn is_repetition(chars: &std::iter::Peekable<std::str::Chars<'_>>) -> bool {
+fn is_repetition(chars: &Peekable<Chars<'_>>) -> bool {
     chars.clone().next().is_some_and(|c| c.is_ascii_digit())
 }
 

@@ -240,9 +240,105 @@ fn ingress_with_other_routes_for_probes_is_not_public() {
         other.split_inclusive('\n').take(8).collect::<String>()
     );
     check(&format!("{INGRESS}{other}"));
-    let snippet = "name: shop, annotations: {nginx.ingress.kubernetes.io/server-snippet: \
-        'location ~ ^/(metrics|health|healthz|livez|ready|readyz|startupz)$ { return 404; }'}";
-    check(&INGRESS.replace("name: shop}\nspec", &format!("{snippet}}}\nspec")));
     let rules = paths_of(&|path| format!("    - matches: [{{path: {{value: {path}}}}}]\n"));
     check(&format!("{ROUTE}{rules}"));
+}
+
+/// Returns the Ingress with an annotation of ingress-nginx.
+fn annotated(name: &str, value: &str) -> String {
+    let annotations = format!(
+        "name: shop, annotations: {{nginx.ingress.kubernetes.io/{name}: '{value}'}}}}\nspec"
+    );
+    INGRESS.replace("name: shop}\nspec", &annotations)
+}
+
+#[test]
+fn ingress_with_restrictions_is_not_public() {
+    #[track_caller]
+    fn check(name: &str, value: &str, is_hidden: bool) {
+        let objects = format!("{POD}{}", annotated(name, value));
+        if is_hidden {
+            good(&[("pod.yaml", &objects)]);
+        } else {
+            bad(&[("pod.yaml", &objects)], "PUBLIC", "pod.yaml:42");
+        }
+    }
+    const ALL: &str = "(metrics|health|healthz|livez|ready|readyz|startupz)";
+    check("auth-type", "basic", true);
+    check("auth-url", "https://auth.example.com", true);
+    check("whitelist-source-range", "10.0.0.0/8, 192.168.0.1", true);
+    check("whitelist-source-range", "10.0.0.0/8, 0.0.0.0/0", false);
+    check("allowlist-source-range", "10.0.0.0/8", true);
+    check("proxy-buffering", "on", false);
+    let location = format!("location ~ ^/{ALL}$ {{ return 404; }}");
+    check("server-snippet", &location, true);
+    check(
+        "server-snippet",
+        &location.replace("return 404", "deny all"),
+        true,
+    );
+    check(
+        "server-snippet",
+        &location.replace("return 404", "proxy_pass http://a"),
+        false,
+    );
+    check(
+        "server-snippet",
+        "location /other { return 301 /metrics; }",
+        false,
+    );
+    check("configuration-snippet", "return 301 /;", true);
+    check(
+        "configuration-snippet",
+        "more_set_headers \"A: return /metrics /health\";",
+        false,
+    );
+    let condition = format!("if ($uri ~ \"^/{ALL}$\") {{ return 301 /; }}");
+    check("configuration-snippet", &condition, true);
+    check(
+        "configuration-snippet",
+        &condition.replace("return 301 /", "set $a b"),
+        false,
+    );
+    check(
+        "configuration-snippet",
+        "if ($uri ~ ^/other) { return 301 /metrics; }",
+        false,
+    );
+    check("server-snippet", "location / {", false);
+}
+
+#[test]
+fn patterns_of_routes_are_evaluated() {
+    let with_patterns = annotated("use-regex", "true");
+    let at = |objects: &str, path: &str| format!("{POD}{}", objects.replace("path: /,", path));
+    for (path, is_public) in [
+        ("path: /(api|m.*s),", true),
+        ("path: /api/.*,", false),
+        ("path: /(?!api),", true),
+    ] {
+        let objects = at(&with_patterns, path);
+        match is_public {
+            true => drop(bad(&[("pod.yaml", &objects)], "PUBLIC", "pod.yaml:42")),
+            false => good(&[("pod.yaml", &objects)]),
+        }
+        // Without the annotation, it is a literal text.
+        good(&[("pod.yaml", &at(INGRESS, path))]);
+    }
+    // A longer pattern of another Service comes first.
+    let other = "          - {path: '/(metrics|health.*|livez|ready.*|startupz)', backend: {service: {name: none}}}\n";
+    good(&[("pod.yaml", &format!("{POD}{with_patterns}{other}"))]);
+    let pattern = |value| {
+        let route = ROUTE.replace(
+            "type: PathPrefix, value: /",
+            "type: RegularExpression, value: VALUE",
+        );
+        format!("{POD}{}", route.replace("VALUE", value))
+    };
+    good(&[("pod.yaml", &pattern("'/api|/metric'"))]);
+    bad(
+        &[("pod.yaml", &pattern("'/api|/m.*'"))],
+        "PUBLIC",
+        "pod.yaml:41",
+    );
 }

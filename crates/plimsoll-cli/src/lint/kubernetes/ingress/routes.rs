@@ -1,8 +1,11 @@
 //! The paths of Ingresses and HTTPRoutes, and the one that a controller prefers for a request.
 
+use std::collections::HashSet;
+
+use super::annotation;
 use crate::lint::{
     kubernetes::{Objects, namespace},
-    rules,
+    pattern, rules,
     yaml::Node,
 };
 use crate::place::Sited;
@@ -20,12 +23,15 @@ pub(super) struct Route<'objects> {
     is_exact: bool,
     /// Whether other conditions than the path apply, such as headers.
     is_conditional: bool,
+    /// The reserved paths that it matches. `None`: a pattern that cannot be evaluated.
+    matched: Option<Vec<&'static str>>,
 }
 
 impl Route<'_> {
     /// Returns the reserved paths that this route serves, and no other one.
     pub(super) fn exposed(&self, routes: &[Self]) -> Vec<&'static str> {
-        let mut exposed = rules::exposed(self.path, self.is_exact);
+        let all = || rules::exposed("/", false);
+        let mut exposed = self.matched.clone().unwrap_or_else(all);
         exposed.retain(|path| !routes.iter().any(|it| it.is_preferred(self, path)));
         exposed
     }
@@ -36,7 +42,7 @@ impl Route<'_> {
         self.host == other.host
             && !self.is_conditional
             && is_longer
-            && rules::exposed(self.path, self.is_exact).contains(&path)
+            && self.matched.as_ref().is_some_and(|it| it.contains(&path))
     }
 }
 
@@ -52,6 +58,7 @@ pub(super) fn ingresses(objects: &Objects) -> Vec<Route<'_>> {
             path: "/",
             is_exact: false,
             is_conditional: false,
+            matched: None,
         };
         for rule in object.items_at("spec.rules") {
             let paths = rule.items_at("http.paths").iter();
@@ -64,6 +71,16 @@ pub(super) fn ingresses(objects: &Objects) -> Vec<Route<'_>> {
         }
         let default = object.at("spec.defaultBackend");
         routes.extend(default.map(|backend| route(Some(backend))));
+    }
+    // One object with patterns makes all paths of its hosts patterns.
+    let is_on = |object| annotation(object, "use-regex").and_then(Node::text) == Some("true");
+    let hosts = routes.iter().filter(|it| is_on(it.object));
+    let hosts: HashSet<&str> = hosts.map(|it| it.host).collect();
+    for route in &mut routes {
+        route.matched = match hosts.contains(route.host) {
+            true => pattern::matched(&format!("^{}", route.path), true),
+            false => Some(rules::exposed(route.path, route.is_exact)),
+        };
     }
     routes
 }
@@ -82,6 +99,7 @@ pub(super) fn http_routes(objects: &Objects) -> Vec<Route<'_>> {
                 let path = condition.and_then(|it| it.get("path"));
                 let kind = path.and_then(|it| it.text_at("type"));
                 let conditions = condition.map(Node::entries).unwrap_or_default();
+                let path = path.and_then(|it| it.text_at("value")).unwrap_or("/");
                 let route = Route {
                     object,
                     namespace: backend
@@ -89,9 +107,15 @@ pub(super) fn http_routes(objects: &Objects) -> Vec<Route<'_>> {
                         .unwrap_or(namespace(object)),
                     service: backend.and_then(|it| service(it.get("name")?)),
                     host: "",
-                    path: path.and_then(|it| it.text_at("value")).unwrap_or("/"),
+                    path,
                     is_exact: kind == Some("Exact"),
                     is_conditional: conditions.iter().any(|(key, _)| key != "path"),
+                    matched: match kind {
+                        Some("RegularExpression") => {
+                            pattern::matched(&format!("^({path})$"), false)
+                        }
+                        _ => Some(rules::exposed(path, kind == Some("Exact"))),
+                    },
                 };
                 routes.extend(hosts.iter().map(|host| Route {
                     host,
