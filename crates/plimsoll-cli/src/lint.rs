@@ -139,13 +139,10 @@ fn lint(
     }
     let mut report = Report {
         assumed,
+    model.link();
         not_checked: input.not_checked,
         broken: input.broken,
-        proxies: model
-            .proxies
-            .iter()
-            .filter(|it| !model.behind(it).is_empty())
-            .count(),
+        proxies: model.linked(),
         others: model.others.len(),
         has_program: program.is_some(),
         ..Report::default()
@@ -193,7 +190,7 @@ fn no_service(
     model: &Model,
     program: Option<&Program>,
 ) -> Option<Sited<String>> {
-    if model.proxies.iter().any(|it| !model.behind(it).is_empty()) {
+    if model.linked() > 0 {
         return None;
     }
     let hint = match program {

@@ -1,6 +1,6 @@
 //! What the rules read: services and proxies, whatever kind of file describes them.
 
-use std::{borrow::Cow, path::Path, rc::Rc, time::Duration};
+use std::{path::Path, rc::Rc, time::Duration};
 
 use super::{environment::Environment, settings::Settings};
 use crate::place::{Place, Sited};
@@ -164,6 +164,8 @@ impl Detection {
 pub(crate) struct Model {
     pub(crate) services: Vec<Service>,
     pub(crate) proxies: Vec<Proxy>,
+    /// The services behind each proxy, as [`Model::link`] finds them.
+    pub(crate) behind: Vec<Vec<Behind>>,
     /// Containers, units and proxies that have nothing to do with the chassis.
     pub(crate) others: Vec<Sited<String>>,
     /// Configuration files, and the Compose files that mount them.
@@ -174,51 +176,57 @@ pub(crate) struct Model {
 
 /// A service behind a proxy.
 #[derive(Debug)]
-pub(crate) struct Behind<'model> {
-    /// `None`: the service is not in the files.
-    pub(crate) service: Option<&'model Service>,
-    pub(crate) settings: Cow<'model, Settings>,
+pub(crate) enum Behind {
+    /// The index of the service.
+    Known(usize),
+    /// The settings of a service that is not in the files.
+    Assumed(Box<Settings>),
 }
 
 impl Model {
+    /// Finds the services behind each proxy, when all services have their settings.
+    pub(crate) fn link(&mut self) {
+        self.behind = self.proxies.iter().map(|it| self.behind(it)).collect();
+    }
+
     /// Returns the services that a proxy leads to. If the proxy is for a service on the chassis that is not in
     /// the files, the defaults stand for it.
-    pub(crate) fn behind(&self, proxy: &Proxy) -> Vec<Behind<'_>> {
+    fn behind(&self, proxy: &Proxy) -> Vec<Behind> {
         let mounts = self.mounts.iter().filter(|(file, _)| **file == *proxy.file);
         let stacks: Vec<&str> = mounts.map(|(_, stack)| stack.as_str()).collect();
-        let services: Vec<&Service> = self
-            .services
-            .iter()
-            .filter(|service| proxy.leads_to(service, &stacks))
+        let services = self.services.iter().enumerate();
+        let services: Vec<(usize, usize)> = services
+            .filter(|(_, service)| proxy.leads_to(service, &stacks))
+            .map(|(index, service)| (index, proxy.nearness(service)))
             .collect();
         // Compose files of several folders can have services of the same name.
-        let nearest = services
-            .iter()
-            .map(|it| proxy.nearness(it))
-            .max()
-            .unwrap_or_default();
-        let services = services
-            .into_iter()
-            .filter(|it| proxy.nearness(it) == nearest);
-        let mut behind: Vec<_> = services
-            .map(|service| Behind {
-                service: Some(service),
-                settings: Cow::Borrowed(&service.settings),
-            })
-            .collect();
+        let nearest = services.iter().map(|(_, nearness)| *nearness).max();
+        let services = services.iter().filter(|(_, it)| Some(*it) == nearest);
+        let mut behind: Vec<_> = services.map(|(index, _)| Behind::Known(*index)).collect();
         if behind.is_empty() && self.is_for_chassis(proxy) {
-            behind.push(Behind {
-                service: None,
-                settings: Cow::Owned(Settings::assumed(proxy.place.clone())),
-            });
+            let settings = Settings::assumed(proxy.place.clone());
+            behind.push(Behind::Assumed(Box::new(settings)));
         }
         behind
     }
 
-    /// Returns each proxy with each service that it leads to.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Proxy, Behind<'_>)> {
-        let proxies = self.proxies.iter();
-        proxies.flat_map(|proxy| self.behind(proxy).into_iter().map(move |it| (proxy, it)))
+    /// Returns each proxy with each service that it leads to, which may not be in the files, and its settings.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&Proxy, Option<&Service>, &Settings)> {
+        let proxies = self.proxies.iter().zip(&self.behind);
+        proxies.flat_map(move |(proxy, behind)| {
+            behind.iter().map(move |it| match it {
+                Behind::Known(index) => {
+                    let service = &self.services[*index];
+                    (proxy, Some(service), &service.settings)
+                }
+                Behind::Assumed(settings) => (proxy, None, &**settings),
+            })
+        })
+    }
+
+    /// Returns the number of proxies with a service behind them.
+    pub(crate) fn linked(&self) -> usize {
+        self.behind.iter().filter(|it| !it.is_empty()).count()
     }
 
     fn is_for_chassis(&self, proxy: &Proxy) -> bool {

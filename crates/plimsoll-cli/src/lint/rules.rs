@@ -147,7 +147,7 @@ fn proxy_findings(
 ) -> Vec<Finding> {
     let pairs = model.pairs();
     pairs
-        .filter_map(|(proxy, behind)| finding(proxy, &behind.settings))
+        .filter_map(|(proxy, _, settings)| finding(proxy, settings))
         .collect()
 }
 

@@ -13,10 +13,8 @@ pub(super) fn check(model: &Model) -> Vec<Finding> {
         findings.extend(service.ports.iter().filter_map(|it| port(service, it)));
         findings.extend(loopback(service));
     }
-    for (proxy, behind) in model.pairs() {
-        if let Some(service) = behind.service {
-            findings.extend(upstream(service, proxy));
-        }
+    for (proxy, service, _) in model.pairs() {
+        findings.extend(service.iter().flat_map(|it| upstream(it, proxy)));
     }
     findings
 }

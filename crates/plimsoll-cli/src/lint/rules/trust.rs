@@ -13,9 +13,9 @@ const SHORTEST_PREFIX: u32 = 8;
 
 pub(super) fn check(model: &Model) -> Vec<Finding> {
     let mut findings: Vec<Finding> = model.services.iter().flat_map(wide).collect();
-    for (proxy, behind) in model.pairs() {
-        if let Some(service) = behind.service
-            && behind.settings.is_surely_unset("TRUSTED_PROXIES")
+    for (proxy, service, settings) in model.pairs() {
+        if let Some(service) = service
+            && settings.is_surely_unset("TRUSTED_PROXIES")
         {
             findings.push(Finding {
                 rule: "TRUST",
