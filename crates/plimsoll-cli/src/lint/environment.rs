@@ -8,25 +8,29 @@ use crate::place::{Broken, Place, Sited};
 /// The settings of the chassis that services of other origin rarely have.
 ///
 /// Two of them identify a service.
-const TYPICAL: [&str; 14] = [
+const TYPICAL: [&str; 11] = [
     "ADMIN_ADDR",
     "DRAIN_DELAY",
     "FORWARDED_HEADER",
     "HTTP2_CLEARTEXT",
     "INFRA_ENDPOINTS",
     "MAX_BODY_BYTES",
-    "MAX_CONNECTIONS",
     "MAX_CONNECTION_AGE",
     "MAX_IN_FLIGHT",
     "PROXY_PROTOCOL",
     "REDACT_QUERY",
-    "REQUEST_TIMEOUT",
-    "SHUTDOWN_TIMEOUT",
     "TRUSTED_PROXIES",
 ];
 
-/// The settings that servers in Go often have too, after `net/http`. They count as one.
-const OF_GO: [&str; 3] = ["IDLE_TIMEOUT", "READ_TIMEOUT", "WRITE_TIMEOUT"];
+/// The settings that other servers often have too, such as those in Go after `net/http`. They count as one.
+const GENERIC: [&str; 6] = [
+    "IDLE_TIMEOUT",
+    "MAX_CONNECTIONS",
+    "READ_TIMEOUT",
+    "REQUEST_TIMEOUT",
+    "SHUTDOWN_TIMEOUT",
+    "WRITE_TIMEOUT",
+];
 
 /// The variables of a service.
 #[derive(Debug, Clone, Default)]
@@ -84,7 +88,7 @@ impl Environment {
     pub(crate) fn is_typical(&self) -> bool {
         let has = |name: &&&str| self.get(name).is_some();
         let known = TYPICAL.iter().filter(has).count();
-        known + OF_GO.iter().filter(has).take(1).count() >= 2
+        known + GENERIC.iter().filter(has).take(1).count() >= 2
     }
 }
 
@@ -102,12 +106,9 @@ mod tests {
             }
             assert_eq!(environment.is_typical(), is_service, "{names:?}");
         }
-        check(&["MAX_CONNECTIONS"], false);
+        check(&["DRAIN_DELAY"], false);
         check(&["MAX_CONNECTIONS", "DRAIN_DELAY"], true);
-        check(&["MAX_CONNECTIONS", "IDLE_TIMEOUT"], true);
-        check(
-            &["IDLE_TIMEOUT", "READ_TIMEOUT", "WRITE_TIMEOUT", "PORT"],
-            false,
-        );
+        check(&["TRUSTED_PROXIES", "DRAIN_DELAY"], true);
+        check(&GENERIC, false);
     }
 }

@@ -51,7 +51,7 @@ services:
     ulimits: {nofile: 8192}
 ";
 
-pub(super) const ENV: &str = "MAX_CONNECTIONS=4096\nSHUTDOWN_TIMEOUT=5s\n";
+pub(super) const ENV: &str = "MAX_CONNECTIONS=4096\nSHUTDOWN_TIMEOUT=5s\nMAX_BODY_BYTES=2MiB\n";
 
 /// A configuration of nginx that keeps every rule for the Compose file.
 pub(super) const NGINX: &str = "\

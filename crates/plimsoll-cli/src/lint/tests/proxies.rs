@@ -104,11 +104,11 @@ fn trusted_proxies_are_set_and_narrow() {
             &STACK
                 .replace(
                     "TRUSTED_PROXIES: 172.28.0.2",
-                    "MAX_CONNECTIONS: 1000, IDLE_TIMEOUT: 60s",
+                    "MAX_IN_FLIGHT: 1000, IDLE_TIMEOUT: 60s",
                 )
                 .replace(
-                    "environment:\n      MAX_CONNECTIONS: 1000, IDLE_TIMEOUT: 60s",
-                    "environment: {MAX_CONNECTIONS: 1000, IDLE_TIMEOUT: 60s}",
+                    "environment:\n      MAX_IN_FLIGHT: 1000, IDLE_TIMEOUT: 60s",
+                    "environment: {MAX_IN_FLIGHT: 1000, IDLE_TIMEOUT: 60s}",
                 ),
         ),
         ("a.conf", NGINX),

@@ -192,7 +192,7 @@ fn invalid_setting_is_a_finding() {
 /// A pod without ports and probes that reads the same variables.
 fn task(kind: &str, metadata: &str) -> String {
     let pod = "metadata: {labels: {app: shop}}, spec: {containers: [{name: shop, env: [\
-        {name: MAX_CONNECTIONS, value: '9'}, {name: IDLE_TIMEOUT, value: 5s}]}]}";
+        {name: MAX_IN_FLIGHT, value: '9'}, {name: IDLE_TIMEOUT, value: 5s}]}]}";
     let spec = match kind {
         "CronJob" => format!("{{jobTemplate: {{spec: {{template: {{{pod}}}}}}}}}"),
         "Pod" => {
