@@ -120,6 +120,10 @@ impl Settings {
                     value: Some(text),
                     place,
                 }) => {
+                    if let Some(expected) = fault(text, &setting.text) {
+                        let text = format!("{}={text:?}: expected {expected}", known.name);
+                        settings.rejected.push(Sited::new(text, place.clone()));
+                    }
                     setting.text.clone_from(text);
                     setting.origin = Origin::Place(place.clone());
                 }
@@ -130,7 +134,6 @@ impl Settings {
             }
             settings.values.insert(setting.name, setting);
         }
-        settings.reject_invalid();
         settings
     }
 
@@ -214,39 +217,23 @@ impl Settings {
     pub(crate) fn shutdown_limit(&self) -> Duration {
         self.time("DRAIN_DELAY") + self.time("SHUTDOWN_TIMEOUT") + FLUSH + self.extra_hooks
     }
+}
 
-    /// Adds the values that cannot be what they should to those that the service rejects.
-    fn reject_invalid(&mut self) {
-        const TIMES: [&str; 4] = [
-            "DRAIN_DELAY",
-            "SHUTDOWN_TIMEOUT",
-            "REQUEST_TIMEOUT",
-            "IDLE_TIMEOUT",
-        ];
-        const NUMBERS: [&str; 3] = ["MAX_CONNECTIONS", "MAX_IN_FLIGHT", "PORT"];
-        let mut reject = |name: &str, is_valid: &dyn Fn(&str) -> bool, expected: &str| {
-            let setting = self.values.get(name);
-            if let Some(Setting {
-                text,
-                origin: Origin::Place(place),
-                ..
-            }) = setting
-                && !is_valid(text)
-            {
-                let text = format!("{name}={text:?}: expected {expected}");
-                self.rejected.push(Sited::new(text, place.clone()));
-            }
-        };
-        for name in TIMES {
-            let is_time = |text: &str| quantity::duration(text, Plain::Seconds).is_some();
-            reject(name, &is_time, "a time, for example \"5s\"");
-        }
-        for name in NUMBERS {
-            reject(name, &|text| text.parse::<u64>().is_ok(), "a whole number");
-        }
-        let is_size = |text: &str| quantity::size(text, Factor::Binary).is_some();
-        reject("MAX_BODY_BYTES", &is_size, "a size, for example \"2MiB\"");
-    }
+/// Returns the form that a value should have, if it is not that of the default.
+fn fault(text: &str, default: &str) -> Option<&'static str> {
+    const WORDS: [&str; 8] = ["true", "false", "1", "0", "yes", "no", "on", "off"];
+    let is_switch = |text: &str| WORDS.iter().any(|it| it.eq_ignore_ascii_case(text.trim()));
+    let is_number = |text: &str| text.trim().parse::<u64>().is_ok();
+    let is_time = |text: &str| quantity::duration(text, Plain::Seconds).is_some();
+    let is_size = |text: &str| quantity::size(text, Factor::Binary).is_some();
+    let (is_form, expected): (&dyn Fn(&str) -> bool, _) = match default {
+        "true" | "false" => (&is_switch, "\"true\" or \"false\""),
+        _ if is_number(default) => (&is_number, "a whole number"),
+        _ if is_time(default) => (&is_time, "a time, for example \"5s\""),
+        _ if is_size(default) => (&is_size, "a size, for example \"2MiB\""),
+        _ => return None,
+    };
+    (!is_form(text)).then_some(expected)
 }
 
 /// Returns the default of a setting; empty if it is unset or depends on the machine.
@@ -320,7 +307,42 @@ mod tests {
             ("PORT", "http"),
         ]));
         assert_eq!(settings.rejected.len(), 2);
-        assert!(settings.rejected[0].value.contains("soon"));
+        assert!(settings.rejected[1].value.contains("soon"));
+    }
+
+    /// A default of a new form must be added to [`fault`], or it is not checked.
+    #[test]
+    fn values_have_the_form_of_the_default() {
+        #[track_caller]
+        fn check(name: &str, value: &str, expected: &str) {
+            let settings = Settings::of(&environment(&[(name, value)]));
+            let found = settings.rejected.first().map_or("", |it| &it.value);
+            assert_eq!(found.is_empty(), expected.is_empty(), "{found}");
+            assert!(found.contains(expected), "{found}");
+        }
+        check("WRITE_TIMEOUT", "1m30s", "");
+        check("WRITE_TIMEOUT", "soon", "expected a time");
+        check("MAX_CONNECTION_AGE", "never", "expected a time");
+        check("OTEL_BSP_SCHEDULE_DELAY", "5s", "expected a whole number");
+        check("MAX_BODY_BYTES", "large", "expected a size");
+        check("HTTP2_CLEARTEXT", "On", "");
+        check("DEBUG", "app:*", "expected \"true\" or");
+        check("LOG_LEVEL", "anything", "");
+        let unchecked = Surface::get().settings.iter().filter_map(|it| {
+            let default = it.default.as_deref()?;
+            fault("?", default).is_none().then_some(it.name.as_str())
+        });
+        assert_eq!(
+            unchecked.collect::<Vec<_>>(),
+            [
+                "HOST",
+                "LOG_LEVEL",
+                "FORWARDED_HEADER",
+                "PROXY_PROTOCOL",
+                "OTEL_TRACES_EXPORTER",
+                "OTEL_TRACES_SAMPLER"
+            ]
+        );
     }
 
     #[test]
