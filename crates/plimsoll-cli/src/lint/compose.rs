@@ -18,7 +18,7 @@ use super::{
     settings::{Program, Settings, is_service},
     yaml::Node,
 };
-use crate::place::{Broken, Sited};
+use crate::place::{Broken, Place, Sited};
 
 /// Whether a document is a Compose file.
 pub(crate) fn is_stack(document: &Node) -> bool {
@@ -215,19 +215,25 @@ impl Reader<'_> {
         }
         let variables = self.service.get("environment");
         for (name, value) in variables.map(Node::entries).unwrap_or_default() {
-            let text = value.text().and_then(|text| self.variables.resolve(text));
-            environment.set(name, text, value.place.clone());
+            self.set(&mut environment, name, value.text(), &value.place);
         }
         for item in variables.map(Node::items).unwrap_or_default() {
             if let Some(text) = item.text() {
                 let (name, value) = match text.split_once('=') {
-                    Some((name, value)) => (name, self.variables.resolve(value)),
+                    Some((name, value)) => (name, Some(value)),
                     None => (text, None),
                 };
-                environment.set(name, value, item.place.clone());
+                self.set(&mut environment, name, value, &item.place);
             }
         }
         Ok(environment)
+    }
+
+    /// Sets a variable. A value from `.env` has its line there.
+    fn set(&self, environment: &mut Environment, name: &str, value: Option<&str>, place: &Place) {
+        let origin = value.and_then(|value| self.variables.origin(value));
+        let value = value.and_then(|value| self.variables.resolve(value));
+        environment.set(name, value, origin.unwrap_or(place).clone());
     }
 
     /// Returns the published ports: that of the machine, and that of the service.
@@ -238,11 +244,12 @@ impl Reader<'_> {
 
     /// Returns a port of TCP; the chassis has no others.
     fn port(&self, port: &Node) -> Option<(Option<u16>, Port)> {
+        let text = |key| self.variables.resolve(port.text_at(key)?);
         let (host, target, protocol) = match port.get("target") {
-            Some(target) => (
-                port.text_at("published").map(str::to_owned),
-                target.text()?.to_owned(),
-                port.text_at("protocol").unwrap_or("tcp").to_owned(),
+            Some(_) => (
+                text("published"),
+                text("target")?,
+                text("protocol").unwrap_or("tcp".to_owned()),
             ),
             None => {
                 let text = self.variables.resolve(port.text()?)?;

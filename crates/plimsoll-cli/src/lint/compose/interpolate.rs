@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::lint::{env_file, input};
-use crate::place::Broken;
+use crate::place::{Broken, Place, Sited};
 
 /// The deepest expression that is replaced. Defaults that are variables have two levels.
 const MAX_DEPTH: usize = 20;
@@ -11,7 +11,7 @@ const MAX_DEPTH: usize = 20;
 /// The variables of the folder.
 #[derive(Debug, Default)]
 pub(super) struct Variables {
-    values: BTreeMap<String, String>,
+    values: BTreeMap<String, Sited<String>>,
 }
 
 impl Variables {
@@ -26,15 +26,21 @@ impl Variables {
             return Ok(Self::default());
         }
         let variables = env_file::parse(&input::text(&path)?, &input::shown(&path))?;
-        let values = variables.into_iter().map(|(name, it)| (name, it.value));
         Ok(Self {
-            values: values.collect(),
+            values: variables.into_iter().collect(),
         })
     }
 
     /// Replaces the variables of a text. `None` if a value is not in the files.
     pub(super) fn resolve(&self, text: &str) -> Option<String> {
         self.nested(text, MAX_DEPTH)
+    }
+
+    /// Returns the line of the variable that a text begins with, as in `${NAME}`.
+    pub(super) fn origin(&self, text: &str) -> Option<&Place> {
+        let text = text.strip_prefix('$')?;
+        let (name, _) = split_name(text.strip_prefix('{').unwrap_or(text));
+        Some(&self.values.get(name)?.place)
     }
 
     fn nested(&self, text: &str, left: usize) -> Option<String> {
@@ -51,9 +57,8 @@ impl Variables {
                 result.push_str(&self.braced(expression, left)?);
                 &after[1..]
             } else {
-                let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-                let (name, after) = after.split_at(after.find(is_end).unwrap_or(after.len()));
-                result.push_str(self.values.get(name)?);
+                let (name, after) = split_name(after);
+                result.push_str(&self.values.get(name)?.value);
                 after
             };
         }
@@ -63,9 +68,8 @@ impl Variables {
 
     /// Returns the value of `NAME`, `NAME:-default` or another form in braces.
     fn braced(&self, expression: &str, left: usize) -> Option<String> {
-        let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-        let (name, form) = expression.split_at(expression.find(is_end).unwrap_or(expression.len()));
-        let value = self.values.get(name);
+        let (name, form) = split_name(expression);
+        let value = self.values.get(name).map(|it| &it.value);
         let value_if_set = value.filter(|value| !value.is_empty() || !form.starts_with(':'));
         match form.trim_start_matches(':').split_at_checked(1) {
             None => value.cloned(),
@@ -80,6 +84,12 @@ impl Variables {
             Some(_) => value_if_set.cloned(),
         }
     }
+}
+
+/// Splits a text after the name of a variable.
+fn split_name(text: &str) -> (&str, &str) {
+    let is_end = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.split_at(text.find(is_end).unwrap_or(text.len()))
 }
 
 /// Returns the position of the brace that closes an expression; defaults can contain others.
@@ -106,7 +116,10 @@ mod tests {
         let values = [("A", "1"), ("E", "")];
         Variables {
             values: values
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| {
+                    let value = Sited::new(value.to_owned(), Place::new(".env", 1));
+                    (name.to_owned(), value)
+                })
                 .into(),
         }
     }

@@ -176,6 +176,25 @@ fn keys_are_not_in_files() {
         "pod.yaml:15",
     );
     assert!(!finding.message.contains("abc"));
+    // The file that has the value, not the one that refers to it.
+    for variables in [
+        "{A: b, ADMIN_TOKEN: '${TOKEN}'}",
+        "[A=b, 'ADMIN_TOKEN=$TOKEN']",
+    ] {
+        let stack = STACK.replace(
+            "\n      TRUSTED_PROXIES: 172.28.0.2",
+            &format!(" {variables}"),
+        );
+        let files = [
+            ("compose.yml", stack.as_str()),
+            (
+                "prod.env",
+                "MAX_CONNECTIONS=4096\nTRUSTED_PROXIES=172.28.0.2\n",
+            ),
+            (".env", "A=b\nTOKEN=abc\n"),
+        ];
+        bad(&files, "SECRET", ".env:2");
+    }
 }
 
 #[test]
@@ -238,6 +257,19 @@ fn ports_of_udp_are_not_those_of_the_service() {
         let stack = STACK.replace("['8084:8080']", ports);
         good(&[("compose.yml", &stack), ("prod.env", ENV)]);
     }
+}
+
+#[test]
+fn ports_of_compose_are_interpolated() {
+    let files = [STACK_FILES[1], STACK_FILES[0], (".env", "TARGET=80\n")];
+    for ports in [
+        "['8084:${TARGET}']",
+        "[{target: \"${TARGET}\", published: 8084}]",
+    ] {
+        changed(&files, "['8084:8080']", ports, "PORTS", "compose.yml:7");
+    }
+    let unknown = STACK.replace("['8084:8080']", "[{target: \"${OTHER}\"}]");
+    good(&[("compose.yml", &unknown), ("prod.env", ENV)]);
 }
 
 #[test]
