@@ -9,7 +9,7 @@ use super::{
 use crate::lint::{
     environment::Environment,
     model::{Kill, Model, Probe, ProbeKind, Service},
-    quantity::{self, Factor},
+    quantity::{self, Factor, Plain},
     settings::{Program, Settings, is_service},
     yaml::Node,
 };
@@ -270,11 +270,8 @@ fn pre_stop(container: &Node) -> Option<Sited<Duration>> {
     let at = words
         .iter()
         .position(|word| *word == "sleep" || word.ends_with("/sleep"))?;
-    let seconds = words.get(at + 1)?.parse().ok()?;
-    Some(Sited::new(
-        Duration::from_secs(seconds),
-        command.place.clone(),
-    ))
+    let time = quantity::duration(words.get(at + 1)?, Plain::Seconds)?;
+    Some(Sited::new(time, command.place.clone()))
 }
 
 /// Returns the names of a container, its image and its program.

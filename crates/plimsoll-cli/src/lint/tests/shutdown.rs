@@ -17,7 +17,10 @@ fn grace_covers_pre_stop_and_shutdown() {
     assert!(sum.ends_with("pod.yaml:11) + 3 s"), "{sum}");
     let hook = "image: shop\n      lifecycle: {preStop: {exec: {command: [sh, -c, 'sleep 10']}}}";
     let image = "image: registry.example.com:5000/shop:1";
-    changed(&[("pod.yaml", POD)], image, hook, "GRACE", "pod.yaml:5");
+    for time in ["10", "10s", "0.5m"] {
+        let hook = hook.replace("10", time);
+        changed(&[("pod.yaml", POD)], image, &hook, "GRACE", "pod.yaml:5");
+    }
     changed(&STACK_FILES, "15s", "8s", "GRACE", "compose.yml:8");
     let stack = STACK.replace("    stop_grace_period: 15s\n", "");
     let env = ENV.replace("5s", "7s");
