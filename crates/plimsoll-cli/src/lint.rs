@@ -83,6 +83,11 @@ enum Format {
     Sarif,
 }
 
+/// Returns the names of the rules, which waivers use.
+pub(crate) fn rule_names() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.name)
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -134,12 +139,12 @@ fn lint(
     }
     assumed.sort_by(|a, b| (&a.place, &a.value).cmp(&(&b.place, &b.value)));
     assumed.dedup();
+    model.link();
     if model.services.is_empty() && input.broken.is_empty() && input.not_checked.is_empty() {
         input.not_checked.extend(no_service(paths, &model, program));
     }
     let mut report = Report {
         assumed,
-    model.link();
         not_checked: input.not_checked,
         broken: input.broken,
         proxies: model.linked(),
@@ -209,7 +214,7 @@ fn no_service(
 impl Report {
     /// Sorts findings into those that count and those that a waiver accepts.
     fn sort(&mut self, findings: Vec<Finding>, waivers: Vec<Waiver>) {
-        let is_rule = |waiver: &Waiver| RULES.iter().any(|rule| rule.name == waiver.check);
+        let is_rule = |waiver: &Waiver| rule_names().any(|name| name == waiver.check);
         let mut unused: Vec<Waiver> = waivers.iter().filter(|it| is_rule(it)).cloned().collect();
         for finding in findings {
             let accepts = |it: &&Waiver| it.accepts(finding.rule, Some(&finding.subject));

@@ -14,6 +14,7 @@ use toml::Spanned;
 
 use crate::{
     place::{Broken, Place, Sited},
+    verify::{Names, Routes},
     waivers::{self, Day, Waiver},
 };
 
@@ -33,8 +34,8 @@ pub(crate) struct Project {
 pub(crate) struct Verify {
     /// The command that starts the service, or empty.
     pub(crate) command: Vec<String>,
-    pub(crate) routes: Texts,
-    pub(crate) names: Texts,
+    pub(crate) routes: Routes,
+    pub(crate) names: Names,
 }
 
 /// Texts by name, each with its line.
@@ -116,7 +117,7 @@ impl Project {
             let at = error.span().map_or(0, |span| span.start);
             Broken::new(place(at), error.message())
         })?;
-        let sited = |texts: BTreeMap<String, Spanned<String>>| {
+        let sited = |texts: BTreeMap<String, Spanned<String>>| -> Texts {
             let texts = texts.into_iter().map(|(name, text)| {
                 let place = place(text.span().start);
                 (name, Sited::new(text.into_inner(), place))
@@ -136,16 +137,30 @@ impl Project {
             waivers: waivers.collect::<Result<_, _>>()?,
             verify: Verify {
                 command,
-                routes: sited(routes),
-                names: sited(names),
+                routes: Routes::read(&sited(routes))?,
+                names: Names::read(&sited(names))?,
             },
         })
     }
 }
 
+/// Returns the error for a word that is none of those that are known, with the nearest of them.
+pub(crate) fn unknown<'a>(
+    kind: &str,
+    word: &str,
+    known: impl Iterator<Item = &'a str>,
+    place: &Place,
+) -> Broken {
+    let distance = |name: &&str| strsim::osa_distance(&name.to_lowercase(), &word.to_lowercase());
+    let nearest = known.min_by_key(distance).unwrap_or_default();
+    let what = format!("unknown {kind} {word:?}: the nearest name is {nearest:?}");
+    Broken::new(place.clone(), what)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Route;
 
     fn parse(text: &str) -> Result<Project, Broken> {
         Project::parse(text, "a.toml", Day::today())
@@ -153,13 +168,13 @@ mod tests {
 
     #[test]
     fn section_has_command_routes_and_names() {
-        let text = "[verify]\ncommand = [\"a\", \"b\"]\n[verify.routes]\nslow = \"/s\"\n\
+        let text = "[verify]\ncommand = [\"a\", \"b\"]\n[verify.routes]\nslow = \"/s?{ms}\"\n\
                     [verify.names]\n\"log.rawPath\" = \"raw_path\"\n";
         let verify = parse(text).unwrap().verify;
         assert_eq!(verify.command, ["a", "b"]);
-        assert_eq!(verify.routes["slow"].value, "/s");
-        assert_eq!(verify.routes["slow"].place.to_string(), "a.toml:4");
-        assert_eq!(verify.names["log.rawPath"].value, "raw_path");
+        let slow = verify.routes.path(Route::Slow, &[("ms", 5)]);
+        assert_eq!(slow.as_deref(), Some("/s?5"));
+        assert_eq!(verify.names.of_contract("raw_path"), Some("rawPath"));
     }
 
     #[test]
@@ -182,5 +197,11 @@ mod tests {
         check("\n[lint]\n", 2, "unknown field `lint`");
         check("[verify]\ncommand = \"a\"\n", 2, "expected a sequence");
         check("[verify.routes]\nslow = 1\n", 2, "expected a string");
+        check(
+            "\n[verify.routes]\nsloww = \"/a\"\n",
+            3,
+            "unknown route \"sloww\": the nearest name is \"slow\"",
+        );
+        check("[verify.names]\n\"log.raw\" = \"a\"\n", 2, "unknown name");
     }
 }

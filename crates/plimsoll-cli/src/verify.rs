@@ -37,7 +37,9 @@ mod subject;
 mod surface;
 mod waived;
 
-pub(crate) use self::options::Arguments;
+#[cfg(test)]
+pub(crate) use self::routes::Route;
+pub(crate) use self::{names::Names, options::Arguments, routes::Routes, select::check_ids};
 
 use std::fs;
 
@@ -45,16 +47,14 @@ use plimsoll_contract::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
-    names::Names,
     options::{Format, Limits, Target},
     report::Subject,
-    routes::Routes,
     run::{CheckResult, Plan, Results, Verdict},
     select::Selection,
 };
 use crate::{
     exit::{Exit, Failure},
-    project::{Project, ProjectError},
+    project::Project,
     term,
 };
 
@@ -76,13 +76,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         return Err(Failure::Usage(reason.to_owned()));
     }
     let project = Project::read(arguments.config.as_deref())?;
-    let routes = Routes::read(&project.verify.routes).map_err(ProjectError::from)?;
-    let names = Names::read(&project.verify.names).map_err(ProjectError::from)?;
     let waivers = match &arguments.waivers {
         Some(file) => Project::read(Some(file))?.waivers,
         None => project.waivers,
     };
-    waived::validate(&waivers).map_err(ProjectError::from)?;
     let target = arguments.target(&project.verify.command)?;
     arguments.validate(&target)?;
     if arguments.plan {
@@ -96,8 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
         variables: &arguments.env,
         port: arguments.port,
         selection: &selection,
-        routes: &routes,
-        names: &names,
+        routes: &project.verify.routes,
+        names: &project.verify.names,
         logs: arguments.logs.as_ref(),
         admin: arguments.admin.as_ref(),
         intrusive: arguments.intrusive,

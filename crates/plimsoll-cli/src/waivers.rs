@@ -10,7 +10,11 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::place::{Broken, Place};
+use crate::{
+    lint,
+    place::{Broken, Place},
+    project, verify,
+};
 
 /// The days until which a waiver can be valid.
 const MAX_DAYS: i64 = 366;
@@ -46,7 +50,7 @@ impl Entry {
     ///
     /// # Errors
     ///
-    /// If the end is no date or too far away, or the reason is missing.
+    /// If the check is unknown, the end is no date or too far away, or the reason is missing.
     pub(crate) fn waiver(self, place: Place, today: Day) -> Result<Option<Waiver>, Broken> {
         let Self {
             check,
@@ -54,6 +58,12 @@ impl Entry {
             reason,
             until,
         } = self;
+        let checks = verify::check_ids();
+        let mut known: Vec<&str> = lint::rule_names().collect();
+        known.extend(checks.iter().map(String::as_str));
+        if !known.contains(&check.as_str()) {
+            return Err(project::unknown("check", &check, known.into_iter(), &place));
+        }
         let Some(day) = until.date.map(Day::of) else {
             let what = format!("until = {until}: expected a date");
             return Err(Broken::new(place, what));
@@ -191,5 +201,15 @@ mod tests {
             1,
             "reason",
         );
+        for (wrong, nearest) in [
+            ("GRACEE", "GRACE"),
+            ("MET-5:fals", "MET-5:falls"),
+            ("PUBLICK", "PUBLIC"),
+        ] {
+            let what = format!("unknown check \"{wrong}\": the nearest name is \"{nearest}\"");
+            check(&waiver("2027-01-01").replace("GRACE", wrong), 4, &what);
+        }
+        // An expired waiver is read as well.
+        check(&waiver("2020-01-01").replace("GRACE", "A"), 4, "unknown");
     }
 }

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::judgement::Fault;
-use crate::{place::Broken, project::Texts};
+use crate::{
+    place::Broken,
+    project::{self, Texts},
+};
 
 /// The fields that checks read.
 const FIELDS: [&str; 21] = [
@@ -38,7 +41,7 @@ const LOG: &str = "log.";
 
 /// The fields with another name: that of the service, and that of the contract.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(BTreeMap<String, &'static str>);
+pub(crate) struct Names(BTreeMap<String, &'static str>);
 
 impl Names {
     /// Reads the section.
@@ -46,14 +49,15 @@ impl Names {
     /// # Errors
     ///
     /// The first line with an unknown field, or with a name that is empty or used twice.
-    pub(super) fn read(texts: &Texts) -> Result<Self, Broken> {
+    pub(crate) fn read(texts: &Texts) -> Result<Self, Broken> {
         let mut names = BTreeMap::new();
         for (key, other) in texts {
             let fault = |what: String| Err(Broken::new(other.place.clone(), what));
             let known = |field: &&str| key.strip_prefix(LOG) == Some(*field);
             let Some(field) = FIELDS.into_iter().find(known) else {
-                let fields = FIELDS.map(|field| format!("{LOG}{field}")).join(", ");
-                return fault(format!("unknown name {key:?}: expected one of {fields}"));
+                let fields = FIELDS.map(|field| format!("{LOG}{field}"));
+                let fields = fields.iter().map(String::as_str);
+                return Err(project::unknown("name", key, fields, &other.place));
             };
             if other.value.is_empty() {
                 return fault(format!("{key} is empty: expected the name of a field"));
@@ -67,7 +71,7 @@ impl Names {
     }
 
     /// Returns the name of a field in the contract, or `None` if the field is another one there.
-    pub(super) fn of_contract<'a>(&self, field: &'a str) -> Option<&'a str> {
+    pub(crate) fn of_contract<'a>(&self, field: &'a str) -> Option<&'a str> {
         if let Some(name) = self.0.get(field).copied() {
             return Some(name);
         }
@@ -99,8 +103,7 @@ mod tests {
 
     fn read(names: &str) -> Result<Names, Broken> {
         let text = format!("[verify.names]\n{names}\n");
-        let project = Project::parse(&text, "a.toml", Day::today()).unwrap();
-        Names::read(&project.verify.names)
+        Project::parse(&text, "a.toml", Day::today()).map(|it| it.verify.names)
     }
 
     #[test]
@@ -123,8 +126,8 @@ mod tests {
             assert!(broken.what.contains(what), "{}", broken.what);
         }
         check(
-            "\n\"log.raw\" = \"a\"",
-            "unknown name \"log.raw\": expected one of log.asctime,",
+            "\n\"log.raw_path\" = \"a\"",
+            "unknown name \"log.raw_path\": the nearest name is \"log.rawPath\"",
         );
         check("\n\"log.path\" = \"\"", "log.path is empty");
         let twice = "\"log.method\" = \"a\"\n\"log.path\" = \"a\"";

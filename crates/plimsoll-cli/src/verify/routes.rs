@@ -4,11 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::{place::Broken, project::Texts};
+use crate::{
+    place::Broken,
+    project::{self, Texts},
+};
 
 /// A route that checks need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Route {
+pub(crate) enum Route {
     /// GET, which is answered after `{ms}`.
     Slow,
     /// POST, which reads the whole body.
@@ -27,7 +30,7 @@ pub(super) enum Route {
 
 /// The routes of a service.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Routes(BTreeMap<Route, String>);
+pub(crate) struct Routes(BTreeMap<Route, String>);
 
 impl Route {
     const ALL: [Self; 7] = [
@@ -99,14 +102,13 @@ impl Routes {
     /// # Errors
     ///
     /// The first line with an unknown route, or with a path that is not of the expected form.
-    pub(super) fn read(texts: &Texts) -> Result<Self, Broken> {
+    pub(crate) fn read(texts: &Texts) -> Result<Self, Broken> {
         let mut routes = BTreeMap::new();
         for (name, path) in texts {
             let route = Route::ALL.into_iter().find(|route| route.name() == name);
             let Some(route) = route else {
-                let names = Route::ALL.map(Route::name).join(", ");
-                let what = format!("unknown route {name:?}: expected one of {names}");
-                return Err(Broken::new(path.place.clone(), what));
+                let names = Route::ALL.into_iter().map(Route::name);
+                return Err(project::unknown("route", name, names, &path.place));
             };
             if let Some(fault) = route.fault(&path.value) {
                 return Err(Broken::new(path.place.clone(), fault));
@@ -131,7 +133,7 @@ impl Routes {
     /// Returns the path of a route, or `None` if the service has none.
     ///
     /// The values replace the names in braces, such as `("ms", 300)`.
-    pub(super) fn path(&self, route: Route, values: &[(&str, u64)]) -> Option<String> {
+    pub(crate) fn path(&self, route: Route, values: &[(&str, u64)]) -> Option<String> {
         let path = self.0.get(&route)?.clone();
         let path = values.iter().fold(path, |path, (name, value)| {
             path.replace(&format!("{{{name}}}"), &value.to_string())
@@ -148,8 +150,7 @@ mod tests {
 
     fn read(routes: &str) -> Result<Routes, Broken> {
         let text = format!("[verify.routes]\n{routes}\n");
-        let project = Project::parse(&text, "a.toml", Day::today()).unwrap();
-        Routes::read(&project.verify.routes)
+        Project::parse(&text, "a.toml", Day::today()).map(|it| it.verify.routes)
     }
 
     #[test]
@@ -170,7 +171,7 @@ mod tests {
         }
         check(
             "\nfast = \"/a\"",
-            "unknown route \"fast\": expected one of slow,",
+            "unknown route \"fast\": the nearest name is \"slow\"",
         );
         check("\npanic = \"a\"", "expected a path such as /panic");
         check("\npanic = \"/a b\"", "expected a path");

@@ -75,6 +75,13 @@ impl Pattern {
     }
 }
 
+/// Returns the ids of all checks, which waivers use.
+pub(crate) fn check_ids() -> Vec<String> {
+    let clauses = Contract::get().clauses.iter();
+    let ids = clauses.flat_map(|clause| clause.checks.iter().map(move |it| id(clause, it)));
+    ids.collect()
+}
+
 /// Returns the id of a check with that of its clause.
 pub(super) fn id(clause: &Clause, check: &Check) -> String {
     format!("{}:{}", clause.id, check.id)

@@ -2,32 +2,12 @@
 //!
 //! They are applied after the run, so a waived check still blocks those that depend on it.
 
-use plimsoll_contract::Contract;
-
 use super::{
     judgement::Finding,
     run::{CheckResult, Verdict},
     select::id,
 };
-use crate::{place::Broken, waivers::Waiver};
-
-/// Checks that each waiver names a check of the contract or a rule of another command.
-///
-/// # Errors
-///
-/// The first waiver of an unknown check.
-pub(super) fn validate(waivers: &[Waiver]) -> Result<(), Broken> {
-    // Rules of `lint` have no colon.
-    let is_known = |name: &str| !name.contains(':') || Contract::get().check(name).is_some();
-    match waivers.iter().find(|waiver| !is_known(&waiver.check)) {
-        None => Ok(()),
-        Some(Waiver { check, place, .. }) => {
-            let what =
-                format!("check = {check:?}: no such check; `plimsoll verify --list` has all");
-            Err(Broken::new(place.clone(), what))
-        }
-    }
-}
+use crate::waivers::Waiver;
 
 /// Replaces the verdicts of waived violations. Returns the waivers of judged checks that match nothing.
 pub(super) fn apply(checks: &mut [CheckResult], waivers: &[Waiver]) -> Vec<Waiver> {
@@ -80,6 +60,8 @@ fn verdict(id: &str, finding: Finding, waivers: &[Waiver], open: &mut Vec<&Waive
 
 #[cfg(test)]
 mod tests {
+    use plimsoll_contract::Contract;
+
     use super::*;
     use crate::{project::Project, waivers::Day};
 
@@ -146,16 +128,5 @@ mod tests {
     fn waiver_that_matches_nothing_is_unused() {
         let waivers = waivers(&[(CHECK, None), ("GRACE", None), ("MET-1:counts", None)]);
         assert_eq!(judge(&[], &waivers), (Verdict::Holds, vec![1]));
-    }
-
-    #[test]
-    fn unknown_check_is_an_error_with_its_line() {
-        assert_eq!(
-            validate(&waivers(&[(CHECK, None), ("GRACE", None)])),
-            Ok(())
-        );
-        let broken = validate(&waivers(&[(CHECK, None), ("MET-5:fals", None)])).unwrap_err();
-        assert_eq!(broken.place.to_string(), "a.toml:5");
-        assert!(broken.what.contains("\"MET-5:fals\": no such check"));
     }
 }

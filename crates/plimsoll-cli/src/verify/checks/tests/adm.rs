@@ -1,7 +1,7 @@
 //! ADM, HTTP-11 and CLI-4: the second listener and its controls.
 
 use super::*;
-use crate::{project::Project, verify::routes::Routes, waivers::Day};
+use crate::{project::Project, waivers::Day};
 
 fn status(name: &'static str, status: u16) -> Exchange {
     exchange(name, response(status, &[], ""))
@@ -337,7 +337,7 @@ fn drain_ends_the_process_with_its_reason() {
 fn listener_answers_after_the_main_listener_has_closed() {
     let text = "[verify.routes]\nslow = \"/slow?ms={ms}\"\n";
     let project = Project::parse(text, "a.toml", Day::today()).unwrap();
-    let routes = Routes::read(&project.verify.routes).unwrap();
+    let routes = project.verify.routes;
     let evidence = |closed, late, done| Evidence {
         routes: routes.clone(),
         ..operated(
