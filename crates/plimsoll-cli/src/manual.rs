@@ -51,7 +51,9 @@ fn write(folder: &Path) -> io::Result<()> {
     let mut command = Cli::command();
     command.build();
     for command in [&command].into_iter().chain(command.get_subcommands()) {
-        let man = Man::new(command.clone());
+        // A date would differ from build to build. An empty one would be left out, and the source take its place.
+        let man = Man::new(command.clone()).date(" ");
+        let man = man.source(concat!("plimsoll ", env!("CARGO_PKG_VERSION")));
         fs::write(folder.join(man.get_filename()), page(&man, command)?)?;
     }
     Ok(())
@@ -59,7 +61,8 @@ fn write(folder: &Path) -> io::Result<()> {
 
 /// Returns a page. Its last sections are those of the help.
 fn page(man: &Man, command: &Command) -> io::Result<Vec<u8>> {
-    let mut page = title(command).into_bytes();
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
@@ -70,15 +73,6 @@ fn page(man: &Man, command: &Command) -> io::Result<Vec<u8>> {
     let help = command.get_after_help().map(StyledStr::to_string);
     sections(&help.unwrap_or_default()).to_writer(&mut page)?;
     Ok(page)
-}
-
-/// Returns the line with title, section, date and source. A date would differ from build to build.
-///
-/// `Man` leaves an empty date out, so the source takes its place.
-fn title(command: &Command) -> String {
-    let name = command.get_display_name().unwrap_or(command.get_name());
-    let version = env!("CARGO_PKG_VERSION");
-    format!(".TH {name} 1 \"\" \"plimsoll {version}\"\n")
 }
 
 /// Returns the sections of a text: each headline ends with a colon, and its lines are indented.
