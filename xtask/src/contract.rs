@@ -87,15 +87,22 @@ fn compare(clauses: &[Clause], proofs: &[Proof]) -> Vec<String> {
     findings
 }
 
+/// Returns the proofs of each clause, in the order of the contract.
+fn by_clause<'a>(
+    clauses: &'a [Clause],
+    proofs: &'a [Proof],
+) -> impl Iterator<Item = (&'a str, Vec<&'a Proof>)> {
+    clauses.iter().map(move |clause| {
+        let of_clause = proofs.iter().filter(|it| it.clauses.contains(&clause.id));
+        (clause.id.as_str(), of_clause.collect())
+    })
+}
+
 fn index(clauses: &[Clause], proofs: &[Proof]) -> String {
     let mut index = HEAD.to_owned();
-    for clause in clauses {
-        let of_clause = proofs.iter().filter(|it| it.clauses.contains(&clause.id));
-        for proof in of_clause {
-            index.push_str(&format!(
-                "| {} | `{}` | `{}` |\n",
-                clause.id, proof.name, proof.path
-            ));
+    for (id, proofs) in by_clause(clauses, proofs) {
+        for Proof { name, path, .. } in proofs {
+            index.push_str(&format!("| {id} | `{name}` | `{path}` |\n"));
         }
     }
     index
@@ -103,10 +110,9 @@ fn index(clauses: &[Clause], proofs: &[Proof]) -> String {
 
 /// Returns the index as JSON.
 fn data(clauses: &[Clause], proofs: &[Proof]) -> String {
-    let by_clause = clauses.iter().map(|clause| {
-        let of_clause = proofs.iter().filter(|it| it.clauses.contains(&clause.id));
-        let tests = of_clause.map(|proof| format!("{}: {}", proof.path, proof.name));
-        (clause.id.clone(), tests.collect())
+    let by_clause = by_clause(clauses, proofs).map(|(id, proofs)| {
+        let tests = proofs.iter().map(|it| format!("{}: {}", it.path, it.name));
+        (id.to_owned(), tests.collect())
     });
     let index = Proofs {
         by_clause: by_clause.collect(),
