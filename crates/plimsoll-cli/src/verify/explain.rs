@@ -38,7 +38,7 @@ fn text(name: &str) -> Option<String> {
     Some(format!("{}{checks}{}", head(clause), tests(clause)))
 }
 
-/// Returns why a clause has no check.
+/// Returns why a clause has no check. One that can be observed may have none yet.
 fn reason(clause: &Clause) -> &str {
     if clause.is_retired() {
         "The clause has ended."
