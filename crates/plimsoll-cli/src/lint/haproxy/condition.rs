@@ -258,7 +258,7 @@ mod tests {
         check("path,url_dec,lower -m str -- /ready", &["/ready"]);
         check("path_reg ^/(health|ready)$", &["/health", "/ready"]);
         check("url_reg -i ^/HEALTHZ?$", &["/health", "/healthz"]);
-        check(r"path_reg \.php$", &[]);
+        check(r"path_reg ^/m\w+s$", &["/metrics"]);
     }
 
     #[test]
