@@ -6,7 +6,7 @@
 //!   └── watch: checks, reloads                 └── not_after()               for the metric
 //! ```
 //!
-//! TLS 1.2 and 1.3, the ciphers and their order from rustls, and no early data. With a client CA,
+//! TLS 1.2 and 1.3, the ciphers of rustls with AES-128 first, and no early data. With a client CA,
 //! clients must present a certificate that it has issued.
 //!
 //! # Certificate reload

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use rustls::{
-    Error, InconsistentKeys, RootCertStore, ServerConfig,
+    CipherSuite, Error, InconsistentKeys, ProtocolVersion, RootCertStore, ServerConfig,
     crypto::{
         CryptoProvider,
         aws_lc_rs::{self, Ticketer},
@@ -44,7 +44,7 @@ impl ActiveConfig {
         let of_key = |problem| TlsError::new(FileRole::Key, &files.key, problem);
         // Not the default provider of the process: that one is missing or ambiguous if another crate
         // of the service enables a provider of its own.
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(provider());
 
         let not_after = not_after(&chain)
             .map_err(|source| of_certificate(TlsProblem::BadCertificate { number: 1, source }))?;
@@ -86,6 +86,28 @@ impl ActiveConfig {
     pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         self.chain == other.chain && self.client_ca == other.client_ca
     }
+}
+
+/// The ciphers of rustls, with AES-128 before AES-256.
+///
+/// AES-256 comes with SHA-384, which processors have no instructions for: it takes a fifth of the time
+/// of a handshake. Mozilla's configurations also prefer AES-128
+/// (<https://wiki.mozilla.org/Security/Server_Side_TLS>).
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    // The sort is stable, so the versions and the rest keep their order.
+    provider.cipher_suites.sort_by_key(|suite| {
+        (
+            suite.version().version == ProtocolVersion::TLSv1_2,
+            !matches!(
+                suite.suite(),
+                CipherSuite::TLS13_AES_128_GCM_SHA256
+                    | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                    | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+            ),
+        )
+    });
+    provider
 }
 
 fn config(
@@ -146,6 +168,22 @@ mod tests {
             let chain = [authority.issue_until(end).der(), authority.issue().der()];
             assert_eq!(not_after(&chain), Ok(end));
         }
+    }
+
+    #[test]
+    fn aes_128_is_preferred_and_all_ciphers_are_offered() {
+        let suites = provider().cipher_suites;
+        let preferred = suites.iter().take(1).map(|suite| suite.suite());
+        assert!(preferred.eq([CipherSuite::TLS13_AES_128_GCM_SHA256]));
+        let mut of_tls12 = suites
+            .iter()
+            .map(|suite| suite.suite())
+            .skip_while(|suite| *suite != CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
+        assert_eq!(of_tls12.clone().count(), 6, "those of TLS 1.3 are before");
+        let second = CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+        assert_eq!(of_tls12.nth(1), Some(second));
+        let all = aws_lc_rs::default_provider().cipher_suites;
+        assert_eq!(suites.len(), all.len());
     }
 
     #[test]
