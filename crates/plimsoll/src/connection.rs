@@ -136,7 +136,9 @@ impl ConnectionState {
         if self.http2.is_multiplexed() {
             self.http2.request_began();
         } else {
-            self.active.fetch_add(1, Ordering::Relaxed);
+            // Over HTTP/1 the task of the connection is the only writer, here and below.
+            let active = self.active.load(Ordering::Relaxed);
+            self.active.store(active + 1, Ordering::Relaxed);
         }
     }
 
@@ -148,7 +150,9 @@ impl ConnectionState {
         }
         self.phase.set(Phase::Idle, self.micros(now));
         self.http1.reset_head_bytes();
-        self.active.fetch_sub(1, Ordering::Release);
+        let active = self.active.load(Ordering::Relaxed);
+        self.active
+            .store(active.saturating_sub(1), Ordering::Release);
     }
 
     /// Returns true if a request is in progress, or a stream is open.

@@ -22,6 +22,7 @@ pub(crate) mod access_log;
 mod admission;
 mod admit;
 pub(crate) mod client_ip;
+mod connected;
 mod content;
 mod control_path;
 mod extract;
@@ -47,6 +48,8 @@ mod stalled_responses;
 mod state;
 mod strict;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::connected::EdgeConnection;
 #[cfg(test)]
 pub(crate) use self::control_path::CONTROL_PATHS;
 pub(crate) use self::{

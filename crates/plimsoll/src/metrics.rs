@@ -48,6 +48,7 @@ pub(crate) mod reader;
 mod rejection;
 mod restarts;
 mod routes;
+mod shard;
 mod spans;
 mod text;
 mod user;

@@ -28,6 +28,7 @@ pub(crate) use self::{
         with_current, with_request_id,
     },
     debug_records::{DebugBudget, DebugRecords},
+    id::GENERATED,
     in_flight::{EntryId, InFlightRequest, InFlightTable, RequestPhase},
     polled::{PolledRequest, PolledSlot},
     source::{ForwardedSource, Peer, RequestSource},

@@ -62,11 +62,11 @@ pub(super) struct Admission {
     waiting: Mutex<BTreeMap<BodyWait, (Arc<BodyLimits>, Waker)>>,
 }
 
-/// The right to handle one request. A drop returns it.
+/// The right to handle one request. It must be returned by [`Admission::release`].
+///
+/// It has no reference to its admission: a count of references would be written by all workers.
 #[derive(Debug)]
 pub(super) struct RequestSlot {
-    /// `None` if the number of slots is unlimited.
-    admission: Option<Arc<Admission>>,
     is_suspended: bool,
 }
 
@@ -86,9 +86,8 @@ impl Admission {
     }
 
     /// Takes a slot, if one is free or can be freed by an eviction.
-    pub(super) fn acquire(self: &Arc<Self>) -> Option<RequestSlot> {
-        let mut slot = RequestSlot {
-            admission: None,
+    pub(super) fn acquire(&self) -> Option<RequestSlot> {
+        let slot = RequestSlot {
             is_suspended: false,
         };
         if self.limit == 0 {
@@ -106,8 +105,34 @@ impl Admission {
             self.load.fetch_sub(TAKEN, Ordering::Relaxed);
             return None;
         }
-        slot.admission = Some(Arc::clone(self));
         Some(slot)
+    }
+
+    /// Returns a slot.
+    pub(super) fn release(&self, slot: RequestSlot) {
+        let held = if slot.is_suspended { SUSPENDED } else { TAKEN };
+        self.change(|load| load.fetch_sub(held, Ordering::Relaxed));
+    }
+
+    /// Frees the slot for other requests while the response waits for its client.
+    pub(super) fn suspend(&self, slot: &mut RequestSlot) {
+        if !std::mem::replace(&mut slot.is_suspended, true) {
+            self.change(|load| load.fetch_add(SUSPENDED - TAKEN, Ordering::Relaxed));
+        }
+    }
+
+    /// Takes the slot again while the client waits. The request is admitted, so this cannot fail.
+    pub(super) fn resume(&self, slot: &mut RequestSlot) {
+        if std::mem::replace(&mut slot.is_suspended, false) {
+            self.change(|load| load.fetch_sub(SUSPENDED - TAKEN, Ordering::Relaxed));
+        }
+    }
+
+    /// Changes the load, if there is a limit.
+    fn change(&self, change: impl FnOnce(&AtomicU64) -> u64) {
+        if self.limit > 0 {
+            change(&self.load);
+        }
     }
 
     /// The responses whose clients accept nothing.
@@ -183,52 +208,19 @@ fn split(load: u64) -> (usize, usize) {
     (part(load), part(load >> 32))
 }
 
-impl RequestSlot {
-    /// Frees the slot for other requests while the response waits for its client.
-    pub(super) fn suspend(&mut self) {
-        if !std::mem::replace(&mut self.is_suspended, true)
-            && let Some(admission) = &self.admission
-        {
-            admission
-                .load
-                .fetch_add(SUSPENDED - TAKEN, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes the slot again while the client waits. The request is admitted, so this cannot fail.
-    pub(super) fn resume(&mut self) {
-        if std::mem::replace(&mut self.is_suspended, false)
-            && let Some(admission) = &self.admission
-        {
-            admission
-                .load
-                .fetch_sub(SUSPENDED - TAKEN, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Drop for RequestSlot {
-    fn drop(&mut self) {
-        if let Some(admission) = &self.admission {
-            let held = if self.is_suspended { SUSPENDED } else { TAKEN };
-            admission.load.fetch_sub(held, Ordering::Relaxed);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn dropped_slot_is_free_again() {
+    fn released_slot_is_free_again() {
         let admission = Admission::new(2);
         let first = admission.acquire();
         let second = admission.acquire();
         assert!(first.is_some() && second.is_some());
         assert!(admission.acquire().is_none());
         assert!(admission.acquire().is_none(), "a rejection takes no slot");
-        drop(first);
+        admission.release(first.unwrap());
         let third = admission.acquire();
         assert!(third.is_some() && admission.acquire().is_none());
     }
@@ -240,18 +232,19 @@ mod tests {
         assert_eq!(slots.len(), 2);
         assert!(admission.acquire().is_none(), "nothing has stalled yet");
         let stalled = admission.stalled().register(Instant::now(), Waker::noop());
-        assert!(admission.acquire().is_some() && stalled.is_evicted());
-        slots.pop();
-        slots[0].resume();
+        admission.release(admission.acquire().unwrap());
+        assert!(stalled.is_evicted());
+        admission.release(slots.remove(1));
+        admission.resume(&mut slots[0]);
         assert_eq!(admission.slots(), Some((1, 1)));
         assert!(admission.acquire().is_none());
-        slots.clear();
+        admission.release(slots.remove(0));
         assert_eq!(admission.load.load(Ordering::Relaxed), 0);
     }
 
-    fn suspended(admission: &Arc<Admission>) -> Option<RequestSlot> {
+    fn suspended(admission: &Admission) -> Option<RequestSlot> {
         let mut slot = admission.acquire()?;
-        slot.suspend();
+        admission.suspend(&mut slot);
         Some(slot)
     }
 
@@ -271,7 +264,7 @@ mod tests {
         );
         tokio::time::advance(MIN_STALL).await;
         assert!(wait(&mut second, &short));
-        assert!(admission.acquire().is_some());
+        admission.release(admission.acquire().unwrap());
         assert!(long.is_evicted() && !short.is_evicted());
         assert!(long.outcome().is_none(), "the handler may be at work again");
         assert!(!wait(&mut first, &long));

@@ -8,14 +8,11 @@ use http::{Request, Version};
 use tokio::time::Instant;
 
 use super::{
-    client_ip::ResolvedClient, control_path::control_label, probes::EndpointSet, problem::Problem,
-    request_guard::RequestGuard, request_id, response::ResponseFuture, route::Routes,
-    state::EdgeState, strict::asks_for_websocket,
+    client_ip::ResolvedClient, connected::EdgeConnection, control_path::control_label,
+    probes::EndpointSet, problem::Problem, request_guard::RequestGuard, request_id,
+    response::ResponseFuture, route::Routes, strict::asks_for_websocket,
 };
-use crate::{
-    connection::ConnectionState,
-    request::{BeganAt, Peer, RequestSource, Scheme},
-};
+use crate::request::{BeganAt, Peer, RequestSource, Scheme};
 
 /// The paths that a listener of the chassis's own server answers.
 #[derive(Clone, Copy)]
@@ -30,15 +27,15 @@ pub(super) struct ServerPaths<'a> {
 
 /// Admits or rejects a request. From the guard on, the request is counted and logged.
 ///
-/// `server` is present if the request came over a connection of the chassis's own server. Only
+/// `paths` are present if the request came over a connection of the chassis's own server. Only
 /// then does the edge check the head and answer probes; behind an [`EdgeLayer`](super::EdgeLayer) the other server
 /// does.
 pub(super) fn admit<S, B>(
-    state: &Arc<EdgeState>,
+    shared: &Arc<EdgeConnection>,
     mut request: Request<B>,
     peer: Peer,
     scheme: Scheme,
-    server: Option<(Arc<ConnectionState>, ServerPaths<'_>)>,
+    paths: Option<ServerPaths<'_>>,
     call: impl FnOnce(Request<Body>) -> S,
 ) -> ResponseFuture<S>
 where
@@ -46,6 +43,7 @@ where
     B::Error: Into<axum::BoxError>,
 {
     let started = Instant::now();
+    let state = &shared.state;
     let assigned = request_id::assign(request.headers_mut());
     let ResolvedClient {
         client_ip,
@@ -53,15 +51,7 @@ where
     } = state.client_ip.resolve(peer, request.headers());
     let source = RequestSource { scheme, forwarded };
 
-    let (connection, paths) = server.unzip();
-    let mut guard = RequestGuard::begin(
-        Arc::clone(state),
-        connection,
-        started,
-        assigned,
-        client_ip,
-        &request,
-    );
+    let mut guard = RequestGuard::begin(Arc::clone(shared), started, assigned, client_ip, &request);
     guard.trace = state.spans.begin(&request, source);
 
     if let Some(ServerPaths {
@@ -111,7 +101,7 @@ where
     guard.list(began);
     guard.debug_records = state.log.begin_debug_records();
     let limits = state.body_limits(request.body());
-    let context = state.context(&guard, began, source, limits.clone());
+    let context = guard.context(began, source, limits.clone());
     let request = state.limit_body(request, limits);
     let timeout = state.request_timeout;
     ResponseFuture::handling(guard, context, timeout, || call(request)).queued(queued)
@@ -122,7 +112,7 @@ where
 /// One read may bring a hundred requests, and their worker polls one after the other. Until then they
 /// do no work, so they hold no slot that another request needs.
 pub(super) fn admit_queued(guard: &mut RequestGuard, routes: &Routes) -> Result<(), Problem> {
-    match guard.state.admission.acquire() {
+    match guard.state().admission.acquire() {
         Some(slot) => {
             guard.mark_in_flight(slot);
             Ok(())
@@ -142,6 +132,6 @@ fn count_shed(guard: &mut RequestGuard, routes: Option<&Routes>) -> Problem {
     if let Some(routes) = routes {
         guard.route = routes.find(&guard.method, &guard.uri);
     }
-    guard.state.registry.shed.fetch_add(1, Ordering::Relaxed);
+    guard.state().registry.shed.fetch_add(1, Ordering::Relaxed);
     Problem::overloaded()
 }

@@ -238,7 +238,7 @@ mod tests {
     /// SRV-1
     #[tokio::test(start_paused = true)]
     async fn changed_timeout_is_extended_after_an_extension() {
-        let id = RequestId::new(HeaderValue::from_static("id"));
+        let id = RequestId::sent(HeaderValue::from_static("id"));
         let context = RequestContext::of(&id, &RequestTrace::default());
         let handler = Handler::start(
             Some(Box::new(context)),

@@ -8,14 +8,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{body::Body, extract::ConnectInfo, routing::future::RouteFuture};
+use axum::{body::Body, extract::ConnectInfo};
 use bytes::Bytes;
 use http::{Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{
-    admit::{ServerPaths, admit},
+    admit::admit,
+    connected::{ConnectedEdge, EdgeConnection},
     probes::EndpointSet,
     response::ResponseFuture,
     response_body::ResponseBody,
@@ -65,7 +66,8 @@ impl<S> Layer<S> for EdgeLayer {
 #[derive(Debug, Clone)]
 pub struct Edge<S> {
     inner: S,
-    state: Arc<EdgeState>,
+    /// The edge of requests without a connection of the chassis's own server.
+    shared: Arc<EdgeConnection>,
     /// The probes and metrics that are answered on connections of the chassis's own server.
     endpoints: EndpointSet,
     /// Whether the inner service has the operator controls.
@@ -76,10 +78,22 @@ impl<S> Edge<S> {
     pub(crate) fn new(inner: S, state: Arc<EdgeState>, endpoints: EndpointSet) -> Self {
         Self {
             inner,
-            state,
+            shared: EdgeConnection::without_connection(state),
             endpoints,
             has_controls: false,
         }
+    }
+
+    pub(super) fn state(&self) -> &Arc<EdgeState> {
+        &self.shared.state
+    }
+
+    pub(super) const fn endpoints(&self) -> &EndpointSet {
+        &self.endpoints
+    }
+
+    pub(super) const fn has_controls(&self) -> bool {
+        self.has_controls
     }
 
     /// Marks the inner service as one with operator controls.
@@ -92,65 +106,44 @@ impl<S> Edge<S> {
 
     /// The token by which connections observe the shutdown.
     pub(crate) fn shutdown_token(&self) -> &ShutdownToken {
-        &self.state.shutdown
+        &self.shared.state.shutdown
     }
 
     /// The responses whose clients accept nothing.
     pub(crate) fn stalled(&self) -> &Arc<StalledResponses> {
-        self.state.admission.stalled()
+        self.shared.state.admission.stalled()
     }
 
     /// The registry in which the server counts faults in the frames of HTTP/2.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.state.registry)
+        Arc::clone(&self.shared.state.registry)
     }
 
     /// Counts a connection that has reached its maximum age.
     pub(crate) fn count_aged(&self) {
-        let connections = &self.state.registry.connections;
+        let connections = &self.shared.state.registry.connections;
         connections.aged.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts and logs a head that failed after `took`.
     pub(crate) fn record_fault(&self, fault: ProtocolError, peer: Peer, took: Duration) {
-        self.state.record_fault(fault, peer, took);
+        self.shared.state.record_fault(fault, peer, took);
     }
 
     /// Counts a fault that has no record of its own.
     pub(crate) fn count_fault(&self, fault: ProtocolError) {
-        self.state.registry.protocol_errors.count(fault);
+        self.shared.state.registry.protocol_errors.count(fault);
     }
 }
 
 impl Edge<Routes> {
-    /// Handles a request that came over a connection of the chassis's own server.
-    pub(crate) fn serve<B>(
-        &self,
-        request: Request<B>,
-        peer: Peer,
-        scheme: Scheme,
-        connection: Arc<ConnectionState>,
-    ) -> ResponseFuture<RouteFuture<Infallible>>
-    where
-        B: http_body::Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<axum::BoxError>,
-    {
-        let paths = ServerPaths {
-            endpoints: &self.endpoints,
-            routes: &self.inner,
-            has_controls: self.has_controls,
-        };
-        admit(
-            &self.state,
-            request,
-            peer,
-            scheme,
-            Some((connection, paths)),
-            |request| {
-                // A router is always ready.
-                self.inner.clone().call(request)
-            },
-        )
+    pub(super) const fn routes(&self) -> &Routes {
+        &self.inner
+    }
+
+    /// Returns the edge of a connection of the chassis's own server.
+    pub(crate) fn connected(&self, connection: Arc<ConnectionState>) -> ConnectedEdge {
+        ConnectedEdge::new(self.clone(), connection)
     }
 }
 
@@ -177,7 +170,7 @@ where
             .map_or(Peer::Unknown, |info| Peer::Ip(info.0.ip()));
         // The request does not show whether that server speaks TLS.
         let scheme = Scheme::Http;
-        admit(&self.state, request, peer, scheme, None, |request| {
+        admit(&self.shared, request, peer, scheme, None, |request| {
             self.inner.call(request)
         })
     }

@@ -9,13 +9,16 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::{
-    admission::RequestSlot, problem::Problem, request_body::SizeLimit, request_id::AssignedId,
-    state::EdgeState, strict,
+    admission::RequestSlot, connected::EdgeConnection, problem::Problem, request_body::SizeLimit,
+    request_id::AssignedId, state::EdgeState, strict,
 };
 use crate::{
     connection::ConnectionState,
     metrics::{ProtocolError, RouteId},
-    request::{self, BeganAt, DebugRecords, EntryId, RequestContext, RequestId, RequestPhase},
+    request::{
+        self, BeganAt, BodyLimits, DebugRecords, EntryId, RequestContext, RequestId, RequestPhase,
+        RequestSource, TimeoutOverride,
+    },
     telemetry::CaughtPanic,
     trace::RequestTrace,
 };
@@ -29,10 +32,11 @@ const CLIENT_CLOSED: u16 = 499;
 /// of the process times out.
 #[derive(Debug)]
 pub(crate) struct RequestGuard {
-    pub(crate) state: Arc<EdgeState>,
-    pub(super) connection: Option<Arc<ConnectionState>>,
+    shared: Arc<EdgeConnection>,
     started: Instant,
     pub(crate) request_id: RequestId,
+    /// The id as a header, for the response.
+    id_header: Option<HeaderValue>,
     pub(super) id_replaced: bool,
     pub(super) client_ip: Option<IpAddr>,
     pub(super) method: Method,
@@ -74,23 +78,22 @@ enum RequestKind {
 
 impl RequestGuard {
     pub(crate) fn begin<B>(
-        state: Arc<EdgeState>,
-        connection: Option<Arc<ConnectionState>>,
+        shared: Arc<EdgeConnection>,
         started: Instant,
         assigned: AssignedId,
         client_ip: Option<IpAddr>,
         request: &Request<B>,
     ) -> Box<Self> {
-        if let Some(connection) = &connection {
+        if let Some(connection) = &shared.connection {
             connection.request_began();
         }
         // Boxed, because it moves from the future into the body. With guard and context in boxes, a
         // request takes 1,780 instructions of `memcpy` instead of 3,000 (docs/performance.md).
         Box::new(Self {
-            state,
-            connection,
+            shared,
             started,
             request_id: assigned.id,
+            id_header: Some(assigned.header),
             id_replaced: assigned.replaced,
             client_ip,
             method: request.method().clone(),
@@ -109,6 +112,45 @@ impl RequestGuard {
             slot: None,
             entry: None,
             closed: false,
+        })
+    }
+
+    pub(super) fn state(&self) -> &EdgeState {
+        &self.shared.state
+    }
+
+    /// The connection, if it is one of the chassis's own server.
+    pub(super) fn connection(&self) -> Option<&ConnectionState> {
+        self.shared.connection.as_deref()
+    }
+
+    /// The id as a header of the response.
+    pub(super) fn take_id_header(&mut self) -> HeaderValue {
+        let header = self.id_header.take();
+        header.unwrap_or_else(|| self.request_id.header())
+    }
+
+    /// The context in which the handler runs.
+    #[inline]
+    pub(super) fn context(
+        &self,
+        began: BeganAt,
+        source: RequestSource,
+        body: Option<Arc<BodyLimits>>,
+    ) -> Box<RequestContext> {
+        Box::new(RequestContext {
+            service: Some(Arc::<EdgeConnection>::clone(&self.shared)),
+            request_id: self.request_id.clone(),
+            began,
+            entry: self.entry,
+            client_ip: self.client_ip,
+            source: Some(source),
+            route: self.route,
+            is_default_answer: false,
+            request_timeout: TimeoutOverride::Inherit,
+            body,
+            trace: self.trace.clone(),
+            debug_records: self.debug_records.clone(),
         })
     }
 
@@ -132,7 +174,7 @@ impl RequestGuard {
     pub(super) fn mark_in_flight(&mut self, slot: RequestSlot) {
         self.kind = RequestKind::Request;
         self.slot = Some(slot);
-        self.state.registry.http.begin();
+        self.state().registry.http.begin();
         self.set_phase(RequestPhase::Handler);
     }
 
@@ -143,25 +185,20 @@ impl RequestGuard {
             RequestKind::Rejected => RequestPhase::Queued,
             RequestKind::Probe | RequestKind::Control(_) => return,
         };
-        if let Some(table) = self.state.registry.in_flight.get() {
+        if let Some(table) = self.state().registry.in_flight.get() {
             self.entry = table.begin(self.request_id.as_bytes(), began, self.route, phase);
         }
     }
 
     pub(super) fn set_phase(&self, phase: RequestPhase) {
-        if let Some((table, entry)) = self.state.registry.in_flight_entry(self.entry) {
+        if let Some((table, entry)) = self.state().registry.in_flight_entry(self.entry) {
             table.set_phase(entry, phase);
         }
     }
 
-    /// The entry in the table of requests in flight.
-    pub(super) fn entry(&self) -> Option<EntryId> {
-        self.entry
-    }
-
     /// Rejects a head that RFC 9112 forbids.
     pub(super) fn check_head<B>(&mut self, request: &Request<B>) -> Result<(), Problem> {
-        let connection = self.connection.as_deref();
+        let connection = self.connection();
         let head_bytes = connection.map_or(0, ConnectionState::head_bytes);
         let has_fragment = connection.is_some_and(|it| it.http1().has_fragment());
         strict::check(request, head_bytes, has_fragment).map_err(|fault| self.reject(fault))
@@ -169,11 +206,11 @@ impl RequestGuard {
 
     /// Rejects a malformed head or body and returns the answer. The connection reads nothing more.
     pub(super) fn reject(&mut self, fault: ProtocolError) -> Problem {
-        if let Some(connection) = &self.connection {
+        if let Some(connection) = self.connection() {
             // Counted here, so the end of the connection must not count it again.
             connection.http1().take_malformed();
         }
-        self.state.registry.protocol_errors.count(fault);
+        self.state().registry.protocol_errors.count(fault);
         self.fault = Some(fault);
         let status = fault.status().and_then(|it| StatusCode::from_u16(it).ok());
         Problem::new(status.unwrap_or(StatusCode::BAD_REQUEST)).closing()
@@ -181,36 +218,35 @@ impl RequestGuard {
 
     /// Whether the connection holds a permit of the reserve, which is for probes only.
     pub(super) fn is_on_reserve(&self) -> bool {
-        self.connection
-            .as_ref()
-            .is_some_and(|connection| connection.is_reserve())
+        self.connection().is_some_and(ConnectionState::is_reserve)
     }
 
     /// Whether the connection closes after this response, for a drain, an eviction or its age.
     pub(super) fn is_last_answer(&self) -> bool {
-        self.state.lifecycle.is_ending()
+        self.state().lifecycle.is_ending()
             || self
-                .connection
-                .as_ref()
-                .is_some_and(|connection| connection.is_last_response())
+                .connection()
+                .is_some_and(ConnectionState::is_last_response)
     }
 
     /// Releases the slot for good, because the response has no foreseeable end (SRV-4).
     pub(super) fn release_slot(&mut self) {
-        self.slot = None;
+        if let Some(slot) = self.slot.take() {
+            self.state().admission.release(slot);
+        }
     }
 
     /// Suspends the slot while the response waits for its client (SRV-4).
     pub(super) fn suspend_slot(&mut self) {
         if let Some(slot) = &mut self.slot {
-            slot.suspend();
+            self.shared.state.admission.suspend(slot);
         }
     }
 
     /// Resumes the slot, because the client waits for the response.
     pub(super) fn resume_slot(&mut self) {
         if let Some(slot) = &mut self.slot {
-            slot.resume();
+            self.shared.state.admission.resume(slot);
         }
     }
 
@@ -222,10 +258,10 @@ impl RequestGuard {
         if caught.recorded {
             return;
         }
-        self.state.registry.panics.fetch_add(1, Ordering::Relaxed);
+        self.state().registry.panics.fetch_add(1, Ordering::Relaxed);
         let context = RequestContext::of(&self.request_id, &self.trace);
         request::enter(&mut Some(Box::new(context)), || {
-            caught.place.write(&self.state.log);
+            caught.place.write(&self.state().log);
         });
     }
 
@@ -233,7 +269,7 @@ impl RequestGuard {
     pub(super) fn panicked(&self, caught: &CaughtPanic) -> Problem {
         self.count_panic(caught);
         let detail = self
-            .state
+            .state()
             .debug
             .then(|| format!("{} at {}", caught.place.message, caught.place.location));
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR).with_detail(detail)
@@ -248,14 +284,14 @@ impl RequestGuard {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
-        self.slot = None;
-        if let Some((table, entry)) = self.state.registry.in_flight_entry(self.entry) {
+        self.release_slot();
+        if let Some((table, entry)) = self.state().registry.in_flight_entry(self.entry) {
             table.end(entry);
         }
         let now = Instant::now();
         let took = now - self.started;
         let status = self.status.unwrap_or(CLIENT_CLOSED);
-        let registry = &self.state.registry;
+        let registry = &self.state().registry;
         if let RequestKind::Control(label) = self.kind {
             registry.admin.count_request(label, status);
         } else {
@@ -265,20 +301,20 @@ impl RequestGuard {
         }
         if let Some(records) = &self.debug_records {
             let (id, span) = (self.request_id.as_str(), self.trace.recorded());
-            let log = &self.state.log;
+            let log = &self.state().log;
             log.end_debug_records(records, status >= 500, id, span);
         }
         if self.kind != RequestKind::Probe {
-            self.state.access_log.write(self, status, took, aborted);
+            self.state().access_log.write(self, status, took, aborted);
         }
         if matches!(self.kind, RequestKind::Request | RequestKind::Rejected) {
-            self.state.spans.end(self, status, took, aborted);
+            self.state().spans.end(self, status, took, aborted);
         }
         // Last: when the gauge is 0, all records and counts are complete.
         if self.kind == RequestKind::Request {
-            self.state.registry.http.end();
+            self.state().registry.http.end();
         }
-        if let Some(connection) = &self.connection {
+        if let Some(connection) = self.connection() {
             connection.request_ended(now);
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 
-use crate::request::RequestId;
+use crate::request::{GENERATED, RequestId};
 
 /// The header of requests and responses.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,6 +24,8 @@ const MAX_LENGTH: usize = 128;
 #[derive(Debug)]
 pub(crate) struct AssignedId {
     pub(crate) id: RequestId,
+    /// The id as a header of the response.
+    pub(crate) header: HeaderValue,
     /// The client sent an id that was not valid.
     pub(crate) replaced: bool,
 }
@@ -35,29 +37,39 @@ pub(crate) fn assign(headers: &mut HeaderMap) -> AssignedId {
         Ok(Entry::Occupied(mut entry)) => {
             let is_only = entry.iter().nth(1).is_none();
             if is_only && is_valid(entry.get().as_bytes()) {
+                let header = entry.get().clone();
                 return AssignedId {
-                    id: RequestId::new(entry.get().clone()),
+                    id: RequestId::sent(header.clone()),
+                    header,
                     replaced: false,
                 };
             }
-            let id = generate();
-            entry.insert(id.header());
-            AssignedId { id, replaced: true }
+            let assigned = AssignedId::generated(true);
+            entry.insert(assigned.header.clone());
+            assigned
         }
         Ok(Entry::Vacant(entry)) => {
-            let id = generate();
+            let assigned = AssignedId::generated(false);
             // Fails if the map is full. The head of a connection is too small to fill it.
-            let _ = entry.try_insert(id.header());
-            AssignedId {
-                id,
-                replaced: false,
-            }
+            let _ = entry.try_insert(assigned.header.clone());
+            assigned
         }
         // The map is full, as above.
-        Err(_) => AssignedId {
-            id: generate(),
-            replaced: false,
-        },
+        Err(_) => AssignedId::generated(false),
+    }
+}
+
+impl AssignedId {
+    fn generated(replaced: bool) -> Self {
+        let (id, header) = with_generator(|ids| {
+            let digits = ids.next();
+            (RequestId::generated(digits), ids.header(&digits))
+        });
+        Self {
+            id,
+            header,
+            replaced,
+        }
     }
 }
 
@@ -72,14 +84,16 @@ pub(crate) fn is_valid(value: &[u8]) -> bool {
 
 /// Generates an id of 32 lower-case hexadecimal digits.
 pub(crate) fn generate() -> RequestId {
+    RequestId::generated(with_generator(IdGenerator::next))
+}
+
+fn with_generator<T>(work: impl Fn(&mut IdGenerator) -> T) -> T {
     thread_local! {
         static IDS: RefCell<IdGenerator> = RefCell::new(IdGenerator::new());
     }
     // An exiting thread has no locals any more, but may still reject a request.
-    let id = IDS.try_with(|ids| ids.borrow_mut().next());
-    let id = id.unwrap_or_else(|_| IdGenerator::new().next());
-    // Hexadecimal digits are always a valid header; the fallback is never taken.
-    RequestId::new(HeaderValue::from_maybe_shared(id).unwrap_or(HeaderValue::from_static("-")))
+    IDS.try_with(|ids| work(&mut ids.borrow_mut()))
+        .unwrap_or_else(|_| work(&mut IdGenerator::new()))
 }
 
 /// The number of ids that share an allocation of 1 KiB.
@@ -112,17 +126,24 @@ impl IdGenerator {
         }
     }
 
-    fn next(&mut self) -> Bytes {
-        let mut hex = [0; 32];
+    fn next(&mut self) -> [u8; GENERATED] {
+        let mut hex = [0; GENERATED];
         let (left, right) = hex.split_at_mut(16);
         left.copy_from_slice(&self.prefix);
         write_hex(right, mix(self.count));
         self.count = self.count.wrapping_add(1);
-        if self.buffer.capacity() < hex.len() {
-            self.buffer = BytesMut::with_capacity(IDS_PER_ALLOCATION * hex.len());
+        hex
+    }
+
+    /// Returns an id as a header, which needs no allocation of its own.
+    fn header(&mut self, digits: &[u8; GENERATED]) -> HeaderValue {
+        if self.buffer.capacity() < digits.len() {
+            self.buffer = BytesMut::with_capacity(IDS_PER_ALLOCATION * digits.len());
         }
-        self.buffer.extend_from_slice(&hex);
-        self.buffer.split().freeze()
+        self.buffer.extend_from_slice(digits);
+        let value: Bytes = self.buffer.split().freeze();
+        // Hexadecimal digits are always a valid value; the fallback is never taken.
+        HeaderValue::from_maybe_shared(value).unwrap_or(HeaderValue::from_static("-"))
     }
 }
 

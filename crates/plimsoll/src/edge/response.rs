@@ -195,14 +195,14 @@ where
                             handler.release_slot();
                         }
                         if is_upgrade(&guard, head.status)
-                            && let Some(connection) = &guard.connection
+                            && let Some(connection) = guard.connection()
                         {
                             let ends = is_websocket(&head.headers) && !is_kept_open();
                             connection.set_upgraded(ends);
                         }
                         let context = handler.take_context();
                         let shutdown = (content == ContentKind::Events && !is_kept_open())
-                            .then(|| guard.state.shutdown.overdue());
+                            .then(|| guard.state().shutdown.overdue());
                         let mut body =
                             ResponseBody::from_handler(body, &head.headers, guard, context);
                         if let Some(shutdown) = shutdown {
@@ -317,7 +317,7 @@ fn finish_head(guard: &mut RequestGuard, status: StatusCode, headers: &mut Heade
     guard.status = Some(status.as_u16());
     guard.set_phase(RequestPhase::Response);
     guard.suspend_slot();
-    let mut id = guard.request_id.header();
+    let mut id = guard.take_id_header();
     // Over HTTP/2, each new id would evict a constant header from the table of HPACK.
     id.set_sensitive(guard.version == Version::HTTP_2);
     headers.insert(request_id::HEADER, id);

@@ -17,6 +17,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     convert::Infallible,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -82,10 +83,76 @@ impl Routes {
     }
 
     /// The route of a request that is shed. A layer that rewrites the path is not taken into account.
+    /// Returns the routes for one connection.
+    pub(super) fn local(&self) -> LocalRoutes {
+        LocalRoutes {
+            routes: self.clone(),
+            plain: Cell::default(),
+            tagging: Cell::default(),
+            layered: Cell::default(),
+        }
+    }
+
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> RouteId {
         match self.0.tagger.known.find(method, uri.path()) {
             Some(route) => route,
             None => self.0.tagger.tag(method, uri).index,
+        }
+    }
+}
+
+/// The routes of one connection, with references of its own to the routers.
+///
+/// A call of a router needs exclusive access. A clone for each request would count a reference in a line
+/// that all workers write, so the routers are taken out for a call.
+pub(super) struct LocalRoutes {
+    routes: Routes,
+    plain: Cell<Option<Router>>,
+    tagging: Cell<Option<Router>>,
+    layered: Cell<Option<Router>>,
+}
+
+impl LocalRoutes {
+    /// Calls the router. A request is always handled, also if a call within a call or a panic has
+    /// left no router here.
+    pub(super) fn call(&self, request: Request<Body>) -> RouteFuture<Infallible> {
+        let routers = &*self.routes.0;
+        let choice = routers.choose(&request);
+        let (cell, shared) = match choice {
+            RouterChoice::Plain => (&self.plain, &routers.plain),
+            RouterChoice::Tagging => (&self.tagging, &routers.tagging),
+            RouterChoice::Layered(shared) => (&self.layered, shared),
+        };
+        let mut router = cell.take().unwrap_or_else(|| shared.clone());
+        let response = router.call(request);
+        cell.set(Some(router));
+        response
+    }
+}
+
+/// The router that handles a request.
+enum RouterChoice<'a> {
+    Plain,
+    Tagging,
+    Layered(&'a Router),
+}
+
+impl Routers {
+    /// Returns the router for a request. If the route is known, it is recorded.
+    fn choose(&self, request: &Request<Body>) -> RouterChoice<'_> {
+        if let Some(layered) = &self.layered {
+            return RouterChoice::Layered(layered);
+        }
+        let known = &self.tagger.known;
+        match known.find(request.method(), request.uri().path()) {
+            Some(route) => {
+                // A layer may have received a default answer before this call.
+                set_route(&self.tagger.registry, route, |current| {
+                    current.is_default_answer = false;
+                });
+                RouterChoice::Plain
+            }
+            None => RouterChoice::Tagging,
         }
     }
 }
@@ -102,22 +169,10 @@ impl Service<AxumRequest> for Routes {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let routers = &*self.0;
-        let mut router = match &routers.layered {
-            Some(layered) => layered.clone(),
-            None => match routers
-                .tagger
-                .known
-                .find(request.method(), request.uri().path())
-            {
-                Some(route) => {
-                    // A layer may have received a default answer before this call.
-                    set_route(&routers.tagger.registry, route, |current| {
-                        current.is_default_answer = false;
-                    });
-                    routers.plain.clone()
-                }
-                None => routers.tagging.clone(),
-            },
+        let mut router = match routers.choose(&request) {
+            RouterChoice::Plain => routers.plain.clone(),
+            RouterChoice::Tagging => routers.tagging.clone(),
+            RouterChoice::Layered(layered) => layered.clone(),
         };
         router.call(request)
     }

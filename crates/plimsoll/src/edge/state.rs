@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 use super::{
-    access_log::AccessLog, admission::Admission, client_ip::ClientIpResolver, probes::Probes,
-    request_body::RequestBody, request_guard::RequestGuard, request_id, route_limits,
+    access_log::AccessLog, admission::Admission, client_ip::ClientIpResolver,
+    connected::EdgeConnection, probes::Probes, request_body::RequestBody, request_id, route_limits,
     span::RequestSpans,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     lifecycle::{Heartbeats, Lifecycle, stall_limit},
     metrics::{ProtocolError, Registry},
     otlp::Tracer,
-    request::{self, BeganAt, BodyLimits, Peer, RequestContext, RequestSource, TimeoutOverride},
+    request::{self, BodyLimits, Peer},
     shutdown::ShutdownToken,
     telemetry::Log,
 };
@@ -43,7 +43,8 @@ impl EdgeState {
     /// The state of the service whose handler runs on this thread.
     pub(super) fn current() -> Option<Arc<Self>> {
         let service = request::with_current(|current| current.service.clone()).flatten()?;
-        service.downcast().ok()
+        let shared: Arc<EdgeConnection> = service.downcast().ok()?;
+        Some(Arc::clone(&shared.state))
     }
 
     pub(crate) fn new(
@@ -87,31 +88,6 @@ impl EdgeState {
     /// The limits of a request body; `None` if there is no body.
     pub(super) fn body_limits(&self, body: &impl http_body::Body) -> Option<Arc<BodyLimits>> {
         (!body.is_end_stream()).then(|| BodyLimits::new(self.max_body_bytes, self.read_timeout))
-    }
-
-    /// The context in which the handler runs.
-    #[inline]
-    pub(super) fn context(
-        self: &Arc<Self>,
-        guard: &RequestGuard,
-        began: BeganAt,
-        source: RequestSource,
-        body: Option<Arc<BodyLimits>>,
-    ) -> Box<RequestContext> {
-        Box::new(RequestContext {
-            service: Some(Arc::<Self>::clone(self)),
-            request_id: guard.request_id.clone(),
-            began,
-            entry: guard.entry(),
-            client_ip: guard.client_ip,
-            source: Some(source),
-            route: guard.route,
-            is_default_answer: false,
-            request_timeout: TimeoutOverride::Inherit,
-            body,
-            trace: guard.trace.clone(),
-            debug_records: guard.debug_records.clone(),
-        })
     }
 
     /// Puts the limits on the body of a request.

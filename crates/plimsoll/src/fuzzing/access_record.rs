@@ -13,7 +13,7 @@ use super::log::{json_line, pretty_line};
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Level, LogFormat, LogLevels, load},
-    edge::{EdgeState, request_guard::RequestGuard, request_id},
+    edge::{EdgeConnection, EdgeState, request_guard::RequestGuard, request_id},
     lifecycle::{Heartbeats, Lifecycle},
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,
@@ -104,14 +104,15 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
 
     let assigned = request_id::assign(request.headers_mut());
     let is_replaced = assigned.replaced;
-    let (state, started) = (Arc::clone(&STATE), Instant::now());
-    let mut guard = RequestGuard::begin(state, None, started, assigned, client_ip, &request);
+    let shared = EdgeConnection::without_connection(Arc::clone(&STATE));
+    let started = Instant::now();
+    let mut guard = RequestGuard::begin(shared, started, assigned, client_ip, &request);
     guard.fault = (flags & 4 != 0).then_some(ProtocolError::Malformed);
     let (level, id) = (Level::Info, guard.request_id.as_str());
     let mut line = Vec::new();
     let mut record = Record::begin(&mut line, format, level, "http", "http_request", id);
     let pattern = "/users/{id}";
-    let access = &guard.state.access_log;
+    let access = &STATE.access_log;
     access.fields(&mut record, &guard, pattern, status, took, is_aborted);
     record.end();
     if format == LogFormat::Pretty {

@@ -16,6 +16,7 @@ use super::{
     http::write_histogram,
     method::{LABELS, method_slot},
     routes::AppendOnly,
+    shard::Shard,
     text::TextEncoder,
 };
 use crate::telemetry::thread_index;
@@ -111,8 +112,8 @@ impl CallMetrics {
         took: Duration,
     ) {
         if let Some(peer) = self.peers.get(peer) {
-            let shard = &peer.shards[thread_index() % peer.shards.len()];
-            shard.observe(method_slot(method), outcome.key(), took);
+            let series = &peer.shards[thread_index() % peer.shards.len()];
+            series.observe(Shard::SHARED, method_slot(method), outcome.key(), took);
         }
     }
 

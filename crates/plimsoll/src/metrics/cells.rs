@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::shard::Shard;
 use crate::sync::{
     OnceLock,
     atomic::{AtomicU32, AtomicU64, Ordering},
@@ -78,12 +79,12 @@ struct Cell {
 
 impl Series {
     /// Counts one request. `method` is a method slot, `status` at most 999.
-    pub(super) fn observe(&self, method: u32, status: u16, took: Duration) {
+    pub(super) fn observe(&self, shard: Shard, method: u32, status: u16, took: Duration) {
         let cell = self.cell(key(method, status));
         let bucket = bucket(took);
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        cell.nanos.fetch_add(nanos, Ordering::Relaxed);
-        cell.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        shard.add(&cell.nanos, nanos);
+        shard.add(&cell.buckets[bucket], 1);
     }
 
     fn cell(&self, key: u32) -> &Cell {
@@ -172,7 +173,7 @@ mod tests {
         #[track_caller]
         fn check(took: Duration, bucket: usize) {
             let series = Series::default();
-            series.observe(0, 200, took);
+            series.observe(Shard::SHARED, 0, 200, took);
             series.visit(|_, _, sums| assert_eq!(sums.buckets[bucket], 1, "{took:?}"));
         }
         check(Duration::ZERO, 0);
@@ -188,7 +189,7 @@ mod tests {
         let series = Series::default();
         for status in 100..=130 {
             for _ in 0..status {
-                series.observe(u32::from(status % 3), status, Duration::ZERO);
+                series.observe(Shard::SHARED, u32::from(status % 3), status, Duration::ZERO);
             }
         }
         let all = all(&series);
@@ -205,7 +206,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for index in 0..10_000 {
-                        series.observe(0, 200 + index % 7, Duration::from_nanos(3));
+                        series.observe(Shard::SHARED, 0, 200 + index % 7, Duration::from_nanos(3));
                     }
                 });
             }

@@ -5,7 +5,7 @@ mod summary;
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    sync::atomic::{AtomicI64, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -21,9 +21,9 @@ use super::{
     literal_routes::LiteralRoutes,
     method::{LABELS, method_slot},
     routes::{AppendOnly, UNMATCHED},
+    shard::ShardOwners,
     text::TextEncoder,
 };
-use crate::telemetry::thread_index;
 #[cfg(feature = "otlp")]
 use crate::trace::SpanContext;
 
@@ -36,6 +36,7 @@ pub(crate) struct HttpMetrics {
     routes: AppendOnly<RouteMetrics>,
     /// The index of each pattern, stored for the method GET.
     patterns: LiteralRoutes,
+    owners: ShardOwners,
     in_flight: Box<[InFlight]>,
     exemplars: Exemplars,
 }
@@ -52,16 +53,20 @@ struct RouteMetrics {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct InFlight {
-    now: AtomicI64,
+    begun: AtomicU64,
     ended: AtomicU64,
 }
 
 impl HttpMetrics {
-    pub(crate) fn new(shards: usize) -> Self {
-        let shards = shards.max(1);
+    /// Creates the metrics of a service with this number of workers.
+    pub(crate) fn new(workers: usize) -> Self {
+        // One more for the thread of the admin listener.
+        let owners = ShardOwners::new(workers.max(1) + 1);
+        let shards = owners.count();
         let metrics = Self {
             routes: AppendOnly::new(),
             patterns: LiteralRoutes::new(),
+            owners,
             in_flight: (0..shards).map(|_| InFlight::default()).collect(),
             exemplars: Exemplars::default(),
         };
@@ -97,38 +102,36 @@ impl HttpMetrics {
     }
 
     pub(crate) fn begin(&self) {
-        self.shard().now.fetch_add(1, Ordering::Relaxed);
+        let shard = self.owners.shard();
+        shard.add(&self.in_flight[shard.index].begun, 1);
     }
 
     pub(crate) fn end(&self) {
-        let shard = self.shard();
-        shard.now.fetch_sub(1, Ordering::Relaxed);
-        shard.ended.fetch_add(1, Ordering::Relaxed);
+        let shard = self.owners.shard();
+        shard.add(&self.in_flight[shard.index].ended, 1);
     }
 
     /// The number of requests that have ended.
     pub(crate) fn finished(&self) -> u64 {
         self.in_flight
             .iter()
-            .map(|shard| shard.ended.load(Ordering::Relaxed))
+            .map(|shard| shard.ended.load(Ordering::Acquire))
             .sum()
     }
 
     /// The number of requests that have begun and not ended.
     pub(crate) fn in_flight(&self) -> u64 {
-        let sum: i64 = self
-            .in_flight
-            .iter()
-            .map(|shard| shard.now.load(Ordering::Relaxed))
-            .sum();
-        // Shards are read one after the other, so a concurrent end can make the sum negative.
-        sum.try_into().unwrap_or(0)
+        // Read first: a request whose end is counted here has its begin counted below.
+        let ended = self.finished();
+        let begun = self.in_flight.iter();
+        let begun: u64 = begun.map(|shard| shard.begun.load(Ordering::Relaxed)).sum();
+        begun.saturating_sub(ended)
     }
 
     pub(crate) fn observe(&self, route: RouteId, method: &Method, status: u16, took: Duration) {
         if let Some(route) = self.routes.get(route as usize) {
-            let shard = &route.shards[thread_index() % route.shards.len()];
-            shard.observe(method_slot(method), status, took);
+            let shard = self.owners.shard();
+            route.shards[shard.index].observe(shard, method_slot(method), status, took);
         }
     }
 
@@ -149,10 +152,6 @@ impl HttpMetrics {
             bucket: bucket(took),
         };
         self.exemplars.put(bucket, span, took);
-    }
-
-    fn shard(&self) -> &InFlight {
-        &self.in_flight[thread_index() % self.in_flight.len()]
     }
 
     /// Adds up the shards of all series, in a stable order.

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     fn context(id: &'static str) -> Option<Box<RequestContext>> {
-        let id = RequestId::new(HeaderValue::from_static(id));
+        let id = RequestId::sent(HeaderValue::from_static(id));
         let context = RequestContext::of(&id, &RequestTrace::default());
         Some(Box::new(context))
     }

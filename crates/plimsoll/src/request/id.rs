@@ -1,6 +1,9 @@
 //! The id of a request.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use http::HeaderValue;
 
@@ -18,13 +21,28 @@ use super::context;
 ///     format!("this is {id}\n")
 /// }
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(HeaderValue);
+#[derive(Clone)]
+pub struct RequestId(IdText);
+
+/// The text of an id. A generated one is copied, because counted references cost more.
+#[derive(Clone)]
+enum IdText {
+    Generated([u8; GENERATED]),
+    Sent(HeaderValue),
+}
+
+/// The length of a generated id.
+pub(crate) const GENERATED: usize = 32;
 
 impl RequestId {
-    /// Creates an id from a valid value. The caller has validated or generated it.
-    pub(crate) fn new(value: HeaderValue) -> Self {
-        Self(value)
+    /// Creates an id from the valid value of a client.
+    pub(crate) const fn sent(value: HeaderValue) -> Self {
+        Self(IdText::Sent(value))
+    }
+
+    /// Creates a generated id from its hexadecimal digits.
+    pub(crate) const fn generated(digits: [u8; GENERATED]) -> Self {
+        Self(IdText::Generated(digits))
     }
 
     /// Returns the id of the current request; `None` outside a request.
@@ -50,17 +68,40 @@ impl RequestId {
     pub fn as_str(&self) -> &str {
         // All characters of an id are visible ASCII, so this cannot fail. `to_str` would check each
         // byte.
-        std::str::from_utf8(self.0.as_bytes()).unwrap_or("-")
+        std::str::from_utf8(self.as_bytes()).unwrap_or("-")
     }
 
     /// The id as bytes, without the check that `as_str` makes.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        match &self.0 {
+            IdText::Generated(digits) => digits,
+            IdText::Sent(value) => value.as_bytes(),
+        }
     }
 
     /// The id as the value of `X-Request-ID`.
     pub(crate) fn header(&self) -> HeaderValue {
-        self.0.clone()
+        match &self.0 {
+            // Hexadecimal digits are always a valid value; the fallback is never taken.
+            IdText::Generated(digits) => {
+                HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("-"))
+            }
+            IdText::Sent(value) => value.clone(),
+        }
+    }
+}
+
+impl PartialEq for RequestId {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for RequestId {}
+
+impl Hash for RequestId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 

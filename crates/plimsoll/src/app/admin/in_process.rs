@@ -55,10 +55,9 @@ impl InProcessAdmin {
             .or_insert(HeaderValue::from_static("localhost"));
         headers.insert(header::AUTHORIZATION, CREDENTIALS);
         request.extensions_mut().insert(ConnectInfo(PEER));
-        let (peer, connection) = (Peer::Ip(PEER.ip()), Arc::new(ConnectionState::new()));
-        let response = self
-            .0
-            .serve(request.map(Full::new), peer, Scheme::Http, connection);
+        let edge = self.0.connected(Arc::new(ConnectionState::new()));
+        let response = edge.serve(request.map(Full::new), Peer::Ip(PEER.ip()), Scheme::Http);
+        drop(edge);
         let (head, body) = match response.await {
             Ok(response) => response.into_parts(),
             Err(never) => match never {},

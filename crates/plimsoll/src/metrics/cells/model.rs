@@ -33,7 +33,7 @@ fn model_counts_are_exact_and_never_fall_in_a_scrape() {
                         } else {
                             STATUSES - 1 - index
                         };
-                        series.observe(0, 200 + index, Duration::ZERO);
+                        series.observe(Shard::SHARED, 0, 200 + index, Duration::ZERO);
                     }
                 })
             })

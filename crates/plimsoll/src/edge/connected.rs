@@ -1,0 +1,88 @@
+//! The edge as one connection uses it.
+//!
+//! A service has one [`EdgeState`], one router and one set of routes. If each request counted a
+//! reference to them, all workers would write the same cache lines for every request. So a connection
+//! has references of its own, and its requests count references to [`EdgeConnection`], whose line only
+//! the connection's worker writes.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use http::Request;
+
+use super::{
+    admit::{ServerPaths, admit},
+    layer::Edge,
+    response::ResponseFuture,
+    route::{LocalRoutes, Routes},
+    state::EdgeState,
+};
+use crate::{
+    connection::ConnectionState,
+    request::{Peer, Scheme},
+};
+
+/// What the requests of a connection share.
+#[derive(Debug)]
+pub(crate) struct EdgeConnection {
+    pub(crate) state: Arc<EdgeState>,
+    /// `None` behind an [`EdgeLayer`](super::EdgeLayer), whose server is not the chassis's own.
+    pub(super) connection: Option<Arc<ConnectionState>>,
+}
+
+impl EdgeConnection {
+    /// What requests of another server share.
+    pub(crate) fn without_connection(state: Arc<EdgeState>) -> Arc<Self> {
+        Arc::new(Self {
+            state,
+            connection: None,
+        })
+    }
+}
+
+/// The edge of a connection of the chassis's own server, with its routes.
+pub(crate) struct ConnectedEdge {
+    shared: Arc<EdgeConnection>,
+    edge: Edge<Routes>,
+    routes: LocalRoutes,
+}
+
+impl ConnectedEdge {
+    pub(super) fn new(edge: Edge<Routes>, connection: Arc<ConnectionState>) -> Self {
+        Self {
+            shared: Arc::new(EdgeConnection {
+                state: Arc::clone(edge.state()),
+                connection: Some(connection),
+            }),
+            routes: edge.routes().local(),
+            edge,
+        }
+    }
+
+    /// Handles a request that came over the connection.
+    pub(crate) fn serve<B>(
+        &self,
+        request: Request<B>,
+        peer: Peer,
+        scheme: Scheme,
+    ) -> ResponseFuture<RouteFuture<Infallible>>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let paths = ServerPaths {
+            endpoints: self.edge.endpoints(),
+            routes: self.edge.routes(),
+            has_controls: self.edge.has_controls(),
+        };
+        admit(
+            &self.shared,
+            request,
+            peer,
+            scheme,
+            Some(paths),
+            |request| self.routes.call(request),
+        )
+    }
+}
