@@ -33,8 +33,8 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder);
     command.env_remove("CARGO_TARGET_DIR");
-    // Without debug information the build is faster, and the files are smaller.
-    let output = command.env("CARGO_PROFILE_DEV_DEBUG", "0").output();
+    // With the profile of this workspace, whose builds of the dependencies are used again.
+    let output = command.output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
     let (stdout, stderr) = [&output.stdout, &output.stderr]
         .map(|it| String::from_utf8_lossy(it))
