@@ -1,6 +1,6 @@
 //! The HTTP/1 part of the connection state: framing of requests, and bytes of heads.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 /// The framing of a request body, as parsed by hyper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,20 @@ pub(crate) enum Framing {
 #[error("the framing of the request is malformed")]
 pub(crate) struct MalformedFraming;
 
-/// The state that the message scanner of a connection shares with its requests.
+/// Whether responses wait in the I/O, to share a write with those of the next pipelined requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Batching {
+    /// No response waits.
+    None = 0,
+    /// Some responses wait.
+    Waiting = 1,
+    /// They must be sent now, because the connection makes no progress otherwise.
+    Flush = 2,
+}
+
+/// The state that the I/O and the task of a connection share with its requests.
 ///
-/// Both run in the task of the connection, so `Relaxed` accesses are in program order.
+/// All run in the task of the connection, so `Relaxed` accesses are in program order.
 #[derive(Debug)]
 pub(crate) struct Http1State {
     /// Bytes that were read since the last request ended. A head has at most that size.
@@ -29,6 +40,8 @@ pub(crate) struct Http1State {
     fragment: AtomicBool,
     /// Set if malformed framing was found and is not counted yet.
     malformed: AtomicBool,
+    /// A [`Batching`].
+    batching: AtomicU8,
 }
 
 /// The value of `framing` if no head has been parsed since it was taken.
@@ -43,11 +56,14 @@ impl Http1State {
             framing: AtomicU64::new(UNKNOWN),
             fragment: AtomicBool::new(false),
             malformed: AtomicBool::new(false),
+            batching: AtomicU8::new(Batching::None as u8),
         }
     }
 
     pub(super) fn add_head_bytes(&self, count: u64) {
-        self.head_bytes.fetch_add(count, Ordering::Relaxed);
+        // The only writer, so no locked instruction is needed.
+        let sum = self.head_bytes().wrapping_add(count);
+        self.head_bytes.store(sum, Ordering::Relaxed);
     }
 
     pub(super) fn head_bytes(&self) -> u64 {
@@ -101,5 +117,34 @@ impl Http1State {
     /// Returns true once after malformed framing was found, so that the caller counts it once.
     pub(crate) fn take_malformed(&self) -> bool {
         self.malformed.swap(false, Ordering::Relaxed)
+    }
+
+    /// Records that a response waits in the I/O.
+    pub(crate) fn set_waiting(&self) {
+        self.set_batching(Batching::Waiting);
+    }
+
+    /// Records that no response waits in the I/O.
+    pub(crate) fn set_flushed(&self) {
+        self.set_batching(Batching::None);
+    }
+
+    /// Makes the I/O send the responses that wait at its next poll. Returns false if none waits, or if
+    /// they are being sent.
+    pub(crate) fn begin_flush(&self) -> bool {
+        let is_waiting = self.batching.load(Ordering::Relaxed) == Batching::Waiting as u8;
+        if is_waiting {
+            self.set_batching(Batching::Flush);
+        }
+        is_waiting
+    }
+
+    /// Returns true if the responses that wait must be sent now.
+    pub(crate) fn must_flush(&self) -> bool {
+        self.batching.load(Ordering::Relaxed) == Batching::Flush as u8
+    }
+
+    fn set_batching(&self, batching: Batching) {
+        self.batching.store(batching as u8, Ordering::Relaxed);
     }
 }

@@ -13,7 +13,9 @@
 
 mod chunked;
 mod head;
+mod response_batch;
 
+pub(crate) use self::response_batch::ResponseBatch;
 use self::{
     chunked::{Chunked, Progress},
     head::{HeadScanner, is_whole_head},

@@ -7,6 +7,7 @@
 mod deadline;
 mod http_connection;
 mod open;
+mod parking;
 mod unread_body;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -15,13 +16,14 @@ use axum::extract::ConnectInfo;
 use http::{Request, Version};
 use hyper::{
     body::{Body as _, Incoming},
-    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
 
-use self::{http_connection::serve_http, open::open, unread_body::SettledResponse};
+use self::{
+    http_connection::serve_http, open::open, parking::Http1Connection, unread_body::SettledResponse,
+};
 use super::{
     guard::ConnectionGuard,
     http1::MessageScanner,
@@ -98,12 +100,14 @@ impl Connection {
 ///
 /// The future must be a task of its own: its waker is registered once and must not change.
 pub(super) async fn serve(mut connection: Connection) {
-    let Some((stream, version)) = open(&mut connection).await else {
+    // Boxed, like the other parts that an idle connection of HTTP/1 does not need: a task has space for
+    // its largest part as long as it lives.
+    let Some((stream, version)) = Box::pin(open(&mut connection)).await else {
         return;
     };
     let lingering = LingeringStream::default();
     let fault = match version {
-        Version::HTTP_2 => serve_http2(stream, &connection, &lingering).await,
+        Version::HTTP_2 => Box::pin(serve_http2(stream, &connection, &lingering)).await,
         _ => serve_http1(stream, &connection, &lingering).await,
     };
     let Connection {
@@ -131,7 +135,7 @@ pub(super) async fn serve(mut connection: Connection) {
         };
         tokio::select! {
             // The client has its response, so later input is discarded.
-            () = linger.drain(stream) => {}
+            () = Box::pin(linger.drain(stream)) => {}
             () = state.evicted() => {}
             () = cut => {}
         }
@@ -144,20 +148,22 @@ async fn serve_http1(
     lingering: &LingeringStream,
 ) -> Option<ProtocolError> {
     let state = &connection.state;
-    let (edge, meta) = (connection.edge.clone(), connection.meta());
+    let edge = connection.edge.connected(Arc::clone(state));
+    let meta = connection.meta();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let length = request.body().size_hint().exact();
         let framing = length.map_or(Framing::Chunked, Framing::Length);
         meta.state.http1().set_framing(framing);
         meta.insert_into(&mut request);
-        let (peer, scheme, state) = (meta.peer, meta.scheme, meta.state());
+        let (peer, scheme) = (meta.peer, meta.scheme);
         // Most requests have no body, and wrapping one would move the whole request.
         if request.body().is_end_stream() {
             meta.state.body_began(false);
-            return SettledResponse::new(edge.serve(request, peer, scheme, state), None);
+            return SettledResponse::new(edge.serve(request, peer, scheme), None);
         }
         let request = unread_body::watch(request, &meta.state);
-        SettledResponse::new(edge.serve(request, peer, scheme, state), Some(meta.state()))
+        let state = Arc::clone(&meta.state);
+        SettledResponse::new(edge.serve(request, peer, scheme), Some(state))
     });
     let protocol = Protocol::Http1(MessageScanner::new());
     let io = TrackedIo::new(
@@ -167,11 +173,7 @@ async fn serve_http1(
         Arc::clone(&connection.guard),
         lingering.clone(),
     );
-    let http = http1::Builder::new()
-        .max_buf_size(MAX_READ_BUFFER)
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
-    let fault = serve_http(http, connection).await;
+    let fault = serve_http(Http1Connection::new(io, service), connection).await;
     if state.http1().take_malformed() {
         // The request ended before the handler read up to the malformed byte.
         connection.edge.count_fault(ProtocolError::Malformed);
@@ -196,13 +198,15 @@ async fn serve_http2(
         connection.timeouts.write,
         Arc::clone(connection.edge.stalled()),
     );
-    let (edge, meta) = (connection.edge.clone(), connection.meta());
+    let edge = connection.edge.connected(Arc::clone(state));
+    let meta = connection.meta();
     let connections = Arc::clone(&connection.connections);
+    let shutdown = connection.edge.shutdown_token().clone();
     let service = service_fn(move |mut request| {
         http2::join_cookies(&mut request);
-        let tunnel = Tunnel::begin(&mut request, &connections, edge.shutdown_token());
+        let tunnel = Tunnel::begin(&mut request, &connections, &shutdown);
         meta.insert_into(&mut request);
-        let response = edge.serve(request, meta.peer, meta.scheme, meta.state());
+        let response = edge.serve(request, meta.peer, meta.scheme);
         async move {
             let response = response.await?;
             if let Some(tunnel) = tunnel {
@@ -242,9 +246,5 @@ impl RequestMeta {
         if let Some(peer) = self.unix_peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
-    }
-
-    fn state(&self) -> Arc<ConnectionState> {
-        Arc::clone(&self.state)
     }
 }

@@ -9,15 +9,21 @@ pub(crate) mod http2;
 /// The protocol of the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    Http1,
+    /// With this number of requests for each connection in a round, in one segment.
+    Http1(usize),
     /// Without TLS, with this number of streams for each connection in a round.
     Http2(usize),
 }
 
 impl Protocol {
+    pub(crate) const fn is_http2(self) -> bool {
+        matches!(self, Self::Http2(_))
+    }
+
     pub(crate) const fn connections(self) -> usize {
         match self {
-            Self::Http1 => 64,
+            Self::Http1(1) => 64,
+            Self::Http1(_) => 16,
             Self::Http2(_) => 16,
         }
     }
@@ -25,8 +31,7 @@ impl Protocol {
     /// The number of requests in a round.
     pub(crate) const fn requests(self) -> usize {
         match self {
-            Self::Http1 => self.connections(),
-            Self::Http2(streams) => self.connections() * streams,
+            Self::Http1(count) | Self::Http2(count) => self.connections() * count,
         }
     }
 }

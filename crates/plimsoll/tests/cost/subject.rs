@@ -37,8 +37,15 @@ pub(crate) const CHASSIS: Subject = Subject {
     name: "chassis",
     program: "rust-axum-app",
     path: "/",
-    protocol: Protocol::Http1,
+    protocol: Protocol::Http1(1),
     has_controls: false,
+};
+
+/// The same with 16 pipelined requests, whose responses share a write.
+pub(crate) const CHASSIS_PIPELINED: Subject = Subject {
+    name: "chassis, 16 pipelined",
+    protocol: Protocol::Http1(16),
+    ..CHASSIS
 };
 
 /// The same with operator controls.
@@ -68,7 +75,7 @@ pub(crate) const BARE: Subject = Subject {
     name: "bare",
     program: "examples/plain",
     path: "/hello",
-    protocol: Protocol::Http1,
+    protocol: Protocol::Http1(1),
     has_controls: false,
 };
 
@@ -106,7 +113,11 @@ impl Subject {
             .env("PORT", addr.port().to_string())
             .env("WORKERS", "1")
             .env("TOKIO_WORKER_THREADS", "1")
-            .envs((self.protocol != Protocol::Http1).then_some(("HTTP2_CLEARTEXT", "true")))
+            .envs(
+                self.protocol
+                    .is_http2()
+                    .then_some(("HTTP2_CLEARTEXT", "true")),
+            )
             .envs(self.has_controls.then_some(admin))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -145,7 +156,9 @@ impl Subject {
         let connections = (0..self.protocol.connections())
             .map(|_| eventually_within(START, connect).expect("connections are taken"));
         match self.protocol {
-            Protocol::Http1 => http1::ask(connections.collect(), self.path, rounds),
+            Protocol::Http1(pipelined) => {
+                http1::ask(connections.collect(), self.path, pipelined, rounds);
+            }
             Protocol::Http2(streams) => {
                 http2::ask(connections.collect(), self.path, streams, rounds);
             }

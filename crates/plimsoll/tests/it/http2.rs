@@ -1,6 +1,6 @@
 //! HTTP/2: the contract over streams, with prior knowledge and without TLS.
 
-mod attacks;
+pub(crate) mod attacks;
 pub(crate) mod client;
 mod detection;
 mod drain;

@@ -5,6 +5,7 @@ mod connection_age;
 mod connection_timeouts;
 mod connections;
 mod descriptors;
+mod parked_connections;
 mod request_timeouts;
 mod slots;
 mod slow_uploads;

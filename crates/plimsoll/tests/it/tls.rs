@@ -73,7 +73,7 @@ impl Identity {
 }
 
 /// Opens a TLS connection that trusts only this certificate and offers these protocols.
-fn handshake(
+pub(crate) fn handshake(
     service: &Process,
     trusted: &CertificateDer<'static>,
     protocols: &[&str],

@@ -97,10 +97,11 @@ where
         let guard = StreamGuard::new(Arc::clone(&self.state));
         if let Some(half) = SendingHalf::take() {
             let sending = half.run(stream, self.write_timeout, Arc::clone(&self.state));
-            self.spawn(async move {
+            // Boxed, because the task would have space for several copies.
+            self.spawn(Box::pin(async move {
                 let _guard = guard;
                 sending.await;
-            });
+            }));
             return;
         }
         let stalled = Arc::clone(&self.stalled);

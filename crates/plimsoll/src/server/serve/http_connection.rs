@@ -9,11 +9,7 @@ use std::{
 };
 
 use axum::body::Body;
-use hyper::{
-    body::Incoming,
-    server::conn::{http1::UpgradeableConnection, http2},
-    service::HttpService,
-};
+use hyper::{body::Incoming, server::conn::http2, service::HttpService};
 use hyper_util::rt::TokioIo;
 use tokio::{
     task::coop::unconstrained,
@@ -50,18 +46,14 @@ pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
     /// Makes hyper close the connection when its requests have ended. Over HTTP/1, hyper closes
     /// immediately if no request is in progress, even if a part of a head was read.
     fn start_graceful_shutdown(self: Pin<&mut Self>);
-}
 
-impl<S> HttpConnection for UpgradeableConnection<TokioIo<TrackedIo>, S>
-where
-    S: HttpService<Incoming, ResBody = ResponseBody<Body>, Error = Infallible>,
-{
-    const HAS_GOAWAY: bool = false;
-    const GRACE: Duration = LAST_REQUEST_GRACE;
-
-    fn start_graceful_shutdown(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+    /// How long the connection is idle before it is parked. `None` if it is parked, or never is.
+    fn park_after(&self) -> Option<Duration> {
+        None
     }
+
+    /// Frees the buffers of a connection that is idle.
+    fn park(self: Pin<&mut Self>) {}
 }
 
 impl<S> HttpConnection for WithStreams<http2::Connection<TokioIo<TrackedIo>, S, StreamExecutor>>
@@ -109,6 +101,7 @@ pub(super) async fn serve_http<H: HttpConnection>(
     let mut extended: Option<(Instant, Instant)> = None;
 
     poll_fn(|cx| {
+        let mut has_flushed = false;
         loop {
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if close_from.is_some() && state.waited() > CLOSE_SETTLE {
@@ -119,6 +112,13 @@ pub(super) async fn serve_http<H: HttpConnection>(
                     state.set_response_unsent();
                 }
                 return Poll::Ready(result.err().map(|error| classify_head_error(&error)));
+            }
+            if state.http1().begin_flush() {
+                if !std::mem::replace(&mut has_flushed, true) {
+                    continue;
+                }
+                // Other connections of the worker get their turn first.
+                cx.waker().wake_by_ref();
             }
             if state.is_discarding() {
                 // Each frame that is taken wakes this task, so that hyper reads the next one.
@@ -176,6 +176,8 @@ pub(super) async fn serve_http<H: HttpConnection>(
                     close_from = Some(Instant::now() + LAST_REQUEST_GRACE);
                     if !H::HAS_GOAWAY {
                         state.set_closing();
+                        // The I/O now finds bytes that the reactor has not reported.
+                        continue;
                     }
                 }
                 // A connection accepted during the lame-duck phase may still send its first request.
@@ -204,7 +206,14 @@ pub(super) async fn serve_http<H: HttpConnection>(
             let stall = stalled_since
                 .filter(|_| stalled.is_none())
                 .map(|since| (since, since + STALL));
-            let due = stall.map_or(close_at, |(_, at)| close_at.min(at));
+            let park_at = http.park_after().filter(|_| timeout.1 == WaitReason::Idle);
+            let park_at = park_at
+                .filter(|_| !state.is_discarding())
+                .map(|after| state.quiet_since() + after);
+            let due = [stall.map(|(_, at)| at), park_at]
+                .into_iter()
+                .flatten()
+                .fold(close_at, Instant::min);
             if timer.as_mut().poll_at(due, cx).is_pending() {
                 return Poll::Pending;
             }
@@ -227,6 +236,10 @@ pub(super) async fn serve_http<H: HttpConnection>(
                     state.stop_reading();
                 }
                 return Poll::Ready(is_head_late.then_some(ProtocolError::HeadTimeout));
+            }
+            if park_at.is_some_and(|at| Instant::now() >= at) {
+                http.as_mut().park();
+                continue;
             }
             if let Some((since, at)) = stall
                 && Instant::now() >= at

@@ -80,6 +80,27 @@ fn pipelined_requests_are_answered_in_order() {
     }
 }
 
+/// SRV-3: responses may share a write, but none waits for a later request.
+#[test]
+fn pipelined_response_waits_for_no_later_request() {
+    let service = patient();
+    let first = "GET /items/one HTTP/1.1\r\nHost: a\r\n\r\n";
+    let head = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
+    // The later request lacks a part of its head, its body, or a part of its body.
+    for (later, rest) in [
+        (&head[..20], format!("{}abc", &head[20..])),
+        (head, "abc".to_owned()),
+        (&format!("{head}a"), "bc".to_owned()),
+    ] {
+        let mut connection = service.connect();
+        connection.send(format!("{first}{first}{later}"));
+        assert_eq!(connection.read().text(), "one");
+        assert_eq!(connection.read().text(), "one");
+        connection.send(rest);
+        assert_eq!(connection.read().text(), "3\n");
+    }
+}
+
 /// Returns the CPU time of a process, in kernel ticks of 10 ms.
 fn ticks(service: &Process) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid()));

@@ -21,7 +21,7 @@ pub(super) const MEMORY_BOUND: u64 = 20 << 20;
 pub(super) const REFUSED_STREAM: [u8; 4] = 7_u32.to_be_bytes();
 
 /// Returns the resident memory of a process, in bytes.
-pub(super) fn memory(service: &Process) -> u64 {
+pub(crate) fn memory(service: &Process) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", service.pid()))
         .expect("the service is alive");
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
