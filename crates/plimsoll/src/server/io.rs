@@ -13,7 +13,7 @@ use std::{
     io::{self, Read},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -53,16 +53,17 @@ impl SocketIo {
     }
 
     /// Waits until there is input, or an end of the input. The caller has read all input before.
-    fn poll_input(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.read_ahead.is_empty() {
-            return Poll::Ready(());
+    ///
+    /// The first byte is read and kept for the next read: tokio reports a new socket as readable.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.read_ahead.is_empty() {
+            let mut byte = [0];
+            let mut buf = ReadBuf::new(&mut byte);
+            // After an error, the next read returns it again, or the end of the input.
+            let _ = ready!(Pin::new(&mut *self).poll_read(cx, &mut buf));
+            self.read_ahead = Bytes::copy_from_slice(buf.filled());
         }
-        let poll = match &self.socket {
-            Socket::Left(socket) => socket.poll_read_ready(cx),
-            Socket::Right(socket) => socket.poll_read_ready(cx),
-        };
-        // A read returns the error.
-        poll.map(|_| ())
+        Poll::Ready(())
     }
 
     /// Records the result of a write.

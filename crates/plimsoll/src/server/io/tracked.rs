@@ -95,17 +95,20 @@ impl TrackedIo {
 
     /// Prepares for a new connection of hyper, whose last one has read `unparsed`.
     pub(in crate::server) fn park(&mut self, unparsed: Bytes) {
-        self.unparsed = unparsed;
+        if !unparsed.is_empty() {
+            self.unparsed = unparsed;
+        }
+        // Otherwise it is dropped, because it keeps the whole buffer.
         self.has_read = false;
     }
 
     /// Waits until a connection of hyper has something to do.
-    pub(in crate::server) fn poll_input(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(in crate::server) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_due =
             !self.unparsed.is_empty() || !self.held_back.is_empty() || self.state.is_closing();
-        match &self.stream {
+        match &mut self.stream {
             Some(Stream::Left(socket)) if !is_due => socket.poll_input(cx),
-            Some(Stream::Right(tls)) if !is_due => tls.get_ref().0.poll_input(cx),
+            Some(Stream::Right(tls)) if !is_due => tls.get_mut().0.poll_input(cx),
             _ => Poll::Ready(()),
         }
     }
