@@ -117,7 +117,8 @@ impl TrackedIo {
     /// before it needs more input. Returns false if they must be written now.
     fn keep(&mut self, bufs: &[io::IoSlice<'_>]) -> bool {
         let http1 = self.state.http1();
-        let may_wait = !self.held_back.is_empty()
+        // The last response of a batch is added to it, and sent by the flush that follows.
+        let may_wait = !(self.held_back.is_empty() && self.batch.is_empty())
             && matches!(self.protocol, Protocol::Http1(_))
             && !http1.must_flush()
             && !self.state.is_upgraded()
