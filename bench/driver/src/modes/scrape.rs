@@ -27,6 +27,8 @@ const ROUTES: [usize; 2] = [555, 10_000];
 const SCRAPES: usize = 20;
 const MILLISECOND: f64 = 1e3;
 
+type Value = fn(&Seen) -> f64;
+
 pub fn run(options: &Options) -> Result<(), Failure> {
     let mut text = Machine::describe().markdown("Scrapes");
     text.push_str(
@@ -108,7 +110,7 @@ fn under_load(text: &mut String, options: &Options, routes: usize) -> Result<(),
         }
     }
     let _ = write!(text, "| {routes} |");
-    let values: [(fn(&Seen) -> f64, usize); 4] = [
+    let values: [(Value, usize); 4] = [
         (|it| it.p50 as f64 / MILLISECOND, 2),
         (|it| it.p99 as f64 / MILLISECOND, 2),
         (|it| it.p999 as f64 / MILLISECOND, 2),
