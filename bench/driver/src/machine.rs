@@ -2,13 +2,15 @@
 
 use std::{fs, process::Command};
 
+const UNKNOWN: &str = "unknown";
+
 #[derive(Debug)]
 pub struct Machine {
     pub cpu: String,
     pub cores: usize,
     pub kernel: String,
-    pub rustc: String,
-    pub wrk: String,
+    /// Versions of the tools, and of the peers that are installed.
+    pub programs: String,
     pub commit: String,
     pub date: String,
 }
@@ -34,11 +36,7 @@ impl Machine {
                 .filter(|it| it.starts_with("processor"))
                 .count(),
             kernel: first_line("uname", &["--kernel-name", "--kernel-release", "--machine"]),
-            rustc: first_line("rustc", &["--version"]),
-            wrk: {
-                let line = first_line("wrk", &["--version"]);
-                line.split(" [").next().unwrap_or(&line).to_owned()
-            },
+            programs: programs(),
             commit: first_line("git", &["describe", "--always", "--dirty"]),
             date: date(),
         }
@@ -49,10 +47,23 @@ impl Machine {
     /// The head of a document: what it is of, when, and where.
     pub fn markdown(&self, title: &str) -> String {
         format!(
-            "# {title}\n\n{}: plimsoll {}, {}, {}.\n{}, {} cores, {}.\n",
-            self.date, self.commit, self.rustc, self.wrk, self.cpu, self.cores, self.kernel
+            "# {title}\n\n{}: plimsoll {}, {}.\n{}, {} cores, {}.\n",
+            self.date, self.commit, self.programs, self.cpu, self.cores, self.kernel
         )
     }
+}
+
+fn programs() -> String {
+    let programs = [
+        ("rustc", "--version"),
+        ("wrk", "--version"),
+        ("/usr/sbin/nginx", "-v"),
+        ("go", "version"),
+    ];
+    let lines = programs.map(|(program, argument)| first_line(program, &[argument]));
+    let known = lines.iter().filter(|it| *it != UNKNOWN);
+    let versions: Vec<_> = known.filter_map(|it| it.split(" [").next()).collect();
+    versions.join(", ")
 }
 
 /// Today, as in `2026-11-28`.
@@ -63,7 +74,15 @@ pub fn date() -> String {
 fn first_line(program: &str, arguments: &[&str]) -> String {
     // Some programs print their version and exit with an error status.
     let output = Command::new(program).args(arguments).output();
-    let text = output.map(|it| String::from_utf8_lossy(&it.stdout).into_owned());
+    let text = output.map(|it| {
+        if it.status.success() {
+            // nginx prints its version to stderr.
+            [it.stdout, it.stderr].concat()
+        } else {
+            it.stdout
+        }
+    });
     let text = text.unwrap_or_default();
-    text.lines().next().unwrap_or("unknown").trim().to_owned()
+    let text = String::from_utf8_lossy(&text);
+    text.lines().next().unwrap_or(UNKNOWN).trim().to_owned()
 }
