@@ -39,6 +39,15 @@ pub static BARE: Peer = Peer {
     counter: None,
 };
 
+pub static BARE_HTTP2: Peer = Peer {
+    name: "bare",
+    does: "`axum::serve` with axum's HTTP/2, one route, nothing else",
+    package: "bare_http2",
+    environment: &[],
+    record: None,
+    counter: None,
+};
+
 pub static RAW_HYPER: Peer = Peer {
     name: "raw_hyper",
     does: "hyper, one `current_thread` runtime per core, nothing else",

@@ -44,7 +44,7 @@ pub fn of(mode: Mode, options: &Options) -> Result<Contest, Failure> {
         Mode::Http2 => (
             "GET / over HTTP/2 without TLS, 16 connections of 10 streams",
             http2(),
-            &["raw_hyper"][..],
+            &["bare", "raw_hyper"][..],
         ),
         Mode::Scale => (
             "Routes, series and idle connections",
@@ -336,6 +336,7 @@ fn certificate() -> Result<PathBuf, Failure> {
 
 fn http2() -> Vec<Contestant> {
     vec![
+        contestant(&peer::BARE_HTTP2, Load::http2(16, 10)),
         contestant(&peer::RAW_HYPER_HTTP2, Load::http2(16, 10)),
         Contestant {
             environment: vec![("HTTP2_CLEARTEXT", "on".to_owned())],
