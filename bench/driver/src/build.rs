@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Failure,
-    peer::{Peer, REFERENCE},
+    peer::{GO_PROGRAM, Peer, REFERENCE},
 };
 
 pub fn bench() -> &'static Path {
@@ -25,6 +25,10 @@ pub fn program(peer: &Peer) -> PathBuf {
 pub fn build(packages: &[&str]) -> Result<(), Failure> {
     // A path is that of a program that was built before.
     for &package in packages.iter().filter(|it| !it.contains('/')) {
+        if package == GO_PROGRAM {
+            build_go()?;
+            continue;
+        }
         let workspace = if package == REFERENCE {
             bench().join("..")
         } else {
@@ -48,6 +52,20 @@ pub fn build(packages: &[&str]) -> Result<(), Failure> {
         if !status.success() {
             return Err(format!("{package} does not build").into());
         }
+    }
+    Ok(())
+}
+
+fn build_go() -> Result<(), Failure> {
+    let mut go = Command::new("go");
+    go.args(["build", "-trimpath", "-buildvcs=false", "-o"]);
+    go.arg(bench().join("target/release").join(GO_PROGRAM));
+    // Without cgo, which is for host names, no C compiler is needed.
+    go.env("CGO_ENABLED", "0")
+        .current_dir(bench().join("peers/go"));
+    let status = go.status().map_err(|it| format!("go: {it}"))?;
+    if !status.success() {
+        return Err(format!("{GO_PROGRAM} does not build").into());
     }
     Ok(())
 }

@@ -66,7 +66,11 @@ impl Measured {
 }
 
 impl Contest {
-    pub fn run(self, options: &Options) -> Result<(), Failure> {
+    pub fn run(mut self, options: &Options) -> Result<(), Failure> {
+        self.contestants.retain(|it| it.peer.takes_part());
+        if self.contestants.is_empty() {
+            return Err(format!("{} has no peer left", self.name).into());
+        }
         let machine = Machine::describe();
         let measured = self.measure(options)?;
         let markdown = table::markdown(&self, options, &machine, &measured);

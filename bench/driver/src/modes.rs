@@ -69,20 +69,22 @@ pub fn build(modes: &[Mode], options: &Options) -> Result<(), Failure> {
 }
 
 fn packages(modes: &[Mode], options: &Options) -> Result<Vec<&'static str>, Failure> {
-    let mut packages = Vec::new();
+    let mut peers: Vec<&Peer> = Vec::new();
     for &mode in modes {
         match mode {
-            Mode::Idle => packages.extend(idle::PEERS.map(|it: &Peer| it.package)),
-            Mode::Scrape => packages.push(scrape::PEER.package),
-            Mode::Startup => packages.extend(startup::PEERS.map(|it: &Peer| it.package)),
-            Mode::Size => packages.extend(size::PEERS.map(|it: &Peer| it.package)),
+            Mode::Idle => peers.extend(idle::PEERS),
+            Mode::Scrape => peers.push(scrape::PEER),
+            Mode::Startup => peers.extend(startup::PEERS),
+            Mode::Size => peers.extend(size::PEERS),
             Mode::Profile => {}
             _ => {
                 let contest = contests::of(mode, options)?;
-                packages.extend(contest.contestants.iter().map(|it| it.peer.package));
+                peers.extend(contest.contestants.iter().map(|it| it.peer));
             }
         }
     }
+    peers.retain(|it| it.missing().is_none());
+    let mut packages: Vec<_> = peers.iter().map(|it| it.package).collect();
     packages.sort_unstable();
     packages.dedup();
     Ok(packages)

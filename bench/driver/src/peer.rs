@@ -1,6 +1,6 @@
 //! The programs that are compared: each in its best shape, all with the same answer.
 
-use std::fs;
+use std::{env, fs, path::PathBuf};
 
 use crate::Failure;
 
@@ -23,6 +23,38 @@ pub struct Peer {
 
 /// The package of the reference service, which is in another workspace.
 pub const REFERENCE: &str = "rust-axum-app";
+/// The program that Go builds, from `peers/go`.
+pub const GO_PROGRAM: &str = "go_net_http";
+/// A script that becomes nginx, as seen from the folder of the programs.
+const NGINX_SCRIPT: &str = "../../peers/nginx/serve";
+
+impl Peer {
+    /// A program that it needs and that is not installed, with its Debian package.
+    pub fn missing(&self) -> Option<(&'static str, &'static str)> {
+        let needed = match self.package {
+            GO_PROGRAM => ("go", "golang-go"),
+            NGINX_SCRIPT => ("nginx", "nginx-light"),
+            _ => return None,
+        };
+        let path = env::var_os("PATH").unwrap_or_default();
+        // Debian's nginx is in a folder that not every user has in PATH.
+        let mut folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        let is_installed = folders.any(|it| it.join(needed.0).is_file());
+        (!is_installed).then_some(needed)
+    }
+
+    /// Whether it can take part. If not, a line has the reason.
+    pub fn takes_part(&self) -> bool {
+        let missing = self.missing();
+        if let Some((program, package)) = missing {
+            let name = self.name;
+            eprintln!(
+                "{name} is left out: {program} is not installed; Debian: apt-get install {package}"
+            );
+        }
+        missing.is_none()
+    }
+}
 
 const RECORD: Option<&str> = Some(r#""message":"http_request""#);
 const COUNTER: Option<&str> = Some("http_requests_total");
@@ -129,6 +161,25 @@ pub static ACTIX: Peer = Peer {
     environment: &[],
     record: Some(r#""request":"GET / "#),
     counter: Some("bench_http_requests_total"),
+};
+
+/// It has no metrics, so the load generator's count alone says how many records there must be.
+pub static NGINX: Peer = Peer {
+    name: "nginx",
+    does: "nginx, one worker, the chassis's headers and fields of the record, but no metrics",
+    package: NGINX_SCRIPT,
+    environment: &[],
+    record: RECORD,
+    counter: None,
+};
+
+pub static GO: Peer = Peer {
+    name: "go",
+    does: "Go's net/http, one route, `GOMAXPROCS=1`, nothing else",
+    package: GO_PROGRAM,
+    environment: &[("GOMAXPROCS", "1")],
+    record: None,
+    counter: None,
 };
 
 /// `axum::serve` with a configured number of routes.

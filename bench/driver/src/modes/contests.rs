@@ -130,6 +130,8 @@ fn keepalive(options: &Options) -> Vec<Contestant> {
         &peer::USUAL_APPENDER,
         &peer::USUAL_JSON_SUBSCRIBER,
         &peer::ACTIX,
+        &peer::NGINX,
+        &peer::GO,
     ];
     let quick = options.quick && options.named.is_empty();
     let peers: &[&Peer] = if quick { &main_peers() } else { &all };
