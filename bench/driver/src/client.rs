@@ -3,7 +3,8 @@
 use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use crate::{Failure, peer::BANNER};
@@ -29,11 +30,18 @@ pub fn get(addr: SocketAddr, path: &str) -> Result<Answer, Failure> {
     })
 }
 
-/// Opens so many connections, each of which has had one answer and asks for nothing more.
-pub fn idle(addr: SocketAddr, count: usize) -> Result<Vec<TcpStream>, Failure> {
+/// Opens so many connections, one in each such time or as soon as the one before is open.
+pub fn idle(
+    addr: SocketAddr,
+    count: usize,
+    pace: Duration,
+    open: fn(SocketAddr) -> io::Result<TcpStream>,
+) -> Result<Vec<TcpStream>, Failure> {
     let mut connections = Vec::with_capacity(count);
-    for number in 1..=count {
-        let one = answered_once(addr);
+    let began = Instant::now();
+    for number in 0..count {
+        thread::sleep(pace.mul_f64(number as f64).saturating_sub(began.elapsed()));
+        let one = open(addr);
         connections.push(one.map_err(|it| format!("idle connection {number}: {it}"))?);
     }
     Ok(connections)
@@ -51,8 +59,14 @@ pub fn all_open(connections: &[TcpStream]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn answered_once(addr: SocketAddr) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect_timeout(&addr, Duration::from_secs(5))?;
+/// A connection that has sent nothing.
+pub fn silent(addr: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&addr, Duration::from_secs(5))
+}
+
+/// A connection that has had one answer.
+pub fn answered_once(addr: SocketAddr) -> io::Result<TcpStream> {
+    let mut stream = silent(addr)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     write!(stream, "GET / HTTP/1.1\r\nhost: {addr}\r\n\r\n")?;
     let mut answer = Vec::new();

@@ -46,15 +46,20 @@ pub fn of_process_in_ticks(pid: Pid) -> Result<Duration, Failure> {
     ))
 }
 
-/// Resident memory, in KiB.
+/// Resident memory, in KiB. The kernel counts it here; `VmRSS` in `status` is an estimate.
 pub fn resident(pid: Pid) -> Result<u64, Failure> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+    let pages = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = pages.lines().find_map(|it| it.strip_prefix("Rss:"));
     let kib = line.and_then(|it| it.trim().strip_suffix(" kB"));
     Ok(kib
-        .ok_or("/proc/PID/status without VmRSS")?
+        .ok_or("/proc/PID/smaps_rollup without Rss")?
         .trim()
         .parse()?)
+}
+
+/// How many files and connections a process has open.
+pub fn open_files(pid: Pid) -> Result<usize, Failure> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
 
 /// What a core has done since it started.

@@ -63,7 +63,12 @@ pub fn turn(options: &Options, contestant: &Contestant) -> Result<Turn, Failure>
     } else {
         server.until_connected()?;
     }
-    let idle = client::idle(server.addr, contestant.idle)?;
+    let idle = client::idle(
+        server.addr,
+        contestant.idle,
+        Duration::ZERO,
+        client::answered_once,
+    )?;
     load.warm_up(server.addr, options.load_core, options.seconds.div_ceil(4))?;
     server.settle()?;
 

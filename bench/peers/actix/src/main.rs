@@ -32,8 +32,9 @@ fn main() -> io::Result<()> {
             .wrap(Logger::new(RECORD))
             .route("/", web::get().to(banner))
     });
-    // As long as a proxy in front keeps its connections; 5 s by default.
-    let server = server.keep_alive(Duration::from_secs(75));
+    // As long as a proxy in front keeps its connections, also before a request; 5 s by default.
+    let patience = Duration::from_secs(75);
+    let server = server.keep_alive(patience).client_request_timeout(patience);
     System::new().block_on(server.workers(workers).bind(addr)?.run())
 }
 
