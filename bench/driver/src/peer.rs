@@ -163,7 +163,7 @@ pub static ACTIX: Peer = Peer {
     counter: Some("bench_http_requests_total"),
 };
 
-/// It has no metrics, so the load generator's count alone says how many records there must be.
+/// It has no metrics, so the expected number of records is what the load generator counts.
 pub static NGINX: Peer = Peer {
     name: "nginx",
     does: "nginx, one worker, the chassis's headers and fields of the record, but no metrics",
