@@ -86,7 +86,7 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "SRV-4:evicted" => remove_if("MAX_CONNECTIONS", "50"),
         "SRV-4:shed" => remove_if("MAX_IN_FLIGHT", "2"),
         "SRV-8:age" => remove_if("MAX_CONNECTION_AGE", "1s"),
-        "IP-1:peer" if variable("TRUSTED_PROXIES").is_none() => {
+        "IP-1:peer" if !has("TRUSTED_PROXIES") && !has(ENDPOINT) => {
             command.env("TRUSTED_PROXIES", "127.0.0.1");
         }
         // The saboteur notifies the service manager itself.
@@ -122,7 +122,7 @@ pub(crate) fn change(fault: &str, command: &mut Command) {
         "TRC-3:ratio" => {
             command.env_remove("OTEL_TRACES_SAMPLER");
         }
-        "IP-2:client" if !has("FORWARDED_HEADER") && !has("PROXY_PROTOCOL") => {
+        "IP-2:client" if !has("FORWARDED_HEADER") && !has("PROXY_PROTOCOL") && !has(ENDPOINT) => {
             command.env_remove("TRUSTED_PROXIES");
         }
         _ => {}
@@ -145,6 +145,12 @@ pub(crate) fn has(name: &str) -> bool {
 /// Whether a service manager gets notifications.
 pub(crate) fn is_managed() -> bool {
     variable("NOTIFY_SOCKET").is_some()
+}
+
+/// Whether the scenario is the one of most checks, with a short drain and no second listener.
+pub(crate) fn is_base() -> bool {
+    let is_short = variable("DRAIN_DELAY").is_some_and(|delay| delay == "1s");
+    is_short && admin().is_none()
 }
 
 /// Notifies the service manager that the service is ready.

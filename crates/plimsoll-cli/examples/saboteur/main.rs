@@ -52,7 +52,7 @@ const EARLY: Duration = Duration::from_millis(300);
 const LATE: Duration = Duration::from_secs(6);
 
 /// The delay of the end, for the fault that waits for connections without a request.
-const IDLE: Duration = Duration::from_secs(4);
+const IDLE: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -115,7 +115,10 @@ async fn main() -> ExitCode {
                     Effect::None => {}
                     Effect::End => return ExitCode::from(7),
                 }
-                if let (true, Some(accepting)) = (fault == "LIFE-1:accepts", &accepting) {
+                if let Some(accepting) = &accepting
+                    && fault == "LIFE-1:accepts"
+                    && proxy.is_ending()
+                {
                     sleep(EARLY).await;
                     accepting.abort();
                 }
@@ -123,7 +126,7 @@ async fn main() -> ExitCode {
         }
     };
     environment::leave(&fault);
-    if fault == "LIFE-2:idle" && environment::is_managed() {
+    if fault == "LIFE-2:idle" && environment::is_managed() && proxy.has_served() {
         sleep(IDLE).await;
     }
     if let Some(accepting) = accepting {
@@ -142,8 +145,8 @@ async fn main() -> ExitCode {
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match code {
-        Some(0) if fault == "LIFE-1:exit" && !environment::is_managed() => ExitCode::from(7),
-        Some(0) if fault == "ADM-15:end" => ExitCode::from(7),
+        Some(0) if fault == "LIFE-1:exit" && environment::is_base() => ExitCode::from(7),
+        Some(0) if fault == "ADM-15:end" && environment::admin().is_some() => ExitCode::from(7),
         Some(78) if fault == "CFG-3:status" => ExitCode::FAILURE,
         Some(code) => ExitCode::from(code),
         // The service had no handler yet.

@@ -30,6 +30,9 @@ const SLOW: Duration = Duration::from_secs(4);
 /// The most open connections of the fault that serves no more.
 const FULL: usize = 50;
 
+/// The first byte of a client that begins with TLS.
+const TLS: u8 = 0x16;
+
 /// The time for the head of a request.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -47,13 +50,15 @@ pub(crate) struct Proxy {
     records: Arc<Records>,
     responses: Responses,
     is_ending: AtomicBool,
-    has_accepted: AtomicBool,
+    has_served: AtomicBool,
     /// When a timer last fired, and when requests are lost because it was late.
     ticks: Mutex<(Instant, Instant)>,
     connections: Arc<Semaphore>,
     encryption: Option<Encryption>,
     /// Whether one response was late.
     is_slow: AtomicBool,
+    /// Whether a client that is malformed takes the response of another one.
+    is_disturbed: AtomicBool,
 }
 
 impl Proxy {
@@ -64,11 +69,12 @@ impl Proxy {
             records,
             responses: Responses::new(fault),
             is_ending: AtomicBool::new(false),
-            has_accepted: AtomicBool::new(false),
+            has_served: AtomicBool::new(false),
             ticks: Mutex::new((Instant::now(), Instant::now())),
             connections: Arc::new(Semaphore::new(CONNECTIONS as usize)),
             encryption: Encryption::of_scenario(fault),
             is_slow: AtomicBool::new(false),
+            is_disturbed: AtomicBool::new(false),
         }
     }
 
@@ -78,21 +84,16 @@ impl Proxy {
             tokio::spawn(self.clone().tick());
         }
         while let Ok((client, _)) = listener.accept().await {
-            self.has_accepted.store(true, Ordering::Relaxed);
             let permit = self.connections.clone().acquire_owned().await;
             let proxy = self.clone();
             if self.has_limit() && self.open_connections() > FULL {
                 continue;
             }
-            let connection = tokio::spawn(async move {
+            tokio::spawn(async move {
                 // A peer that has closed its connection needs no response.
                 let _ = proxy.open(client).await;
                 drop(permit);
             });
-            if self.fault == "SRV-6:beside" {
-                // One after the other. The connection does not panic.
-                let _ = connection.await;
-            }
         }
     }
 
@@ -106,9 +107,9 @@ impl Proxy {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    /// Whether a client has connected.
-    pub(crate) fn has_accepted(&self) -> bool {
-        self.has_accepted.load(Ordering::Relaxed)
+    /// Whether a client has sent a request. A connection is also opened at a notification.
+    pub(crate) fn has_served(&self) -> bool {
+        self.has_served.load(Ordering::Relaxed)
     }
 
     /// Notes times at which the process was stopped.
@@ -164,6 +165,8 @@ impl Proxy {
             return self.connection(client, connect, was_ending).await;
         };
         match encryption.open(client, self.upstream).await? {
+            // HTTP/2 is negotiated, and no frame is sent.
+            Some(_) if self.fault == "H2-1:tls" => Ok(()),
             Some((client, service)) => {
                 let connect = async { Ok(service) };
                 self.connection(client, connect, was_ending).await
@@ -187,6 +190,10 @@ impl Proxy {
             return Ok(());
         };
         let bytes = bytes?;
+        if self.fault == "SRV-6:beside" && bytes.first() == Some(&TLS) {
+            self.is_disturbed.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         let (source, bytes) = proxy_protocol::split(&self.fault, &bytes);
         // Those connections are used more than once.
         let is_kept = self.fault == "SRV-2:stall";
@@ -197,6 +204,7 @@ impl Proxy {
         let Some(mut request) = Message::parse(bytes) else {
             return Ok(());
         };
+        self.has_served.store(true, Ordering::Relaxed);
         if self.fault == "SRV-3:host" && request.count("host") == 0 {
             request.set_header("host", "localhost");
         }
@@ -235,6 +243,9 @@ impl Proxy {
         self.records.wait().await;
         let is_ending = self.is_ending();
         if self.fault == "LIFE-1:in-flight" && is_ending && !was_ending {
+            return Ok(());
+        }
+        if self.is_disturbed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
         if self.fault == "SIG-4:continues" && self.was_stopped() {

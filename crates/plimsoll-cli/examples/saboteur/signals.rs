@@ -54,7 +54,7 @@ pub(crate) fn effect(fault: &str, received: Received, proxy: &Proxy) -> Effect {
         | ("SIG-3:user", Some(Signal::Usr1))
         | ("SIG-3:ignored", None) => return Effect::End,
         ("LIFE-3:second", Some(Signal::Term)) if proxy.is_ending() => return Effect::None,
-        ("LIFE-4:start", Some(Signal::Term)) if !proxy.has_accepted() => return Effect::None,
+        ("LIFE-4:start", Some(Signal::Term)) if !proxy.has_served() => return Effect::None,
         _ => {}
     }
     match received {

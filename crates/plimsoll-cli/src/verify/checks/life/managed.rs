@@ -41,6 +41,9 @@ pub(super) async fn manage(subject: &mut Subject<'_>) {
         subject.restart().await;
         sleep(time * part / (STARTS + 1)).await;
         subject.signal("start", Signal::TERM, END_LIMIT).await;
+        if !subject.has_ended() {
+            return;
+        }
     }
 }
 
