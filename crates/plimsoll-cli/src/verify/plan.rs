@@ -19,9 +19,9 @@ pub(super) fn text(target: &Target, selection: &Selection, intrusive: bool) -> S
         let probes = probes.filter(is_made);
         let ids = probes.flat_map(|probe| probe.checks.iter().map(|(id, _)| *id));
         let checks = ids.filter_map(|id| {
-            let (clause, check) = Contract::get().check(id)?;
-            let is_selected = selection.includes(clause, check);
-            is_selected.then(|| format!("  {id:<17} {}\n", check.sends))
+            let (_, check) = Contract::get().check(id)?;
+            let is_made = selection.made().contains(id);
+            is_made.then(|| format!("  {id:<17} {}\n", check.sends))
         });
         let checks: String = checks.collect();
         if !checks.is_empty() {

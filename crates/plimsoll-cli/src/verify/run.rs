@@ -13,10 +13,7 @@ pub(super) use self::{
     url::refusal,
 };
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use plimsoll_contract::{Check, Class, Clause, Contract};
 use tokio::time::{Instant, timeout};
@@ -64,8 +61,6 @@ pub(super) struct Plan<'a> {
 /// A run in progress.
 struct Run<'a> {
     plan: &'a Plan<'a>,
-    /// The checks that selected ones require. They are made, and reported if they are selected, too.
-    required: BTreeSet<&'static str>,
     nonces: Nonces,
     verdicts: BTreeMap<String, Verdict>,
     /// The judgements of checks without a verdict.
@@ -83,18 +78,15 @@ struct Run<'a> {
 /// [`Failure`] if the service cannot be started or reached, so that nothing is known.
 pub(super) async fn run(plan: &Plan<'_>) -> Result<Results, Failure> {
     let began = Instant::now();
-    let selected = plan.selection.checks().into_iter();
-    let required = selected.flat_map(|(_, check)| check.requires.iter().map(String::as_str));
     let mut run = Run {
         plan,
-        required: required.collect(),
         nonces: Nonces::new(plan.seed),
         verdicts: BTreeMap::new(),
         measurements: BTreeMap::new(),
         first: None,
         starts: 0,
         surface: Surface::default(),
-        progress: Progress::new(plan.selection.checks().len()),
+        progress: Progress::new(plan.selection.made().len()),
     };
     let all = async {
         match plan.target {
@@ -285,10 +277,7 @@ impl Run<'_> {
         probe: &'static Probe,
     ) -> impl Iterator<Item = (&'static str, super::probe::Evaluate)> + 'p {
         let checks = probe.checks.iter().copied();
-        checks.filter(|(id, _)| {
-            let (clause, check) = definition(id);
-            self.plan.selection.includes(clause, check) || self.required.contains(*id)
-        })
+        checks.filter(|(id, _)| self.plan.selection.made().contains(*id))
     }
 
     fn judge(&mut self, probe: &'static Probe, evidence: &Evidence) {

@@ -1,4 +1,8 @@
 //! The selection of checks: `--level`, `--only` and `--skip`.
+//!
+//! The checks that selected ones require are made, too, and not reported.
+
+use std::collections::BTreeSet;
 
 use plimsoll_contract::{Check, Clause, Contract, Level};
 
@@ -8,6 +12,8 @@ pub(super) struct Selection {
     level: Level,
     only: Vec<Pattern>,
     skip: Vec<Pattern>,
+    /// The checks of the run, and those that they require.
+    made: BTreeSet<String>,
 }
 
 /// A group such as `LOG`, a clause such as `LOG-3`, or a check such as `LOG-3:order`.
@@ -16,14 +22,28 @@ pub(super) struct Pattern(String);
 
 impl Selection {
     pub(super) fn new(level: Level, only: &[Pattern], skip: &[Pattern]) -> Self {
-        Self {
+        let mut selection = Self {
             level,
             only: only.to_vec(),
             skip: skip.to_vec(),
+            made: BTreeSet::new(),
+        };
+        let mut open = selection.checks();
+        while let Some((clause, check)) = open.pop() {
+            if selection.made.insert(id(clause, check)) {
+                let required = check.requires.iter();
+                open.extend(required.filter_map(|id| Contract::get().check(id)));
+            }
         }
+        selection
     }
 
-    /// Whether the run makes the check.
+    /// Returns the ids of the checks of the run, and of those that they require.
+    pub(super) fn made(&self) -> &BTreeSet<String> {
+        &self.made
+    }
+
+    /// Whether the run reports the check.
     ///
     /// A check that `--only` names by its whole id is made at every level.
     pub(super) fn includes(&self, clause: &Clause, check: &Check) -> bool {
@@ -116,6 +136,14 @@ mod tests {
     fn check_named_in_full_is_made_at_every_level() {
         assert_eq!(ids(Level::Core, &["HTTP-3:body"], &[]), ["HTTP-3:body"]);
         assert!(ids(Level::Core, &["HTTP-3"], &["HTTP-3:live"]).is_empty());
+    }
+
+    #[test]
+    fn required_checks_are_made() {
+        let only = [Pattern::parse("TLS-5:counter").unwrap()];
+        let selection = Selection::new(Level::Core, &only, &[]);
+        assert_eq!(selection.checks().len(), 1);
+        assert!(selection.made().contains("TLS-1:versions"));
     }
 
     #[test]
