@@ -3,10 +3,13 @@
 //! The service inherits the caller's environment, because interpreters and dependencies need it.
 //! The contract's variables are removed from it: `LOG_LEVEL` in a shell would break LOG.
 
+use std::ffi::OsStr;
+
 /// The variables of the contract, as in `docs/settings.md`, and those of service managers.
 ///
+/// Those of OpenTelemetry are removed by their prefix: an SDK reads many more than the contract names.
 /// `SSL_CERT_FILE` is inherited, because it also configures interpreters.
-pub(super) const REMOVED: &[&str] = &[
+const REMOVED: &[&str] = &[
     "SERVICE_NAME",
     "VERSION",
     "BUILD_TIME",
@@ -48,23 +51,6 @@ pub(super) const REMOVED: &[&str] = &[
     "GUNICORN_WORKERS",
     "GUNICORN_THREADS",
     "GUNICORN_WORKER_CLASS",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_HEADERS",
-    "OTEL_EXPORTER_OTLP_HEADERS_FILE",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
-    "OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
-    "OTEL_SERVICE_NAME",
-    "OTEL_RESOURCE_ATTRIBUTES",
-    "OTEL_TRACES_EXPORTER",
-    "OTEL_TRACES_SAMPLER",
-    "OTEL_TRACES_SAMPLER_ARG",
-    "OTEL_SDK_DISABLED",
-    "OTEL_BSP_SCHEDULE_DELAY",
-    "OTEL_BSP_MAX_QUEUE_SIZE",
-    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
     "ENV_FILE",
     "RUST_LOG",
     "KUBERNETES_SERVICE_HOST",
@@ -74,9 +60,18 @@ pub(super) const REMOVED: &[&str] = &[
     "LISTEN_FDNAMES",
 ];
 
+/// The prefix of the variables of OpenTelemetry.
+const OTEL: &str = "OTEL_";
+
+/// Whether a service does not inherit a variable.
+pub(super) fn is_removed(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(OTEL) || REMOVED.contains(&&*name)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::REMOVED;
+    use super::is_removed;
 
     #[test]
     fn all_settings_of_the_chassis_are_removed() {
@@ -86,7 +81,13 @@ mod tests {
             let cell = row.split('|').nth(1).unwrap_or_default();
             cell.split('`').skip(1).step_by(2)
         });
-        let kept: Vec<&str> = names.filter(|name| !REMOVED.contains(name)).collect();
+        let kept: Vec<&str> = names.filter(|name| !is_removed(name.as_ref())).collect();
         assert_eq!(kept, ["SSL_CERT_FILE"]);
+    }
+
+    #[test]
+    fn variables_of_an_sdk_are_removed() {
+        assert!(is_removed("OTEL_EXPORTER_OTLP_COMPRESSION".as_ref()));
+        assert!(!is_removed("PATH".as_ref()));
     }
 }

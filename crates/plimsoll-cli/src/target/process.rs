@@ -140,8 +140,10 @@ impl Process {
             .expect("the arguments require a command");
         let mut command = Command::new(program);
         command.args(arguments);
-        for name in environment::REMOVED {
-            command.env_remove(name);
+        for (name, _) in inherited() {
+            if environment::is_removed(&name) {
+                command.env_remove(name);
+            }
         }
         command.env("HOST", "127.0.0.1").env("PORT", &number);
         let variables = launch.variables.iter();
@@ -333,6 +335,14 @@ impl Process {
     fn listening_ports(&self) -> Vec<u16> {
         group::listening_ports(self.pid)
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment of the service, not settings of the command"
+)]
+fn inherited() -> std::env::VarsOs {
+    std::env::vars_os()
 }
 
 fn spawn(command: &mut Command, output: &Output, epoch: Instant) -> io::Result<Spawned> {

@@ -4,21 +4,37 @@ mod message;
 mod span;
 
 use std::{
-    io,
+    future::pending,
+    io::{self, Read as _},
     net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use flate2::read::GzDecoder;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::CONTENT_ENCODING,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::watch,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
 pub(super) use self::span::Span;
+
+/// The most bytes of a batch after its decompression.
+const MAX_BATCH: u64 = 64 << 20;
 
 /// The behaviour of a collector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +60,7 @@ pub(super) struct Collector {
 struct Shared {
     manner: Manner,
     /// Whether the next batch is rejected.
-    is_first: Mutex<bool>,
+    is_first: AtomicBool,
     accepted: watch::Sender<Vec<Span>>,
 }
 
@@ -60,7 +76,7 @@ impl Collector {
         let (accepted, received) = watch::channel(Vec::new());
         let shared = Arc::new(Shared {
             manner,
-            is_first: Mutex::new(manner == Manner::RejectsFirst),
+            is_first: AtomicBool::new(manner == Manner::RejectsFirst),
             accepted,
         });
         Ok(Self {
@@ -95,82 +111,115 @@ impl Drop for Collector {
 }
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = tokio::task::JoinSet::new();
+    let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
+        let shared = shared.clone();
+        let service = service_fn(move |request| answer(request, shared.clone()));
         // An exporter that has closed its connection needs no answer.
-        connections.spawn(answer(stream, shared.clone()));
+        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-/// Answers the requests of a connection, one after the other.
-async fn answer(mut stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    loop {
-        let body = loop {
-            if let Some((body, length)) = body(&bytes) {
-                bytes.drain(..length);
-                break body;
+async fn answer(
+    request: Request<Incoming>,
+    shared: Arc<Shared>,
+) -> Result<Response<Empty<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let status = match (shared.manner, head.headers.get(CONTENT_ENCODING)) {
+        (Manner::Hangs, _) => pending().await,
+        _ if shared.is_first.swap(false, Ordering::Relaxed) => StatusCode::SERVICE_UNAVAILABLE,
+        (_, None) => shared.accept(&body),
+        (_, Some(encoding)) if encoding == "gzip" => {
+            let mut plain = Vec::new();
+            match GzDecoder::new(&body[..])
+                .take(MAX_BATCH)
+                .read_to_end(&mut plain)
+            {
+                Ok(_) => shared.accept(&plain),
+                Err(_) => StatusCode::BAD_REQUEST,
             }
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-        };
-        if shared.manner == Manner::Hangs {
-            continue;
         }
-        let is_first = {
-            let mut is_first = shared
-                .is_first
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *is_first)
-        };
-        let status = match Span::decode(&body) {
-            _ if is_first => "503 Service Unavailable",
-            Some(spans) => {
-                shared.accepted.send_modify(|all| all.extend(spans));
-                "200 OK"
-            }
-            None => "400 Bad Request",
-        };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
-        stream.write_all(head.as_bytes()).await?;
-    }
+        (_, Some(_)) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    let mut response = Response::new(Empty::new());
+    *response.status_mut() = status;
+    Ok(response)
 }
 
-/// Returns the body of the first request, and the length of that request, once it is complete.
-fn body(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let length = head.split("\r\n").find_map(|line| {
-        let value = line.strip_prefix("content-length:")?;
-        value.trim().parse::<usize>().ok()
-    });
-    let all = end + length.unwrap_or(0);
-    Some((bytes.get(end..all)?.to_vec(), all))
+impl Shared {
+    fn accept(&self, batch: &[u8]) -> StatusCode {
+        match Span::decode(batch) {
+            Some(spans) => {
+                self.accepted.send_modify(|all| all.extend(spans));
+                StatusCode::OK
+            }
+            None => StatusCode::BAD_REQUEST,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
     use super::*;
+
+    /// A batch with a span of the name `a`.
+    const BATCH: &[u8] = b"\x0a\x07\x12\x05\x12\x03\x2a\x01a";
+
+    /// Sends a batch, and returns the status.
+    async fn export(stream: &mut TcpStream, headers: &str, body: &[u8]) -> String {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
+        let request = [head.as_bytes(), body].concat();
+        stream.write_all(&request).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+        String::from_utf8_lossy(&answer[9..12]).into_owned()
+    }
 
     #[tokio::test]
     async fn first_batch_is_rejected() {
         let collector = Collector::start(Manner::RejectsFirst).await.unwrap();
         let address = (Ipv4Addr::LOCALHOST, collector.port());
         let mut stream = TcpStream::connect(address).await.unwrap();
-        for status in ["503", "200", "400"] {
-            let body: &[u8] = if status == "400" { b"\xff" } else { b"" };
-            let head = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
-            let request = [head.as_bytes(), body].concat();
-            stream.write_all(&request).await.unwrap();
-            let mut answer = vec![0; 12];
-            stream.read_exact(&mut answer).await.unwrap();
-            assert!(answer.ends_with(status.as_bytes()));
-            while !answer.ends_with(b"\r\n\r\n") {
-                stream.read_buf(&mut answer).await.unwrap();
-            }
-        }
+        let length = format!("Content-Length: {}", BATCH.len());
+        assert_eq!(export(&mut stream, &length, BATCH).await, "503");
         assert!(collector.spans().is_empty());
+        assert_eq!(export(&mut stream, &length, BATCH).await, "200");
+        assert_eq!(collector.spans()[0].name, "a");
+        let wrong = export(&mut stream, "Content-Length: 1", b"\xff").await;
+        assert_eq!(wrong, "400");
+    }
+
+    #[tokio::test]
+    async fn chunked_and_compressed_batches_are_read() {
+        let collector = Collector::start(Manner::Accepts).await.unwrap();
+        let address = (Ipv4Addr::LOCALHOST, collector.port());
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let chunk = format!("{:x}\r\n", BATCH.len());
+        let chunks = [chunk.as_bytes(), BATCH, b"\r\n0\r\n\r\n"].concat();
+        let status = export(&mut stream, "Transfer-Encoding: chunked", &chunks).await;
+        assert_eq!((status.as_str(), collector.spans().len()), ("200", 1));
+
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(BATCH).unwrap();
+        let packed = encoder.finish().unwrap();
+        let headers = |encoding: &str| {
+            let length = packed.len();
+            format!("Content-Encoding: {encoding}\r\nContent-Length: {length}")
+        };
+        let status = export(&mut stream, &headers("gzip"), &packed).await;
+        assert_eq!((status.as_str(), collector.spans().len()), ("200", 2));
+        let status = export(&mut stream, &headers("br"), &packed).await;
+        assert_eq!((status.as_str(), collector.spans().len()), ("415", 2));
     }
 }

@@ -135,10 +135,16 @@ fn span(evidence: &Evidence) -> Judgement {
 
 fn query(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("page")?;
-    let span = span_of(evidence, exchange)?;
-    require(!span.contains(SECRET), || {
-        Finding::exchange(exchange, text(span), "no value of the parameter token")
-    })
+    span_of(evidence, exchange)?;
+    // Another span of the request can have the value, too.
+    let mut spans = evidence.spans.iter();
+    match spans.find(|span| span.contains(SECRET)) {
+        None => Ok(()),
+        Some(span) => {
+            let expected = "no value of the parameter token";
+            Err(Finding::exchange(exchange, text(span), expected).into())
+        }
+    }
 }
 
 fn probes(evidence: &Evidence) -> Judgement {
@@ -189,7 +195,9 @@ fn ids(evidence: &Evidence) -> Judgement {
     let (exchange, record) = evidence.access_record("page")?;
     let span = span_of(evidence, exchange)?;
     let names: Vec<&str> = record.names().collect();
-    let holds = names.ends_with(&["traceId", "spanId"])
+    // Other names have an order of their own.
+    let is_last = names.ends_with(&["traceId", "spanId"]) || evidence.names.require_none().is_err();
+    let holds = is_last
         && record.text("traceId") == Some(&span.trace)
         && record.text("spanId") == Some(&span.id);
     require(holds, || {
@@ -208,8 +216,9 @@ fn text(span: &Span) -> String {
     let attributes: String = attributes
         .map(|(name, value)| format!(", {name}={value}"))
         .collect();
+    let texts: String = span.texts.iter().map(|text| format!(", {text}")).collect();
     format!(
-        "a span {} of kind {}, trace {}, parent {:?}, links {:?}{attributes}",
+        "a span {} of kind {}, trace {}, parent {:?}, links {:?}{attributes}{texts}",
         span.name, span.kind, span.trace, span.parent, span.links
     )
 }

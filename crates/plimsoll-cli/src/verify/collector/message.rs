@@ -1,4 +1,6 @@
 //! The protobuf messages of OTLP, with the fields that checks read.
+//!
+//! They are written here, because the crate of the generated ones depends on the SDK that sends spans.
 
 use prost::{Message, Oneof};
 
@@ -34,14 +36,34 @@ pub(super) struct Span {
     pub(super) kind: i32,
     #[prost(message, repeated, tag = "9")]
     pub(super) attributes: Vec<KeyValue>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) events: Vec<Event>,
     #[prost(message, repeated, tag = "13")]
     pub(super) links: Vec<Link>,
+    #[prost(message, optional, tag = "15")]
+    pub(super) status: Option<Status>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Event {
+    #[prost(string, tag = "2")]
+    pub(super) name: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Status {
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Link {
     #[prost(bytes = "vec", tag = "1")]
     pub(super) trace_id: Vec<u8>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) attributes: Vec<KeyValue>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -54,7 +76,7 @@ pub(super) struct KeyValue {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct AnyValue {
-    #[prost(oneof = "AnyOf", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "AnyOf", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub(super) value: Option<AnyOf>,
 }
 
@@ -68,4 +90,22 @@ pub(super) enum AnyOf {
     Int(i64),
     #[prost(double, tag = "4")]
     Float(f64),
+    #[prost(message, tag = "5")]
+    Array(Array),
+    #[prost(message, tag = "6")]
+    Object(Object),
+    #[prost(bytes, tag = "7")]
+    Bytes(Vec<u8>),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Array {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) values: Vec<AnyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Object {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) values: Vec<KeyValue>,
 }

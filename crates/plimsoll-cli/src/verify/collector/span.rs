@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message as _;
 
-use super::message::{self, AnyOf, ExportTraceServiceRequest};
+use super::message::{self, AnyOf, AnyValue, ExportTraceServiceRequest, KeyValue};
 
 /// A span. Ids are hexadecimal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(in crate::verify) struct Span {
     pub(in crate::verify) name: String,
     pub(in crate::verify) kind: i32,
     pub(in crate::verify) attributes: BTreeMap<String, String>,
+    /// The texts of its events, of its links and of its status.
+    pub(in crate::verify) texts: Vec<String>,
     /// The ids of the traces that it is linked to.
     pub(in crate::verify) links: Vec<String>,
 }
@@ -29,9 +31,10 @@ impl Span {
         Some(spans.map(Self::from).collect())
     }
 
-    /// Whether an attribute contains the text.
+    /// Whether a text of the span contains this one.
     pub(in crate::verify) fn contains(&self, text: &str) -> bool {
-        self.attributes.values().any(|value| value.contains(text))
+        let values = self.attributes.values().chain(&self.texts);
+        values.chain([&self.name]).any(|value| value.contains(text))
     }
 
     /// Returns the value of an attribute.
@@ -42,17 +45,13 @@ impl Span {
 
 impl From<message::Span> for Span {
     fn from(span: message::Span) -> Self {
-        let attributes = span.attributes.into_iter().map(|attribute| {
-            let value = attribute.value.and_then(|value| value.value);
-            let text = match value {
-                Some(AnyOf::Text(text)) => text,
-                Some(AnyOf::Bool(value)) => value.to_string(),
-                Some(AnyOf::Int(value)) => value.to_string(),
-                Some(AnyOf::Float(value)) => value.to_string(),
-                None => String::new(),
-            };
-            (attribute.key, text)
-        });
+        let events = span.events.iter();
+        let events = events.map(|event| format!("{} {}", event.name, pairs(&event.attributes)));
+        let links = span.links.iter().map(|link| pairs(&link.attributes));
+        let status = span.status.iter().map(|status| status.message.clone());
+        let texts = events.chain(links).chain(status).collect();
+        let attributes = span.attributes.iter();
+        let attributes = attributes.map(|it| (it.key.clone(), text(it.value.as_ref())));
         Self {
             trace: hex(&span.trace_id),
             id: hex(&span.span_id),
@@ -60,9 +59,33 @@ impl From<message::Span> for Span {
             name: span.name,
             kind: span.kind,
             attributes: attributes.collect(),
+            texts,
             links: span.links.iter().map(|link| hex(&link.trace_id)).collect(),
         }
     }
+}
+
+/// Returns a value as text, with all values within it.
+fn text(value: Option<&AnyValue>) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        Some(AnyOf::Text(text)) => text.clone(),
+        Some(AnyOf::Bool(value)) => value.to_string(),
+        Some(AnyOf::Int(value)) => value.to_string(),
+        Some(AnyOf::Float(value)) => value.to_string(),
+        Some(AnyOf::Array(array)) => {
+            let values = array.values.iter().map(|value| text(Some(value)));
+            values.collect::<Vec<_>>().join(" ")
+        }
+        Some(AnyOf::Object(object)) => pairs(&object.values),
+        Some(AnyOf::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        None => String::new(),
+    }
+}
+
+fn pairs(values: &[KeyValue]) -> String {
+    let pairs = values.iter();
+    let pairs = pairs.map(|it| format!("{}={}", it.key, text(it.value.as_ref())));
+    pairs.collect::<Vec<_>>().join(" ")
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -73,17 +96,63 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn attribute(key: &str, value: AnyOf) -> KeyValue {
+        let value = Some(AnyValue { value: Some(value) });
+        let key = key.to_owned();
+        KeyValue { key, value }
+    }
+
+    #[test]
+    fn each_text_of_a_span_is_searched() {
+        let secret = || AnyOf::Text("secret".to_owned());
+        let has = |span: message::Span| Span::from(span).contains("secret");
+        let with = |value| message::Span {
+            attributes: vec![attribute("a", value)],
+            ..message::Span::default()
+        };
+        let value = AnyValue {
+            value: Some(secret()),
+        };
+        let array = message::Array {
+            values: vec![AnyValue::default(), value],
+        };
+        let object = message::Object {
+            values: vec![attribute("b", AnyOf::Array(array.clone()))],
+        };
+        for value in [
+            secret(),
+            AnyOf::Array(array),
+            AnyOf::Object(object),
+            AnyOf::Bytes(b"secret".to_vec()),
+        ] {
+            assert!(has(with(value.clone())), "{value:?}");
+        }
+        assert!(!has(with(AnyOf::Bool(true))));
+        let event = message::Event {
+            name: "log".to_owned(),
+            attributes: vec![attribute("c", secret())],
+        };
+        assert!(has(message::Span {
+            events: vec![event],
+            ..message::Span::default()
+        }));
+        let message = "secret".to_owned();
+        assert!(has(message::Span {
+            status: Some(message::Status { message }),
+            ..message::Span::default()
+        }));
+        assert!(has(message::Span {
+            name: "GET /secret".to_owned(),
+            ..message::Span::default()
+        }));
+    }
+
     #[test]
     fn spans_of_all_resources_and_scopes_are_read() {
         let span = message::Span {
             trace_id: vec![0xab; 16],
             name: "GET /".to_owned(),
-            attributes: vec![message::KeyValue {
-                key: "a".to_owned(),
-                value: Some(message::AnyValue {
-                    value: Some(AnyOf::Int(7)),
-                }),
-            }],
+            attributes: vec![attribute("a", AnyOf::Int(7))],
             ..message::Span::default()
         };
         let scope = message::ScopeSpans { spans: vec![span] };

@@ -65,6 +65,14 @@ fn request_is_a_span_of_the_conventions() {
     open.attributes
         .insert("a".to_owned(), "hunter2-and-more".to_owned());
     assert_eq!(judge_span("TRC-4:query", "page", [open]), Some(false));
+    let inner = Span {
+        attributes: BTreeMap::from([("a".to_owned(), "hunter2-and-more".to_owned())]),
+        ..span("other")
+    };
+    assert_eq!(
+        judge_span("TRC-4:query", "page", [span("page"), inner]),
+        Some(false)
+    );
     assert_eq!(
         judge_span("TRC-4:probes", "probe", [span("page")]),
         Some(true)
