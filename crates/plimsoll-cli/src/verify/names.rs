@@ -11,8 +11,8 @@ use crate::{
     project::{self, Texts},
 };
 
-/// The fields that checks read.
-const FIELDS: [&str; 21] = [
+/// The fields that each record begins with, in order.
+pub(super) const LEADING: [&str; 7] = [
     "asctime",
     "levelname",
     "name",
@@ -20,6 +20,10 @@ const FIELDS: [&str; 21] = [
     "threadName",
     "message",
     "request_id",
+];
+
+/// The fields of an access record after the leading ones, in order.
+pub(super) const ACCESS: [&str; 11] = [
     "service",
     "version",
     "buildTime",
@@ -31,9 +35,19 @@ const FIELDS: [&str; 21] = [
     "ip",
     "latencyMs",
     "userAgent",
+];
+
+/// The fields of some records that checks read.
+const OTHERS: [&str; 9] = [
+    "aborted",
+    "protocolError",
+    "reason",
     "requestIdReplaced",
-    "requestsFinished",
     "requestsCutOff",
+    "requestsFinished",
+    "signal",
+    "spanId",
+    "traceId",
 ];
 
 /// The prefix of fields of the log.
@@ -54,8 +68,10 @@ impl Names {
         for (key, other) in texts {
             let fault = |what: String| Err(Broken::new(other.place.clone(), what));
             let known = |field: &&str| key.strip_prefix(LOG) == Some(*field);
-            let Some(field) = FIELDS.into_iter().find(known) else {
-                let fields = FIELDS.map(|field| format!("{LOG}{field}"));
+            let fields = LEADING.into_iter().chain(ACCESS).chain(OTHERS);
+            let Some(field) = fields.clone().find(known) else {
+                let fields = fields.map(|field| format!("{LOG}{field}"));
+                let fields = fields.collect::<Vec<_>>();
                 let fields = fields.iter().map(String::as_str);
                 return Err(project::unknown("name", key, fields, &other.place));
             };
@@ -114,6 +130,8 @@ mod tests {
         assert_eq!(names.of_contract("rawPath"), None);
         assert_eq!(names.of_contract("other"), Some("other"));
         assert!(names.require_none().is_err());
+        let names = read("\"log.traceId\" = \"trace\"").unwrap();
+        assert_eq!(names.of_contract("trace"), Some("traceId"));
         assert!(Names::default().require_none().is_ok());
     }
 

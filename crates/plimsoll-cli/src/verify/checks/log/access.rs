@@ -2,31 +2,17 @@
 
 use serde_json::Value;
 
-use super::{SECRET, leading::LEADING};
+use super::SECRET;
 use crate::{
     verify::{
         evidence::Evidence,
         judgement::{Fault, Finding, Judgement, require},
+        names::{ACCESS, LEADING},
         record::Record,
         scenario::{BUILD_TIME, SERVICE_NAME, VERSION},
     },
     wire::Exchange,
 };
-
-/// The fields of an access record after the leading ones, in order.
-const FIELDS: [&str; 11] = [
-    "service",
-    "version",
-    "buildTime",
-    "status",
-    "method",
-    "path",
-    "rawPath",
-    "query",
-    "ip",
-    "latencyMs",
-    "userAgent",
-];
 
 pub(super) fn one(evidence: &Evidence) -> Judgement {
     for name in ["found", "missing"] {
@@ -100,9 +86,9 @@ pub(super) fn unmatched(evidence: &Evidence) -> Judgement {
 pub(super) fn order(evidence: &Evidence) -> Judgement {
     evidence.names.require_none()?;
     let (exchange, record) = evidence.access_record("found")?;
-    let names = record.names().skip(LEADING.len()).take(FIELDS.len());
-    require(names.eq(FIELDS), || {
-        let expected = format!("after request_id: {}", FIELDS.join(", "));
+    let names = record.names().skip(LEADING.len()).take(ACCESS.len());
+    require(names.eq(ACCESS), || {
+        let expected = format!("after request_id: {}", ACCESS.join(", "));
         Finding::record(exchange, &record, expected)
     })
 }

@@ -5,19 +5,9 @@ use serde_json::Value;
 use crate::verify::{
     evidence::Evidence,
     judgement::{Finding, Judgement, require},
+    names::LEADING,
     record::Record,
 };
-
-/// The leading fields, in order.
-pub(super) const LEADING: [&str; 7] = [
-    "asctime",
-    "levelname",
-    "name",
-    "process",
-    "threadName",
-    "message",
-    "request_id",
-];
 
 const LEVELS: [&str; 5] = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
