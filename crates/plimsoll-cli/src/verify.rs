@@ -132,14 +132,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(exit(&results, arguments.fail_on(), arguments.require_proof))
 }
 
-/// Runs the plan until SIGINT or SIGTERM. The service is killed in either case.
+/// Runs the plan until a signal that would end the process. The service is killed in either case.
 async fn uninterrupted(plan: &Plan<'_>) -> Result<Results, Failure> {
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::Runtime)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
+    let ends = |kind| signal(kind).map_err(Failure::Runtime);
+    let mut interrupt = ends(SignalKind::interrupt())?;
+    let mut terminate = ends(SignalKind::terminate())?;
+    let mut hangup = ends(SignalKind::hangup())?;
+    let mut quit = ends(SignalKind::quit())?;
     tokio::select! {
         results = run::run(plan) => results,
         _ = interrupt.recv() => Err(Failure::Interrupted),
         _ = terminate.recv() => Err(Failure::Interrupted),
+        _ = hangup.recv() => Err(Failure::Interrupted),
+        _ = quit.recv() => Err(Failure::Interrupted),
     }
 }
 

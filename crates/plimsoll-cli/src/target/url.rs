@@ -1,7 +1,7 @@
 //! The URL of a running service: `http://HOST:PORT`.
 
 use std::{
-    fmt,
+    fmt, io,
     net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     str::FromStr,
 };
@@ -25,15 +25,19 @@ pub(crate) enum InvalidUrl {
 }
 
 impl Url {
-    /// Returns the first address of the host.
+    /// Returns the addresses of the host. A service need not listen on all of them.
     ///
     /// # Errors
     ///
     /// The error of the resolver.
-    pub(crate) fn resolve(&self) -> std::io::Result<SocketAddr> {
-        let mut addresses = (self.host(), self.port).to_socket_addrs()?;
-        let address = addresses.next();
-        address.ok_or_else(|| std::io::Error::other("the host has no address"))
+    pub(crate) fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        let addresses = (self.host(), self.port).to_socket_addrs()?;
+        Ok(addresses.collect())
+    }
+
+    /// Returns the host, with the port that the URL names.
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Returns the host, without the brackets of an IPv6 address.
@@ -86,7 +90,7 @@ mod tests {
     #[test]
     fn urls_name_host_and_port() {
         let address = |url: &str| url.parse::<Url>().map(|url| url.resolve().unwrap());
-        let expected = |address: &str| Ok(address.parse().unwrap());
+        let expected = |address: &str| Ok(vec![address.parse().unwrap()]);
         assert_eq!(address("http://127.0.0.1:81"), expected("127.0.0.1:81"));
         assert_eq!(address("http://127.0.0.1/"), expected("127.0.0.1:80"));
         assert_eq!(address("http://[::1]:81"), expected("[::1]:81"));

@@ -172,21 +172,41 @@ fn is_common(header: &str) -> bool {
     COMMON.iter().any(|common| header.starts_with(common))
 }
 
-/// Returns a curl command for a request, unless a shell cannot pass its bytes unchanged.
+/// Returns a curl command for a request, unless curl or a shell cannot send its bytes unchanged.
 fn curl(bytes: &[u8]) -> Option<String> {
     let text = str::from_utf8(bytes).ok()?;
-    if text.contains('\'') {
+    if text.contains(['\'', '\0']) {
         return None;
     }
-    let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
-    let mut words = lines.next()?.split(' ');
-    let (method, path) = (words.next()?, words.next()?);
-    let mut command = match method {
-        "GET" => "curl -si".to_owned(),
-        _ => format!("curl -si -X {method}"),
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.split("\r\n");
+    let line: Vec<&str> = lines.next()?.split(' ').collect();
+    let [method, path, "HTTP/1.1"] = line[..] else {
+        return None;
     };
+    let mut command = "curl -si -g --path-as-is".to_owned();
+    match method {
+        "GET" => {}
+        "HEAD" => command.push_str(" -I"),
+        _ => command.push_str(&format!(" -X {method}")),
+    }
+    let mut length = None;
     for header in lines.filter(|line| !is_common(line)) {
-        command.push_str(&format!(" -H '{header}'"));
+        let (name, value) = header.split_once(':')?;
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().ok(),
+            "transfer-encoding" => return None,
+            _ => command.push_str(&format!(" -H '{header}'")),
+        }
+    }
+    // Of a part of a body, of an ambiguous length and of a second request, curl would make other bytes.
+    if length.unwrap_or(0) != body.len() || text.matches("\r\nHost:").count() != 1 {
+        return None;
+    }
+    if length.is_some() {
+        let has_type = head.to_ascii_lowercase().contains("\r\ncontent-type:");
+        let no_type = if has_type { "" } else { " -H 'Content-Type:'" };
+        command.push_str(&format!("{no_type} --data-binary '{body}'"));
     }
     Some(format!("{command} \"$URL\"'{path}'"))
 }
@@ -227,8 +247,30 @@ mod tests {
         let finding = Finding::response(&exchange, "a response");
         assert_eq!(finding.sent, "GET /a?b=c, Accept: x/y");
         assert_eq!(finding.received, "connection closed without a response");
-        let command = "curl -si -H 'Accept: x/y' \"$URL\"'/a?b=c'";
+        let command = "curl -si -g --path-as-is -H 'Accept: x/y' \"$URL\"'/a?b=c'";
         assert_eq!(finding.repeat.as_deref(), Some(command));
+    }
+
+    #[test]
+    fn command_sends_the_method_and_the_body() {
+        let repeat = |line: &str, rest: &str| {
+            curl(format!("{line} HTTP/1.1\r\nHost: a\r\n{rest}").as_bytes())
+        };
+        let head = "curl -si -g --path-as-is -I \"$URL\"'/'";
+        assert_eq!(repeat("HEAD /", "\r\n").as_deref(), Some(head));
+        let post = "curl -si -g --path-as-is -X POST -H 'Content-Type:' --data-binary 'b=1' \
+                    \"$URL\"'/../{a}'";
+        let body = "Content-Length: 3\r\n\r\nb=1";
+        assert_eq!(repeat("POST /../{a}", body).as_deref(), Some(post));
+        for other in [
+            "Content-Length: 5\r\n\r\nb=1",
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            "Host: b\r\n\r\n",
+            "",
+        ] {
+            assert_eq!(repeat("GET /", other), None, "{other}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A running service, http://HOST:PORT; passive checks only, unless --intrusive
-    #[arg(value_name = "URL", conflicts_with = "command")]
+    #[arg(value_name = "URL", conflicts_with_all = ["command", "env", "port", "start_timeout"])]
     url: Option<Url>,
 
     /// The command that starts the service, as often as needed; {port} and {dir} are replaced

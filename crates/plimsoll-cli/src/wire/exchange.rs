@@ -4,20 +4,28 @@ use std::{io::ErrorKind, mem::MaybeUninit, net::SocketAddr, time::Duration};
 
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::{Instant, timeout},
 };
 
 use super::response::Response;
 
+/// The time for a body after a head that has none. A service sends both at once.
+const NO_BODY: Duration = Duration::from_millis(500);
+
 /// The largest response that is kept.
 const MAX_RESPONSE: usize = 16 << 20;
+
+/// The line of a request that names its host, unless the client has another one.
+const LOCALHOST: &[u8] = b"Host: localhost\r\n";
 
 /// Sends requests to one address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wire {
     address: SocketAddr,
+    /// The host and port of the URL, if the service runs at one.
+    authority: Option<&'static str>,
     /// Times of exchanges count from here.
     epoch: Instant,
     limit: Duration,
@@ -71,9 +79,30 @@ impl Wire {
     pub(crate) fn new(address: SocketAddr, epoch: Instant, limit: Duration) -> Self {
         Self {
             address,
+            authority: None,
             epoch,
             limit,
         }
+    }
+
+    /// Returns a client of a virtual host: requests to `localhost` name this one instead.
+    pub(crate) fn with_authority(mut self, authority: &'static str) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    /// Returns the bytes of requests with the host of the client.
+    pub(super) fn addressed(&self, requests: Vec<u8>) -> Vec<u8> {
+        let Some(authority) = self.authority else {
+            return requests;
+        };
+        let host = format!("Host: {authority}\r\n");
+        let lines = requests.split_inclusive(|byte| *byte == b'\n');
+        let lines = lines.map(|line| match line == LOCALHOST {
+            true => host.as_bytes(),
+            false => line,
+        });
+        lines.collect::<Vec<_>>().concat()
     }
 
     /// Returns the port of the address.
@@ -131,6 +160,25 @@ impl Wire {
         exchange
     }
 
+    /// Creates an exchange with an outcome at this time.
+    pub(super) fn ended(
+        &self,
+        name: &'static str,
+        nonce: String,
+        request: Vec<u8>,
+        sent: Duration,
+        outcome: Outcome,
+    ) -> Exchange {
+        Exchange {
+            name,
+            nonce,
+            request,
+            outcome,
+            sent,
+            done: self.elapsed(),
+        }
+    }
+
     /// Opens a connection for one exchange.
     pub(crate) async fn connect(&self) -> Connection {
         match timeout(self.limit, TcpStream::connect(self.address)).await {
@@ -150,6 +198,7 @@ impl Wire {
         request: Vec<u8>,
         mut connection: Connection,
     ) -> Pending {
+        let request = self.addressed(request);
         let mut write_error = None;
         if let Ok(stream) = &mut connection {
             // A service may answer and close before it has read the whole request, so the response is
@@ -163,14 +212,7 @@ impl Wire {
             wire: *self,
             connection,
             write_error,
-            exchange: Exchange {
-                name,
-                nonce,
-                request,
-                outcome: Outcome::Late,
-                sent: self.elapsed(),
-                done: Duration::ZERO,
-            },
+            exchange: self.ended(name, nonce, request, self.elapsed(), Outcome::Late),
         }
     }
 }
@@ -221,11 +263,12 @@ impl Pending {
     }
 }
 
-async fn receive(
-    mut stream: TcpStream,
+/// Reads a response. Returns the connection too, if it stays open after the response.
+pub(super) async fn receive<S: AsyncRead + Unpin>(
+    mut stream: S,
     is_head: bool,
     write_error: Option<String>,
-) -> (Outcome, Option<TcpStream>) {
+) -> (Outcome, Option<S>) {
     let mut received = Vec::new();
     loop {
         let is_end = match stream.read_buf(&mut received).await {
@@ -233,7 +276,12 @@ async fn receive(
             Ok(_) => false,
         };
         let fault = match Response::parse(&received, is_head, is_end) {
-            Ok(Some(response)) => {
+            Ok(Some((mut response, end))) => {
+                if is_head && response.closes() {
+                    // Until the end of the connection, a body that must not be there is seen.
+                    let _ = timeout(NO_BODY, stream.read_to_end(&mut received)).await;
+                    response.body = received.split_off(end);
+                }
                 let is_kept = !is_end && received.starts_with(b"HTTP/1.1 ") && !response.closes();
                 return (Outcome::Answered(response), is_kept.then_some(stream));
             }
@@ -335,6 +383,17 @@ mod tests {
         assert_ne!(first, second);
     }
 
+    #[test]
+    fn requests_name_the_host_of_the_client() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 80));
+        let wire = Wire::new(address, Instant::now(), Duration::ZERO);
+        let two = b"GET / HTTP/1.1\r\nHost: localhost\r\nA: \xff\r\n\r\n".repeat(2);
+        assert_eq!(wire.addressed(two.clone()), two);
+        let wire = wire.with_authority("shop.example:81");
+        let one = b"GET / HTTP/1.1\r\nHost: shop.example:81\r\nA: \xff\r\n\r\n";
+        assert_eq!(wire.addressed(two), one.repeat(2));
+    }
+
     #[tokio::test]
     async fn response_that_has_arrived_is_seen_before_it_is_read() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -351,6 +410,19 @@ mod tests {
         let refused = Err(Outcome::Refused);
         let pending = wire.send("test", String::new(), Vec::new(), refused).await;
         assert!(!pending.is_unanswered());
+    }
+
+    #[tokio::test]
+    async fn body_after_a_head_is_seen() {
+        let answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n";
+        let (mut peer, client) = tokio::io::duplex(1024);
+        let received = tokio::spawn(receive(client, true, None));
+        peer.write_all(answer).await.unwrap();
+        tokio::task::yield_now().await;
+        peer.write_all(b"a").await.unwrap();
+        drop(peer);
+        let (outcome, _) = received.await.unwrap();
+        assert!(matches!(outcome, Outcome::Answered(response) if response.body == b"a"));
     }
 
     #[tokio::test]

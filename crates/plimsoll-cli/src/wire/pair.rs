@@ -24,22 +24,20 @@ impl Wire {
         &self,
         names: [&'static str; 2],
         nonce: String,
-        [first, second]: [Vec<u8>; 2],
+        requests: [Vec<u8>; 2],
         limit: Duration,
     ) -> [Exchange; 2] {
+        let [first, second] = requests.map(|request| self.addressed(request));
         let mut received = Received::default();
         let (sent, answered);
         let connection = self.connect().await;
         match connection {
             Err(outcome) => {
                 let at = self.elapsed();
-                let exchange = |name, request| self.ended(name, &nonce, request, at, at);
-                return [exchange(names[0], first), exchange(names[1], second)].map(|exchange| {
-                    Exchange {
-                        outcome: outcome.clone(),
-                        ..exchange
-                    }
-                });
+                return [
+                    self.ended(names[0], nonce.clone(), first, at, outcome.clone()),
+                    self.ended(names[1], nonce, second, at, outcome),
+                ];
             }
             Ok(mut stream) => {
                 // A service may answer and close before it has read everything.
@@ -56,32 +54,11 @@ impl Wire {
         let [one, two] = received.outcomes();
         [
             Exchange {
-                outcome: one,
-                ..self.ended(names[0], &nonce, first, sent, answered)
+                done: answered,
+                ..self.ended(names[0], nonce.clone(), first, sent, one)
             },
-            Exchange {
-                outcome: two,
-                ..self.ended(names[1], &nonce, second, answered, self.elapsed())
-            },
+            self.ended(names[1], nonce, second, answered, two),
         ]
-    }
-
-    fn ended(
-        &self,
-        name: &'static str,
-        nonce: &str,
-        request: Vec<u8>,
-        sent: Duration,
-        done: Duration,
-    ) -> Exchange {
-        Exchange {
-            name,
-            nonce: nonce.to_owned(),
-            request,
-            outcome: Outcome::Late,
-            sent,
-            done,
-        }
     }
 }
 
@@ -109,15 +86,9 @@ impl Received {
     fn responses(&self) -> Vec<Response> {
         let mut responses = Vec::new();
         let mut rest = &self.bytes[..];
-        while let Ok(Some((response, length))) = Response::parse_first(rest) {
+        while let Ok(Some((response, end))) = Response::parse(rest, false, self.is_end) {
             responses.push(response);
-            rest = &rest[length..];
-        }
-        // At the end, a response without length is complete, too.
-        if self.is_end
-            && let Ok(Some(response)) = Response::parse(rest, false, true)
-        {
-            responses.push(response);
+            rest = &rest[end..];
         }
         responses
     }

@@ -20,79 +20,66 @@ const MAX_HEAD: usize = 64 * 1024;
 pub(crate) struct Malformed(&'static str);
 
 impl Response {
-    /// Parses the response at the beginning of `bytes`. Returns `None` if more bytes are needed.
+    /// Parses the final response at the beginning of `bytes`, and returns the position of its end, too.
     ///
+    /// Returns `None` if more bytes are needed.
     /// A response to HEAD has no body. At the end of the connection, a body without length is complete.
     ///
     /// # Errors
     ///
     /// [`Malformed`] if no further byte can make it a response.
-    pub(crate) fn parse(
+    pub(super) fn parse(
         bytes: &[u8],
         is_head: bool,
         is_end: bool,
-    ) -> Result<Option<Self>, Malformed> {
-        let Some(length) = find(bytes, b"\r\n\r\n") else {
-            return if bytes.len() > MAX_HEAD {
-                Err(Malformed("the head has more than 64 KiB"))
-            } else {
-                Ok(None)
+    ) -> Result<Option<(Self, usize)>, Malformed> {
+        let mut rest = bytes;
+        loop {
+            let Some(length) = find(rest, b"\r\n\r\n") else {
+                return match rest.len() > MAX_HEAD {
+                    true => Err(Malformed("the head has more than 64 KiB")),
+                    false => Ok(None),
+                };
             };
-        };
-        let head = String::from_utf8_lossy(&bytes[..length]);
-        let mut lines = head.split("\r\n");
-        let status = status(lines.next().unwrap_or_default())?;
-        let headers = lines.map(header).collect::<Result<Vec<_>, _>>()?;
-        let rest = &bytes[length + 4..];
-        let head = Self {
-            status,
-            headers,
-            body: Vec::new(),
-        };
-        let body = match is_head {
-            true => Some(Vec::new()),
-            false => head.body_of(rest, is_end)?,
-        };
-        Ok(body.map(|body| Self { body, ..head }))
-    }
-
-    /// Parses the response at the beginning of `bytes`, and returns its length, too.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed`] if no further byte can make it a response.
-    pub(super) fn parse_first(bytes: &[u8]) -> Result<Option<(Self, usize)>, Malformed> {
-        let Some(response) = Self::parse(bytes, false, false)? else {
-            return Ok(None);
-        };
-        // No prefix of a response is one, so its length can be bisected.
-        let (mut low, mut high) = (0, bytes.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            match Self::parse(&bytes[..middle], false, false) {
-                Ok(Some(_)) => high = middle,
-                _ => low = middle + 1,
+            let head = String::from_utf8_lossy(&rest[..length]);
+            let mut lines = head.split("\r\n");
+            let status = status(lines.next().unwrap_or_default())?;
+            let headers = lines.map(header).collect::<Result<Vec<_>, _>>()?;
+            rest = &rest[length + 4..];
+            // Interim responses precede the final one (RFC 9110, section 15.2). 101 is final in HTTP/1.1.
+            if status < 200 && status != 101 {
+                continue;
             }
+            let head = Self {
+                status,
+                headers,
+                body: Vec::new(),
+            };
+            let body = match is_head {
+                true => Some((Vec::new(), 0)),
+                false => head.body_of(rest, is_end)?,
+            };
+            let start = bytes.len() - rest.len();
+            return Ok(body.map(|(body, length)| (Self { body, ..head }, start + length)));
         }
-        Ok(Some((response, low)))
     }
 
-    fn body_of(&self, rest: &[u8], is_end: bool) -> Result<Option<Vec<u8>>, Malformed> {
-        if self.status < 200 || matches!(self.status, 204 | 304) {
-            return Ok(Some(Vec::new()));
+    /// Returns the body, and its length with its encoding.
+    fn body_of(&self, rest: &[u8], is_end: bool) -> Result<Option<(Vec<u8>, usize)>, Malformed> {
+        if matches!(self.status, 101 | 204 | 304) {
+            return Ok(Some((Vec::new(), 0)));
         }
         if self.header("transfer-encoding").is_some() {
             return chunked(rest);
         }
-        match self.header("content-length") {
-            Some(length) => {
-                let length: usize = length
-                    .parse()
-                    .map_err(|_| Malformed("content-length is no number"))?;
-                Ok(rest.get(..length).map(<[u8]>::to_vec))
-            }
-            None => Ok(is_end.then(|| rest.to_vec())),
-        }
+        let length = match self.header("content-length") {
+            Some(length) => length
+                .parse()
+                .map_err(|_| Malformed("content-length is no number"))?,
+            None if is_end => rest.len(),
+            None => return Ok(None),
+        };
+        Ok(rest.get(..length).map(|body| (body.to_vec(), length)))
     }
 
     /// Returns the value of the first header with this name, which is in lower case.
@@ -141,7 +128,9 @@ fn header(line: &str) -> Result<(String, String), Malformed> {
     Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-fn chunked(mut rest: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+/// Returns the body, and its length with sizes and trailers.
+fn chunked(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Malformed> {
+    let mut rest = bytes;
     let mut body = Vec::new();
     loop {
         let Some(end) = find(rest, b"\r\n") else {
@@ -153,8 +142,11 @@ fn chunked(mut rest: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
         rest = &rest[end + 2..];
         if size == 0 {
             // Trailers end with an empty line, which may be the next one.
-            let is_complete = rest.starts_with(b"\r\n") || find(rest, b"\r\n\r\n").is_some();
-            return Ok(is_complete.then_some(body));
+            let end = match rest.starts_with(b"\r\n") {
+                true => Some(2),
+                false => find(rest, b"\r\n\r\n").map(|at| at + 4),
+            };
+            return Ok(end.map(|end| (body, bytes.len() - rest.len() + end)));
         }
         let end = size
             .checked_add(2)
@@ -180,14 +172,19 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn parse(bytes: &[u8], is_head: bool, is_end: bool) -> Result<Option<Response>, Malformed> {
+        let parsed = Response::parse(bytes, is_head, is_end)?;
+        Ok(parsed.map(|(response, _)| response))
+    }
+
     #[track_caller]
     fn complete(bytes: &str) -> Response {
         // No prefix is a response, so a partial one is never taken for a complete one.
         for end in 0..bytes.len() {
             let prefix = &bytes.as_bytes()[..end];
-            assert_eq!(Response::parse(prefix, false, false), Ok(None), "{end}");
+            assert_eq!(parse(prefix, false, false), Ok(None), "{end}");
         }
-        let response = Response::parse(bytes.as_bytes(), false, false);
+        let response = parse(bytes.as_bytes(), false, false);
         response.unwrap().expect("it is complete")
     }
 
@@ -212,8 +209,8 @@ mod tests {
     #[test]
     fn close_ends_a_body_without_length() {
         let bytes = b"HTTP/1.0 200 OK\r\n\r\nabc";
-        assert_eq!(Response::parse(bytes, false, false), Ok(None));
-        let response = Response::parse(bytes, false, true).unwrap().unwrap();
+        assert_eq!(parse(bytes, false, false), Ok(None));
+        let response = parse(bytes, false, true).unwrap().unwrap();
         assert_eq!(response.body, b"abc");
     }
 
@@ -223,19 +220,42 @@ mod tests {
     }
 
     #[test]
+    fn interim_responses_are_skipped() {
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
+        let response = complete(&format!(
+            "{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
+        ));
+        assert_eq!((response.status, response.text().as_str()), (200, "a"));
+        assert_eq!(response.header("link"), None);
+        assert_eq!(complete("HTTP/1.1 101 Upgrade\r\n\r\n").status, 101);
+    }
+
+    #[test]
+    fn end_of_a_response_is_the_begin_of_the_next_one() {
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n";
+        for bytes in [
+            "HTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na",
+            &format!("{chunked}\r\n"),
+            &format!("{chunked}T: v\r\n\r\n"),
+        ] {
+            let two = bytes.repeat(2);
+            let first = Response::parse(two.as_bytes(), false, false);
+            let (_, end) = first.unwrap().expect("it is complete");
+            assert_eq!(end, bytes.len(), "{bytes}");
+        }
+    }
+
+    #[test]
     fn response_to_head_has_a_length_and_no_body() {
         let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n";
-        let response = Response::parse(bytes, true, false).unwrap().unwrap();
+        let response = parse(bytes, true, false).unwrap().unwrap();
         assert_eq!((response.status, response.body), (200, Vec::new()));
     }
 
     #[test]
     fn bytes_that_are_no_response_are_an_error() {
-        let fault = |bytes: &str| {
-            Response::parse(bytes.as_bytes(), false, false)
-                .unwrap_err()
-                .0
-        };
+        let fault = |bytes: &str| parse(bytes.as_bytes(), false, false).unwrap_err().0;
         assert_eq!(fault("SSH-2.0-x\r\n\r\n"), "the first line has no version");
         assert_eq!(fault("HTTP/1.1 ok\r\n\r\n"), "the first line has no status");
         assert_eq!(

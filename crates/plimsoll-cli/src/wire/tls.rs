@@ -16,13 +16,13 @@ use rustls::{
     sign::CertifiedKey,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{Exchange, Outcome, Response, Wire};
+use super::{Exchange, Outcome, Wire, exchange::receive};
 
 /// What a client offers in its handshake.
 #[derive(Debug, Clone)]
@@ -146,42 +146,21 @@ impl Session {
         request: Vec<u8>,
     ) -> Exchange {
         let sent = self.wire.elapsed();
-        let outcome = timeout(self.wire.limit(), answer(&mut self.stream, &request)).await;
-        Exchange {
-            name,
-            nonce,
-            request,
-            outcome: outcome.unwrap_or(Outcome::Late),
-            sent,
-            done: self.wire.elapsed(),
-        }
+        let stream = &mut self.stream;
+        let outcome = async {
+            // A service that rejects the client closes before it has read the request.
+            let written = stream.write_all(&request).await;
+            let error = written.err().map(|error| error.to_string());
+            receive(stream, false, error).await.0
+        };
+        let outcome = timeout(self.wire.limit(), outcome).await;
+        let outcome = outcome.unwrap_or(Outcome::Late);
+        self.wire.ended(name, nonce, request, sent, outcome)
     }
 
     /// Returns the stream, for another protocol than HTTP/1.
     pub(crate) fn into_stream(self) -> TlsStream<TcpStream> {
         self.stream
-    }
-}
-
-async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), request: &[u8]) -> Outcome {
-    let mut received = Vec::new();
-    // A service that rejects the client closes before it has read the request.
-    let written = stream.write_all(request).await;
-    loop {
-        let is_end = !matches!(stream.read_buf(&mut received).await, Ok(1..));
-        match Response::parse(&received, false, is_end) {
-            Ok(Some(response)) => return Outcome::Answered(response),
-            Ok(None) if !is_end => {}
-            Ok(None) if received.is_empty() => return Outcome::Lost,
-            other => {
-                let fault = match (other, written) {
-                    (Err(malformed), _) => malformed.to_string(),
-                    (_, Err(error)) => error.to_string(),
-                    _ => "closed within the response".to_owned(),
-                };
-                return Outcome::Broken { received, fault };
-            }
-        }
     }
 }
 

@@ -38,7 +38,7 @@ impl Wire {
             Ok(()) => Outcome::Lost,
             Err(_) => Outcome::Late,
         };
-        self.watched(name, Vec::new(), sent, outcome)
+        self.ended(name, String::new(), Vec::new(), sent, outcome)
     }
 
     /// Sends requests at once, reads nothing for the pause, and then reads the responses.
@@ -62,30 +62,13 @@ impl Wire {
             }
             None => Outcome::Refused,
         };
-        self.watched(name, request.to_vec(), sent, outcome)
+        self.ended(name, String::new(), request.to_vec(), sent, outcome)
     }
 
     async fn connect_with_small_buffer(&self) -> Option<TcpStream> {
         let socket = TcpSocket::new_v4().ok()?;
         socket.set_recv_buffer_size(BUFFER).ok()?;
         socket.connect(self.address()).await.ok()
-    }
-
-    fn watched(
-        &self,
-        name: &'static str,
-        request: Vec<u8>,
-        sent: Duration,
-        outcome: Outcome,
-    ) -> Exchange {
-        Exchange {
-            name,
-            nonce: String::new(),
-            request,
-            outcome,
-            sent,
-            done: self.elapsed(),
-        }
     }
 }
 
@@ -94,7 +77,7 @@ async fn read_all(mut stream: TcpStream, count: usize) -> Outcome {
     let mut received = Vec::new();
     let mut responses = 0;
     loop {
-        while let Ok(Some((response, length))) = Response::parse_first(&received) {
+        while let Ok(Some((response, length))) = Response::parse(&received, false, false) {
             received.drain(..length);
             responses += 1;
             // A service that announces the end of the connection has not noticed the slow reader.

@@ -1,7 +1,12 @@
 //! Arguments, exit statuses and outputs of the command.
 
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
 use crate::{
-    support::{argument, plimsoll, stderr, stdout, verify},
+    support::{Scratch, argument, plimsoll, stderr, stdout, verify},
     terminal::Terminal,
 };
 
@@ -109,9 +114,8 @@ fn not_proven_checks_fail_if_proof_is_required() {
 #[test]
 fn no_process_survives_the_command() {
     let service = harness::reference_service();
-    let folder = std::env::temp_dir().join(format!("plimsoll-verify-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let pids = folder.join("pids");
+    let folder = Scratch::new();
+    let pids = folder.path("pids");
     // The shell stays the main process, so the service is another process of the group.
     let script = format!(
         "{} & echo $! >>{}; wait",
@@ -119,7 +123,13 @@ fn no_process_survives_the_command() {
         argument(&pids)
     );
     verify(&["--only", "HTTP-3"], &["sh", "-c", &script]);
-    let pids = std::fs::read_to_string(pids).unwrap();
+    assert_gone(&pids);
+}
+
+/// Requires that the processes whose ids a file has are gone.
+#[track_caller]
+fn assert_gone(pids: &Path) {
+    let pids = std::fs::read_to_string(pids).expect("the script has written it");
     assert!(!pids.is_empty());
     for pid in pids.lines() {
         // The kernel ends a killed process some time after the signal.
@@ -129,7 +139,32 @@ fn no_process_survives_the_command() {
                 .then_some(())
         });
     }
-    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn signals_end_the_service_with_the_command() {
+    for name in ["HUP", "INT", "QUIT", "TERM"] {
+        let folder = Scratch::new();
+        let pids = folder.path("pids");
+        // It does not listen, so the command waits for it until the signal.
+        let script = format!("echo $$ >{}; exec sleep 60", argument(&pids));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
+        command
+            .args(["verify", "--", "sh", "-c", &script])
+            .stderr(Stdio::null());
+        let mut child = command.spawn().expect("the command can be run");
+        harness::eventually("the service runs", || {
+            let text = std::fs::read_to_string(&pids).unwrap_or_default();
+            text.ends_with('\n').then_some(())
+        });
+        let kill = Command::new("kill")
+            .args(["-s", name, &child.id().to_string()])
+            .status();
+        assert!(kill.expect("kill is installed").success());
+        let status = child.wait().expect("it is a child");
+        assert_eq!(status.code(), Some(70), "{name}");
+        assert_gone(&pids);
+    }
 }
 
 #[test]
@@ -163,9 +198,8 @@ fn contract_is_listed_and_explained() {
 #[test]
 fn reports_are_written_to_files() {
     let service = harness::reference_service();
-    let folder = std::env::temp_dir().join(format!("plimsoll-reports-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let option = |format: &str| format!("{format}={}", argument(&folder.join(format)));
+    let folder = Scratch::new();
+    let option = |format: &str| format!("{format}={}", argument(&folder.path(format)));
     let options = ["junit", "sarif", "json"].map(option);
     let [junit, sarif, json] = &options;
     let reports = ["--report", junit, "--report", sarif, "--report", json];
@@ -174,11 +208,10 @@ fn reports_are_written_to_files() {
         &[argument(&service)],
     );
     assert_eq!(report.status, Some(0));
-    let text = |format: &str| std::fs::read_to_string(folder.join(format)).unwrap();
+    let text = |format: &str| std::fs::read_to_string(folder.path(format)).unwrap();
     assert!(text("junit").contains("<testcase name=\"HTTP-1\""));
     assert!(text("sarif").contains("\"version\": \"2.1.0\""));
     assert!(text("json").contains("plimsoll.verify/1"));
-    std::fs::remove_dir_all(folder).unwrap();
 
     let missing = [
         "verify",
@@ -230,6 +263,13 @@ fn report_has_the_surface_of_the_service() {
         has(&surface["records"]["http_request"], "rawPath"),
         "{surface:#}"
     );
+}
+
+#[test]
+fn plan_has_the_checks_that_others_require() {
+    let only = ["verify", "--plan", "--only", "TLS-5:counter", "--", "a"];
+    let plan = stdout(&plimsoll(&only));
+    assert!(plan.contains("TLS-1:versions"), "{plan}");
 }
 
 #[test]

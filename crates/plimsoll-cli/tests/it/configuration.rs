@@ -1,22 +1,26 @@
 //! `plimsoll.toml` for `plimsoll verify`.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
-use crate::support::{Report, argument, plimsoll, stderr, stdout, verify};
+use crate::support::{Report, Scratch, argument, plimsoll, stderr, stdout, verify};
 
-/// A configuration, removed at the end.
-struct File(PathBuf);
+/// A configuration in a folder of its own.
+struct File {
+    path: PathBuf,
+    _folder: Scratch,
+}
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let name = format!("plimsoll-{}-{name}.toml", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::write(&path, text).expect("the temporary folder is writable");
-        Self(path)
+    fn new(text: &str) -> Self {
+        let folder = Scratch::new();
+        Self {
+            path: folder.write("plimsoll.toml", text),
+            _folder: folder,
+        }
     }
 
     fn verify(&self, options: &[&str], service: &[&str]) -> Report {
-        let options: Vec<&str> = ["--config", argument(&self.0)]
+        let options: Vec<&str> = ["--config", argument(&self.path)]
             .iter()
             .chain(options)
             .copied()
@@ -26,26 +30,16 @@ impl File {
 
     /// Returns what the command writes to standard error.
     fn fault(&self) -> String {
-        let output = plimsoll(&["verify", "--config", argument(&self.0), "--", "a"]);
+        let output = plimsoll(&["verify", "--config", argument(&self.path), "--", "a"]);
         assert_eq!(output.status.code(), Some(64), "{}", stderr(&output));
         stderr(&output)
     }
 }
 
-impl Drop for File {
-    fn drop(&mut self) {
-        // Left behind, the file is only litter in the temporary folder.
-        let _ = fs::remove_file(&self.0);
-    }
-}
-
 #[test]
 fn command_is_that_of_the_configuration() {
-    let file = File::new(
-        "command",
-        "[verify]\ncommand = [\"a-service\", \"{port}\"]\n",
-    );
-    let plan = plimsoll(&["verify", "--plan", "--config", argument(&file.0)]);
+    let file = File::new("[verify]\ncommand = [\"a-service\", \"{port}\"]\n");
+    let plan = plimsoll(&["verify", "--plan", "--config", argument(&file.path)]);
     assert!(
         stdout(&plan).contains("a-service {port}"),
         "{}",
@@ -79,7 +73,7 @@ fn waived_violation_does_not_count() {
         format!("[[waiver]]\ncheck = \"{check}\"\n{subject}reason = \"OPS-1\"\nuntil = {until}\n")
     };
     let text = waiver("HTTP-1:banner", "") + &waiver("HTTP-5:text", "subject = \"/other\"\n");
-    let file = File::new("waived", &text);
+    let file = File::new(&text);
     let only = |ids| file.verify(&["--only", ids], &[argument(&plain)]);
 
     let report = only("HTTP-1");
@@ -117,7 +111,7 @@ fn renamed_fields_are_found() {
         report.json
     );
 
-    let file = File::new("names", "[verify.names]\n\"log.rawPath\" = \"raw_path\"\n");
+    let file = File::new("[verify.names]\n\"log.rawPath\" = \"raw_path\"\n");
     let report = file.verify(&options, &command);
     let violated = report.with("violated");
     assert!(violated.is_empty(), "{violated:?}: {:#}", report.json);
@@ -139,25 +133,19 @@ fn records_on_standard_error_are_read() {
 
 #[test]
 fn faults_name_file_and_line() {
-    for (name, text, fault) in [
+    for (text, fault) in [
         (
-            "route",
             "[verify.routes]\n\nfast = \"/\"\n",
             "toml:3: unknown route \"fast\"",
         ),
+        ("[verify]\nroute = 1\n", "toml:2: unknown field `route`"),
         (
-            "field",
-            "[verify]\nroute = 1\n",
-            "toml:2: unknown field `route`",
-        ),
-        (
-            "name",
             "[verify.names]\n\"log.raw\" = \"raw\"\n",
             "toml:2: unknown name \"log.raw\"",
         ),
-        ("syntax", "\n[verify\n", "toml:2: "),
+        ("\n[verify\n", "toml:2: "),
     ] {
-        let found = File::new(name, text).fault();
+        let found = File::new(text).fault();
         assert!(found.contains(fault), "{found}");
     }
     let missing = ["verify", "--config", "/nonexistent/a.toml", "--", "a"];

@@ -2,9 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
-    process::{Command, Output},
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    fs,
+    path::{Path, PathBuf},
+    process::{self, Command, Output},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use serde_json::Value;
@@ -20,6 +24,41 @@ pub(crate) fn share_machine() -> RwLockReadGuard<'static, ()> {
 /// Waits until no other test checks a service.
 pub(crate) fn take_machine() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder for the files of a test, which is removed with the value.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    #[track_caller]
+    pub(crate) fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("plimsoll-it-{}-{number}", process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("the folder for temporary files is writable");
+        Self(path)
+    }
+
+    /// Returns the path of a file in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file, and returns its path.
+    #[track_caller]
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).expect("the folder was created here");
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A folder that remains does not change the result of the test.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A report of `plimsoll verify --json`.
@@ -57,13 +96,7 @@ pub(crate) fn verify(options: &[&str], service: &[&str]) -> Report {
         .chain(service)
         .copied()
         .collect();
-    let output = plimsoll(&arguments);
-    let json = serde_json::from_slice(&output.stdout);
-    let json = json.unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
-    Report {
-        status: output.status.code(),
-        json,
-    }
+    Report::read(&plimsoll(&arguments))
 }
 
 /// Returns a path as an argument.
@@ -94,6 +127,17 @@ pub(crate) fn skip(why: &str) {
 }
 
 impl Report {
+    /// Reads the report that the command has written.
+    #[track_caller]
+    pub(crate) fn read(output: &Output) -> Self {
+        let json = serde_json::from_slice(&output.stdout);
+        let json = json.unwrap_or_else(|error| panic!("{error}: {}", stderr(output)));
+        Self {
+            status: output.status.code(),
+            json,
+        }
+    }
+
     /// Returns the result of a check.
     pub(crate) fn check(&self, id: &str) -> Option<&Value> {
         let checks = self.json["checks"].as_array()?;

@@ -9,7 +9,7 @@ use std::{
 use harness::{Process, ReservedPort, Signal};
 use serde_json::Value;
 
-use crate::support::{argument, plimsoll, stderr, stdout};
+use crate::support::{Scratch, argument, plimsoll, stderr, stdout};
 
 /// Starts `plimsoll top` with a short interval, as a process whose lines can be read.
 fn top(arguments: &[&str]) -> Process {
@@ -92,13 +92,11 @@ fn process_is_read_at_its_admin_listener() {
 
 #[test]
 fn unix_socket_is_read() {
-    let folder = std::env::temp_dir().join(format!("plimsoll-top-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let host = format!("unix:{}", argument(&folder.join("socket")));
+    let folder = Scratch::new();
+    let host = format!("unix:{}", argument(&folder.path("socket")));
     let _service = Process::start(harness::reference_service(), &[("HOST", &host)]);
     let (status, object) = once(&[&host]);
     assert_eq!(status, Some(0), "{object}");
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! `plimsoll verify` of a service at a URL: its log, its admin listener, and intrusive checks.
 
 use std::{
-    fs::{self, File},
-    net::TcpStream,
+    fs::File,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use harness::{ReservedPort, eventually};
-use serde_json::Value;
 
-use crate::support::{argument, plimsoll, stderr, stdout};
+use crate::support::{Report, Scratch, argument, plimsoll, stderr, stdout};
 
 /// The reference service, with its output where a test reads it.
 struct Service {
@@ -38,14 +39,12 @@ impl Service {
     }
 
     #[track_caller]
-    fn verify(&self, options: &[&str], stdin: impl Into<Stdio>) -> Value {
+    fn verify(&self, options: &[&str], stdin: impl Into<Stdio>) -> Report {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plimsoll"));
         command
             .args(["verify", "--json", &self.url()])
             .args(options);
-        let output = command.stdin(stdin).output().expect("it can be run");
-        let report = serde_json::from_slice(&output.stdout);
-        report.unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)))
+        Report::read(&command.stdin(stdin).output().expect("it can be run"))
     }
 }
 
@@ -57,38 +56,32 @@ impl Drop for Service {
     }
 }
 
-fn checks(report: &Value) -> impl Iterator<Item = &Value> {
-    report["checks"].as_array().into_iter().flatten()
-}
-
 /// Checks a verdict. Returns its reason.
 #[track_caller]
-fn assert_verdict(report: &Value, id: &str, verdict: &str) -> String {
-    let check = checks(report).find(|check| check["id"] == id);
-    let check = check.unwrap_or_else(|| panic!("{id} is not in {report:#}"));
+fn assert_verdict(report: &Report, id: &str, verdict: &str) -> String {
+    let check = report.check(id);
+    let check = check.unwrap_or_else(|| panic!("{id} is not in {:#}", report.json));
     assert_eq!(check["verdict"], verdict, "{check:#}");
     check["reason"].as_str().unwrap_or_default().to_owned()
 }
 
-fn violated(report: &Value) -> Vec<&Value> {
-    checks(report)
-        .filter(|check| check["verdict"] == "violated")
-        .collect()
+#[track_caller]
+fn assert_nothing_violated(report: &Report) {
+    assert_eq!(report.details("violated"), "");
 }
 
 #[test]
 fn records_are_read_from_a_file() {
-    let name = format!("plimsoll-url-{}.log", std::process::id());
-    let path = std::env::temp_dir().join(name);
+    let folder = Scratch::new();
     // An old line, which is no record and must not be judged.
-    fs::write(&path, "Starting …\n").unwrap();
+    let path = folder.write("log", "Starting …\n");
     let file = File::options().append(true).open(&path).unwrap();
     let service = Service::start(file, &[]);
     let report = service.verify(
         &["--level", "full", "--logs", argument(&path)],
         Stdio::null(),
     );
-    assert!(violated(&report).is_empty(), "{report:#}");
+    assert_nothing_violated(&report);
     for id in ["LOG-1:json", "LOG-3:fields", "LOG-5:probes", "RID-3:access"] {
         assert_verdict(&report, id, "holds");
     }
@@ -102,10 +95,9 @@ fn records_are_read_from_a_file() {
     // The log of another service proves nothing.
     let other = Service::start(Stdio::null(), &[]);
     let report = other.verify(&["--only", "LOG", "--logs", argument(&path)], Stdio::null());
-    assert!(violated(&report).is_empty(), "{report:#}");
+    assert_nothing_violated(&report);
     let reason = assert_verdict(&report, "LOG-5:probes", "not_proven");
     assert!(reason.contains("no record of the requests"), "{reason}");
-    fs::remove_file(path).unwrap();
 }
 
 #[test]
@@ -113,7 +105,7 @@ fn records_are_read_from_standard_input() {
     let mut service = Service::start(Stdio::piped(), &[("LOG_LEVEL", "WARNING")]);
     let log = service.child.stdout.take().unwrap();
     let report = service.verify(&["--only", "LOG", "--logs", "-"], log);
-    assert!(violated(&report).is_empty(), "{report:#}");
+    assert_nothing_violated(&report);
     assert_verdict(&report, "LOG-1:json", "holds");
     // Its access record is suppressed.
     let reason = assert_verdict(&report, "LOG-3:one", "not_proven");
@@ -134,7 +126,7 @@ fn admin_listener_answers_probes_and_scrapes() {
         &[&options[..], &["--admin", &admin]].concat(),
         Stdio::null(),
     );
-    assert!(violated(&report).is_empty(), "{report:#}");
+    assert_nothing_violated(&report);
     assert_verdict(&report, "MET-1:counts", "holds");
 }
 
@@ -153,8 +145,8 @@ fn intrusive_checks_need_permission() {
 /// Checks know that the variables of a service at a URL can be others.
 #[test]
 fn service_with_other_settings_is_not_violated() {
-    let name = format!("plimsoll-url-{}-other.log", std::process::id());
-    let path = std::env::temp_dir().join(name);
+    let folder = Scratch::new();
+    let path = folder.path("log");
     let file = File::create(&path).unwrap();
     let variables = [
         ("SERVICE_NAME", "other"),
@@ -165,8 +157,7 @@ fn service_with_other_settings_is_not_violated() {
     let service = Service::start(file, &variables);
     let options = ["--level", "full", "--intrusive", "--logs", argument(&path)];
     let report = service.verify(&options, Stdio::null());
-    assert!(violated(&report).is_empty(), "{:#?}", violated(&report));
-    fs::remove_file(path).unwrap();
+    assert_nothing_violated(&report);
 }
 
 #[test]
@@ -188,6 +179,38 @@ fn plan_has_the_permitted_requests() {
     );
 }
 
+/// `localhost` is also the name of ::1, where a service need not listen.
+#[test]
+fn requests_name_the_host_of_the_url_at_each_of_its_addresses() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = vec![0; 4096];
+            let length = stream.read(&mut head).unwrap_or(0);
+            let head = String::from_utf8_lossy(&head[..length]).into_owned();
+            let status = match head.contains(&format!("Host: localhost:{port}\r\n")) {
+                true => "200 OK",
+                false => "421 Misdirected Request",
+            };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 3\r\n\r\nok\n");
+            // A client that has disconnected needs no answer.
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let url = format!("http://localhost:{port}");
+    let only = [
+        "verify",
+        "--json",
+        "--only",
+        "HTTP-3:live,HTTP-4:ready",
+        &url,
+    ];
+    let report = Report::read(&plimsoll(&only));
+    assert_eq!(report.with("holds"), ["HTTP-3:live", "HTTP-4:ready"]);
+}
+
 #[test]
 fn contradicting_options_are_usage_errors() {
     #[track_caller]
@@ -205,6 +228,9 @@ fn contradicting_options_are_usage_errors() {
     );
     check(&["--intrusive", "--", "a"], "for a service at a URL");
     check(&["--logs", "-", "--", "a"], "stdout or stderr");
+    for option in [["--env", "A=b"], ["--port", "1"], ["--start-timeout", "1s"]] {
+        check(&[&[far], &option[..]].concat(), option[0]);
+    }
     check(&[far, "--logs", "stderr"], "FILE");
     let missing = ["http://127.0.0.1:1", "--logs", "/nonexistent/log"];
     check(&missing, "--logs /nonexistent/log: cannot be read");

@@ -82,7 +82,10 @@ fn head(evidence: &Evidence) -> Judgement {
         evidence,
         &["head"],
         "status 200 without a body",
-        |exchange| exchange.status() == Some(200),
+        |exchange| {
+            let response = exchange.response();
+            response.is_some_and(|it| it.status == 200 && it.body.is_empty())
+        },
     )
 }
 

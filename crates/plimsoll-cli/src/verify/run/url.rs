@@ -23,19 +23,24 @@ const STARTS: &str = "the check starts the service; pass a command";
 impl Plan<'_> {
     /// Returns a client of a running service, once it has answered.
     async fn wire(&self, url: &Url) -> Result<Wire, Failure> {
-        let address = url.resolve().map_err(|source| Failure::Unresolved {
+        let addresses = url.resolve().map_err(|source| Failure::Unresolved {
             url: url.to_string(),
             source,
         })?;
-        let wire = Wire::new(address, Instant::now(), self.limits.exchange);
-        let ready = request("GET", "/ready", &[]);
-        let first = wire.exchange("start", String::new(), ready).await;
-        match first.response() {
-            Some(_) => Ok(wire),
-            None => Err(Failure::NoAnswer {
-                url: url.to_string(),
-            }),
+        // Copies of the client are in many tasks until the end of the command, and so is the text.
+        let authority = String::leak(url.authority().to_owned());
+        for address in addresses {
+            let wire = Wire::new(address, Instant::now(), self.limits.exchange);
+            let wire = wire.with_authority(authority);
+            let ready = request("GET", "/ready", &[]);
+            let first = wire.exchange("start", String::new(), ready).await;
+            if first.response().is_some() {
+                return Ok(wire);
+            }
         }
+        Err(Failure::NoAnswer {
+            url: url.to_string(),
+        })
     }
 }
 

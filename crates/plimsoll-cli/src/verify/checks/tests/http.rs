@@ -114,6 +114,8 @@ fn headers_are_those_of_the_contract() {
     assert_eq!(allow(405, "HEAD, GET"), Some(true));
     assert_eq!(allow(405, "POST"), Some(false));
     assert_eq!(allow(200, "GET"), Some(false));
+    let body = judge_response("HTTP-6:head", "head", response(200, &[], "a"));
+    assert_eq!(body, Some(false));
     for (id, name) in [("HTTP-6:head", "head"), ("HTTP-10:aliases", "alias")] {
         assert_eq!(judge_response(id, name, response(200, &[], "")), Some(true));
         assert_eq!(
