@@ -7,16 +7,15 @@
 mod expected;
 
 use std::{
-    fs,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::Command,
     thread,
 };
 
 use plimsoll_contract::Level;
 
 use self::expected::Expected;
-use crate::support::{argument, is_full, share_machine, skip, verify};
+use crate::support::{Scratch, argument, is_full, share_machine, skip, verify};
 
 /// Returns the folder of a subject.
 fn folder(name: &str) -> PathBuf {
@@ -30,14 +29,6 @@ fn built(name: &str) -> PathBuf {
     let target = test.ancestors().nth(3);
     let target = target.expect("a test is in TARGET/PROFILE/deps");
     target.join("subjects").join(name)
-}
-
-/// Gives the test of a subject a folder for the files of all its starts.
-fn with_temporary_folder(name: &str, test: impl FnOnce(&str)) {
-    let folder = built(&format!("{name}-{}", process::id()));
-    fs::create_dir_all(&folder).expect("the target folder is writable");
-    test(argument(&folder));
-    fs::remove_dir_all(folder).expect("the folder was created here");
 }
 
 /// Runs a compiler in the folder of a subject.
@@ -107,14 +98,10 @@ fn nginx_has_its_expected_verdicts() {
         return skip("/usr/sbin/nginx is missing");
     }
     let script = folder("nginx").join("run");
-    with_temporary_folder("nginx", |folder| {
-        let variable = format!("TMPDIR={folder}");
-        compare(
-            "nginx",
-            &["--env", &variable],
-            &[argument(&script), "{port}"],
-        );
-    });
+    let temporary = Scratch::new();
+    let variable = format!("TMPDIR={}", argument(&temporary.path("")));
+    let options = ["--env", &variable];
+    compare("nginx", &options, &[argument(&script), "{port}"]);
 }
 
 #[test]
@@ -174,12 +161,8 @@ fn tomcat_has_its_expected_verdicts() {
         .args(["-d", argument(&classes), "-cp", &path])
         .args(sources);
     compile("tomcat", &mut javac);
-    with_temporary_folder("tomcat", |folder| {
-        let temporary = format!("-Djava.io.tmpdir={folder}");
-        compare(
-            "tomcat",
-            &[],
-            &["java", &temporary, "-cp", &path, "Service"],
-        );
-    });
+    let folder = Scratch::new();
+    let temporary = format!("-Djava.io.tmpdir={}", argument(&folder.path("")));
+    let command = ["java", &temporary, "-cp", &path, "Service"];
+    compare("tomcat", &[], &command);
 }

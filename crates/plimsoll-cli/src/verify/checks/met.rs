@@ -96,7 +96,7 @@ const SCRAPES: usize = 40;
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// The scrapes that are compared with each other.
-const REPEATED: usize = 10;
+const REPEATED: usize = 40;
 
 async fn repeated(subject: &mut Subject<'_>) {
     for _ in 0..REPEATED {

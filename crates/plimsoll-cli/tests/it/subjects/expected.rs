@@ -19,10 +19,10 @@ pub(super) struct Expected {
     holds: BTreeSet<String>,
     /// A part of what the service sent instead.
     violated: BTreeMap<String, String>,
-    /// The violated check.
-    blocked: BTreeMap<String, String>,
-    /// A part of the reason.
-    not_proven: BTreeMap<String, String>,
+    /// The checks that a violated one blocks.
+    blocked: BTreeMap<String, BTreeSet<String>>,
+    /// The checks with a reason, of which this is a part.
+    not_proven: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Expected {
@@ -55,40 +55,46 @@ impl Expected {
     }
 
     fn names(&self) -> impl Iterator<Item = &String> {
-        let texts = [&self.violated, &self.blocked, &self.not_proven];
-        self.holds
-            .iter()
-            .chain(texts.into_iter().flat_map(BTreeMap::keys))
+        let lists = self.blocked.values().chain(self.not_proven.values());
+        let listed = lists.chain([&self.holds]).flatten();
+        listed.chain(self.violated.keys())
     }
 
     fn allows(&self, id: &str, check: &Value) -> bool {
-        let has = |texts: &BTreeMap<String, String>, found: &Value| {
-            let found = found.as_str().unwrap_or_default();
-            texts.get(id).is_some_and(|text| found.contains(text))
+        let text = |found: &Value| found.as_str().unwrap_or_default().to_owned();
+        let has = |reasons: &BTreeMap<String, BTreeSet<String>>, found: &str| {
+            let mut reasons = reasons.iter();
+            reasons.any(|(reason, ids)| ids.contains(id) && found.contains(reason))
         };
         match check["verdict"].as_str() {
             Some("holds") => self.holds.contains(id),
-            Some("violated") => has(&self.violated, &check["finding"]["received"]),
-            Some("blocked") => has(&self.blocked, &check["blocked_by"]),
-            Some("not_proven") => is_unmeasured(check) || has(&self.not_proven, &check["reason"]),
+            Some("violated") => {
+                let expected = self.violated.get(id);
+                expected.is_some_and(|it| text(&check["finding"]["received"]).contains(it))
+            }
+            Some("blocked") => has(&self.blocked, &text(&check["blocked_by"])),
+            Some("not_proven") => {
+                is_unmeasured(check) || has(&self.not_proven, &text(&check["reason"]))
+            }
             _ => false,
         }
     }
 
     fn expectation(&self, id: &str) -> String {
-        let mut verdicts = Vec::new();
-        if self.holds.contains(id) {
-            verdicts.push("to hold".to_owned());
-        }
-        for (verdict, texts) in [
-            ("violated", &self.violated),
-            ("blocked", &self.blocked),
-            ("not proven", &self.not_proven),
-        ] {
-            if let Some(text) = texts.get(id) {
-                verdicts.push(format!("{verdict} ({text})"));
-            }
-        }
+        let listed = |verdict: &str, reasons: &BTreeMap<String, BTreeSet<String>>| {
+            let reasons = reasons.iter().filter(|(_, ids)| ids.contains(id));
+            let reasons = reasons.map(|(reason, _)| format!("{verdict} ({reason})"));
+            reasons.collect::<Vec<_>>()
+        };
+        let holds = self.holds.contains(id).then(|| "to hold".to_owned());
+        let violated = self.violated.get(id);
+        let violated = violated.map(|text| format!("violated ({text})"));
+        let verdicts = [
+            holds.into_iter().chain(violated).collect(),
+            listed("blocked", &self.blocked),
+            listed("not proven", &self.not_proven),
+        ]
+        .concat();
         match verdicts.is_empty() {
             true => "nowhere".to_owned(),
             false => verdicts.join(" or "),
