@@ -100,7 +100,7 @@ impl Listener {
         };
         self.change(&request, &mut response);
         for record in self.records.of_request(&request) {
-            println!("{record}");
+            self.records.write(format!("{record}\n")).await;
         }
         client.write_all(&response.bytes()).await
     }
@@ -139,31 +139,32 @@ impl Listener {
         let (method, path) = (request.word(0), request.word(1));
         let is_alone = environment::is_admin_only();
         let status = response.word(1);
-        let mut set_status = |line: &str| response.first_line = format!("HTTP/1.1 {line}").into();
         match (self.fault.as_str(), path.as_str()) {
-            ("ADM-1:endpoints", "/ready") if !is_alone => set_status("500 Internal Server Error"),
-            ("ADM-1:others", "/") => set_status("200 OK"),
+            ("ADM-1:endpoints", "/ready") if !is_alone => {
+                response.set_status("500 Internal Server Error")
+            }
+            ("ADM-1:others", "/") => response.set_status("200 OK"),
             ("HTTP-11:info", "/info") => response.remove_header("cache-control"),
-            ("ADM-3:admin", "/metrics") if is_alone => set_status("404 Not Found"),
-            ("ADM-6:authorised", "/admin") => set_status("401 Unauthorized"),
-            ("ADM-7:options", _) if method == "OPTIONS" => set_status("204 No Content"),
+            ("ADM-3:admin", "/metrics") if is_alone => response.set_status("404 Not Found"),
+            ("ADM-6:authorised", "/admin") => response.set_status("401 Unauthorized"),
+            ("ADM-7:options", _) if method == "OPTIONS" => response.set_status("204 No Content"),
             ("ADM-7:cache", "/admin") => response.remove_header("cache-control"),
-            ("ADM-9:fields", _) if status == "400" => replace(response, "levle", "name"),
-            ("ADM-9:ttl", _) if request.text().contains("25h") => set_status("200 OK"),
-            ("ADM-10:listed", "/admin/changes") => replace(response, "reason-of-plimsoll", ""),
-            ("ADM-13:force", _) if request.text() == "ready=true" => set_status("200 OK"),
-            ("ADM-15:accepted", "/admin/drain") => set_status("200 OK"),
-            ("ADM-15:conflict", _) if status == "409" => set_status("200 OK"),
-            ("ADM-16:views", "/admin/runtime") => set_status("404 Not Found"),
+            ("ADM-9:fields", _) if status == "400" => response.replace("levle", "name"),
+            ("ADM-9:ttl", _) if request.text().contains("25h") => response.set_status("200 OK"),
+            ("ADM-10:listed", "/admin/changes") => response.replace("reason-of-plimsoll", ""),
+            ("ADM-13:force", _) if request.text() == "ready=true" => response.set_status("200 OK"),
+            ("ADM-15:accepted", "/admin/drain") => response.set_status("200 OK"),
+            ("ADM-15:conflict", _) if status == "409" => response.set_status("200 OK"),
+            ("ADM-16:views", "/admin/runtime") => response.set_status("404 Not Found"),
             ("ADM-16:private", "/admin/config") => {
                 let token = environment::variable("ADMIN_TOKEN").unwrap_or_default();
-                replace(response, "***", &token);
+                response.replace("***", &token);
             }
-            ("ADM-17:bundle", "/admin/bundle") => replace(response, "/metrics", "/numbers"),
+            ("ADM-17:bundle", "/admin/bundle") => response.replace("/metrics", "/numbers"),
             ("ADM-18:counted", "/metrics") => {
-                replace(response, "admin_requests_total", "controls_total");
+                response.replace("admin_requests_total", "controls_total");
             }
-            ("ADM-18:rate", _) if status == "429" => set_status("200 OK"),
+            ("ADM-18:rate", _) if status == "429" => response.set_status("200 OK"),
             _ => {}
         }
     }
@@ -185,9 +186,4 @@ async fn request(client: &mut TcpStream) -> std::io::Result<Option<Message>> {
             return Ok(None);
         }
     }
-}
-
-fn replace(message: &mut Message, from: &str, to: &str) {
-    let text = message.text().replace(from, to);
-    message.set_body(text);
 }

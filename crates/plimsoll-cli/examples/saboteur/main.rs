@@ -141,7 +141,7 @@ async fn main() -> ExitCode {
     }
     relay.await.expect("the relay does not panic");
     if fault == "LOG-1:end" {
-        println!("bye");
+        proxy.records().write("bye\n".to_owned()).await;
     }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match code {
@@ -163,7 +163,7 @@ async fn bind(address: SocketAddr) -> Option<TcpListener> {
 /// Passes on the log of the service.
 async fn pass_on(stdout: ChildStdout, records: Arc<Records>) {
     if records.has_banner() {
-        println!("Starting the service …");
+        records.write("Starting the service …\n".to_owned()).await;
     }
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {

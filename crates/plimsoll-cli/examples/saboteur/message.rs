@@ -74,6 +74,16 @@ impl Message {
         self.set_header("content-length", &length);
     }
 
+    /// Replaces the status.
+    pub(crate) fn set_status(&mut self, status: &str) {
+        self.first_line = format!("HTTP/1.1 {status}").into_bytes();
+    }
+
+    /// Replaces a text of the body.
+    pub(crate) fn replace(&mut self, from: &str, to: &str) {
+        self.set_body(self.text().replace(from, to));
+    }
+
     /// Returns the body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

@@ -107,6 +107,11 @@ impl Proxy {
         self.is_ending.load(Ordering::Relaxed)
     }
 
+    /// Returns the log.
+    pub(crate) fn records(&self) -> &Records {
+        &self.records
+    }
+
     /// Whether a client has sent a request. A connection is also opened at a notification.
     pub(crate) fn has_served(&self) -> bool {
         self.has_served.load(Ordering::Relaxed)

@@ -1,7 +1,7 @@
 //! Faults of the header in which a load balancer names its client.
 
-/// The signature of version 2.
-const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// The signature of version 2, which has an empty line.
+pub(crate) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The length of a header of version 2 with addresses of IPv4.
 const BINARY: usize = 28;

@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::message::Message;
+use crate::{message::Message, proxy_protocol::SIGNATURE};
 
 /// A request whose length is not determined, and one that has a length.
 const TWO_LENGTHS: &str = "Content-Length: 5\r\nContent-Length: 50\r\n";
@@ -15,9 +15,6 @@ const ONE_LENGTH: &str = "Content-Length: 5\r\n";
 
 /// The body of that request.
 const BODY: &str = "hello";
-
-/// The beginning of a PROXY header of version 2, which has an empty line.
-const SIGNATURE: &[u8] = b"\r\n\r\n\0";
 
 /// Whether the bytes contain the head of a request.
 pub(crate) fn has_head(bytes: &[u8]) -> bool {

@@ -106,34 +106,34 @@ impl Responses {
         match (self.fault.as_str(), path) {
             ("HTTP-1:banner", "/") => response.set_body("hello\n"),
             ("HTTP-1:charset", "/") => response.set_header("content-type", "text/plain"),
-            ("HTTP-2:info", "/info") => replace(response, "}", ",\"host\":\"a\"}"),
-            ("HTTP-2:form", "/info") => replace(response, "\":\"", "\": \""),
-            ("CFG-1:build", "/info") => replace(response, "9.8.7-verify", "1.0.0"),
+            ("HTTP-2:info", "/info") => response.replace("}", ",\"host\":\"a\"}"),
+            ("HTTP-2:form", "/info") => response.replace("\":\"", "\": \""),
+            ("CFG-1:build", "/info") => response.replace("9.8.7-verify", "1.0.0"),
             ("HTTP-3:live", "/health") | ("HTTP-4:ready", "/ready") => {
-                response.first_line = b"HTTP/1.1 500 Internal Server Error".to_vec();
+                response.set_status("500 Internal Server Error");
             }
             ("HTTP-3:body", "/health") | ("HTTP-4:body", "/ready") => {
-                replace(response, "ok\n", "{\"status\":\"ok\"}");
+                response.replace("ok\n", "{\"status\":\"ok\"}");
             }
             ("ADM-3:main", "/metrics") if environment::is_admin_only() => {
-                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+                response.set_status("200 OK");
             }
             ("ADM-6:main", "/admin/config") => {
-                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+                response.set_status("200 OK");
                 response.set_header("content-type", "application/json");
             }
             ("LIFE-1:ready", "/ready") if environment::admin().is_none() => {
-                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+                response.set_status("200 OK");
                 response.set_body("ok\n");
             }
             ("HTTP-5:text", "/metrics") => {
                 response.set_header("content-type", "application/json");
             }
             ("HTTP-6:head", _) if request.word(0) == "HEAD" => {
-                response.first_line = b"HTTP/1.1 404 Not Found".to_vec();
+                response.set_status("404 Not Found");
             }
             ("HTTP-6:method", "/health") if request.word(0) == "POST" => {
-                response.first_line = b"HTTP/1.1 200 OK".to_vec();
+                response.set_status("200 OK");
             }
             ("HTTP-7:problem", _) if response.word(1) == "404" => {
                 response.set_header("content-type", "text/html");
@@ -145,10 +145,10 @@ impl Responses {
             ("HTTP-9:security", _) => response.remove_header("referrer-policy"),
             ("HTTP-9:server", _) => response.set_header("server", "nginx"),
             ("HTTP-10:aliases", "/livez") => {
-                response.first_line = b"HTTP/1.1 404 Not Found".to_vec();
+                response.set_status("404 Not Found");
             }
             ("SRV-5:response", "/panic") => {
-                response.first_line = b"HTTP/1.1 502 Bad Gateway".to_vec();
+                response.set_status("502 Bad Gateway");
             }
             ("RID-4:missing", _) if response.word(1) == "405" => {
                 response.remove_header("x-request-id");
@@ -261,9 +261,4 @@ fn id_length(request: &Message) -> usize {
 fn echo(request: &Message, response: &mut Message) {
     let id = request.header("x-request-id").unwrap_or_default();
     response.set_header("x-request-id", &id);
-}
-
-fn replace(message: &mut Message, from: &str, to: &str) {
-    let text = message.text().replace(from, to);
-    message.set_body(text);
 }
