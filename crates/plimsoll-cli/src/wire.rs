@@ -18,5 +18,5 @@ pub(crate) use self::{
         SETTINGS,
     },
     response::Response,
-    tls::{Offer, Session},
+    tls::{Hello, Session},
 };

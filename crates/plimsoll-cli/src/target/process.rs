@@ -15,6 +15,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use rustls::RootCertStore;
 use tokio::{
     process::{Child, Command},
     sync::watch,
@@ -30,7 +31,7 @@ use super::{
     Folder, Notification, Output, ReservedPort, Stream, environment, group,
     notifications::Notifications,
 };
-use crate::wire::{Offer, Wire};
+use crate::wire::{Hello, Wire};
 
 /// The pause between two requests to a service that starts.
 const POLL: Duration = Duration::from_millis(20);
@@ -45,35 +46,35 @@ const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
 ///
 /// In the words of the command and in the values of variables, `{port}`, `{admin}`, `{collector}` and `{dir}` are
 /// replaced.
-#[derive(Debug)]
-pub(crate) struct Launch<'a> {
+#[derive(Debug, Clone)]
+pub(crate) struct Launch {
     /// The program and its arguments.
-    pub(crate) command: Vec<&'a str>,
+    pub(crate) command: Vec<String>,
     /// Variables of the scenario, then those of the caller, which override them.
-    pub(crate) variables: Vec<(&'a str, &'a str)>,
+    pub(crate) variables: Vec<(String, String)>,
     /// The port of the service, or `None` if a variable names an impossible one.
-    pub(crate) port: Option<&'a ReservedPort>,
-    /// The port of a second listener.
+    pub(crate) port: Option<u16>,
+    /// The port of a second listener, reserved until the end of the process.
     pub(crate) admin: Arc<ReservedPort>,
-    /// The folder of this start.
+    /// The folder of this start, which is kept as long.
     pub(crate) folder: Arc<Folder>,
     /// The time for the start, and for each request during the start.
     pub(crate) start_limit: Duration,
     pub(crate) exchange_limit: Duration,
     pub(crate) greeting: Greeting,
-    /// The port of a collector of spans, or 0.
-    pub(crate) collector: u16,
+    /// The port of a collector of spans.
+    pub(crate) collector: Option<u16>,
 }
 
 /// How a service is asked whether it has started, if it does not answer plain HTTP.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Greeting {
     /// Not at all.
     Plain,
     /// With these bytes before the request.
     Prefixed(&'static [u8]),
     /// Over TLS.
-    Encrypted(Offer),
+    Encrypted(Hello, Arc<RootCertStore>),
 }
 
 /// A started service.
@@ -83,20 +84,10 @@ pub(crate) struct Process {
     pid: u32,
     /// The end of the main process, once it has ended.
     end: watch::Receiver<Option<Ended>>,
-    port: Option<u16>,
-    /// The words and variables of the start, before replacements.
-    words: Vec<String>,
-    variables: Vec<(String, String)>,
-    greeting: Greeting,
-    collector: u16,
-    /// Reserved and kept until the end of the process, as is the folder.
-    admin: Arc<ReservedPort>,
-    folder: Arc<Folder>,
+    launch: Launch,
     /// Times count from the first start.
     epoch: Instant,
     started: Instant,
-    start_limit: Duration,
-    exchange_limit: Duration,
     output: Output,
     readers: [JoinHandle<()>; 2],
     notifications: Option<Notifications>,
@@ -123,11 +114,10 @@ impl Process {
     /// # Errors
     ///
     /// [`StartError`] if the program is not found or not executable.
-    pub(crate) fn spawn(launch: Launch<'_>) -> Result<Self, StartError> {
-        let port = launch.port.map(ReservedPort::number);
-        let number = port.map_or_else(String::new, |port| port.to_string());
+    pub(crate) fn spawn(launch: Launch) -> Result<Self, StartError> {
+        let text = |port: Option<u16>| port.map_or_else(String::new, |port| port.to_string());
+        let (number, collector) = (text(launch.port), text(launch.collector));
         let admin = launch.admin.number().to_string();
-        let collector = launch.collector.to_string();
         let replaced = |text: &str| {
             text.replace("{port}", &number)
                 .replace("{admin}", &admin)
@@ -155,9 +145,11 @@ impl Process {
             .stderr(Stdio::piped());
         let output = Output::default();
         let epoch = Instant::now();
-        let address = port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let address = launch
+            .port
+            .map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let mut notify = launch.variables.iter();
-        let notify = notify.rfind(|(name, _)| *name == "NOTIFY_SOCKET");
+        let notify = notify.rfind(|(name, _)| name == "NOTIFY_SOCKET");
         let notifications =
             notify.map(|(_, path)| Notifications::bind(&replaced(path), address, epoch));
         let error = |source| StartError {
@@ -166,24 +158,13 @@ impl Process {
         };
         let notifications = notifications.transpose().map_err(error)?;
         let spawned = spawn(&mut command, &output, epoch).map_err(error)?;
-        let words = launch.command.into_iter();
-        let variables = launch.variables.into_iter();
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Ok(Self {
             command,
             pid: spawned.pid,
             end: spawned.end,
-            port,
-            words: words.map(str::to_owned).collect(),
-            variables: variables.collect(),
-            admin: launch.admin,
-            folder: launch.folder,
-            greeting: launch.greeting,
-            collector: launch.collector,
+            launch,
             epoch,
             started: epoch,
-            start_limit: launch.start_limit,
-            exchange_limit: launch.exchange_limit,
             output,
             readers: spawned.readers,
             notifications,
@@ -217,7 +198,7 @@ impl Process {
     /// Without a port, the wait ends when the service listens on any.
     pub(crate) async fn wait_for_start(&mut self) -> Start {
         let mut answers = false;
-        while self.started.elapsed() < self.start_limit {
+        while self.started.elapsed() < self.launch.start_limit {
             let end = *self.end.borrow();
             if let Some(end) = end {
                 self.read_rest().await;
@@ -246,13 +227,13 @@ impl Process {
     async fn status(&self, wire: &Wire) -> Option<u16> {
         let request = |prefix: &[u8]| [prefix, READY].concat();
         let plain = wire.exchange("start", String::new(), request(b"")).await;
-        let status = match &self.greeting {
+        let status = match &self.launch.greeting {
             Greeting::Plain => return plain.status(),
             Greeting::Prefixed(prefix) => {
                 let exchange = wire.exchange("start", String::new(), request(prefix));
                 exchange.await.status()
             }
-            Greeting::Encrypted(offer) => match wire.handshake(offer).await {
+            Greeting::Encrypted(hello, roots) => match wire.handshake(hello, roots.clone()).await {
                 Ok(mut session) => {
                     let exchange = session.exchange("start", String::new(), request(b""));
                     exchange.await.status()
@@ -266,8 +247,8 @@ impl Process {
 
     /// Returns a client of the service, unless the service has no port.
     pub(crate) fn wire(&self) -> Option<Wire> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port?));
-        Some(Wire::new(address, self.epoch, self.exchange_limit))
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.launch.port?));
+        Some(Wire::new(address, self.epoch, self.launch.exchange_limit))
     }
 
     /// Returns the notifications of the service, if it was started with `NOTIFY_SOCKET`.
@@ -278,12 +259,12 @@ impl Process {
 
     /// Returns the reserved port of a second listener.
     pub(crate) fn admin_port(&self) -> u16 {
-        self.admin.number()
+        self.launch.admin.number()
     }
 
     /// Returns the folder of the start.
     pub(crate) fn folder(&self) -> &Folder {
-        &self.folder
+        &self.launch.folder
     }
 
     /// Returns the lines that the service has written.

@@ -19,7 +19,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-use crate::wire::Offer;
+use crate::wire::Hello;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -128,12 +128,10 @@ impl Authority {
     /// # Errors
     ///
     /// As at [`Self::create`].
-    pub(super) fn offer(&self) -> io::Result<Offer> {
-        Ok(Offer {
-            versions: rustls::ALL_VERSIONS,
-            protocols: &["http/1.1"],
-            roots: self.roots()?,
+    pub(super) fn hello(&self) -> io::Result<Hello> {
+        Ok(Hello {
             certificate: Some(self.client(Client::Known)?),
+            ..Hello::default()
         })
     }
 
@@ -145,8 +143,8 @@ impl Authority {
     }
 
     /// Returns the end of the certificate that was issued last, in seconds since 1970.
-    pub(super) fn end(&self) -> u64 {
-        self.issued.last().map_or(0, |issued| issued.end)
+    pub(super) fn end(&self) -> Option<u64> {
+        self.issued.last().map(|issued| issued.end)
     }
 
     /// Issues a certificate for a client.

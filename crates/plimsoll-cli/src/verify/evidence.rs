@@ -46,7 +46,7 @@ pub(super) struct Evidence {
     /// The spans that the collector has accepted since the start.
     pub(super) spans: Vec<Span>,
     /// The end of the first certificate, in seconds since 1970.
-    pub(super) certificate_end: u64,
+    pub(super) certificate_end: Option<u64>,
     /// The output since the start, or `None` if it is not known.
     pub(super) lines: Option<Vec<Line>>,
     /// Where the records are.

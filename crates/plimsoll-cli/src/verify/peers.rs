@@ -44,16 +44,17 @@ impl Peers {
     pub(super) fn greeting(&self, scenario: &Scenario) -> Result<Greeting, Failure> {
         match (&self.authority, scenario.prefix) {
             (Some(authority), _) => {
-                let offer = authority.offer().map_err(Failure::Folder)?;
-                Ok(Greeting::Encrypted(offer))
+                let hello = authority.hello().map_err(Failure::Folder)?;
+                let roots = authority.roots().map_err(Failure::Folder)?;
+                Ok(Greeting::Encrypted(hello, roots))
             }
             (None, b"") => Ok(Greeting::Plain),
             (None, prefix) => Ok(Greeting::Prefixed(prefix)),
         }
     }
 
-    /// Returns the port of the collector, or 0.
-    pub(super) fn collector_port(&self) -> u16 {
-        self.collector.as_ref().map_or(0, Collector::port)
+    /// Returns the port of the collector.
+    pub(super) fn collector_port(&self) -> Option<u16> {
+        self.collector.as_ref().map(Collector::port)
     }
 }

@@ -177,14 +177,13 @@ impl Run<'_> {
             folder.write(name, text).map_err(Failure::Folder)?;
         }
         let mut peers = Peers::create(scenario, &folder).await?;
-        let words = command.iter().map(String::as_str);
-        let variables = self.plan.variables.iter();
-        let variables = variables.map(|(name, value)| (name.as_str(), value.as_str()));
-        let scenarios = scenario.variables.iter().copied();
+        let arguments = scenario.arguments.iter().map(|it| (*it).to_owned());
+        let variables = scenario.variables.iter();
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut process = Process::spawn(Launch {
-            command: words.chain(scenario.arguments.iter().copied()).collect(),
-            variables: scenarios.chain(variables).collect(),
-            port: port.as_ref(),
+            command: command.iter().cloned().chain(arguments).collect(),
+            variables: variables.chain(self.plan.variables.to_vec()).collect(),
+            port: port.as_ref().map(ReservedPort::number),
             admin: Arc::new(admin),
             folder: Arc::new(folder),
             greeting: peers.greeting(scenario)?,

@@ -9,7 +9,6 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::{net::TcpStream, time::sleep};
 
-pub(super) use self::tls::Hello;
 use super::{
     authority::Authority,
     collector::Collector,
@@ -23,6 +22,7 @@ use super::{
     run::Plan,
     scenario::Scenario,
 };
+pub(super) use crate::wire::Hello;
 use crate::{
     target::{Output, Process, Start},
     wire::{Exchange, Wire},
@@ -105,7 +105,7 @@ impl<'a> Subject<'a> {
         let port = Some(wire.port());
         let admin_port = process.as_ref().map(|process| process.admin_port());
         let authority = peers.as_ref().and_then(|peers| peers.authority.as_ref());
-        let certificate_end = authority.map_or(0, Authority::end);
+        let certificate_end = authority.and_then(Authority::end);
         Self {
             wire,
             admin,

@@ -26,14 +26,22 @@ use super::{Exchange, Outcome, Wire, exchange::receive};
 
 /// What a client offers in its handshake.
 #[derive(Debug, Clone)]
-pub(crate) struct Offer {
+pub(crate) struct Hello {
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     /// The protocols, such as `h2`. Without any, the client does not negotiate one.
     pub(crate) protocols: &'static [&'static str],
-    /// The authorities of the certificate that the service presents.
-    pub(crate) roots: Arc<RootCertStore>,
     /// The certificate of the client.
     pub(crate) certificate: Option<Arc<CertifiedKey>>,
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        Self {
+            versions: rustls::ALL_VERSIONS,
+            protocols: &["http/1.1"],
+            certificate: None,
+        }
+    }
 }
 
 /// A connection after its handshake.
@@ -63,13 +71,17 @@ impl ResolvesClientCert for Presented {
 }
 
 impl Wire {
-    /// Makes a handshake over a new connection.
+    /// Makes a handshake over a new connection. The roots are those of the service's certificate.
     ///
     /// # Errors
     ///
     /// The reason why there is no session.
-    pub(crate) async fn handshake(&self, offer: &Offer) -> io::Result<Session> {
-        let (config, asked) = config(offer).map_err(io::Error::other)?;
+    pub(crate) async fn handshake(
+        &self,
+        hello: &Hello,
+        roots: Arc<RootCertStore>,
+    ) -> io::Result<Session> {
+        let (config, asked) = config(hello, roots).map_err(io::Error::other)?;
         let connection = self.connect().await;
         let stream = connection.map_err(|outcome| io::Error::other(format!("{outcome:?}")))?;
         let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
@@ -98,18 +110,21 @@ impl Wire {
     }
 }
 
-fn config(offer: &Offer) -> Result<(ClientConfig, Arc<AtomicBool>), rustls::Error> {
+fn config(
+    hello: &Hello,
+    roots: Arc<RootCertStore>,
+) -> Result<(ClientConfig, Arc<AtomicBool>), rustls::Error> {
     let asked = Arc::new(AtomicBool::new(false));
     let provider = Arc::new(aws_lc_rs::default_provider());
     let presented = Presented {
-        certificate: offer.certificate.clone(),
+        certificate: hello.certificate.clone(),
         asked: asked.clone(),
     };
     let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(offer.versions)?
-        .with_root_certificates(offer.roots.clone())
+        .with_protocol_versions(hello.versions)?
+        .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(presented));
-    let protocols = offer.protocols.iter();
+    let protocols = hello.protocols.iter();
     config.alpn_protocols = protocols.map(|name| name.as_bytes().to_vec()).collect();
     // Each handshake is a full one, so that it shows the certificate in force.
     config.resumption = Resumption::disabled();
@@ -186,12 +201,7 @@ mod tests {
             tokio::time::Instant::now(),
             Duration::from_secs(10),
         );
-        let offer = Offer {
-            versions: rustls::ALL_VERSIONS,
-            protocols: &[],
-            roots: Arc::new(RootCertStore::empty()),
-            certificate: None,
-        };
-        assert!(wire.handshake(&offer).await.is_err());
+        let roots = Arc::new(RootCertStore::empty());
+        assert!(wire.handshake(&Hello::default(), roots).await.is_err());
     }
 }

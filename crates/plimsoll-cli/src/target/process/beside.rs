@@ -29,8 +29,7 @@ impl Process {
         variables: &[(&str, &str)],
         limit: Duration,
     ) -> Result<(Self, Start), BesideError> {
-        let port = self.port.map(ReservedPort::fixed);
-        let mut process = self.beside(arguments, variables, port.as_ref(), limit)?;
+        let mut process = self.beside(arguments, variables, self.launch.port, limit)?;
         let start = match process.wait_for_end(limit).await {
             Some(end) => Start::Ended(end),
             None => Start::Silent {
@@ -52,7 +51,7 @@ impl Process {
         limit: Duration,
     ) -> Result<(Self, Start), BesideError> {
         let port = ReservedPort::free()?;
-        let mut process = self.beside(arguments, variables, Some(&port), limit)?;
+        let mut process = self.beside(arguments, variables, Some(port.number()), limit)?;
         let start = process.wait_for_start().await;
         Ok((process, start))
     }
@@ -61,22 +60,27 @@ impl Process {
         &self,
         arguments: &[&str],
         variables: &[(&str, &str)],
-        port: Option<&ReservedPort>,
+        port: Option<u16>,
         limit: Duration,
     ) -> Result<Self, StartError> {
-        let words = self.words.iter().map(String::as_str);
-        let own = self.variables.iter();
-        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+        let words = self.launch.command.iter().map(String::as_str);
+        let words = words.chain(arguments.iter().copied());
+        let further = variables.iter();
+        let further = further.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self::spawn(Launch {
-            command: words.chain(arguments.iter().copied()).collect(),
-            variables: own.chain(variables.iter().copied()).collect(),
+            command: words.map(str::to_owned).collect(),
+            variables: self
+                .launch
+                .variables
+                .iter()
+                .cloned()
+                .chain(further)
+                .collect(),
             port,
-            admin: self.admin.clone(),
             greeting: Greeting::Plain,
-            collector: self.collector,
-            folder: self.folder.clone(),
             start_limit: limit,
             exchange_limit: limit,
+            ..self.launch.clone()
         })
     }
 }

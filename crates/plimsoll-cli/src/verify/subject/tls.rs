@@ -1,8 +1,6 @@
 //! Requests of a probe over TLS.
 
-use std::{io, sync::Arc};
-
-use rustls::{SupportedProtocolVersion, sign::CertifiedKey};
+use std::io;
 
 use super::{Subject, request};
 use crate::{
@@ -10,26 +8,8 @@ use crate::{
         authority::Authority,
         handshake::{Agreed, Handshake},
     },
-    wire::{Offer, Session},
+    wire::{Hello, Session},
 };
-
-/// The offer of a client, without its authorities.
-#[derive(Debug, Clone)]
-pub(in crate::verify) struct Hello {
-    pub(in crate::verify) versions: &'static [&'static SupportedProtocolVersion],
-    pub(in crate::verify) protocols: &'static [&'static str],
-    pub(in crate::verify) certificate: Option<Arc<CertifiedKey>>,
-}
-
-impl Default for Hello {
-    fn default() -> Self {
-        Self {
-            versions: rustls::ALL_VERSIONS,
-            protocols: &["http/1.1"],
-            certificate: None,
-        }
-    }
-}
 
 impl Subject<'_> {
     /// Returns the authority of the start.
@@ -49,13 +29,8 @@ impl Subject<'_> {
     ///
     /// The reason why there is no session.
     pub(in crate::verify) async fn session(&mut self, hello: &Hello) -> io::Result<Session> {
-        let offer = Offer {
-            versions: hello.versions,
-            protocols: hello.protocols,
-            roots: self.authority()?.roots()?,
-            certificate: hello.certificate.clone(),
-        };
-        self.wire.handshake(&offer).await
+        let roots = self.authority()?.roots()?;
+        self.wire.handshake(hello, roots).await
     }
 
     /// Makes a handshake and, unless HTTP/2 is negotiated, sends `GET /health`.

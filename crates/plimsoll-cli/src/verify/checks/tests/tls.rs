@@ -31,7 +31,7 @@ fn judge_handshakes(
 ) -> Option<bool> {
     let evidence = Evidence {
         handshakes: handshakes.into(),
-        certificate_end: 1_800_000_000,
+        certificate_end: Some(1_800_000_000),
         ..started(exchanges, lines)
     };
     judge(id, &evidence)
