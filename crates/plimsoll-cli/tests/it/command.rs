@@ -161,7 +161,9 @@ fn signals_end_the_service_with_the_command() {
             .args(["-s", name, &child.id().to_string()])
             .status();
         assert!(kill.expect("kill is installed").success());
-        let status = child.wait().expect("it is a child");
+        let status = harness::eventually(&format!("the command ends at SIG{name}"), || {
+            child.try_wait().expect("it is a child")
+        });
         assert_eq!(status.code(), Some(70), "{name}");
         assert_gone(&pids);
     }
