@@ -78,15 +78,13 @@ async fn methods(subject: &mut Subject<'_>) {
 }
 
 fn head(evidence: &Evidence) -> Judgement {
-    each(
-        evidence,
-        &["head"],
-        "status 200 without a body",
-        |exchange| {
-            let response = exchange.response();
-            response.is_some_and(|it| it.status == 200 && it.body.is_empty())
-        },
-    )
+    judgement::each(evidence.exchanges("head"), |exchange| {
+        let response = exchange.response();
+        let holds = response.is_some_and(|it| it.status == 200 && it.body.is_empty());
+        require(holds, || {
+            Finding::response(exchange, "status 200 without a body")
+        })
+    })
 }
 
 fn method(evidence: &Evidence) -> Judgement {
