@@ -39,6 +39,8 @@ pub(super) struct Evidence {
     pub(super) exchanges: Vec<Exchange>,
     /// The runs of the command beside the service.
     pub(super) runs: Vec<CommandRun>,
+    /// The connections that could not be opened, of those that the probe holds open.
+    pub(super) unopened: usize,
     /// The handshakes of the probe.
     pub(super) handshakes: Vec<Handshake>,
     /// The connections of HTTP/2 of the probe.
@@ -108,6 +110,20 @@ impl Evidence {
         signal
             .copied()
             .ok_or_else(|| Fault::NotProven(format!("{name} was not sent")))
+    }
+
+    /// Requires that all connections were opened that the probe holds open.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if one was not, for whatever reason.
+    pub(super) fn require_open(&self) -> Result<(), Fault> {
+        match self.unopened {
+            0 => Ok(()),
+            count => Err(Fault::NotProven(format!(
+                "{count} connections could not be opened"
+            ))),
+        }
     }
 
     /// Returns the text that a report has for the start of the scenario.

@@ -66,6 +66,15 @@ impl Finding {
         }
     }
 
+    /// Changes the text about the request, which no command repeats then.
+    pub(super) fn sent_as(self, text: impl FnOnce(&str) -> String) -> Self {
+        Self {
+            sent: cut(text(&self.sent)),
+            repeat: None,
+            ..self
+        }
+    }
+
     /// Returns this finding and those about other instances.
     pub(super) fn instances(self) -> impl Iterator<Item = Self> {
         let mut first = self;
@@ -102,6 +111,11 @@ impl Finding {
 }
 
 impl Fault {
+    /// Creates the fault of evidence that proves neither.
+    pub(super) fn not_proven(reason: impl Into<String>) -> Self {
+        Self::NotProven(reason.into())
+    }
+
     /// Creates the fault for a time beyond a limit, measured with timers that were late by `lag`.
     ///
     /// Timers that are late by a quarter of the time prove nothing about the service.

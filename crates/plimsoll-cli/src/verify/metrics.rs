@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::judgement::{Fault, Finding};
+use super::{
+    evidence::Evidence,
+    judgement::{Fault, Finding},
+};
 use crate::wire::Exchange;
 
 /// The samples of a scrape, in order.
@@ -88,6 +91,62 @@ impl Scrape {
         // The sum of no number is -0.
         samples.map(|sample| sample.value).sum::<f64>() + 0.0
     }
+}
+
+impl Evidence {
+    /// Returns the scrapes before and after the requests.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the service closes its connections and has a registry for each process. Then the
+    /// scrapes are those of different processes, which `MET-5:falls` reports.
+    pub(super) fn scrapes(&self) -> Result<(Scrape, Scrape), Fault> {
+        const COUNTER: &str = "http_requests_total";
+        let before = Scrape::of(self.exchange("before")?)?;
+        let mut last = before.clone();
+        let mut has_fallen = false;
+        self.exchange("after")?;
+        for exchange in self.exchanges("after") {
+            let after = Scrape::of(exchange)?;
+            has_fallen |= after.sum(COUNTER, &[]) < last.sum(COUNTER, &[]);
+            last = after;
+        }
+        match has_fallen {
+            true => Err(fallen(COUNTER)),
+            false => Ok((before, last)),
+        }
+    }
+
+    /// Returns the sums of a counter before and after the requests.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the counter has fallen, as for [`Self::scrapes`].
+    pub(super) fn counts(&self, name: &str, labels: &[(&str, &str)]) -> Result<[f64; 2], Fault> {
+        let (before, after) = self.scrapes()?;
+        let [before, after] = [before, after].map(|scrape| scrape.sum(name, labels));
+        match after < before {
+            true => Err(fallen(name)),
+            false => Ok([before, after]),
+        }
+    }
+
+    /// Returns the rise of a counter.
+    ///
+    /// # Errors
+    ///
+    /// Not proven if the counter has fallen, as for [`Self::scrapes`].
+    pub(super) fn rise(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64, Fault> {
+        let [before, after] = self.counts(name, labels)?;
+        Ok(after - before)
+    }
+}
+
+fn fallen(name: &str) -> Fault {
+    Fault::NotProven(format!(
+        "{name} fell between two scrapes: several processes have a registry each, and close the \
+         connection after a response"
+    ))
 }
 
 impl Sample {

@@ -1,6 +1,7 @@
 //! The service during a probe: it sends the probe's requests and gathers the evidence.
 
 mod beside;
+mod scrapes;
 mod signals;
 mod tls;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::{net::TcpStream, time::sleep};
 
+pub(super) use self::scrapes::COUNTED;
 use super::{
     authority::Authority,
     collector::Collector,
@@ -209,6 +211,16 @@ impl<'a> Subject<'a> {
         let (wire, kept) = self.listener(&request);
         let exchange = wire.exchange_kept(kept, name, nonce, request).await;
         self.evidence.exchanges.push(exchange);
+    }
+
+    /// Opens connections. Those that fail are counted: this process may have too few descriptors.
+    pub(super) async fn open(&mut self, wire: Wire, count: usize) -> Vec<TcpStream> {
+        let mut connections = Vec::new();
+        for _ in 0..count {
+            connections.extend(wire.connect().await);
+        }
+        self.evidence.unopened += count - connections.len();
+        connections
     }
 
     /// Adds exchanges to the evidence.

@@ -150,7 +150,7 @@ impl Wire {
         nonce: String,
         request: Vec<u8>,
     ) -> Exchange {
-        let connection = match kept.take() {
+        let connection = match kept.take().filter(is_quiet) {
             Some(stream) => Ok(stream),
             None => self.connect().await,
         };
@@ -220,13 +220,8 @@ impl Wire {
 impl Pending {
     /// Whether the request is written, and neither a byte of the response nor an end has arrived.
     pub(crate) fn is_unanswered(&self) -> bool {
-        let Ok(stream) = &self.connection else {
-            return false;
-        };
-        // The runtime learns of new bytes only between two tasks, so the socket itself is read.
-        let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
-        let is_empty = peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
-        is_empty && self.write_error.is_none()
+        let connection = self.connection.as_ref();
+        connection.is_ok_and(is_quiet) && self.write_error.is_none()
     }
 
     /// Reads the response.
@@ -261,6 +256,13 @@ impl Pending {
         };
         (exchange, stream)
     }
+}
+
+/// Whether neither a byte nor the end of the connection has arrived.
+fn is_quiet(stream: &TcpStream) -> bool {
+    // The runtime learns of new bytes only between two tasks, so the socket itself is read.
+    let peeked = SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]);
+    peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Reads a response. Returns the connection too, if it stays open after the response.

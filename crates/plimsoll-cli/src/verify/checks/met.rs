@@ -8,11 +8,11 @@ use tokio::time::sleep;
 
 use crate::verify::{
     evidence::Evidence,
-    judgement::{self, Fault, Finding, Judgement, require},
+    judgement::{self, Finding, Judgement, require},
     metrics::{Sample, Scrape},
     probe::{Observation, Probe},
     scenario::{BASE, SERVICE_NAME},
-    subject::Subject,
+    subject::{COUNTED, Subject},
 };
 
 pub(super) const PROBES: &[Probe] = &[
@@ -89,10 +89,7 @@ const RANDOM: usize = 20;
 /// The most series that random requests may add.
 const MAX_SERIES: usize = 5;
 
-/// The most scrapes until a request is counted. It is counted after its response.
-const SCRAPES: usize = 40;
-
-/// The pause between two scrapes.
+/// The time for requests that are counted late.
 const PAUSE: Duration = Duration::from_millis(25);
 
 /// The scrapes that are compared with each other.
@@ -106,7 +103,7 @@ async fn repeated(subject: &mut Subject<'_>) {
 }
 
 async fn requests(subject: &mut Subject<'_>) {
-    subject.send_kept("before", "GET", "/metrics").await;
+    subject.scrape("before").await;
     for _ in 0..ROOT {
         subject.send_kept("counted", "GET", "/").await;
     }
@@ -119,7 +116,7 @@ async fn requests(subject: &mut Subject<'_>) {
 }
 
 async fn methods(subject: &mut Subject<'_>) {
-    subject.send_kept("before", "GET", "/metrics").await;
+    subject.scrape("before").await;
     for _ in 0..RANDOM {
         subject
             .send_kept("counted", "X{nonce}", "/.plimsoll/method")
@@ -134,18 +131,15 @@ async fn scrape_until_counted(subject: &mut Subject<'_>, requests: usize) {
     let before = before.ok().and_then(|before| Scrape::of(before).ok());
     let Some(before) = before else { return };
     let expected = counted(&before) + requests as f64;
-    for _ in 0..SCRAPES {
-        subject.send_kept("after", "GET", "/metrics").await;
-        let after = subject.evidence().exchanges("after").last();
+    let is_counted = |evidence: &Evidence| {
+        let after = evidence.exchanges("after").last();
         let after = after.and_then(|after| Scrape::of(after).ok());
-        if after.is_some_and(|after| counted(&after) >= expected) {
-            break;
-        }
-        sleep(PAUSE).await;
-    }
+        after.is_some_and(|after| counted(&after) >= expected)
+    };
+    subject.scrape_until("after", COUNTED, is_counted).await;
     // A service that counts scrapes under another path reaches the number early.
     sleep(PAUSE).await;
-    subject.send_kept("after", "GET", "/metrics").await;
+    subject.scrape("after").await;
 }
 
 /// Returns the number of counted requests without scrapes.
@@ -153,29 +147,6 @@ fn counted(scrape: &Scrape) -> f64 {
     let samples = scrape.samples(COUNTER);
     let others = samples.filter(|sample| sample.label("path") != Some("/metrics"));
     others.map(|sample| sample.value).sum()
-}
-
-/// Returns the scrapes before and after the requests.
-///
-/// # Errors
-///
-/// Not proven if the service closes its connections and has a registry for each process. Then the
-/// scrapes are those of different processes, which `MET-5:falls` reports.
-fn scrapes(evidence: &Evidence) -> Result<(Scrape, Scrape), Fault> {
-    let before = Scrape::of(evidence.exchange("before")?)?;
-    let mut last = before.clone();
-    let mut has_fallen = false;
-    for exchange in evidence.exchanges("after") {
-        let after = Scrape::of(exchange)?;
-        has_fallen |= after.sum(COUNTER, &[]) < last.sum(COUNTER, &[]);
-        last = after;
-    }
-    if has_fallen {
-        let reason = "http_requests_total fell between two scrapes: several processes have a \
-                      registry each, and close the connection after a response";
-        return Err(Fault::NotProven(reason.to_owned()));
-    }
-    Ok((before, last))
 }
 
 /// Returns the statuses of the probe's requests, each with its number of requests.
@@ -191,7 +162,7 @@ fn statuses(evidence: &Evidence) -> BTreeMap<String, usize> {
 
 /// Judges that `name` has risen by the number of requests of each status, with all labels.
 fn rises(evidence: &Evidence, name: &str) -> Judgement {
-    let (before, after) = scrapes(evidence)?;
+    let (before, after) = evidence.scrapes()?;
     let sent = format!(
         "{} requests between two scrapes",
         evidence.exchanges("counted").count()
@@ -235,7 +206,7 @@ fn counts(evidence: &Evidence) -> Judgement {
 
 fn histogram(evidence: &Evidence) -> Judgement {
     rises(evidence, "http_request_duration_seconds_count")?;
-    let (_, after) = scrapes(evidence)?;
+    let (_, after) = evidence.scrapes()?;
     let kind = after.types.get(HISTOGRAM).map_or("missing", String::as_str);
     require(kind == "histogram", || {
         let received = format!("TYPE of {HISTOGRAM}: {kind}");
@@ -244,9 +215,7 @@ fn histogram(evidence: &Evidence) -> Judgement {
 }
 
 fn probe_is_counted(evidence: &Evidence) -> Judgement {
-    let (before, after) = scrapes(evidence)?;
-    let labels = [("path", "/health")];
-    let rise = after.sum(COUNTER, &labels) - before.sum(COUNTER, &labels);
+    let rise = evidence.rise(COUNTER, &[("path", "/health")])?;
     require(rise >= 1.0, || {
         let received = format!("{COUNTER}{{path=\"/health\"}} rose by {rise}");
         Finding::new("GET /health between two scrapes", received, "a rise by 1")
@@ -254,7 +223,7 @@ fn probe_is_counted(evidence: &Evidence) -> Judgement {
 }
 
 fn buckets(evidence: &Evidence) -> Judgement {
-    let (_, after) = scrapes(evidence)?;
+    let (_, after) = evidence.scrapes()?;
     let samples = after.samples("http_request_duration_seconds_bucket");
     let mut limits: Vec<f64> = samples
         .filter_map(|sample| match sample.label("le")? {
@@ -274,7 +243,7 @@ fn buckets(evidence: &Evidence) -> Judgement {
 }
 
 fn build(evidence: &Evidence) -> Judgement {
-    let (_, after) = scrapes(evidence)?;
+    let (_, after) = evidence.scrapes()?;
     let samples: Vec<&Sample> = after.samples("build_info").collect();
     let is_complete = |sample: &Sample| {
         let mut labels = ["service", "version", "build_time"].iter();
@@ -320,7 +289,7 @@ fn equal(evidence: &Evidence) -> Judgement {
 
 /// Judges that random requests add few series, and no label with their texts.
 fn bounded(evidence: &Evidence) -> Judgement {
-    let (before, after) = scrapes(evidence)?;
+    let (before, after) = evidence.scrapes()?;
     let sent = format!(
         "{} requests between two scrapes",
         evidence.exchanges("counted").count()

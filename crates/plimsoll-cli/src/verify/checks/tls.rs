@@ -17,7 +17,7 @@ use crate::{
         metrics::Scrape,
         probe::{Observation, Probe},
         scenario::{HALF_TLS, TLS, UNUSABLE_TLS},
-        subject::{Hello, Subject, request},
+        subject::{COUNTED, Hello, Subject, request},
     },
     wire::{Exchange, Outcome},
 };
@@ -59,6 +59,10 @@ const OLD: &[&SupportedProtocolVersion] = &[&TLS12];
 /// The protocol of no service.
 const OTHER: &str = "plimsoll/0";
 
+/// The counter of handshakes that fail.
+const ERRORS: &str = "http_protocol_errors_total";
+const KIND: &[(&str, &str)] = &[("kind", "tls_handshake")];
+
 /// The life of a certificate in TLS-6 from which on its end is logged, in a report.
 const SOON: &str = "a certificate that ends in 10 days";
 
@@ -97,12 +101,13 @@ async fn handshakes(subject: &mut Subject<'_>) {
         sent: at,
         done: at,
     }]);
-    subject.get_encrypted("before", "/metrics").await;
+    subject.scrape("before").await;
     let nonce = subject.nonce();
     subject
         .send("plain", nonce, request("GET", "/health", &[]))
         .await;
-    subject.get_encrypted("after", "/metrics").await;
+    let is_counted = |evidence: &Evidence| evidence.rise(ERRORS, KIND).is_ok_and(|it| it > 0.0);
+    subject.scrape_until("after", COUNTED, is_counted).await;
 }
 
 /// Returns the first message of a client that has TLS 1.1 and nothing newer.
@@ -223,17 +228,13 @@ fn plain(evidence: &Evidence) -> Judgement {
 }
 
 fn counted(evidence: &Evidence) -> Judgement {
-    const NAME: &str = "http_protocol_errors_total";
-    let labels = [("kind", "tls_handshake")];
-    let count = |name: &str| {
-        let (exchange, _) = evidence.answer(name)?;
-        Ok::<f64, Fault>(Scrape::of(exchange)?.sum(NAME, &labels))
-    };
-    let (before, after) = (count("before")?, count("after")?);
-    require(after > before, || {
-        let received = format!("{NAME}{{kind=\"tls_handshake\"}}: {before}, then {after}");
-        Finding::new("GET /health, without TLS", received, "one more")
-    })
+    let [before, after] = evidence.counts(ERRORS, KIND)?;
+    if after > before {
+        return Ok(());
+    }
+    let received = format!("{ERRORS}{{kind=\"tls_handshake\"}}: {before}, then {after}");
+    let finding = Finding::new("GET /health, without TLS", received, "one more");
+    Err(Fault::late(finding, COUNTED, evidence.lag))
 }
 
 /// Judges a start with settings that cannot be served.

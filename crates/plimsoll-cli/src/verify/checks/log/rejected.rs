@@ -1,16 +1,11 @@
 //! LOG-13: requests that the parser rejects.
 
-use std::time::Duration;
-
-use tokio::time::sleep;
-
 use crate::{
     verify::{
         evidence::Evidence,
         judgement::{Fault, Finding, Judgement, require},
-        metrics::Scrape,
         record::Record,
-        subject::Subject,
+        subject::{COUNTED, Subject},
     },
     wire::Exchange,
 };
@@ -18,25 +13,16 @@ use crate::{
 /// Requests that a parser rejects.
 const REJECTED: usize = 3;
 
-/// The most scrapes until they are counted, and the pause between two.
-const SCRAPES: usize = 40;
-const PAUSE: Duration = Duration::from_millis(25);
-
 pub(super) async fn rejected(subject: &mut Subject<'_>) {
-    subject.send_kept("before", "GET", "/metrics").await;
+    subject.scrape("before").await;
     for _ in 0..REJECTED {
         let nonce = subject.nonce();
         subject
             .send("rejected", nonce, b"NOT HTTP\r\n\r\n".to_vec())
             .await;
     }
-    for _ in 0..SCRAPES {
-        subject.send_kept("after", "GET", "/metrics").await;
-        if rise(subject.evidence()).is_ok_and(|rise| rise >= REJECTED as f64) {
-            break;
-        }
-        sleep(PAUSE).await;
-    }
+    let is_counted = |evidence: &Evidence| rise(evidence).is_ok_and(|it| it >= REJECTED as f64);
+    subject.scrape_until("after", COUNTED, is_counted).await;
     subject.settle().await;
 }
 
@@ -67,7 +53,7 @@ pub(super) fn rejected_count(evidence: &Evidence) -> Judgement {
     }
     let received = format!("http_requests_total{{method=\"_OTHER\"}} rose by {rise}");
     let finding = not_http(exchange, received, "a rise by 3");
-    Err(Fault::late(finding, PAUSE * 40, evidence.lag))
+    Err(Fault::late(finding, COUNTED, evidence.lag))
 }
 
 fn not_http(exchange: &Exchange, received: String, expected: &str) -> Finding {
@@ -80,13 +66,7 @@ fn not_http(exchange: &Exchange, received: String, expected: &str) -> Finding {
     }
 }
 
-/// Returns the rise of the requests without a method between the first scrape and the last.
+/// Returns the rise of the requests without a method.
 fn rise(evidence: &Evidence) -> Result<f64, Fault> {
-    let count = |exchange: &Exchange| {
-        let scrape = Scrape::of(exchange)?;
-        Ok::<f64, Fault>(scrape.sum("http_requests_total", &[("method", "_OTHER")]))
-    };
-    let last = evidence.exchanges("after").last();
-    let last = last.ok_or_else(|| Fault::NotProven("no scrape was made".to_owned()))?;
-    Ok(count(last)? - count(evidence.exchange("before")?)?)
+    evidence.rise("http_requests_total", &[("method", "_OTHER")])
 }

@@ -6,7 +6,6 @@ use crate::{
     verify::{
         evidence::Evidence,
         judgement::{Fault, Finding, Judgement, require},
-        metrics::Scrape,
         subject::{Subject, kept_request},
     },
     wire::Outcome,
@@ -96,11 +95,7 @@ pub(super) fn dropped_are_counted(evidence: &Evidence) -> Judgement {
         let reason = "the record of a later request has not arrived in time";
         return Err(Fault::Unmeasured(reason.to_owned()));
     }
-    let dropped = |name: &str| {
-        let scrape = Scrape::of(evidence.exchange(name)?)?;
-        Ok::<f64, Fault>(scrape.sum("log_records_dropped_total", &[]))
-    };
-    let dropped = dropped("after")? - dropped("before")?;
+    let dropped = evidence.rise("log_records_dropped_total", &[])?;
     let records = evidence.records_with("http_request")?;
     let of_probe = records.iter().filter(|record| {
         let path = record.text("rawPath").unwrap_or_default();

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use crate::verify::{
     evidence::Evidence,
     judgement::{Fault, Finding, Judgement, require},
     metrics::Scrape,
     routes::Route,
-    subject::Subject,
+    subject::{COUNTED, Subject},
 };
 
 /// The time for which a handler blocks its thread. A worker is stuck after 2 s, up to 0.5 s late.
@@ -18,10 +16,6 @@ const BLOCKED: Duration = Duration::from_millis(BLOCKED_MS);
 
 /// The time that is left for the record.
 const LEFT: Duration = Duration::from_millis(BLOCKED_MS - 2500);
-
-/// The most scrapes until a panic is counted, and the pause between two.
-const SCRAPES: usize = 40;
-const PAUSE: Duration = Duration::from_millis(25);
 
 /// The longest wait for a record.
 const RECORD: Duration = Duration::from_secs(2);
@@ -32,17 +26,11 @@ pub(super) async fn panics(subject: &mut Subject<'_>) {
     let Some(path) = subject.route(Route::Panic, &[]) else {
         return;
     };
-    subject.get("before", "/metrics", &[]).await;
+    subject.scrape("before").await;
     subject.get_marked("panic", &path, &[]).await;
+    let is_counted = |evidence: &Evidence| evidence.rise(COUNTER, &[]).is_ok_and(|it| it >= 1.0);
+    subject.scrape_until("after", COUNTED, is_counted).await;
     subject.settle().await;
-    for _ in 0..SCRAPES {
-        subject.get("after", "/metrics", &[]).await;
-        let rises = rise(subject.evidence()).is_ok_and(|rise| rise >= 1.0);
-        if rises {
-            break;
-        }
-        sleep(PAUSE).await;
-    }
 }
 
 pub(super) async fn blocks(subject: &mut Subject<'_>) {
@@ -52,14 +40,6 @@ pub(super) async fn blocks(subject: &mut Subject<'_>) {
     subject.get("metrics", "/metrics", &[]).await;
     subject.get_marked("block", &path, &[]).await;
     subject.wait_for_line("worker_recovered", RECORD).await;
-}
-
-/// Returns the rise of the counter between the first scrape and the last.
-fn rise(evidence: &Evidence) -> Result<f64, Fault> {
-    let before = Scrape::of(evidence.exchange("before")?)?;
-    let last = evidence.exchanges("after").last();
-    let last = last.ok_or_else(|| Fault::NotProven("no scrape was made".to_owned()))?;
-    Ok(Scrape::of(last)?.sum(COUNTER, &[]) - before.sum(COUNTER, &[]))
 }
 
 pub(super) fn response(evidence: &Evidence) -> Judgement {
@@ -88,7 +68,7 @@ pub(super) fn record(evidence: &Evidence) -> Judgement {
 
 pub(super) fn count(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange_of(Route::Panic, "panic")?;
-    let rise = rise(evidence)?;
+    let rise = evidence.rise(COUNTER, &[])?;
     // A service at a URL can have other clients, with other panics.
     let holds = rise == 1.0 || (evidence.start.is_none() && rise > 1.0);
     if holds {
@@ -97,7 +77,7 @@ pub(super) fn count(evidence: &Evidence) -> Judgement {
     let received = format!("{COUNTER} rose by {rise}");
     let finding = Finding::exchange(exchange, received, "a rise by 1").about(COUNTER);
     // A panic is counted after its response.
-    Err(Fault::late(finding, PAUSE * 40, evidence.lag))
+    Err(Fault::late(finding, COUNTED, evidence.lag))
 }
 
 pub(super) fn stuck(evidence: &Evidence) -> Judgement {

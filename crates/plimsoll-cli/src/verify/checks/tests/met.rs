@@ -143,13 +143,23 @@ fn families_of_the_contract_are_there() {
 
 #[test]
 fn concurrent_requests_are_counted_once() {
-    let exact = |count: u32| {
-        let line = format!("http_requests_total{{path=\"/a\"}} {count}\n");
-        judge_metrics("MET-5:exact", &line)
+    let exact_of = |answered: usize, count: u32| {
+        let text = format!("http_requests_total{{path=\"/a\"}} {count}\n");
+        let scrape = |text: &str| response(200, &[("content-type", "text/plain")], text);
+        let mut exchanges = vec![
+            exchange("before", scrape("up 1\n")),
+            exchange("after", scrape(&text)),
+        ];
+        exchanges.resize(2 + answered, exchange("counted", response(404, &[], "")));
+        exchanges.resize(2 + 60, exchange("counted", Outcome::Lost));
+        judge("MET-5:exact", &started(exchanges, &[]))
     };
+    let exact = |count| exact_of(60, count);
     assert_eq!(exact(60), Some(true));
     assert_eq!(exact(59), Some(false));
     assert_eq!(exact(120), Some(false));
+    assert_eq!(exact_of(59, 59), None);
+    assert_eq!(exact_of(59, 58), Some(false));
 }
 
 #[test]

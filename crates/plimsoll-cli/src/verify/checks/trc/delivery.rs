@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::sleep;
 
 use super::{span_of, wait_for_last};
 use crate::{
@@ -39,9 +38,8 @@ pub(super) const PROBES: &[Probe] = &[
 /// The header of a scrape in the format that has exemplars.
 const OPENMETRICS: &str = "Accept: application/openmetrics-text; version=1.0.0";
 
-/// Scrapes until all spans are counted as exported or dropped, and the pause between two.
-const SCRAPES: usize = 20;
-const PAUSE: Duration = Duration::from_millis(100);
+/// The longest wait until all spans are counted as exported or dropped.
+const EXPORTED: Duration = Duration::from_secs(2);
 
 /// Requests to a service whose collector hangs.
 const REQUESTS: usize = 100;
@@ -58,14 +56,11 @@ async fn scrapes(subject: &mut Subject<'_>) {
         .get_marked("recorded", "/?plimsoll={nonce}", &[])
         .await;
     wait_for_last(subject).await;
-    for _ in 0..SCRAPES {
-        subject.get("counts", "/metrics", &[]).await;
-        let last = subject.evidence().exchanges.last();
-        if last.is_some_and(|scrape| counts_of(scrape).is_ok_and(|[all, ended]| all == ended)) {
-            break;
-        }
-        sleep(PAUSE).await;
-    }
+    let is_counted = |evidence: &Evidence| {
+        let last = evidence.exchanges.last();
+        last.is_some_and(|scrape| counts_of(scrape).is_ok_and(|[all, ended]| all == ended))
+    };
+    subject.scrape_until("counts", EXPORTED, is_counted).await;
     subject.get("exemplars", "/metrics", &[OPENMETRICS]).await;
 }
 
