@@ -133,6 +133,7 @@ pub(super) const TIMEOUTS: Scenario = Scenario {
 pub(super) const MAX_CONNECTIONS: usize = 50;
 pub(super) const MAX_IN_FLIGHT: usize = 2;
 pub(super) const CONNECTION_AGE: Duration = Duration::from_secs(1);
+pub(super) const HANDLER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Small numbers of connections, requests and bytes, and a short time for handlers.
 pub(super) const LIMITS: Scenario = Scenario {

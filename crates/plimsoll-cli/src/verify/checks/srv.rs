@@ -99,6 +99,21 @@ fn late_head(evidence: &Evidence) -> Judgement {
     ends_in_time(evidence, exchange, READ_TIMEOUT, sent)
 }
 
+/// Requires that the end of a connection is due to a time limit: it comes after half of the limit.
+///
+/// # Errors
+///
+/// Not proven if it comes before, such as by a refusal.
+pub(super) fn reaches(time: Duration, limit: Duration) -> Judgement {
+    if time >= limit / 2 {
+        return Ok(());
+    }
+    let (time, limit) = (time.as_millis(), limit.as_millis());
+    let reason =
+        format!("the connection ended after {time} ms, long before the limit of {limit} ms");
+    Err(Fault::NotProven(reason))
+}
+
 /// Judges that a connection ends after a time limit, and at most [`TOLERANCE`] later.
 fn ends_in_time(
     evidence: &Evidence,
@@ -112,7 +127,7 @@ fn ends_in_time(
     let time = exchange.done.saturating_sub(exchange.sent);
     let is_closed = exchange.outcome != Outcome::Late;
     if is_closed && time <= limit + TOLERANCE {
-        return Ok(());
+        return reaches(time, limit);
     }
     let received = match is_closed {
         true => format!("the end of the connection after {} ms", time.as_millis()),

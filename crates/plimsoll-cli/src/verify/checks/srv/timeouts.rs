@@ -81,12 +81,9 @@ pub(super) fn stalled_body_gets_408(evidence: &Evidence) -> Judgement {
     let stalled = evidence.exchange_of(Route::Upload, "stalled")?;
     require(stalled.status() == Some(408), || {
         let finding = Finding::response(stalled, "status 408");
-        Finding {
-            sent: format!("{}, and 3 bytes of its body", finding.sent),
-            repeat: None,
-            ..finding
-        }
-    })
+        finding.sent_as(|sent| format!("{sent}, and 3 bytes of its body"))
+    })?;
+    super::reaches(stalled.done.saturating_sub(stalled.sent), TIMEOUT)
 }
 
 pub(super) fn slow_reader_is_closed(evidence: &Evidence) -> Judgement {
@@ -94,6 +91,7 @@ pub(super) fn slow_reader_is_closed(evidence: &Evidence) -> Judgement {
     let reader = required(evidence, "slow reader", reason)?;
     match &reader.outcome {
         Outcome::Lost => Ok(()),
+        Outcome::Refused => Err(Fault::not_proven("no connection was opened")),
         Outcome::Answered(response) if response.closes() => {
             let reason = "the service closes the connection after some responses";
             Err(Fault::NotProven(reason.to_owned()))

@@ -11,6 +11,8 @@ fn late_and_invalid_heads_are_rejected() {
     assert_eq!(half(1000, Outcome::Lost), Some(true));
     assert_eq!(half(1000, response(408, &[], "")), Some(true));
     assert_eq!(half(3000, Outcome::Lost), Some(true));
+    assert_eq!(half(500, Outcome::Lost), Some(true));
+    assert_eq!(half(499, Outcome::Lost), None);
     assert_eq!(half(3001, Outcome::Lost), Some(false));
     assert_eq!(half(1000, Outcome::Late), Some(false));
     assert_eq!(
@@ -98,14 +100,20 @@ fn connections_and_handlers_have_time_limits() {
             judge(id, &with_routes(evidence))
         };
         assert_eq!(judge(1000, Outcome::Lost), Some(true));
+        assert_eq!(judge(0, Outcome::Refused), None);
         assert_eq!(judge(3001, Outcome::Lost), Some(false));
         assert_eq!(judge(3001, Outcome::Late), Some(false));
     }
-    for (id, name, status) in [
-        ("SRV-2:handler", "too slow", 503),
-        ("SRV-2:stall", "stalled", 408),
+    for (id, name, status, limit, early) in [
+        ("SRV-2:handler", "too slow", 503, 2000, Some(false)),
+        ("SRV-2:stall", "stalled", 408, 1000, None),
     ] {
-        let judge = |outcome| judge(id, &with_routes(started([exchange(name, outcome)], &[])));
+        let after = |time, outcome| {
+            let evidence = started([timed(name, 0, time, outcome)], &[]);
+            judge(id, &with_routes(evidence))
+        };
+        assert_eq!(after(limit / 2 - 1, response(status, &[], "")), early);
+        let judge = |outcome| after(limit, outcome);
         assert_eq!(judge(response(status, &[], "")), Some(true));
         assert_eq!(judge(response(200, &[], "")), Some(false));
         assert_eq!(judge(Outcome::Lost), Some(false));
@@ -115,6 +123,7 @@ fn connections_and_handlers_have_time_limits() {
     let reader = |outcome| judge_response("SRV-1:write", "slow reader", outcome);
     assert_eq!(reader(Outcome::Lost), Some(true));
     assert_eq!(reader(Outcome::Late), Some(false));
+    assert_eq!(reader(Outcome::Refused), None);
     assert_eq!(reader(response(200, &[], "")), Some(false));
     assert_eq!(reader(response(200, &[("connection", "close")], "")), None);
     assert_eq!(judge("SRV-1:write", &started([], &[])), None);

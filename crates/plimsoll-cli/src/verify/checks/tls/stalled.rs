@@ -24,18 +24,16 @@ const BEGIN: &[u8] = &[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3];
 
 async fn stalled(subject: &mut Subject<'_>) {
     let wire = subject.wire();
-    let mut connections = Vec::new();
-    for _ in 0..STALLED {
-        if let Ok(mut stream) = wire.connect().await {
-            // A service that closes the connection has no stalled handshake.
-            let _ = stream.write_all(BEGIN).await;
-            connections.push(stream);
-        }
+    let mut connections = subject.open(wire, STALLED).await;
+    for stream in &mut connections {
+        // A service that closes the connection has no stalled handshake.
+        let _ = stream.write_all(BEGIN).await;
     }
     subject.visit("beside", Hello::default()).await;
 }
 
 fn beside(evidence: &Evidence) -> Judgement {
+    evidence.require_open()?;
     let handshake = evidence.handshake("beside")?;
     require(handshake.is_answered(), || {
         let sent = format!("a handshake beside {STALLED} that stall, and GET /health");
