@@ -16,13 +16,16 @@ const HEAD: usize = 9;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
-const PING: u8 = 6;
+pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 
 /// Flags of frames. `ACK` is one of other frames than `END_STREAM`.
 pub(crate) const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
+
+/// The code of a connection that ends without an error.
+pub(crate) const NO_ERROR: u32 = 0;
 
 /// The code of a stream that was not handled, and may be requested again.
 pub(crate) const REFUSED_STREAM: u32 = 7;
@@ -77,6 +80,16 @@ impl Frame {
         }
     }
 
+    /// Creates a frame that its peer answers.
+    pub(crate) fn ping() -> Self {
+        Self {
+            kind: PING,
+            flags: 0,
+            stream: 0,
+            payload: vec![0; 8],
+        }
+    }
+
     /// Returns the bytes of the frame.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let length = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
@@ -103,10 +116,15 @@ impl Frame {
         Some((frame, HEAD + length))
     }
 
-    /// Returns the code of a frame that ends a stream.
+    /// Returns the code of a frame that ends a stream or a connection.
     pub(crate) fn code(&self) -> Option<u32> {
-        let code = self.payload.as_slice().try_into().ok()?;
-        (self.kind == RST_STREAM).then(|| u32::from_be_bytes(code))
+        let code = match self.kind {
+            RST_STREAM => self.payload.get(..4)?,
+            // The last stream precedes the code.
+            GOAWAY => self.payload.get(4..8)?,
+            _ => return None,
+        };
+        code.try_into().ok().map(u32::from_be_bytes)
     }
 
     /// Whether it is the head of a response with status 200, which encoders write as an index.
@@ -209,6 +227,13 @@ mod tests {
         let (reset, _) = Frame::parse(&bytes[length..]).unwrap();
         assert_eq!(reset.code(), Some(CANCEL));
         assert!(reset.ends(3));
+        let end = Frame {
+            kind: GOAWAY,
+            payload: vec![0, 0, 0, 3, 0, 0, 0, 11],
+            ..reset
+        };
+        assert_eq!(end.code(), Some(11));
+        assert_eq!(request.code(), None);
     }
 
     #[test]

@@ -5,15 +5,19 @@ mod drain;
 
 use std::time::Duration;
 
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
 use crate::{
     verify::{
         conversation::Conversation,
         evidence::Evidence,
         judgement::{Fault, Finding, Judgement, require},
-        metrics::Scrape,
         probe::{Observation, Probe},
         scenario::{BASE, HTTP2, TLS},
-        subject::{Hello, Subject},
+        subject::{COUNTED, Hello, Subject},
     },
     wire::{Frame, Frames},
 };
@@ -39,6 +43,9 @@ const PROBES: &[Probe] = &[
     },
 ];
 
+/// The counter of connections that are rejected.
+const ERRORS: &str = "http_protocol_errors_total";
+
 /// The longest wait for frames.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -46,9 +53,10 @@ const LIMIT: Duration = Duration::from_secs(5);
 const REJECTION: Duration = Duration::from_secs(2);
 
 async fn without_setting(subject: &mut Subject<'_>) {
-    subject.get("before", "/metrics", &[]).await;
+    subject.scrape("before").await;
     converse(subject, "without setting", &[health(1)], REJECTION, 1).await;
-    subject.get("after", "/metrics", &[]).await;
+    let is_counted = |evidence: &Evidence| evidence.rise(ERRORS, &[]).is_ok_and(|it| it > 0.0);
+    subject.scrape_until("after", COUNTED, is_counted).await;
 }
 
 async fn encrypted(subject: &mut Subject<'_>) {
@@ -62,13 +70,10 @@ async fn encrypted(subject: &mut Subject<'_>) {
     if session.protocol().as_deref() != Some("h2") {
         return;
     }
-    let mut conversation = Conversation::new("TLS");
-    if let Ok(mut connection) = Frames::begin(session.into_stream()).await
-        && connection.send(&[health(1)]).await.is_ok()
-    {
-        let is_last = |frame: &Frame| frame.ends(1);
-        conversation.read(&mut connection, LIMIT, is_last).await;
-    }
+    let Ok(connection) = Frames::begin(session.into_stream()).await else {
+        return;
+    };
+    let conversation = conversation("TLS", connection, &[health(1)], LIMIT, 1).await;
     subject.add_conversation(conversation);
 }
 
@@ -84,6 +89,12 @@ async fn streams(subject: &mut Subject<'_>) {
     converse(subject, "reset", &frames, LIMIT, 3).await;
 }
 
+/// Begins HTTP/2 over a new connection. Without one, the checks of its conversation are not proven.
+async fn connect(subject: &Subject<'_>) -> Option<Frames<TcpStream>> {
+    let connection = subject.wire().connect().await.ok()?;
+    Frames::begin(connection).await.ok()
+}
+
 /// Sends frames over a new connection, and reads until a stream ends.
 async fn converse(
     subject: &mut Subject<'_>,
@@ -92,15 +103,26 @@ async fn converse(
     limit: Duration,
     stream: u32,
 ) {
-    let mut conversation = Conversation::new(name);
-    if let Ok(connection) = subject.wire().connect().await
-        && let Ok(mut connection) = Frames::begin(connection).await
-        && connection.send(frames).await.is_ok()
-    {
-        let is_last = |frame: &Frame| frame.ends(stream);
-        conversation.read(&mut connection, limit, is_last).await;
+    if let Some(connection) = connect(subject).await {
+        let conversation = conversation(name, connection, frames, limit, stream).await;
+        subject.add_conversation(conversation);
     }
-    subject.add_conversation(conversation);
+}
+
+/// Sends frames, and reads until a stream ends.
+async fn conversation<S: AsyncRead + AsyncWrite + Unpin>(
+    name: &'static str,
+    mut connection: Frames<S>,
+    frames: &[Frame],
+    limit: Duration,
+    stream: u32,
+) -> Conversation {
+    let mut conversation = Conversation::new(name);
+    // A service that rejects the connection may have closed it by now.
+    let _ = connection.send(frames).await;
+    let is_last = |frame: &Frame| frame.ends(stream);
+    conversation.read(&mut connection, limit, is_last).await;
+    conversation
 }
 
 fn health(stream: u32) -> Frame {
@@ -116,16 +138,14 @@ fn rejected(evidence: &Evidence) -> Judgement {
 }
 
 fn counted(evidence: &Evidence) -> Judgement {
-    const NAME: &str = "http_protocol_errors_total";
-    let count = |name: &str| {
-        let (exchange, _) = evidence.answer(name)?;
-        Ok::<f64, Fault>(Scrape::of(exchange)?.sum(NAME, &[]))
-    };
-    let (before, after) = (count("before")?, count("after")?);
-    require(after > before, || {
-        let sent = "the preface of HTTP/2, without HTTP2_CLEARTEXT";
-        Finding::new(sent, format!("{NAME}: {before}, then {after}"), "one more")
-    })
+    let [before, after] = evidence.counts(ERRORS, &[])?;
+    if after > before {
+        return Ok(());
+    }
+    let sent = "the preface of HTTP/2, without HTTP2_CLEARTEXT";
+    let received = format!("{ERRORS}: {before}, then {after}");
+    let finding = Finding::new(sent, received, "one more");
+    Err(Fault::late(finding, COUNTED, evidence.lag))
 }
 
 fn tls(evidence: &Evidence) -> Judgement {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::LIMIT;
+use super::{super::srv::reaches, LIMIT, connect, health};
 use crate::{
     verify::{
         conversation::Conversation,
@@ -11,9 +11,9 @@ use crate::{
         probe::{Observation, Probe},
         routes::Route,
         scenario::{HTTP2, READ_TIMEOUT},
-        subject::Subject,
+        subject::{Subject, request},
     },
-    wire::{END_STREAM, Frame, Frames, GOAWAY, HEADERS, REFUSED_STREAM, RST_STREAM},
+    wire::{END_STREAM, Frame, GOAWAY, HEADERS, NO_ERROR, REFUSED_STREAM, RST_STREAM},
 };
 
 pub(super) const PROBES: &[Probe] = &[Probe {
@@ -36,84 +36,104 @@ const SLOW: u64 = 1500;
 const RESETS: u32 = 500;
 const GROUPS: u32 = 20;
 
+/// The time in which resets end a connection. It is shorter than each limit for an idle connection.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
 /// The time beyond the limit for a late head.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
 async fn attacks(subject: &mut Subject<'_>) {
-    if let Some(slow) = subject.route(Route::Slow, &[("ms", SLOW)]) {
-        many_streams(subject, &slow).await;
+    let slow = subject.route(Route::Slow, &[("ms", SLOW)]);
+    if let Some(slow) = &slow {
+        many_streams(subject, slow).await;
     }
     rapid_resets(subject).await;
-    partial_head(subject).await;
+    partial_head(subject, slow.as_deref()).await;
 }
 
 async fn many_streams(subject: &mut Subject<'_>, slow: &str) {
+    let Some(mut connection) = connect(subject).await else {
+        return;
+    };
     let mut conversation = Conversation::new("streams");
-    if let Ok(connection) = subject.wire().connect().await
-        && let Ok(mut connection) = Frames::begin(connection).await
-    {
-        let streams = (0..STREAMS).map(|number| 2 * number + 1);
-        let requests: Vec<Frame> = streams
-            .map(|stream| Frame::request(stream, "GET", slow))
-            .collect();
-        if connection.send(&requests).await.is_ok() {
-            let last = 2 * STREAMS - 1;
-            let is_last = |frame: &Frame| frame.code() == Some(REFUSED_STREAM) || frame.ends(last);
-            conversation.read(&mut connection, LIMIT, is_last).await;
-        }
-    }
-    subject.add_conversation(conversation);
-}
-
-async fn rapid_resets(subject: &mut Subject<'_>) {
-    let mut conversation = Conversation::new("resets");
-    if let Ok(connection) = subject.wire().connect().await
-        && let Ok(mut connection) = Frames::begin(connection).await
-    {
-        for group in 0..GROUPS {
-            let streams = (0..RESETS).map(|number| 2 * (group * RESETS + number) + 1);
-            let frames = streams.flat_map(|stream| {
-                let request = Frame::request(stream, "GET", "/.plimsoll/reset");
-                [request, Frame::reset(stream)]
-            });
-            let frames: Vec<Frame> = frames.collect();
-            if connection.send(&frames).await.is_err() {
-                conversation.is_closed = true;
-                break;
-            }
-        }
-        subject.get("beside", "/health", &[]).await;
-        let is_last = |frame: &Frame| frame.kind == GOAWAY;
+    let streams = (0..STREAMS).map(|number| 2 * number + 1);
+    let requests: Vec<Frame> = streams
+        .map(|stream| Frame::request(stream, "GET", slow))
+        .collect();
+    if connection.send(&requests).await.is_ok() {
+        let last = 2 * STREAMS - 1;
+        let is_last = |frame: &Frame| is_refusal(frame) || frame.ends(last);
         conversation.read(&mut connection, LIMIT, is_last).await;
     }
     subject.add_conversation(conversation);
 }
 
-async fn partial_head(subject: &mut Subject<'_>) {
-    let mut conversation = Conversation::new("head");
-    if let Ok(connection) = subject.wire().connect().await
-        && let Ok(mut connection) = Frames::begin(connection).await
-    {
-        // Without its flag END_HEADERS, the head goes on in another frame.
-        let partial = Frame {
-            flags: END_STREAM,
-            ..Frame::request(1, "GET", "/health")
-        };
-        if connection.send(&[partial]).await.is_ok() {
-            let sent = subject.wire().elapsed();
-            let limit = READ_TIMEOUT + 2 * TOLERANCE;
-            conversation.read(&mut connection, limit, |_| false).await;
-            conversation.time = subject.wire().elapsed().saturating_sub(sent);
+async fn rapid_resets(subject: &mut Subject<'_>) {
+    let Some(mut connection) = connect(subject).await else {
+        return;
+    };
+    let mut conversation = Conversation::new("resets");
+    for group in 0..GROUPS {
+        let streams = (0..RESETS).map(|number| 2 * (group * RESETS + number) + 1);
+        let frames = streams.flat_map(|stream| {
+            let request = Frame::request(stream, "GET", "/.plimsoll/reset");
+            [request, Frame::reset(stream)]
+        });
+        let frames: Vec<Frame> = frames.collect();
+        if connection.send(&frames).await.is_err() {
+            conversation.is_closed = true;
+            break;
         }
     }
+    let wire = subject.wire();
+    let sent = wire.elapsed();
+    let read = async {
+        let is_last = |frame: &Frame| frame.kind == GOAWAY;
+        conversation.read(&mut connection, LIMIT, is_last).await;
+        conversation.time = wire.elapsed().saturating_sub(sent);
+    };
+    let health = request("GET", "/health", &[]);
+    let beside = wire.exchange("beside", subject.nonce(), health);
+    let ((), beside) = tokio::join!(read, beside);
+    subject.add([beside]);
     subject.add_conversation(conversation);
+}
+
+async fn partial_head(subject: &mut Subject<'_>, slow: Option<&str>) {
+    let Some(mut connection) = connect(subject).await else {
+        return;
+    };
+    let mut conversation = Conversation::new("head");
+    // The answer to SETTINGS must not be between the parts of a head, so it precedes them.
+    let is_first = |frame: &Frame| frame.ends(1);
+    if connection.send(&[health(1)]).await.is_ok() {
+        conversation.read(&mut connection, LIMIT, is_first).await;
+    }
+    // Without its flag END_HEADERS, the head goes on in another frame.
+    let partial = Frame {
+        flags: END_STREAM,
+        ..Frame::request(5, "GET", "/health")
+    };
+    let beside = slow.map(|path| Frame::request(3, "GET", path));
+    let frames: Vec<Frame> = beside.into_iter().chain([partial]).collect();
+    if conversation.is_answered(1) && connection.send(&frames).await.is_ok() {
+        let sent = subject.wire().elapsed();
+        let limit = READ_TIMEOUT + 2 * TOLERANCE;
+        conversation.read(&mut connection, limit, |_| false).await;
+        conversation.time = subject.wire().elapsed().saturating_sub(sent);
+        subject.add_conversation(conversation);
+    }
+}
+
+/// Whether a frame refuses a stream.
+fn is_refusal(frame: &Frame) -> bool {
+    frame.kind == RST_STREAM && frame.code() == Some(REFUSED_STREAM)
 }
 
 fn limit(evidence: &Evidence) -> Judgement {
     evidence.require_route(Route::Slow)?;
     let conversation = evidence.conversation("streams")?;
-    let mut frames = conversation.frames.iter();
-    let is_refused = frames.any(|frame| frame.code() == Some(REFUSED_STREAM));
+    let is_refused = conversation.frames.iter().any(is_refusal);
     if !is_refused && !conversation.has(HEADERS) && !conversation.has(RST_STREAM) {
         let reason = "no stream was answered or refused in time";
         return Err(Fault::NotProven(reason.to_owned()));
@@ -129,30 +149,35 @@ fn rapid(evidence: &Evidence) -> Judgement {
     let conversation = evidence.conversation("resets")?;
     let count = RESETS * GROUPS;
     let sent = format!("{count} requests over one connection of HTTP/2, each with its RST_STREAM");
-    require(conversation.is_closed || conversation.has(GOAWAY), || {
-        let expected = "GOAWAY, or the end of the connection";
-        Finding::new(&*sent, conversation.text(), expected)
-    })?;
+    let finding = || {
+        let expected = "GOAWAY with an error, or the end of the connection at once";
+        let after = conversation.time.as_millis();
+        let received = format!("{}, after {after} ms", conversation.text());
+        Finding::new(&*sent, received, expected)
+    };
+    let is_error = |frame: &Frame| frame.kind == GOAWAY && frame.code() != Some(NO_ERROR);
+    let has_error = conversation.frames.iter().any(is_error);
+    require(has_error || conversation.is_closed, finding)?;
+    if !has_error && conversation.time > AT_ONCE {
+        return Err(Fault::late(finding(), AT_ONCE, evidence.lag));
+    }
     let (exchange, response) = evidence.answer("beside")?;
     require(response.status == 200, || {
         let finding = Finding::response(exchange, "status 200 for another client meanwhile");
-        Finding {
-            sent: format!("{sent}, and {}", finding.sent),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(|request| format!("{sent}, and {request}"))
     })
 }
 
 fn head(evidence: &Evidence) -> Judgement {
     let conversation = evidence.conversation("head")?;
     if conversation.is_closed && conversation.time <= READ_TIMEOUT + TOLERANCE {
-        return Ok(());
+        return reaches(conversation.time, READ_TIMEOUT);
     }
     let after = conversation.time.as_millis();
     let received = format!("{}, after {after} ms", conversation.text());
     let expected = "the end of the connection after READ_TIMEOUT, 1 s, and at most 2 s later";
-    let finding = Finding::new("HEADERS without END_HEADERS", received, expected);
+    let sent = "HEADERS without END_HEADERS, beside another stream";
+    let finding = Finding::new(sent, received, expected);
     match conversation.is_closed {
         true => Err(Fault::late(finding, TOLERANCE, evidence.lag)),
         false => Err(finding.into()),

@@ -1,10 +1,6 @@
 //! H2-5: streams across SIGTERM.
 
-use std::time::Duration;
-
-use tokio::time::sleep;
-
-use super::{LIMIT, health};
+use super::{LIMIT, connect, health};
 use crate::{
     verify::{
         conversation::Conversation,
@@ -15,7 +11,7 @@ use crate::{
         scenario::HTTP2,
         subject::Subject,
     },
-    wire::{Frame, Frames, GOAWAY},
+    wire::{Frame, GOAWAY, PING},
 };
 
 pub(super) const PROBES: &[Probe] = &[Probe {
@@ -28,23 +24,22 @@ pub(super) const PROBES: &[Probe] = &[Probe {
 const OPEN: u32 = 3;
 const SLOW: u64 = 1000;
 
-/// The time from the request to the signal.
-const BEFORE: Duration = Duration::from_millis(200);
-
 async fn drain(subject: &mut Subject<'_>) {
+    let Some(mut connection) = connect(subject).await else {
+        return;
+    };
     let mut conversation = Conversation::new("drain");
-    if let Ok(connection) = subject.wire().connect().await
-        && let Ok(mut connection) = Frames::begin(connection).await
-        && connection.send(&[health(1)]).await.is_ok()
-    {
+    if connection.send(&[health(1)]).await.is_ok() {
         let is_first = |frame: &Frame| frame.ends(1);
         conversation.read(&mut connection, LIMIT, is_first).await;
         if let Some(slow) = subject.route(Route::Slow, &[("ms", SLOW)]) {
-            let request = Frame::request(OPEN, "GET", &slow);
-            if connection.send(&[request]).await.is_err() {
+            let frames = [Frame::request(OPEN, "GET", &slow), Frame::ping()];
+            if connection.send(&frames).await.is_err() {
                 conversation.is_closed = true;
             }
-            sleep(BEFORE).await;
+            // The service reads frames in their order, so the answer follows the begin of the stream.
+            let is_pong = |frame: &Frame| frame.kind == PING && frame.flags != 0;
+            conversation.read(&mut connection, LIMIT, is_pong).await;
         }
         subject.terminate();
         conversation.read(&mut connection, LIMIT, |_| false).await;

@@ -114,17 +114,22 @@ fn limits_of_a_connection_are_kept() {
     assert_eq!(limit(vec![settings(), refused]), Some(true));
     assert_eq!(limit(vec![settings(), ok(201)]), Some(false));
     assert_eq!(limit(vec![settings()]), None);
-    let rapid = |frames: Vec<Frame>, is_closed| {
+    let rapid = |frames: Vec<Frame>, is_closed, time| {
         let beside = vec![exchange("beside", response(200, &[], ""))];
-        judge_frames(
-            "H2-3:rapid",
-            conversation("resets", frames, is_closed),
-            beside,
-        )
+        let conversation = Conversation {
+            time: Duration::from_millis(time),
+            ..conversation("resets", frames, is_closed)
+        };
+        judge_frames("H2-3:rapid", conversation, beside)
     };
-    assert_eq!(rapid(vec![frame(GOAWAY, 0, 0, &[])], false), Some(true));
-    assert_eq!(rapid(vec![settings()], true), Some(true));
-    assert_eq!(rapid(vec![settings()], false), Some(false));
+    let end = |code| frame(GOAWAY, 0, 0, &[0, 0, 0, 3, 0, 0, 0, code]);
+    assert_eq!(rapid(vec![end(11)], false, 501), Some(true));
+    assert_eq!(rapid(vec![end(0)], false, 0), Some(false));
+    assert_eq!(rapid(vec![end(0)], true, 501), Some(false));
+    assert_eq!(rapid(vec![settings()], true, 500), Some(true));
+    // Such an end is that of an idle connection.
+    assert_eq!(rapid(vec![settings()], true, 501), Some(false));
+    assert_eq!(rapid(vec![settings()], false, 0), Some(false));
     let head = |time, is_closed| {
         let conversation = Conversation {
             time: Duration::from_millis(time),
@@ -133,6 +138,7 @@ fn limits_of_a_connection_are_kept() {
         judge_frames("H2-4:head", conversation, Vec::new())
     };
     assert_eq!(head(3000, true), Some(true));
+    assert_eq!(head(499, true), None);
     assert_eq!(head(3001, true), Some(false));
     assert_eq!(head(3000, false), Some(false));
 }
