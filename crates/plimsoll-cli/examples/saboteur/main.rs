@@ -126,7 +126,8 @@ async fn main() -> ExitCode {
         }
     };
     environment::leave(&fault);
-    if fault == "LIFE-2:idle" && environment::is_managed() && proxy.has_served() {
+    let is_open = proxy.open_connections() > 0;
+    if fault == "LIFE-2:idle" && environment::is_managed() && is_open {
         sleep(IDLE).await;
     }
     if let Some(accepting) = accepting {

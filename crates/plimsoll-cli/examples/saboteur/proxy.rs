@@ -154,7 +154,8 @@ impl Proxy {
         self.fault == "SRV-4:served" && environment::has_limits()
     }
 
-    fn open_connections(&self) -> usize {
+    /// Returns the number of open connections.
+    pub(crate) fn open_connections(&self) -> usize {
         CONNECTIONS as usize - self.connections.available_permits()
     }
 

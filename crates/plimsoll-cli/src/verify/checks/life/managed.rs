@@ -12,6 +12,7 @@ use crate::{
         judgement::{Fault, Finding, Judgement, require},
         subject::Subject,
     },
+    wire::Pending,
 };
 
 /// `SHUTDOWN_TIMEOUT + 3 s` of the scenario, and a second for a busy machine.
@@ -20,6 +21,9 @@ const END_LIMIT: Duration = Duration::from_secs(9);
 /// The longest delay by a connection without a request: 250 ms, and 2 s for a busy machine.
 const IDLE_LIMIT: Duration = Duration::from_millis(2250);
 
+/// The name of the signal without a connection.
+const ALONE: &str = "SIGINT alone";
+
 /// The wait for the first notification, which may follow the first answer.
 const NOTIFICATION: Duration = Duration::from_millis(500);
 
@@ -27,13 +31,26 @@ const NOTIFICATION: Duration = Duration::from_millis(500);
 const STARTS: u32 = 3;
 
 pub(super) async fn manage(subject: &mut Subject<'_>) {
-    let idle = subject.wire().connect().await;
+    let wire = subject.wire();
+    let idle = match subject.open(wire, 1).await.pop() {
+        Some(connection) => {
+            let idle = wire.send("idle", String::new(), Vec::new(), Ok(connection));
+            Some(idle.await)
+        }
+        None => None,
+    };
     // An answer on a later connection proves that the earlier one is accepted.
     subject.get("before", "/", &[]).await;
     subject.wait_for_notification(NOTIFICATION).await;
+    let idle = idle.filter(Pending::is_unanswered);
     subject.signal("SIGINT", Signal::INT, END_LIMIT).await;
-    drop(idle);
     subject.note_notifications();
+    subject.add(idle.map(Pending::close));
+    if delay(subject.evidence(), "SIGINT").is_some_and(|delay| delay > IDLE_LIMIT) {
+        // A service may take this long without the connection, too.
+        subject.restart_ready().await;
+        subject.signal(ALONE, Signal::INT, END_LIMIT).await;
+    }
     let Some(Start::Ready(time)) = subject.evidence().start else {
         return;
     };
@@ -47,6 +64,12 @@ pub(super) async fn manage(subject: &mut Subject<'_>) {
     }
 }
 
+/// Returns the time from a signal to the end of the process.
+fn delay(evidence: &Evidence, name: &str) -> Option<Duration> {
+    let signal = evidence.signal(name).ok()?;
+    Some(signal.end?.at.saturating_sub(signal.at))
+}
+
 pub(super) fn interrupt(evidence: &Evidence) -> Judgement {
     let expected = "the end of the process in time, with status 0, or 3 if work was cut off";
     let received = match evidence.signal("SIGINT")?.end {
@@ -58,17 +81,25 @@ pub(super) fn interrupt(evidence: &Evidence) -> Judgement {
 }
 
 pub(super) fn idle(evidence: &Evidence) -> Judgement {
+    evidence.require_open()?;
     let signal = evidence.signal("SIGINT")?;
-    let Some(end) = signal.end else {
-        return Err(Fault::NotProven(
-            "SIGINT has not ended the service".to_owned(),
-        ));
+    let (Some(end), Some(time)) = (signal.end, delay(evidence, "SIGINT")) else {
+        return Err(Fault::not_proven("SIGINT has not ended the service"));
     };
-    let time = end.at.saturating_sub(signal.at);
+    if evidence.exchange("idle").is_err() {
+        let reason = "the service closed a connection without a request before SIGINT";
+        return Err(Fault::not_proven(reason));
+    }
     if time <= IDLE_LIMIT {
         return Ok(());
     }
-    let received = format!("{end} after {} ms", time.as_millis());
+    let alone = delay(evidence, ALONE);
+    let alone = alone.ok_or_else(|| Fault::not_proven("without a connection, no end was seen"))?;
+    if time <= alone + IDLE_LIMIT {
+        return Ok(());
+    }
+    let (after, alone) = (time.as_millis(), alone.as_millis());
+    let received = format!("{end} after {after} ms, and after {alone} ms without the connection");
     let sent = "SIGINT, while a connection without a request is open";
     let expected = "the end of the process, delayed by 250 ms at most";
     let finding = Finding::new(sent, received, expected);

@@ -120,16 +120,36 @@ fn sigint_ends_the_service_although_a_connection_is_open() {
     assert_eq!(interrupt(Some(ended(Some(0)))), Some(true));
     assert_eq!(interrupt(Some(ended(None))), Some(false));
     assert_eq!(interrupt(None), Some(false));
-    let idle = |ms| {
-        let end = Ended {
+}
+
+#[test]
+fn connection_without_a_request_does_not_delay_the_end() {
+    let end = |ms| {
+        Some(Ended {
             at: Duration::from_millis(ms),
             ..ended(Some(0))
-        };
-        judge("LIFE-2:idle", &managed(&[("SIGINT", Some(end))]))
+        })
     };
-    assert_eq!(idle(3250), Some(true));
-    assert_eq!(idle(3251), Some(false));
-    assert_eq!(judge("LIFE-2:idle", &managed(&[("SIGINT", None)])), None);
+    let with = |signals: &[_], name| Evidence {
+        exchanges: vec![exchange(name, Outcome::Late)],
+        ..managed(signals)
+    };
+    let idle = |signals: &[_]| judge("LIFE-2:idle", &with(signals, "idle"));
+    assert_eq!(idle(&[("SIGINT", end(3250))]), Some(true));
+    assert_eq!(idle(&[("SIGINT", end(3251))]), None);
+    assert_eq!(idle(&[("SIGINT", None)]), None);
+    let both = |alone| idle(&[("SIGINT", end(3251)), ("SIGINT alone", alone)]);
+    assert_eq!(both(end(1000)), Some(false));
+    assert_eq!(both(end(1001)), Some(true));
+    assert_eq!(both(None), None);
+    // The service has closed the connection before, or this process could not open it.
+    let closed = with(&[("SIGINT", end(3250))], "other");
+    assert_eq!(judge("LIFE-2:idle", &closed), None);
+    let unopened = Evidence {
+        unopened: 1,
+        ..with(&[("SIGINT", end(3250))], "idle")
+    };
+    assert_eq!(judge("LIFE-2:idle", &unopened), None);
 }
 
 #[test]

@@ -64,13 +64,23 @@ fn sigquit_and_a_second_signal_end_the_service() {
     assert_eq!(quit(Some(ended(Some(0)))), Some(true));
     assert_eq!(quit(Some(ended(None))), Some(false));
     assert_eq!(quit(None), Some(false));
-    let second = |ends: [Option<Ended>; 2]| {
-        end("LIFE-3:second", &["first SIGTERM", "second SIGTERM"], &ends)
+    let judge_second = |ends: [Option<Ended>; 2], request| {
+        let signals = ["first SIGTERM", "second SIGTERM"].into_iter().zip(ends);
+        let signals = signals.map(|(name, end)| (name, end, Outcome::Refused));
+        let mut evidence = signalled(&signals.collect::<Vec<_>>());
+        evidence.exchanges.push(exchange(request, Outcome::Late));
+        [
+            judge("LIFE-3:second", &evidence),
+            judge("LIFE-3:second", &with_routes(evidence)),
+        ]
     };
+    let second = |ends| judge_second(ends, "slow");
     let ended = Some(ended(Some(0)));
-    assert_eq!(second([None, ended]), Some(true));
-    assert_eq!(second([None, None]), Some(false));
-    assert_eq!(second([ended, ended]), None);
+    assert_eq!(second([None, ended]), [None, Some(true)]);
+    assert_eq!(second([None, None]), [None, Some(false)]);
+    assert_eq!(second([ended, ended]), [None, None]);
+    // Without a request, the service may end by itself.
+    assert_eq!(judge_second([None, ended], "other"), [None, None]);
 }
 
 #[test]
