@@ -94,17 +94,17 @@ async fn changes(subject: &mut Subject<'_>) {
         .await;
     let hold = control("PUT", READINESS, &format!("ready=false&reason={REASON}"));
     subject.send_admin("hold", hold).await;
-    poll(subject, "held", 503).await;
+    poll(subject, "held", Some(503)).await;
     subject
         .send_admin("changes", control("GET", "/admin/changes", ""))
         .await;
     let release = control("DELETE", READINESS, "");
     subject.send_admin("release", release).await;
-    poll(subject, "released", 200).await;
+    poll(subject, "released", Some(200)).await;
     let short = control("PUT", READINESS, "ready=false&ttl=300ms");
     subject.send_admin("short", short).await;
-    poll(subject, "short held", 503).await;
-    poll(subject, "expired", 200).await;
+    poll(subject, "short held", Some(503)).await;
+    poll(subject, "expired", Some(200)).await;
     subject
         .send_admin("loud", control("DELETE", LEVEL, ""))
         .await;
@@ -181,6 +181,11 @@ fn force(evidence: &Evidence) -> Judgement {
 fn expires(evidence: &Evidence) -> Judgement {
     controls(evidence)?;
     has_status(evidence, "short", 200)?;
+    let mut held = evidence.exchanges("short held");
+    if !held.any(|poll| poll.status() == Some(503)) {
+        let reason = "/ready was not seen with status 503 during the ttl, 300 ms: timers were late";
+        return Err(Fault::Unmeasured(reason.to_owned()));
+    }
     let mut polls = evidence.exchanges("expired");
     let (exchange, _) = answer(evidence, "short")?;
     if polls.any(|poll| poll.status() == Some(200)) {

@@ -54,13 +54,12 @@ async fn drain(subject: &mut Subject<'_>) {
     let drain = subject.evidence().exchange("drain");
     if drain.is_ok_and(|drain| drain.status() == Some(202)) {
         // The shutdown begins after the answer. DRAIN_DELAY keeps the process for another second.
-        if super::poll(subject, "draining", 503).await {
+        if super::poll(subject, "draining", Some(503)).await {
             let hold = control("PUT", "/admin/readiness", "ready=false");
             subject.send_admin("conflict", hold).await;
         }
         if slow.is_some() {
-            // The status of the probe is the same throughout, so the poll ends with the listener.
-            super::poll(subject, "closed", 0).await;
+            super::poll(subject, "closed", None).await;
             let health = request("GET", "/health", &[]);
             subject.send_admin("late", health).await;
         }
@@ -104,16 +103,15 @@ fn end(evidence: &Evidence) -> Judgement {
     let expected = "the end with status 0, and a last record of the logger infra with the reason \
                     operator";
     let records = evidence.records()?;
-    let last = records
-        .iter()
-        .rfind(|record| record.text("reason").is_some());
+    let mut records = records.iter();
+    let last = records.rfind(|record| record.text("name") == Some("infra"));
     let is_reason = last.is_some_and(|record| record.text("reason") == Some("operator"));
     let holds = is_reason && shutdown.end.is_some_and(|end| end.code == Some(0));
     require(holds, || {
         let end = shutdown
             .end
             .map_or("no end".to_owned(), |end| end.to_string());
-        let record = last.map_or("no record with a reason", |record| record.line());
+        let record = last.map_or("no record of infra", |record| record.line());
         Finding::new("POST /admin/drain", format!("{end}; {record}"), expected)
     })
 }

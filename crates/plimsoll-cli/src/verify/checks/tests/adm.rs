@@ -220,14 +220,14 @@ fn readiness_follows_the_operator() {
     assert_eq!(ready(200, 20, 200), Some(false));
     assert_eq!(ready(503, 20, 503), Some(false));
     assert_eq!(ready(503, 900, 200), Some(false));
-    let expires = |last| {
-        judge_all(
-            "ADM-9:expires",
-            [status("short", 200), status("expired", last)],
-        )
+    let expires = |held, last| {
+        let polls = [status("short held", held), status("expired", last)];
+        let change = [status("short", 200)];
+        judge_all("ADM-9:expires", change.into_iter().chain(polls))
     };
-    assert_eq!(expires(200), Some(true));
-    assert_eq!(expires(503), Some(false));
+    assert_eq!(expires(503, 200), Some(true));
+    assert_eq!(expires(503, 503), Some(false));
+    assert_eq!(expires(200, 200), None);
 }
 
 #[test]
@@ -317,20 +317,25 @@ fn views_show_no_secret_and_the_bundle_has_all() {
 
 #[test]
 fn drain_ends_the_process_with_its_reason() {
-    let judge = |end: Option<Ended>, line: &str| {
+    let judge_lines = |end: Option<Ended>, lines: &[&str]| {
         let signal = Duration::from_secs(1);
         let evidence = Evidence {
             shutdown: Some(Shutdown { signal, end }),
-            ..operated([], &[line])
+            ..operated([], lines)
         };
         judge("ADM-15:end", &evidence)
     };
-    let record = r#"{"message":"shutdown_complete","reason":"operator"}"#;
+    let judge = |end, line| judge_lines(end, &[line]);
+    let record = r#"{"name":"infra","message":"shutdown_complete","reason":"operator"}"#;
     assert_eq!(judge(Some(ended(Some(0))), record), Some(true));
     assert_eq!(judge(Some(ended(Some(7))), record), Some(false));
     assert_eq!(judge(None, record), Some(false));
     let other = record.replace("operator", "SIGTERM");
     assert_eq!(judge(Some(ended(Some(0))), &other), Some(false));
+    let end = Some(ended(Some(0)));
+    assert_eq!(judge_lines(end, &[record, READY]), Some(false));
+    let of_request = r#"{"name":"http","message":"http_request"}"#;
+    assert_eq!(judge_lines(end, &[record, of_request]), Some(true));
 }
 
 #[test]
