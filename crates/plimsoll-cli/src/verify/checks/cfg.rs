@@ -28,7 +28,7 @@ pub(super) const PROBES: &[Probe] = &[
     Probe {
         scenario: &NO_PORT,
         observation: Observation::Start,
-        checks: &[("CFG-2:port", rejected)],
+        checks: &[("CFG-2:port", port)],
     },
     Probe {
         scenario: &NO_BOOLEAN,
@@ -70,6 +70,23 @@ pub(super) fn rejected(evidence: &Evidence) -> Judgement {
         }
         Some(start) => Err(Finding::new(evidence.start_name(), start.to_string(), expected).into()),
         None => super::needs_command(),
+    }
+}
+
+/// Judges a wrong port. A service that ignores it can end as well, because its default port is in use.
+fn port(evidence: &Evidence) -> Judgement {
+    rejected(evidence)?;
+    let variables = evidence.scenario.variables.iter();
+    let texts: Vec<&str> = variables
+        .flat_map(|(name, value)| [*name, *value])
+        .collect();
+    let lines = evidence.lines.iter().flatten();
+    let mut lines = lines.map(|line| line.text());
+    match lines.any(|line| report::words(&line).any(|word| texts.contains(&word))) {
+        true => Ok(()),
+        false => Err(Fault::not_proven(
+            "the process ended without a line about PORT, so it may have tried another port",
+        )),
     }
 }
 

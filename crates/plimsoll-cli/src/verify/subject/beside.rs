@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
-
-use super::{SETTLING, Subject, request};
+use super::{RECORD_LIMIT, Subject, request};
 use crate::{
     target::{BesideError, Process, Start},
     verify::{
@@ -67,12 +65,22 @@ impl Subject<'_> {
         arguments: &'static [&'static str],
         variables: Variables,
     ) {
+        self.start_with_line(name, arguments, variables, None).await;
+    }
+
+    /// Does the same, and waits for a line, which may follow the first answer.
+    pub(in crate::verify) async fn start_with_line(
+        &mut self,
+        name: &'static str,
+        arguments: &'static [&'static str],
+        variables: Variables,
+        line: Option<&str>,
+    ) {
         if let Some(process) = &self.process {
             let all = [&[("ADMIN_ADDR", ""), ("ADMIN_TOKEN", "")], variables].concat();
             let run = process.start_beside(arguments, &all, RUN_LIMIT).await;
-            if let Ok((_, Start::Ready(_))) = run {
-                // Records of the start may follow its first answer.
-                sleep(SETTLING).await;
+            if let (Ok((process, Start::Ready(_))), Some(line)) = (&run, line) {
+                process.output().wait_for(line, RECORD_LIMIT).await;
             }
             self.add_run(name, arguments, variables, run);
         }

@@ -57,12 +57,17 @@ const DEFAULTS: [(&str, &[&str]); 5] = [
     ("SHUTDOWN_TIMEOUT", &["5s", "5", "5000ms"]),
 ];
 
+/// The message about bodies that exceed the memory.
+const WARNING: &str = "bodies_exceed_memory";
+
 const CHECK: &[&str] = &["--check-config"];
 
 async fn reports(subject: &mut Subject<'_>) {
     subject.start("help", &["--help"], &[]).await;
     let large = &[("MAX_IN_FLIGHT", "1000000"), ("MAX_BODY_BYTES", "1GiB")];
-    subject.start("warning", &[], large).await;
+    subject
+        .start_with_line("warning", &[], large, Some(WARNING))
+        .await;
     subject.run("valid", CHECK, &[]).await;
     if !subject.evidence().has_succeeded("valid") {
         // The other checks are blocked, and each start on a port in use can take seconds.
@@ -92,11 +97,10 @@ fn defaults(evidence: &Evidence) -> Judgement {
     run.ends_with(0)?;
     each(DEFAULTS, |(name, forms)| {
         let text = run.text(Stream::Out);
-        let is_separator = |letter: char| !letter.is_ascii_alphanumeric();
-        let holds = text
-            .lines()
-            .filter(|line| line.trim_start().starts_with(name))
-            .any(|line| line.split(is_separator).any(|word| forms.contains(&word)));
+        let holds = text.lines().any(|line| {
+            let mut words = words(line);
+            words.next() == Some(name) && words.any(|word| forms.contains(&word))
+        });
         require(holds, || run.finding(format!("{name} with {}", forms[0])))
     })
 }
@@ -140,7 +144,7 @@ fn help(evidence: &Evidence) -> Judgement {
     let text = run.text(Stream::Out);
     let missing: Vec<&str> = LISTED
         .into_iter()
-        .filter(|name| !text.contains(name))
+        .filter(|name| words(&text).all(|word| word != *name))
         .collect();
     require(missing.is_empty(), || {
         // The whole help would hide the difference.
@@ -155,7 +159,10 @@ fn help(evidence: &Evidence) -> Judgement {
 fn memory(evidence: &Evidence) -> Judgement {
     let run = evidence.run("memory")?;
     run.ends_with(0)?;
-    let is_product = |line: &str| line.contains("64 MiB") || line.contains("67108864");
+    let is_product = |line: &str| {
+        let words: Vec<&str> = words(line).collect();
+        words.contains(&"67108864") || words.windows(2).any(|pair| pair == ["64", "MiB"])
+    };
     let text = run.text(Stream::Out);
     let holds = text.lines().any(is_product) && text.contains("memory limit");
     require(holds, || {
@@ -167,21 +174,28 @@ fn warning(evidence: &Evidence) -> Judgement {
     let run = evidence.run("warning")?;
     let text = run.output();
     let mut lines = text.lines();
-    let is_warning = |line: &str| line.contains("bodies_exceed_memory") && line.contains("WARNING");
+    let is_warning = |line: &str| line.contains(WARNING) && line.contains("WARNING");
     require(lines.any(is_warning), || {
-        run.finding("a WARNING bodies_exceed_memory")
+        run.finding(format!("a WARNING {WARNING}"))
     })
+}
+
+/// Returns the names, numbers and other words of a text.
+///
+/// A value that contains another one, such as `137s` or `0.5s`, is one word.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
+    let words = text.split(move |letter| !is_part(letter));
+    let words = words.map(|word| word.trim_matches('.'));
+    words.filter(|word| !word.is_empty())
 }
 
 /// Requires a line of standard output that begins with the first text and has the others.
 fn prints(run: &CommandRun, texts: &[&str]) -> Judgement {
     let text = run.text(Stream::Out);
     let has_all = |line: &str| {
-        let mut texts = texts.iter();
-        let begins = texts
-            .next()
-            .is_none_or(|name| line.trim_start().starts_with(name));
-        begins && texts.all(|text| line.contains(text))
+        let words: Vec<&str> = words(line).collect();
+        words.first() == texts.first() && texts.iter().all(|text| words.contains(text))
     };
     require(text.lines().any(has_all), || {
         let texts: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();

@@ -17,13 +17,26 @@ fn wrong_values_end_the_start() {
         listens_on: ports.to_vec(),
     };
     for id in ["CFG-2:duration", "CFG-2:port", "CFG-2:boolean"] {
-        assert_eq!(judge_start(id, Start::Ended(ended(Some(78)))), Some(true));
+        let is_port = id == "CFG-2:port";
+        let expected = (!is_port).then_some(true);
+        assert_eq!(judge_start(id, Start::Ended(ended(Some(78)))), expected);
         assert_eq!(judge_start(id, Start::Ended(ended(Some(0)))), Some(false));
         assert_eq!(judge_start(id, Start::Ended(ended(None))), Some(false));
         assert_eq!(judge_start(id, ready()), Some(false));
         assert_eq!(judge_start(id, listens(&[8080])), Some(false));
         assert_eq!(judge_start(id, listens(&[])), None);
     }
+    let port = |line: &str| {
+        let evidence = Evidence {
+            scenario: &scenario::NO_PORT,
+            start: Some(Start::Ended(ended(Some(1)))),
+            ..started([], &[line])
+        };
+        judge("CFG-2:port", &evidence)
+    };
+    assert_eq!(port("PORT: expected a number"), Some(true));
+    assert_eq!(port("listen tcp: address 70000: invalid port"), Some(true));
+    assert_eq!(port("cannot listen on 127.0.0.1:8080: in use"), None);
     assert_eq!(judge_start("CFG-2:spellings", ready()), Some(true));
     assert_eq!(judge_start("CFG-2:spellings", listens(&[])), Some(false));
 }
@@ -68,6 +81,8 @@ fn report_has_values_and_origins() {
     assert_eq!(judge("CFG-6:valid", run(0, REPORT)), Some(true));
     assert_eq!(judge("CFG-6:valid", run(1, REPORT)), Some(false));
     assert_eq!(judge("CFG-6:valid", run(0, "valid")), Some(false));
+    let longer = REPORT.replace("37s", "137s");
+    assert_eq!(judge("CFG-6:valid", run(0, &longer)), Some(false));
     assert_eq!(judge("CFG-6:origin", run(0, REPORT)), Some(true));
     let without = REPORT.replace("environment", "");
     assert_eq!(judge("CFG-6:origin", run(0, &without)), Some(false));
@@ -80,6 +95,11 @@ fn report_has_values_and_origins() {
         "DEBUG=false\nLOG_LEVEL=INFO\nREAD_TIMEOUT: 5\nIDLE_TIMEOUT = 2m\nSHUTDOWN_TIMEOUT=5s";
     assert_eq!(defaults(all), Some(true));
     assert_eq!(defaults(&all.replace("2m", "12m")), Some(false));
+    assert_eq!(defaults(&all.replace("=5s", "=0.5s")), Some(false));
+    assert_eq!(
+        defaults(&all.replace("DEBUG", "DEBUG_ON_ERROR")),
+        Some(false)
+    );
     assert_eq!(defaults(&all.replace("5s", "15s")), Some(false));
 
     let profile = |out: &str| judge("CFG-6:profile", ran("profile", 0, out, ""));
@@ -108,6 +128,7 @@ fn report_and_start_name_the_memory_of_bodies() {
     let memory = |out: &str| judge("CFG-11:memory", ran("memory", 0, out, ""));
     assert_eq!(memory("at most 64 MiB; memory limit: 9 MiB"), Some(true));
     assert_eq!(memory("at most 64 MiB"), Some(false));
+    assert_eq!(memory("at most 164 MiB; memory limit: 9 MiB"), Some(false));
     assert_eq!(memory("memory limit: 9 MiB"), Some(false));
     let warning = |out: &str| judge("CFG-11:warning", ran("warning", 0, out, ""));
     let record = r#"{"levelname":"WARNING","message":"bodies_exceed_memory"}"#;
@@ -123,6 +144,7 @@ fn help_lists_the_settings() {
     let help = |out: &str| judge_runs("CFG-6:help", [ran("help", 0, out, "")]);
     assert_eq!(help(ALL), Some(true));
     assert_eq!(help(&ALL.replace("DRAIN_DELAY", "")), Some(false));
+    assert_eq!(help(&ALL.replace(" PORT", " ADMIN_PORT")), Some(false));
 }
 
 #[test]
