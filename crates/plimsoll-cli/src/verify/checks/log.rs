@@ -9,7 +9,7 @@ mod rejected;
 mod texts;
 mod unread;
 
-pub(super) use self::lines::json;
+pub(super) use self::{access::path_of, lines::json};
 
 use crate::verify::{
     evidence::Evidence,

@@ -35,12 +35,17 @@ use crate::{
 /// The record of a start.
 const READY: &str = r#"{"asctime":"2026-01-02 03:04:05,678","levelname":"INFO","name":"infra","process":7,"threadName":"main","message":"infra_app_ready","request_id":"-"}"#;
 
+#[track_caller]
+fn evaluate(id: &str, evidence: &Evidence) -> Judgement {
+    let mut checks = all().flat_map(|probe| probe.checks);
+    let (_, evaluate) = checks.find(|(other, _)| *other == id).expect(id);
+    evaluate(evidence)
+}
+
 /// Judges evidence by a check: `Some(true)` if it holds, `None` if it is not proven.
 #[track_caller]
 fn judge(id: &str, evidence: &Evidence) -> Option<bool> {
-    let mut checks = all().flat_map(|probe| probe.checks);
-    let (_, evaluate) = checks.find(|(other, _)| *other == id).expect(id);
-    match evaluate(evidence) {
+    match evaluate(id, evidence) {
         Ok(()) => Some(true),
         Err(Fault::Violated(_) | Fault::Measured(_)) => Some(false),
         Err(Fault::NotProven(_) | Fault::Unmeasured(_)) => None,

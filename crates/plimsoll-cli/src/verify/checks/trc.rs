@@ -9,7 +9,7 @@ use crate::{
     verify::{
         collector::Span,
         evidence::Evidence,
-        judgement::{Fault, Finding, Judgement, require},
+        judgement::{Fault, Finding, Judgement, each, require},
         probe::{Observation, Probe},
         scenario::{TRACED, TRACED_PUBLIC},
         subject::{Subject, request},
@@ -148,13 +148,21 @@ fn query(evidence: &Evidence) -> Judgement {
 }
 
 fn probes(evidence: &Evidence) -> Judgement {
-    for exchange in evidence.exchanges("probe") {
+    each(evidence.exchanges("probe"), |exchange| {
         let trace = exchange.nonce.repeat(2);
-        if let Some(span) = evidence.spans.iter().find(|span| span.trace == trace) {
-            return Err(Finding::exchange(exchange, text(span), "no span").into());
+        let path = super::log::path_of(exchange);
+        // The span may be one of a new trace. Then it has the path, or the id of the request.
+        let is_of_probe = |span: &&Span| {
+            let mut values = span.attributes.values().chain([&span.name]);
+            span.trace == trace
+                || span.contains(&exchange.nonce)
+                || values.any(|value| value.ends_with(&path))
+        };
+        match evidence.spans.iter().find(is_of_probe) {
+            Some(span) => Err(Finding::exchange(exchange, text(span), "no span").into()),
+            None => Ok(()),
         }
-    }
-    Ok(())
+    })
 }
 
 fn continued(evidence: &Evidence) -> Judgement {

@@ -8,7 +8,7 @@ use crate::{
     target::Start,
     verify::{
         evidence::Evidence,
-        judgement::{Fault, Finding, Judgement, require},
+        judgement::{Fault, Finding, Judgement, each, require},
         probe::{Observation, Probe},
         scenario::{ADMIN_TOKEN, OPERATED, OTHER_SECRET_KEY, SECRET_KEY},
         subject::Subject,
@@ -63,16 +63,17 @@ fn shown(evidence: &Evidence) -> Judgement {
     let secrets = [SECRET_KEY, OTHER_SECRET_KEY, ADMIN_TOKEN, SHORT_TOKEN];
     let has_secret = |text: &str| secrets.iter().any(|secret| text.contains(secret));
     let expected = "no part of the output that contains a secret";
-    for exchange in evidence.exchanges("page") {
-        if let Some(response) = exchange.response() {
+    let pages = each(evidence.exchanges("page"), |exchange| {
+        let is_shown = exchange.response().is_some_and(|response| {
             let mut headers = response.headers.iter();
-            let is_shown = has_secret(&response.text()) || headers.any(|(_, it)| has_secret(it));
-            require(!is_shown, || Finding::response(exchange, expected))?;
-        }
-    }
-    for run in &evidence.runs {
-        require(!has_secret(&run.output()), || run.finding(expected))?;
-    }
+            has_secret(&response.text()) || headers.any(|(_, it)| has_secret(it))
+        });
+        require(!is_shown, || Finding::response(exchange, expected))
+    });
+    let runs = each(&evidence.runs, |run| {
+        require(!has_secret(&run.output()), || run.finding(expected))
+    });
+    each([pages, runs], |judgement| judgement)?;
     for line in evidence.lines.iter().flatten() {
         let text = line.text();
         require(!has_secret(&text), || {

@@ -6,7 +6,7 @@ use super::SECRET;
 use crate::{
     verify::{
         evidence::Evidence,
-        judgement::{Fault, Finding, Judgement, require},
+        judgement::{Fault, Finding, Judgement, each, require},
         names::{ACCESS, LEADING},
         record::Record,
         scenario::{BUILD_TIME, SERVICE_NAME, VERSION},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn one(evidence: &Evidence) -> Judgement {
-    for name in ["found", "missing"] {
+    each(["found", "missing"], |name| {
         let exchange = evidence.exchange(name)?;
         let records = evidence.access_records(exchange)?;
         if records.is_empty() {
@@ -29,13 +29,12 @@ pub(super) fn one(evidence: &Evidence) -> Judgement {
         };
         require(record.text("name") == Some("http"), || {
             Finding::record(exchange, record, "the logger http")
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 pub(super) fn fields(evidence: &Evidence) -> Judgement {
-    for name in ["found", "missing"] {
+    each(["found", "missing"], |name| {
         let (exchange, record) = evidence.access_record(name)?;
         let path = path_of(exchange);
         let of_service = [
@@ -71,9 +70,8 @@ pub(super) fn fields(evidence: &Evidence) -> Judgement {
                 exchange.status().unwrap_or_default()
             );
             Finding::record(exchange, &record, expected)
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 pub(super) fn unmatched(evidence: &Evidence) -> Judgement {
@@ -112,7 +110,7 @@ pub(super) fn secrets(evidence: &Evidence) -> Judgement {
 }
 
 pub(super) fn level(evidence: &Evidence) -> Judgement {
-    for name in ["found", "missing"] {
+    each(["found", "missing"], |name| {
         let (exchange, record) = evidence.access_record(name)?;
         let level = match exchange.status() {
             Some(..400) => "INFO",
@@ -121,19 +119,17 @@ pub(super) fn level(evidence: &Evidence) -> Judgement {
         };
         require(record.text("levelname") == Some(level), || {
             Finding::record(exchange, &record, format!("levelname {level:?}"))
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 pub(super) fn probes(evidence: &Evidence) -> Judgement {
-    for exchange in evidence.exchanges("probe") {
-        let records = evidence.access_records(exchange)?;
-        if let Some(record) = records.first() {
-            return Err(Finding::record(exchange, record, "no access record").into());
+    each(evidence.exchanges("probe"), |exchange| {
+        match evidence.access_records(exchange)?.first() {
+            Some(record) => Err(Finding::record(exchange, record, "no access record").into()),
+            None => Ok(()),
         }
-    }
-    Ok(())
+    })
 }
 
 pub(super) fn single(evidence: &Evidence) -> Judgement {
@@ -155,20 +151,13 @@ pub(super) fn single(evidence: &Evidence) -> Judgement {
 }
 
 pub(super) fn id(evidence: &Evidence) -> Judgement {
-    for name in ["found", "missing"] {
+    each(["found", "missing"], |name| {
         let (exchange, record) = evidence.access_record(name)?;
-        require(
-            record.text("request_id") == Some(exchange.nonce.as_str()),
-            || {
-                Finding::record(
-                    exchange,
-                    &record,
-                    format!("request_id {:?}", exchange.nonce),
-                )
-            },
-        )?;
-    }
-    Ok(())
+        let nonce = &exchange.nonce;
+        require(record.text("request_id") == Some(nonce), || {
+            Finding::record(exchange, &record, format!("request_id {nonce:?}"))
+        })
+    })
 }
 
 pub(super) fn peer(evidence: &Evidence) -> Judgement {
@@ -188,7 +177,7 @@ pub(super) fn peer(evidence: &Evidence) -> Judgement {
 }
 
 /// Returns the path of a request, without its query.
-fn path_of(exchange: &Exchange) -> String {
+pub(in crate::verify::checks) fn path_of(exchange: &Exchange) -> String {
     let request = String::from_utf8_lossy(&exchange.request);
     let target = request.split(' ').nth(1).unwrap_or_default();
     target.split('?').next().unwrap_or_default().to_owned()

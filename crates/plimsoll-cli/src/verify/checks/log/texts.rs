@@ -3,7 +3,7 @@
 use crate::{
     verify::{
         evidence::Evidence,
-        judgement::{Fault, Finding, Judgement, require},
+        judgement::{Fault, Finding, Judgement, each, require},
         record::Record,
         subject::{Subject, request},
     },
@@ -60,13 +60,12 @@ fn cut_text(record: &Record, name: &str, max: usize) -> Option<bool> {
 
 pub(super) fn cut(evidence: &Evidence) -> Judgement {
     let (exchange, record) = recorded(evidence, "long")?;
-    for name in ["rawPath", "query", "userAgent"] {
+    each(["rawPath", "query", "userAgent"], |name| {
         require(cut_text(&record, name, MAX_TEXT) == Some(true), || {
             let expected = format!("{name} cut at 1,024 bytes, with … at the end");
             Finding::record(exchange, &record, expected).about(name)
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 pub(super) fn cut_method(evidence: &Evidence) -> Judgement {

@@ -5,9 +5,8 @@ use super::*;
 /// An access record of the request `found`.
 const ACCESS: &str = r#"{"asctime":"2026-01-02 03:04:05,678","levelname":"INFO","name":"http","process":7,"threadName":"main","message":"http_request","request_id":"nonce-of-found","service":"verified-service","version":"9.8.7-verify","buildTime":"2001-02-03T04:05:06Z","status":200,"method":"GET","path":"/","rawPath":"/a","query":"","ip":"127.0.0.1","latencyMs":0.5,"userAgent":"plimsoll"}"#;
 
-/// Judges the log of a service, of which a text is replaced.
-#[track_caller]
-fn judge_log(id: &str, from: &str, to: &str) -> Option<bool> {
+/// Returns the log of a service, of which a text is replaced.
+fn log(from: &str, to: &str) -> Evidence {
     let missing = ACCESS
         .replace("nonce-of-found", "nonce-of-missing")
         .replace("\"path\":\"/\"", "\"path\":\"__unmatched__\"")
@@ -26,7 +25,12 @@ fn judge_log(id: &str, from: &str, to: &str) -> Option<bool> {
         exchange("probe", response(200, &[], "")),
         exchange("hostile", response(400, &[], "")),
     ];
-    judge(id, &started(exchanges, &lines))
+    started(exchanges, &lines)
+}
+
+#[track_caller]
+fn judge_log(id: &str, from: &str, to: &str) -> Option<bool> {
+    judge(id, &log(from, to))
 }
 
 #[test]
@@ -70,6 +74,21 @@ fn records_of_requests_are_judged() {
     }
     let twice = format!("{READY}\n{READY}");
     assert_eq!(judge_log("LOG-7:once", READY, &twice), Some(false));
+}
+
+#[test]
+fn each_request_is_judged() {
+    for (id, from, to) in [
+        ("LOG-3:one", "\"name\":\"http\"", "\"name\":\"web\""),
+        ("LOG-3:fields", "\"latencyMs\":0.5", "\"latencyMs\":null"),
+        ("LOG-4:level", "levelname", "level"),
+        ("RID-3:access", "\"request_id\":", "\"id\":"),
+    ] {
+        let Err(Fault::Violated(found)) = evaluate(id, &log(from, to)) else {
+            panic!("{id} is violated");
+        };
+        assert_eq!(found.instances().count(), 2, "{id}");
+    }
 }
 
 #[test]

@@ -82,6 +82,18 @@ fn request_is_a_span_of_the_conventions() {
         ..span("page")
     };
     assert_eq!(judge_span("TRC-4:probes", "probe", [probe]), Some(false));
+    let mut of_path = span("page");
+    of_path
+        .attributes
+        .insert("url.path".to_owned(), "/a".to_owned());
+    let with_id = span("probe");
+    let named = Span {
+        name: "GET /a".to_owned(),
+        ..span("page")
+    };
+    for probe in [of_path, with_id, named] {
+        assert_eq!(judge_span("TRC-4:probes", "probe", [probe]), Some(false));
+    }
 }
 
 #[test]
@@ -131,11 +143,19 @@ fn context_of_a_trusted_caller_is_continued() {
 
 #[test]
 fn sampler_excludes_spans() {
-    assert_eq!(judge_span("TRC-2:disabled", "page", []), Some(true));
-    assert_eq!(
-        judge_span("TRC-2:disabled", "page", [span("page")]),
-        Some(false)
-    );
+    let disabled = |end, spans| {
+        let signal = Duration::from_secs(1);
+        let evidence = Evidence {
+            shutdown: Some(Shutdown { signal, end }),
+            spans,
+            ..started([exchange("page", response(200, &[], ""))], &[])
+        };
+        judge("TRC-2:disabled", &evidence)
+    };
+    let end = Some(ended(Some(0)));
+    assert_eq!(disabled(end, Vec::new()), Some(true));
+    assert_eq!(disabled(end, vec![span("page")]), Some(false));
+    assert_eq!(disabled(None, Vec::new()), None);
     let ratio = |spans: Vec<Span>| {
         let exchanges = ["high", "low"].map(|name| exchange(name, response(200, &[], "")));
         let evidence = Evidence {

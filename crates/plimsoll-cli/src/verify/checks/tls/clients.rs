@@ -3,7 +3,7 @@
 use crate::verify::{
     authority::Client,
     evidence::Evidence,
-    judgement::{Fault, Finding, Judgement, require},
+    judgement::{Fault, Finding, Judgement, each, require},
     probe::{Observation, Probe},
     scenario::MUTUAL_TLS,
     subject::{Hello, Subject},
@@ -50,11 +50,10 @@ fn clients(evidence: &Evidence) -> Judgement {
     require(known.is_answered(), || {
         Finding::new(sent(known.name), known.text(), expected)
     })?;
-    for (name, _) in REJECTED {
+    each(REJECTED, |(name, _)| {
         let handshake = evidence.handshake(name)?;
         require(!handshake.is_answered(), || {
-            Finding::new(sent(name), handshake.text(), expected)
-        })?;
-    }
-    Ok(())
+            Finding::new(sent(name), handshake.text(), expected).about(name)
+        })
+    })
 }

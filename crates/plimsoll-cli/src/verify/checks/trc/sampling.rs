@@ -1,11 +1,11 @@
 //! TRC-2 and TRC-3: requests whose spans are not recorded.
 
-use tokio::time::sleep;
+use std::time::Duration;
 
-use super::{SPAN_LIMIT, span_of, text, wait_for_last};
+use super::{span_of, text, wait_for_last};
 use crate::verify::{
     evidence::Evidence,
-    judgement::{Finding, Judgement, require},
+    judgement::{Fault, Finding, Judgement, require},
     probe::{Observation, Probe},
     scenario::{SAMPLED, UNTRACED},
     subject::{Subject, request},
@@ -24,6 +24,9 @@ pub(super) const PROBES: &[Probe] = &[
     },
 ];
 
+/// The longest wait for the end of the process.
+const END_LIMIT: Duration = Duration::from_secs(9);
+
 /// The last bytes of a trace id that are above and below half of their range.
 const HIGH: &str = "ffffffffffffffff";
 const LOW: &str = "0000000000000001";
@@ -41,8 +44,9 @@ async fn ratio(subject: &mut Subject<'_>) {
 
 async fn disabled(subject: &mut Subject<'_>) {
     subject.get_marked("page", "/?plimsoll={nonce}", &[]).await;
-    // Five times the time after which spans are sent.
-    sleep(SPAN_LIMIT / 10).await;
+    subject.terminate();
+    // An exporter sends its last spans before the end.
+    subject.wait_for_end(END_LIMIT).await;
 }
 
 fn recorded(evidence: &Evidence) -> Judgement {
@@ -61,5 +65,8 @@ fn none(evidence: &Evidence) -> Judgement {
         let count = evidence.spans.len();
         let expected = "no span, because OTEL_SDK_DISABLED is true";
         Finding::exchange(exchange, format!("{count} spans"), expected)
-    })
+    })?;
+    let end = evidence.shutdown.and_then(|shutdown| shutdown.end);
+    let reason = "the process did not end, so a span can follow";
+    end.map(drop).ok_or_else(|| Fault::not_proven(reason))
 }
