@@ -3,7 +3,7 @@
 //! A supervisor signals the main process, so [`signal`] does, too.
 //! [`kill`] ends the whole group, so that no process survives the command.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -43,16 +43,32 @@ pub(super) fn listening_ports(group: u32) -> Vec<u16> {
     ports.into_iter().collect()
 }
 
+/// Whether all threads of the group are stopped or have ended. Without `/proc`, it is not known.
+pub(super) fn is_stopped(group: u32) -> bool {
+    let states = processes(group).flat_map(|process| {
+        let threads = fs::read_dir(process.join("task"));
+        let threads = threads.into_iter().flatten().flatten();
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok())
+    });
+    let mut states = states.peekable();
+    states.peek().is_some() && states.all(|stat| is_stopped_state(&stat))
+}
+
+/// Returns the folders in `/proc` of the group's processes.
+fn processes(group: u32) -> impl Iterator<Item = PathBuf> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = processes.map(|process| process.path());
+    processes.filter(move |process| {
+        let stat = fs::read_to_string(process.join("stat"));
+        stat.ok().and_then(|stat| group_of(&stat)) == Some(group)
+    })
+}
+
 /// Returns the inodes of all sockets of the group's processes.
 fn sockets_of(group: u32) -> BTreeSet<u64> {
     let mut sockets = BTreeSet::new();
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    for process in processes {
-        let stat = fs::read_to_string(process.path().join("stat"));
-        if stat.ok().and_then(|stat| group_of(&stat)) != Some(group) {
-            continue;
-        }
-        let descriptors = fs::read_dir(process.path().join("fd"));
+    for process in processes(group) {
+        let descriptors = fs::read_dir(process.join("fd"));
         for descriptor in descriptors.into_iter().flatten().flatten() {
             let link = fs::read_link(descriptor.path()).unwrap_or_default();
             let inode: Option<u64> = link.to_str().and_then(|link| {
@@ -63,6 +79,12 @@ fn sockets_of(group: u32) -> BTreeSet<u64> {
         }
     }
     sockets
+}
+
+/// Whether the state in `/proc/PID/stat` is stopped, traced, or the end.
+fn is_stopped_state(stat: &str) -> bool {
+    let state = stat.rsplit_once(") ").map(|(_, state)| state);
+    state.is_some_and(|state| state.starts_with(['T', 't', 'Z', 'X']))
 }
 
 /// Returns the process group in `/proc/PID/stat`. The name before it can contain spaces and brackets.
@@ -94,6 +116,8 @@ mod tests {
     fn group_follows_a_name_with_brackets() {
         assert_eq!(group_of("12 (a) b) S 1 34 34 0"), Some(34));
         assert_eq!(group_of(""), None);
+        assert!(is_stopped_state("12 (R) b) T 1 34 34 0"));
+        assert!(!is_stopped_state("12 (T) T) R 1 34 34 0"));
     }
 
     #[test]

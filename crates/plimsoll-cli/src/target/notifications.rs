@@ -1,14 +1,10 @@
 //! The socket of a service manager, to which a service sends its state (sd_notify(3)).
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::{TcpStream, UnixDatagram},
+    sync::watch,
     task::JoinHandle,
     time::{Instant, timeout},
 };
@@ -32,7 +28,7 @@ pub(crate) struct Notification {
 /// The notifications so far. They are read until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Notifications {
-    all: Arc<Mutex<Vec<Notification>>>,
+    all: watch::Receiver<Vec<Notification>>,
     task: JoinHandle<()>,
 }
 
@@ -48,15 +44,21 @@ impl Notifications {
         epoch: Instant,
     ) -> io::Result<Self> {
         let socket = UnixDatagram::bind(path)?;
-        let all = Arc::default();
-        let task = tokio::spawn(read(socket, address, epoch, Arc::clone(&all)));
+        let (sender, all) = watch::channel(Vec::new());
+        let task = tokio::spawn(read(socket, address, epoch, sender));
         Ok(Self { all, task })
     }
 
     /// Returns all notifications so far.
     pub(super) fn all(&self) -> Vec<Notification> {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clone()
+        self.all.borrow().clone()
+    }
+
+    /// Waits until there is a notification.
+    pub(super) async fn first(&self) {
+        let mut all = self.all.clone();
+        // The sender lives as long as the socket can be read.
+        let _ = all.wait_for(|all| !all.is_empty()).await;
     }
 }
 
@@ -77,7 +79,7 @@ async fn read(
     socket: UnixDatagram,
     address: Option<SocketAddr>,
     epoch: Instant,
-    all: Arc<Mutex<Vec<Notification>>>,
+    all: watch::Sender<Vec<Notification>>,
 ) {
     let mut bytes = [0; MAX_SIZE];
     while let Ok(length) = socket.recv(&mut bytes).await {
@@ -90,8 +92,7 @@ async fn read(
             refuses,
             at: epoch.elapsed(),
         };
-        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(notification);
+        all.send_modify(|all| all.push(notification));
     }
 }
 

@@ -36,6 +36,9 @@ use crate::wire::{Hello, Wire};
 /// The pause between two requests to a service that starts.
 const POLL: Duration = Duration::from_millis(20);
 
+/// The pause between two readings of the states of threads.
+const STOP_POLL: Duration = Duration::from_millis(2);
+
 /// The request to a service that starts.
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
@@ -257,6 +260,14 @@ impl Process {
         all.unwrap_or_default()
     }
 
+    /// Waits for the first notification of the service.
+    pub(crate) async fn wait_for_notification(&self, limit: Duration) {
+        if let Some(notifications) = &self.notifications {
+            // Most services send none.
+            let _ = timeout(limit, notifications.first()).await;
+        }
+    }
+
     /// Returns the reserved port of a second listener.
     pub(crate) fn admin_port(&self) -> u16 {
         self.launch.admin.number()
@@ -283,8 +294,17 @@ impl Process {
     }
 
     /// Stops all processes of the service, as a hypervisor or a container engine may do.
-    pub(crate) fn freeze(&self) {
+    ///
+    /// Waits until all threads are stopped: one that runs stops at its next interrupt.
+    pub(crate) async fn freeze(&self, limit: Duration) {
         group::signal_all(self.pid, Signal::STOP);
+        let all = async {
+            while !group::is_stopped(self.pid) {
+                sleep(STOP_POLL).await;
+            }
+        };
+        // Without /proc, the threads have had the whole time.
+        let _ = timeout(limit, all).await;
     }
 
     /// Continues all processes of the service.

@@ -3,19 +3,15 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::time::sleep;
 
 use super::Subject;
 use crate::{
-    target::{Process, Start},
+    target::Start,
     verify::evidence::{Shutdown, Signalled},
 };
 
-/// The time in which all threads of a service stop. A thread that runs stops at its next interrupt.
-const FROZEN: Duration = Duration::from_millis(20);
-
-/// The pause between two looks at the notifications.
-const POLL: Duration = Duration::from_millis(10);
+/// The longest wait until all threads of a service are stopped.
+const FREEZE_LIMIT: Duration = Duration::from_millis(500);
 
 impl Subject<'_> {
     /// Sends SIGTERM to the service. Returns the time just before.
@@ -32,8 +28,7 @@ impl Subject<'_> {
     /// Stops all processes of the service, and waits until they are stopped.
     pub(in crate::verify) async fn freeze(&self) {
         if let Some(process) = &self.process {
-            process.freeze();
-            sleep(FROZEN).await;
+            process.freeze(FREEZE_LIMIT).await;
         }
     }
 
@@ -90,10 +85,8 @@ impl Subject<'_> {
 
     /// Waits for a notification. Most services send none.
     pub(in crate::verify) async fn wait_for_notification(&self, limit: Duration) {
-        let deadline = self.wire.elapsed() + limit;
-        let is_missing = |process: &Process| process.notifications().is_empty();
-        while self.process.as_deref().is_some_and(is_missing) && self.wire.elapsed() < deadline {
-            sleep(POLL).await;
+        if let Some(process) = &self.process {
+            process.wait_for_notification(limit).await;
         }
     }
 
