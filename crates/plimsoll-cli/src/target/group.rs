@@ -110,6 +110,8 @@ fn listeners(table: &str) -> Vec<(u16, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use std::{iter, os::unix::process::CommandExt as _};
+
     use super::*;
 
     #[test]
@@ -118,6 +120,20 @@ mod tests {
         assert_eq!(group_of(""), None);
         assert!(is_stopped_state("12 (R) b) T 1 34 34 0"));
         assert!(!is_stopped_state("12 (T) T) R 1 34 34 0"));
+    }
+
+    #[test]
+    fn stopped_group_is_seen() {
+        let mut command = std::process::Command::new("sleep");
+        let mut child = command.arg("60").process_group(0).spawn().unwrap();
+        let group = child.id();
+        assert!(!is_stopped(group));
+        signal_all(group, Signal::STOP);
+        let mut looks = iter::repeat_with(|| is_stopped(group)).take(1000);
+        let is_seen = looks.any(|is_stopped| is_stopped);
+        kill(group);
+        child.wait().unwrap();
+        assert!(is_seen && !is_stopped(group));
     }
 
     #[test]

@@ -102,3 +102,24 @@ async fn is_refused(address: SocketAddr) -> bool {
     let error = connection.ok().and_then(Result::err);
     error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Folder;
+
+    #[tokio::test]
+    async fn first_notification_ends_the_wait() {
+        let folder = Folder::create().unwrap();
+        let path = format!("{}/notify", folder.path());
+        let notifications = Notifications::bind(&path, None, Instant::now()).unwrap();
+        let short = Duration::from_millis(1);
+        assert!(timeout(short, notifications.first()).await.is_err());
+        let service = UnixDatagram::unbound().unwrap();
+        service.send_to(b"A=1\nREADY=1", &path).await.unwrap();
+        let long = Duration::from_secs(10);
+        assert!(timeout(long, notifications.first()).await.is_ok());
+        let all = notifications.all();
+        assert!(all.len() == 1 && all[0].has("READY=1"));
+    }
+}

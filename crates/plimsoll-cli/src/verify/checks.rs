@@ -16,10 +16,7 @@ mod srv;
 mod tls;
 mod trc;
 
-use super::{
-    judgement::{Fault, Judgement},
-    probe::Probe,
-};
+use super::probe::Probe;
 
 /// All probes. Those of one scenario run in this order, passive ones first.
 pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
@@ -44,12 +41,6 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         .chain(trc::ALL)
         .chain(h2::ALL)
         .flatten()
-}
-
-/// Returns the judgement for a service whose variables are unknown.
-fn needs_command() -> Judgement {
-    let reason = "the variables of a service at a URL are unknown; pass a command";
-    Err(Fault::NotProven(reason.to_owned()))
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl CommandRun {
         match result {
             Start::Silent { listens_on } if listens_on.is_empty() => {
                 let reason = format!("{} neither ended nor listened in time", self.sent());
-                Fault::NotProven(reason)
+                Fault::not_proven(reason)
             }
             _ => self.finding(expected).into(),
         }

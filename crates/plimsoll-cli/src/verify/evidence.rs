@@ -138,6 +138,17 @@ impl Evidence {
         )
     }
 
+    /// Requires that the service was started here, so that its variables are known.
+    ///
+    /// # Errors
+    ///
+    /// Not proven at a URL.
+    pub(super) fn require_command(&self) -> Result<(), Fault> {
+        let reason = "the variables of a service at a URL are unknown; pass a command";
+        let start = self.start.as_ref().map(drop);
+        start.ok_or_else(|| Fault::not_proven(reason))
+    }
+
     /// Requires that the service has a route.
     ///
     /// # Errors
@@ -203,7 +214,7 @@ impl Evidence {
         let mut runs = self.runs.iter();
         let run = runs.find(|run| run.name == name);
         let reason = "the command was not run, because one before it did not succeed";
-        run.ok_or_else(|| Fault::NotProven(reason.to_owned()))
+        run.ok_or_else(|| Fault::not_proven(reason))
     }
 
     /// Whether a run of the command has ended with status 0.
@@ -262,7 +273,7 @@ impl Evidence {
                 Records::Foreign => "--logs has no record of the requests",
                 _ => "no records are available at a URL; pass --logs or a command",
             };
-            return Err(Fault::NotProven(reason.to_owned()));
+            return Err(Fault::not_proven(reason));
         };
         Ok(lines.iter().filter(|line| line.stream == stream).collect())
     }
@@ -348,7 +359,7 @@ impl Evidence {
     pub(super) fn no_access_record(&self, exchange: &Exchange) -> Fault {
         if self.start.is_none() {
             let reason = "no access record; the LOG_LEVEL of a service at a URL can suppress it";
-            return Fault::NotProven(reason.to_owned());
+            return Fault::not_proven(reason);
         }
         let received = "no access record".to_owned();
         Finding::exchange(exchange, received, "an access record").into()

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn other_judgements_need_one_run() {
         let violated = || Err(Finding::new("a", "b", "c").into());
-        let not_proven = || Err(Fault::NotProven("d".to_owned()));
+        let not_proven = || Err(Fault::not_proven("d"));
         check(&[violated], Some("violated"));
         check(&[measured, violated], Some("violated"));
         check(&[not_proven], Some("not proven"));

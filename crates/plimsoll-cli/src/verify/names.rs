@@ -106,7 +106,7 @@ impl Names {
             false => {
                 let reason =
                     "fields have other names in [verify.names], so their order is not judged";
-                Err(Fault::NotProven(reason.to_owned()))
+                Err(Fault::not_proven(reason))
             }
         }
     }

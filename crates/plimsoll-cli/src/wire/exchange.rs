@@ -397,6 +397,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn connection_that_its_peer_has_closed_is_not_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.read_exact(&mut [0; 5]).unwrap();
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).unwrap();
+            }
+        });
+        let wire = Wire::new(address, Instant::now(), Duration::from_secs(10));
+        let mut kept = None;
+        for _ in 0..2 {
+            let request = b"hello".to_vec();
+            let exchange = wire.exchange_kept(&mut kept, "test", String::new(), request);
+            assert_eq!(exchange.await.status(), Some(200));
+            let end = kept.as_ref().unwrap().peek(&mut [0]).await;
+            assert_eq!(end.unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
     async fn response_that_has_arrived_is_seen_before_it_is_read() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -83,7 +83,7 @@ fn listener(evidence: &Evidence) -> Result<(), Fault> {
     let exchange = evidence.exchange("listener")?;
     let reason = "admin listener not offered: nothing answers at ADMIN_ADDR";
     let response = exchange.response().map(drop);
-    response.ok_or_else(|| Fault::NotProven(reason.to_owned()))
+    response.ok_or_else(|| Fault::not_proven(reason))
 }
 
 /// Requires operator controls on the admin listener.
@@ -91,7 +91,7 @@ fn controls(evidence: &Evidence) -> Result<(), Fault> {
     listener(evidence)?;
     if evidence.exchange("index")?.status() == Some(404) {
         let reason = "operator controls not offered: /admin is 404 with ADMIN_TOKEN";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     Ok(())
 }
@@ -108,11 +108,7 @@ fn answer<'a>(evidence: &'a Evidence, name: &str) -> Result<(&'a Exchange, &'a R
 /// Creates a finding about a response of the admin listener, which no command repeats.
 fn finding(exchange: &Exchange, expected: impl Into<String>) -> Finding {
     let finding = Finding::response(exchange, expected);
-    Finding {
-        sent: format!("{} on the admin listener", finding.sent),
-        repeat: None,
-        ..finding
-    }
+    finding.sent_as(|sent| format!("{sent} on the admin listener"))
 }
 
 /// Requires the status of each exchange with this name on the admin listener.

@@ -56,7 +56,7 @@ fn accepted(evidence: &Evidence) -> Judgement {
         Some(start) => {
             Err(Finding::new(evidence.start_name(), start.to_string(), "an answer").into())
         }
-        None => super::needs_command(),
+        None => evidence.require_command(),
     }
 }
 
@@ -66,10 +66,10 @@ pub(super) fn rejected(evidence: &Evidence) -> Judgement {
         Some(Start::Ended(end)) if end.code.is_some_and(|code| code != 0) => Ok(()),
         Some(Start::Silent { listens_on }) if listens_on.is_empty() => {
             let reason = "the process neither ended nor listened within the time for the start";
-            Err(Fault::NotProven(reason.to_owned()))
+            Err(Fault::not_proven(reason))
         }
         Some(start) => Err(Finding::new(evidence.start_name(), start.to_string(), expected).into()),
-        None => super::needs_command(),
+        None => evidence.require_command(),
     }
 }
 
@@ -95,7 +95,7 @@ fn status(evidence: &Evidence) -> Judgement {
     match &evidence.start {
         Some(Start::Ended(end)) if end.code == Some(78) => Ok(()),
         Some(start) => Err(Finding::new(evidence.start_name(), start.to_string(), expected).into()),
-        None => super::needs_command(),
+        None => evidence.require_command(),
     }
 }
 

@@ -152,7 +152,7 @@ fn tls(evidence: &Evidence) -> Judgement {
     let mut conversations = evidence.conversations.iter();
     let Some(conversation) = conversations.find(|it| it.name == "TLS") else {
         let reason = "HTTP/2 not offered: it is not negotiated over TLS";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     };
     answered(conversation, 1, "GET /health over HTTP/2 and TLS")
 }
@@ -161,7 +161,7 @@ fn cleartext(evidence: &Evidence) -> Judgement {
     let conversation = evidence.conversation("cleartext")?;
     if !conversation.has_begun() {
         let reason = "HTTP/2 without TLS not offered: HTTP2_CLEARTEXT=true changes nothing";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     answered(conversation, 1, "GET /health over HTTP/2")?;
     let (exchange, response) = evidence.answer("HTTP/1")?;

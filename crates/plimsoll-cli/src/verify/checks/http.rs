@@ -112,9 +112,7 @@ fn form(evidence: &Evidence) -> Judgement {
 
 fn build(evidence: &Evidence) -> Judgement {
     let (exchange, response) = evidence.answer("info")?;
-    if evidence.start.is_none() {
-        return super::needs_command();
-    }
+    evidence.require_command()?;
     let fields = Record::parse(&response.body);
     let holds = fields.is_some_and(|fields| {
         let mut pairs = INFO.iter();

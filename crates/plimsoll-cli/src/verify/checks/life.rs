@@ -62,7 +62,7 @@ async fn shutdown(subject: &mut Subject<'_>) {
 fn signalled(evidence: &Evidence) -> Result<Shutdown, Fault> {
     let reason = "the service was not ended";
     let shutdown = evidence.shutdown;
-    shutdown.ok_or_else(|| Fault::NotProven(reason.to_owned()))
+    shutdown.ok_or_else(|| Fault::not_proven(reason))
 }
 
 fn exit(evidence: &Evidence) -> Judgement {
@@ -83,19 +83,17 @@ fn exit(evidence: &Evidence) -> Judgement {
     Err(Finding::new("SIGTERM", received, expected).into())
 }
 
+/// Returns the text about a request during the drain.
+fn drained(sent: &str) -> String {
+    format!("SIGTERM with DRAIN_DELAY=1s, and {sent} after 500 ms")
+}
+
 fn accepts(evidence: &Evidence) -> Judgement {
     signalled(evidence)?;
     let exchange = evidence.exchange("accepted")?;
     require(exchange.response().is_some(), || {
         let finding = Finding::response(exchange, "an answer until DRAIN_DELAY is over");
-        Finding {
-            sent: format!(
-                "SIGTERM with DRAIN_DELAY=1s, and {} after 500 ms",
-                finding.sent
-            ),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(drained)
     })
 }
 
@@ -104,20 +102,13 @@ fn close(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("accepted")?;
     let Some(response) = exchange.response() else {
         let reason = "no request was answered during the drain";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     };
     require(response.closes(), || {
         let connection = response.header("connection");
         let received = format!("connection: {:?}", connection.unwrap_or_default());
         let finding = Finding::exchange(exchange, received, "connection: close");
-        Finding {
-            sent: format!(
-                "SIGTERM with DRAIN_DELAY=1s, and {} after 500 ms",
-                finding.sent
-            ),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(drained)
     })
 }
 

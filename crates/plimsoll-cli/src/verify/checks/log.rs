@@ -182,15 +182,15 @@ fn observed_start(evidence: &Evidence) -> Judgement {
         Some(_) => Ok(()),
         None => {
             let reason = "the start of a service at a URL is not observed; pass a command";
-            Err(Fault::NotProven(reason.to_owned()))
+            Err(Fault::not_proven(reason))
         }
     }
 }
 
 fn outside(evidence: &Evidence) -> Judgement {
     let records = evidence.records_with("infra_app_ready")?;
-    let record = records.first().ok_or(Fault::NotProven(
-        "the service has written no record outside a request".to_owned(),
+    let record = records.first().ok_or(Fault::not_proven(
+        "the service has written no record outside a request",
     ))?;
     require(record.text("request_id") == Some("-"), || {
         Finding::new("a start", record.line(), "request_id \"-\"")
@@ -206,7 +206,7 @@ fn suppressed(evidence: &Evidence) -> Judgement {
         .is_none()
     {
         let reason = "the process did not end, so a record can follow";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     match records.first() {
         None => Ok(()),

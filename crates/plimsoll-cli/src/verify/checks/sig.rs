@@ -175,11 +175,7 @@ fn continues(evidence: &Evidence) -> Judgement {
         for exchange in evidence.exchanges(name) {
             require(exchange.response().is_some(), || {
                 let finding = Finding::response(exchange, expected);
-                Finding {
-                    sent: sent.to_owned(),
-                    repeat: None,
-                    ..finding
-                }
+                finding.sent_as(|_| sent.to_owned())
             })?;
         }
     }
@@ -193,7 +189,7 @@ fn rebind(evidence: &Evidence) -> Judgement {
             let sent = "SIGKILL, then a start on the same port";
             Err(Finding::new(sent, start.to_string(), "an answer").into())
         }
-        None => Err(Fault::NotProven("the service was not killed".to_owned())),
+        None => Err(Fault::not_proven("the service was not killed")),
     }
 }
 
@@ -217,7 +213,7 @@ fn second(evidence: &Evidence) -> Judgement {
             false => format!("; {}", Route::Slow.remedy()),
         };
         let reason = format!("before the second signal, {end}{remedy}");
-        return Err(Fault::NotProven(reason));
+        return Err(Fault::not_proven(reason));
     }
     evidence.require_route(Route::Slow)?;
     if evidence.exchange("slow").is_err() {

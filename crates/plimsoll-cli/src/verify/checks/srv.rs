@@ -111,7 +111,7 @@ pub(super) fn reaches(time: Duration, limit: Duration) -> Judgement {
     let (time, limit) = (time.as_millis(), limit.as_millis());
     let reason =
         format!("the connection ended after {time} ms, long before the limit of {limit} ms");
-    Err(Fault::NotProven(reason))
+    Err(Fault::not_proven(reason))
 }
 
 /// Judges that a connection ends after a time limit, and at most [`TOLERANCE`] later.
@@ -121,9 +121,7 @@ fn ends_in_time(
     limit: Duration,
     sent: &str,
 ) -> Judgement {
-    if evidence.start.is_none() {
-        return super::needs_command();
-    }
+    evidence.require_command()?;
     let time = exchange.done.saturating_sub(exchange.sent);
     let is_closed = exchange.outcome != Outcome::Late;
     if is_closed && time <= limit + TOLERANCE {
@@ -149,13 +147,8 @@ fn host(evidence: &Evidence) -> Judgement {
     for exchange in evidence.exchanges("host") {
         require(exchange.status() == Some(400), || {
             let finding = Finding::response(exchange, "status 400");
-            Finding {
-                sent: String::from_utf8_lossy(&exchange.request)
-                    .trim_end()
-                    .to_owned(),
-                repeat: None,
-                ..finding
-            }
+            let request = String::from_utf8_lossy(&exchange.request);
+            finding.sent_as(|_| request.trim_end().to_owned())
         })?;
     }
     Ok(())

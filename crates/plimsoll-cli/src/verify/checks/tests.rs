@@ -25,6 +25,7 @@ use crate::{
     verify::{
         command::CommandRun,
         evidence::{Evidence, Shutdown, Signalled},
+        judgement::{Fault, Judgement},
         routes::Routes,
         scenario::{self, DEFAULTS, Scenario},
         subject::request,

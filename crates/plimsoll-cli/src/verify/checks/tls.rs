@@ -139,7 +139,7 @@ fn versions(evidence: &Evidence) -> Judgement {
     let is_plain = plain.is_some_and(|status| status != 400);
     if new.result.is_err() && old.result.is_err() && is_plain {
         let reason = "TLS not offered: the listener answers HTTP without TLS";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     for handshake in [new, old] {
         require(handshake.is_answered(), || {
@@ -177,7 +177,7 @@ fn preferred(evidence: &Evidence) -> Judgement {
     let both = evidence.handshake("both")?;
     if evidence.handshake("h2")?.protocol() != "h2" && both.protocol() != "h2" {
         let reason = "HTTP/2 not offered: it is not negotiated over TLS";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     require(both.protocol() == "h2", || {
         let sent = "a handshake with the protocols h2 and http/1.1";
@@ -219,11 +219,7 @@ fn plain(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("plain")?;
     require(exchange.response().is_none(), || {
         let finding = Finding::response(exchange, "the end of the connection, without a response");
-        Finding {
-            sent: format!("{}, without TLS", finding.sent),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(|sent| format!("{sent}, without TLS"))
     })
 }
 
@@ -241,7 +237,7 @@ fn counted(evidence: &Evidence) -> Judgement {
 fn rejected(evidence: &Evidence) -> Judgement {
     if let Some(Start::Silent { .. }) = &evidence.start {
         let reason = "the process neither ended nor answered within the time for the start";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     super::cfg::rejected(evidence)
 }

@@ -112,7 +112,7 @@ fn span(evidence: &Evidence) -> Judgement {
     const SERVER: i32 = 2;
     if evidence.spans.is_empty() {
         let reason = "spans not offered: the collector at OTEL_EXPORTER_OTLP_ENDPOINT got none";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let (exchange, response) = evidence.answer("page")?;
     let span = span_of(evidence, exchange)?;

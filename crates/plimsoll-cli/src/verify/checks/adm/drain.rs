@@ -79,7 +79,7 @@ fn answers(evidence: &Evidence) -> Judgement {
     let is_closed = |it: &Exchange| matches!(it.outcome, Outcome::Refused | Outcome::Lost);
     if !evidence.exchanges("closed").any(is_closed) {
         let reason = "the main listener did not close before the end of the process";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     // The process ran at least until it had answered the slow request.
     if slow.response().is_none() || slow.done < late.done {
@@ -98,7 +98,7 @@ fn answers(evidence: &Evidence) -> Judgement {
 fn end(evidence: &Evidence) -> Judgement {
     controls(evidence)?;
     let Some(shutdown) = evidence.shutdown else {
-        return Err(Fault::NotProven("the service was not ended".to_owned()));
+        return Err(Fault::not_proven("the service was not ended"));
     };
     let expected = "the end with status 0, and a last record of the logger infra with the reason \
                     operator";

@@ -86,7 +86,7 @@ fn rate(evidence: &Evidence) -> Judgement {
     controls(evidence)?;
     let changes: Vec<_> = evidence.exchanges("change").collect();
     let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
-        return Err(Fault::NotProven("no change was sent".to_owned()));
+        return Err(Fault::not_proven("no change was sent"));
     };
     if changes.iter().any(|change| change.status() == Some(429)) {
         return Ok(());

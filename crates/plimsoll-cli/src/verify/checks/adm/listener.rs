@@ -150,11 +150,7 @@ fn main_has_none(evidence: &Evidence) -> Judgement {
     each(evidence.exchanges("main"), |exchange| {
         require(exchange.status() == Some(404), || {
             let finding = Finding::response(exchange, "status 404");
-            Finding {
-                sent: format!("{}, with INFRA_ENDPOINTS=admin", finding.sent),
-                repeat: None,
-                ..finding
-            }
+            finding.sent_as(|sent| format!("{sent}, with INFRA_ENDPOINTS=admin"))
         })
     })
 }

@@ -136,7 +136,7 @@ fn limit(evidence: &Evidence) -> Judgement {
     let is_refused = conversation.frames.iter().any(is_refusal);
     if !is_refused && !conversation.has(HEADERS) && !conversation.has(RST_STREAM) {
         let reason = "no stream was answered or refused in time";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     require(is_refused, || {
         let sent = format!("{STREAMS} requests at a time over one connection of HTTP/2");

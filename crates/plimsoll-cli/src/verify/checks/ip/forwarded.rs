@@ -85,7 +85,7 @@ fn forwarded(evidence: &Evidence) -> Judgement {
         }
         Some(_) => {
             let reason = "FORWARDED_HEADER=forwarded not offered: no element is in a record";
-            Err(Fault::NotProven(reason.to_owned()))
+            Err(Fault::not_proven(reason))
         }
     }
 }

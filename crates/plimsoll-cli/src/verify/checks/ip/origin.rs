@@ -1,6 +1,5 @@
 //! IP-5: the scheme and host of the client.
 
-use super::super::needs_command;
 use crate::verify::{
     evidence::Evidence,
     judgement::{Finding, Judgement, require},
@@ -24,9 +23,9 @@ pub(super) const PROBES: &[Probe] = &[
     Probe {
         scenario: &BASE,
         observation: Observation::Session(|subject| Box::pin(untrusted(subject))),
-        checks: &[("IP-5:untrusted", |evidence| match evidence.start {
-            Some(_) => origin(evidence, "untrusted", "http://localhost"),
-            None => needs_command(),
+        checks: &[("IP-5:untrusted", |evidence| {
+            evidence.require_command()?;
+            origin(evidence, "untrusted", "http://localhost")
         })],
     },
 ];

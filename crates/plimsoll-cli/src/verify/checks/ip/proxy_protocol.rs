@@ -52,7 +52,7 @@ fn named(evidence: &Evidence, name: &str) -> Judgement {
             return Err(Finding::new(sent, finding.received, finding.expected).into());
         }
         let reason = "PROXY protocol not offered: no request with its header is answered";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let records = evidence.access_records(exchange)?;
     let ip = records.first().and_then(|record| record.text("ip"));

@@ -85,7 +85,7 @@ pub(super) fn judge(evidence: &Evidence) -> Judgement {
         };
         let reason =
             format!("{in_flight} requests were in flight, fewer than {MIN_IN_FLIGHT}{remedy}");
-        return Err(Fault::NotProven(reason));
+        return Err(Fault::not_proven(reason));
     }
     Ok(())
 }

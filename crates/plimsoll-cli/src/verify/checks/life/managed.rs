@@ -155,7 +155,7 @@ pub(super) fn stopping(evidence: &Evidence) -> Judgement {
 fn notification<'a>(evidence: &'a Evidence, line: &str) -> Result<Option<&'a Notification>, Fault> {
     if evidence.notifications.is_empty() {
         let reason = "notifications of a service manager are not offered";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let mut all = evidence.notifications.iter();
     Ok(all.find(|notification| notification.has(line)))

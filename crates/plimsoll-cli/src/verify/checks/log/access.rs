@@ -136,7 +136,7 @@ pub(super) fn single(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("missing")?;
     if exchange.status() != Some(404) {
         let reason = "an unknown path does not get status 404";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let mut records = evidence.records_of(exchange)?;
     records.retain(|record| record.text("message") != Some("http_request"));
@@ -164,7 +164,7 @@ pub(super) fn peer(evidence: &Evidence) -> Judgement {
     if evidence.start.is_none() {
         let reason =
             "the address of this client as a service at a URL sees it is unknown; pass a command";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let (exchange, record) = evidence.access_record("forwarded")?;
     require(record.text("ip") == Some("127.0.0.1"), || {

@@ -43,13 +43,6 @@ pub(super) fn aborted(evidence: &Evidence) -> Judgement {
     let is_aborted = record.get("aborted") == Some(&Value::Bool(true));
     require(is_aborted && status == Some(499), || {
         let finding = Finding::record(exchange, &record, "status 499 and aborted: true");
-        Finding {
-            sent: format!(
-                "{}, and the end of the connection after 200 ms",
-                finding.sent
-            ),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(|sent| format!("{sent}, and the end of the connection after 200 ms"))
     })
 }

@@ -27,7 +27,7 @@ pub(in crate::verify::checks) fn json(evidence: &Evidence) -> Judgement {
     match other {
         None if is_elsewhere => {
             let reason = "--logs stderr names the place of the records, which is standard output";
-            Err(Fault::NotProven(reason.to_owned()))
+            Err(Fault::not_proven(reason))
         }
         None => Ok(()),
         Some(line) => Err(Finding::new("a start and requests", line.text(), expected).into()),
@@ -57,7 +57,7 @@ pub(super) fn hostile(evidence: &Evidence) -> Judgement {
             .status()
             .map_or("no".to_owned(), |status| status.to_string());
         let reason = format!("the request got status {status} and made no record");
-        return Err(Fault::NotProven(reason));
+        return Err(Fault::not_proven(reason));
     }
     Ok(())
 }

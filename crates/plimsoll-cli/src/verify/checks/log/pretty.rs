@@ -52,7 +52,7 @@ pub(super) fn invisible(evidence: &Evidence) -> Judgement {
     let lines = lines(evidence)?;
     if lines.is_empty() {
         let reason = "no line has the id of the request";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     for line in lines {
         let text = line.text();

@@ -55,7 +55,7 @@ pub(super) fn never_waits(evidence: &Evidence) -> Judgement {
     evidence.records()?;
     if evidence.start.is_none() {
         let reason = "the reader of the log of a service at a URL is unknown; pass a command";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let late = evidence
         .exchanges("unread")

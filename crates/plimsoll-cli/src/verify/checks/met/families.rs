@@ -63,7 +63,7 @@ pub(super) fn exact(evidence: &Evidence) -> Judgement {
     let rise = counted(&after) - counted(&before);
     if evidence.start.is_none() && rise > TOGETHER as f64 {
         let reason = "a service at a URL can have other clients; pass a command";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let answered = evidence.exchanges("counted");
     let answered = answered.filter(|it| it.response().is_some()).count();
@@ -72,7 +72,7 @@ pub(super) fn exact(evidence: &Evidence) -> Judgement {
             return Ok(());
         }
         let reason = format!("{answered} of {TOGETHER} requests were answered");
-        return Err(Fault::NotProven(reason));
+        return Err(Fault::not_proven(reason));
     }
     let finding = Finding::new(
         format!("{TOGETHER} requests at once, between two scrapes"),

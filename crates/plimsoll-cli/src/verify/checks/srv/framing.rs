@@ -231,7 +231,7 @@ fn pairs(evidence: &Evidence) -> impl Iterator<Item = (&'static Ambiguous, [&Exc
 pub(super) fn canary_is_not_handled(evidence: &Evidence) -> Judgement {
     if evidence.exchange("control")?.status() != Some(200) {
         let reason = "GET /health has no status 200, so it shows nothing behind another request";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     judgement::each(pairs(evidence), |(probe, [first, second])| {
         match (first.status(), second.status()) {
@@ -275,7 +275,7 @@ pub(super) fn head_is_limited(evidence: &Evidence) -> Judgement {
         }),
         _ => {
             let reason = "the connection ended before a response to the long head could be read";
-            Err(Fault::NotProven(reason.to_owned()))
+            Err(Fault::not_proven(reason))
         }
     }
 }

@@ -147,14 +147,7 @@ pub(super) fn served(evidence: &Evidence) -> Judgement {
     for exchange in evidence.exchanges("beside") {
         require(exchange.response().is_some(), || {
             let finding = Finding::response(exchange, "a response");
-            Finding {
-                sent: format!(
-                    "{} beside {HOSTILE} silent or malformed clients",
-                    finding.sent
-                ),
-                repeat: None,
-                ..finding
-            }
+            finding.sent_as(|sent| format!("{sent} beside {HOSTILE} silent or malformed clients"))
         })?;
     }
     Ok(())
@@ -165,11 +158,7 @@ pub(super) fn served_at_the_limit(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange("beside")?;
     require(exchange.response().is_some(), || {
         let finding = Finding::response(exchange, "a response");
-        Finding {
-            sent: format!("{} beside {SILENT} silent connections", finding.sent),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(|sent| format!("{sent} beside {SILENT} silent connections"))
     })
 }
 
@@ -203,7 +192,7 @@ pub(super) fn shed(evidence: &Evidence) -> Judgement {
         .filter(|it| it.status() == Some(503));
     let Some(first) = shed.next() else {
         let reason = "no request was rejected, and too few were in flight at the same time";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     };
     let retry = first.response().and_then(|it| it.header("retry-after"));
     require(retry.is_some(), || {
@@ -235,11 +224,7 @@ pub(super) fn long_body(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange_of(Route::Upload, "long")?;
     require(exchange.status() == Some(413), || {
         let finding = Finding::response(exchange, "status 413");
-        Finding {
-            sent: format!("a body of {LONG} bytes, with MAX_BODY_BYTES=64KiB"),
-            repeat: None,
-            ..finding
-        }
+        finding.sent_as(|_| format!("a body of {LONG} bytes, with MAX_BODY_BYTES=64KiB"))
     })
 }
 
@@ -247,7 +232,7 @@ pub(super) fn connection_age(evidence: &Evidence) -> Judgement {
     let aged: Vec<&Exchange> = evidence.exchanges("aged").collect();
     let [first, .., last] = &aged[..] else {
         let reason = "the service closes the connection after a response";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     };
     let sent = "requests over one connection, with MAX_CONNECTION_AGE=1s";
     let expected = "Connection: close in a response after 1 s";

@@ -86,7 +86,7 @@ pub(super) fn stuck(evidence: &Evidence) -> Judgement {
     if time < BLOCKED {
         let time = time.as_millis();
         let reason = format!("the route block has answered after {time} ms");
-        return Err(Fault::NotProven(reason));
+        return Err(Fault::not_proven(reason));
     }
     let metrics = Scrape::of(evidence.exchange("metrics")?)?;
     let stuck = evidence.records_with("worker_stuck")?;
@@ -97,7 +97,7 @@ pub(super) fn stuck(evidence: &Evidence) -> Judgement {
         .is_some();
     if stuck.is_empty() && recovered.is_empty() && !has_workers {
         let reason = "the service reports no workers: handlers can have threads of their own";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     let is_named = |id: Option<&str>| id == Some(exchange.nonce.as_str());
     let holds = stuck

@@ -94,7 +94,7 @@ pub(super) fn slow_reader_is_closed(evidence: &Evidence) -> Judgement {
         Outcome::Refused => Err(Fault::not_proven("no connection was opened")),
         Outcome::Answered(response) if response.closes() => {
             let reason = "the service closes the connection after some responses";
-            Err(Fault::NotProven(reason.to_owned()))
+            Err(Fault::not_proven(reason))
         }
         _ => {
             let sent = "GET /metrics, pipelined, and no read for 3 s, with WRITE_TIMEOUT=1s";
@@ -106,11 +106,7 @@ pub(super) fn slow_reader_is_closed(evidence: &Evidence) -> Judgement {
 }
 
 fn required<'a>(evidence: &'a Evidence, name: &str, reason: &str) -> Result<&'a Exchange, Fault> {
-    if evidence.start.is_none() {
-        super::super::needs_command()?;
-    }
+    evidence.require_command()?;
     let mut exchanges = evidence.exchanges(name);
-    exchanges
-        .next()
-        .ok_or_else(|| Fault::NotProven(reason.to_owned()))
+    exchanges.next().ok_or_else(|| Fault::not_proven(reason))
 }

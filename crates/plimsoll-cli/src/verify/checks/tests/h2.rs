@@ -86,6 +86,8 @@ fn http2_is_served_where_it_is_offered() {
     };
     assert_eq!(counted(2), Some(true));
     assert_eq!(counted(1), Some(false));
+    // Another process has answered.
+    assert_eq!(counted(0), None);
 }
 
 #[test]

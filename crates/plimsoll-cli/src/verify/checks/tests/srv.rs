@@ -170,6 +170,28 @@ fn limits_reject_what_exceeds_them() {
 }
 
 #[test]
+fn connections_that_cannot_be_opened_prove_nothing() {
+    for (id, name) in [
+        ("ADM-4:silent", "admin"),
+        ("SRV-4:evicted", "silent"),
+        ("SRV-4:served", "beside"),
+        ("SRV-6:beside", "beside"),
+    ] {
+        let judge = |unopened| {
+            let ok = response(200, &[], "");
+            let exchanges = [exchange("listener", ok.clone()), exchange(name, ok)];
+            let evidence = Evidence {
+                unopened,
+                ..started(exchanges, &[])
+            };
+            judge(id, &evidence)
+        };
+        assert_eq!(judge(0), Some(true), "{id}");
+        assert_eq!(judge(1), None, "{id}");
+    }
+}
+
+#[test]
 fn old_connection_is_closed_announced() {
     let age = |outcomes: Vec<(u64, Outcome)>| {
         let aged = outcomes

@@ -200,6 +200,12 @@ fn failed_handshakes_are_closed_and_counted() {
     let beside = |handshake| judge_handshakes("TLS-7:stalled", [handshake], Vec::new(), &[]);
     assert_eq!(beside(handshake("beside", "http/1.1", "first")), Some(true));
     assert_eq!(beside(failed("beside")), Some(false));
+    let unopened = Evidence {
+        unopened: 1,
+        handshakes: vec![failed("beside")],
+        ..started([], &[])
+    };
+    assert_eq!(judge("TLS-7:stalled", &unopened), None);
 }
 
 #[test]

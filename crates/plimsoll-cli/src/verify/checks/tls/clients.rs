@@ -45,7 +45,7 @@ fn clients(evidence: &Evidence) -> Judgement {
         && !agreed.asks_for_certificate
     {
         let reason = "certificates of clients not offered: the service asks for none";
-        return Err(Fault::NotProven(reason.to_owned()));
+        return Err(Fault::not_proven(reason));
     }
     require(known.is_answered(), || {
         Finding::new(sent(known.name), known.text(), expected)

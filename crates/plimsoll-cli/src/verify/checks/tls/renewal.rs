@@ -136,7 +136,7 @@ fn presented(evidence: &Evidence, name: &str, certificate: &str, sent: &str) -> 
     }
     let handshakes = evidence.handshakes(name);
     let Some(last) = handshakes.last() else {
-        return Err(Fault::NotProven("no certificate was renewed".to_owned()));
+        return Err(Fault::not_proven("no certificate was renewed"));
     };
     if last.certificate() == Some(certificate) {
         return Ok(());
@@ -150,16 +150,12 @@ fn open(evidence: &Evidence) -> Judgement {
     for exchange in evidence.exchanges("open") {
         let Some(response) = exchange.response() else {
             let finding = Finding::response(exchange, "a response over the connection from before");
-            return Err(Finding {
-                sent: format!("new certificates, and {}", finding.sent),
-                repeat: None,
-                ..finding
-            }
-            .into());
+            let finding = finding.sent_as(|sent| format!("new certificates, and {sent}"));
+            return Err(finding.into());
         };
         if response.closes() {
             let reason = "the service keeps no connection open";
-            return Err(Fault::NotProven(reason.to_owned()));
+            return Err(Fault::not_proven(reason));
         }
     }
     Ok(())

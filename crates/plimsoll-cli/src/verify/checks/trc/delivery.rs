@@ -100,7 +100,7 @@ fn counts_of(exchange: &Exchange) -> Result<[f64; 2], Fault> {
 
 fn counts(evidence: &Evidence) -> Judgement {
     let last = evidence.exchanges("counts").last();
-    let last = last.ok_or_else(|| Fault::NotProven("no scrape was sent".to_owned()))?;
+    let last = last.ok_or_else(|| Fault::not_proven("no scrape was sent"))?;
     let [all, ended] = counts_of(last)?;
     require(all > 0.0 && all == ended, || {
         let received =
@@ -152,7 +152,7 @@ fn ended(evidence: &Evidence) -> Judgement {
     let sent = "SIGTERM, while the collector answers nothing";
     let expected = "the end of the process, which spans delay by 2 s at most";
     let stopped = evidence.shutdown;
-    let stopped = stopped.ok_or_else(|| Fault::NotProven("no SIGTERM was sent".to_owned()))?;
+    let stopped = stopped.ok_or_else(|| Fault::not_proven("no SIGTERM was sent"))?;
     let Some(end) = stopped.end else {
         return Err(Finding::new(sent, "no end within 10 s", expected).into());
     };
