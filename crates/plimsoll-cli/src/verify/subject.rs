@@ -296,11 +296,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Waits until a line of the service contains the text. Returns whether one does.
-    pub(super) async fn wait_for_line(&self, text: &str, limit: Duration) -> bool {
-        match &self.process {
-            Some(process) => process.output().wait_for(text, limit).await,
-            None => false,
+    /// Waits until a line of the service contains the text.
+    pub(super) async fn wait_for_line(&self, text: &str) {
+        if let Some(process) = &self.process {
+            process.output().wait_for(text, RECORD_LIMIT).await;
         }
     }
 

@@ -95,17 +95,15 @@ impl Wire {
         })
     }
 
-    /// Sends bytes over a new connection, and returns what arrives first: nothing if it is closed.
-    pub(crate) async fn first_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+    /// Sends bytes, and returns what arrives first: nothing if the connection is closed.
+    pub(crate) async fn first_bytes(&self, mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> {
         let mut received = Vec::new();
-        if let Ok(mut stream) = self.connect().await {
-            let read = async {
-                stream.write_all(bytes).await?;
-                stream.read_buf(&mut received).await
-            };
-            // A connection that stays open without an answer has sent nothing either.
-            let _ = timeout(self.limit(), read).await;
-        }
+        let read = async {
+            stream.write_all(bytes).await?;
+            stream.read_buf(&mut received).await
+        };
+        // A connection that stays open without an answer has sent nothing either.
+        let _ = timeout(self.limit(), read).await;
         received
     }
 }

@@ -83,24 +83,7 @@ async fn handshakes(subject: &mut Subject<'_>) {
         };
         subject.visit(name, hello).await;
     }
-    let hello = old_hello();
-    let received = subject.wire().first_bytes(&hello).await;
-    let outcome = match received.is_empty() {
-        true => Outcome::Lost,
-        false => Outcome::Broken {
-            received,
-            fault: "the first bytes".to_owned(),
-        },
-    };
-    let at = subject.wire().elapsed();
-    subject.add([Exchange {
-        name: "old",
-        nonce: String::new(),
-        request: hello,
-        outcome,
-        sent: at,
-        done: at,
-    }]);
+    old_handshake(subject).await;
     subject.scrape("before").await;
     let nonce = subject.nonce();
     subject
@@ -108,6 +91,32 @@ async fn handshakes(subject: &mut Subject<'_>) {
         .await;
     let is_counted = |evidence: &Evidence| evidence.rise(ERRORS, KIND).is_ok_and(|it| it > 0.0);
     subject.scrape_until("after", COUNTED, is_counted).await;
+}
+
+/// Begins a handshake with TLS 1.1. Without a connection, nothing is known.
+async fn old_handshake(subject: &mut Subject<'_>) {
+    let wire = subject.wire();
+    let Ok(connection) = wire.connect().await else {
+        return;
+    };
+    let hello = old_hello();
+    let sent = wire.elapsed();
+    let received = wire.first_bytes(connection, &hello).await;
+    let outcome = match received.is_empty() {
+        true => Outcome::Lost,
+        false => Outcome::Broken {
+            received,
+            fault: "the first bytes".to_owned(),
+        },
+    };
+    subject.add([Exchange {
+        name: "old",
+        nonce: String::new(),
+        request: hello,
+        outcome,
+        sent,
+        done: wire.elapsed(),
+    }]);
 }
 
 /// Returns the first message of a client that has TLS 1.1 and nothing newer.

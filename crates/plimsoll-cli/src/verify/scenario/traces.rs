@@ -3,17 +3,19 @@
 use super::{DEFAULTS, Scenario};
 use crate::verify::collector::Manner;
 
+/// The address of the collector.
+const ENDPOINT: (&str, &str) = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "http://127.0.0.1:{collector}",
+);
+
+/// The time in milliseconds after which spans are sent.
+const DELAY: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "100");
+
 /// A service that sends spans. The client of the checks is trusted.
 pub(in crate::verify) const TRACED: Scenario = Scenario {
     name: "traces",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("TRUSTED_PROXIES", "127.0.0.0/8"),
-    ],
+    variables: &[ENDPOINT, DELAY, ("TRUSTED_PROXIES", "127.0.0.0/8")],
     collector: Some(Manner::RejectsFirst),
     ..DEFAULTS
 };
@@ -21,13 +23,7 @@ pub(in crate::verify) const TRACED: Scenario = Scenario {
 /// A service that sends spans, and trusts no client.
 pub(in crate::verify) const TRACED_PUBLIC: Scenario = Scenario {
     name: "traces of other clients",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-    ],
+    variables: &[ENDPOINT, DELAY],
     collector: Some(Manner::Accepts),
     ..DEFAULTS
 };
@@ -36,11 +32,8 @@ pub(in crate::verify) const TRACED_PUBLIC: Scenario = Scenario {
 pub(in crate::verify) const SAMPLED: Scenario = Scenario {
     name: "sampled traces",
     variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ENDPOINT,
+        DELAY,
         ("OTEL_TRACES_SAMPLER", "traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "0.5"),
         ("TRUSTED_PROXIES", "127.0.0.0/8"),
@@ -52,14 +45,7 @@ pub(in crate::verify) const SAMPLED: Scenario = Scenario {
 /// A service whose traces are switched off.
 pub(in crate::verify) const UNTRACED: Scenario = Scenario {
     name: "traces off",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "100"),
-        ("OTEL_SDK_DISABLED", "true"),
-    ],
+    variables: &[ENDPOINT, DELAY, ("OTEL_SDK_DISABLED", "true")],
     collector: Some(Manner::Accepts),
     ..DEFAULTS
 };
@@ -67,13 +53,7 @@ pub(in crate::verify) const UNTRACED: Scenario = Scenario {
 /// A service whose collector never answers.
 pub(in crate::verify) const STUCK_TRACES: Scenario = Scenario {
     name: "traces to a collector that hangs",
-    variables: &[
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://127.0.0.1:{collector}",
-        ),
-        ("OTEL_BSP_SCHEDULE_DELAY", "10"),
-    ],
+    variables: &[ENDPOINT, ("OTEL_BSP_SCHEDULE_DELAY", "10")],
     collector: Some(Manner::Hangs),
     ..DEFAULTS
 };

@@ -16,9 +16,6 @@ use crate::verify::{
 const SLOW: u64 = 1000;
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The longest wait for a record.
-const RECORD: Duration = Duration::from_secs(2);
-
 pub(super) async fn disconnect(subject: &mut Subject<'_>) {
     let Some(path) = subject.route(Route::Slow, &[("ms", SLOW)]) else {
         return;
@@ -33,7 +30,7 @@ pub(super) async fn disconnect(subject: &mut Subject<'_>) {
     // The service has read the request by now; if it has not, its record is the same.
     sleep(PATIENCE).await;
     subject.add([pending.close()]);
-    subject.wait_for_line(&nonce, RECORD).await;
+    subject.wait_for_line(&nonce).await;
 }
 
 pub(super) fn aborted(evidence: &Evidence) -> Judgement {

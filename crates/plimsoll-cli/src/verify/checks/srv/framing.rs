@@ -25,6 +25,7 @@ struct Ambiguous {
     name: &'static str,
     /// The paragraph that determines the response.
     paragraph: &'static str,
+    version: &'static str,
     headers: &'static str,
     body: &'static str,
     /// Whether the paragraph requires status 400.
@@ -40,6 +41,7 @@ const fn rejected(
     Ambiguous {
         name,
         paragraph,
+        version: "1.1",
         headers,
         body,
         is_rejected: true,
@@ -119,12 +121,15 @@ const PROBES: [Ambiguous; 14] = [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         CHUNKED,
     ),
-    last(
-        "a coding in HTTP/1.0",
-        "6.1",
-        "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n",
-        CHUNKED,
-    ),
+    Ambiguous {
+        version: "1.0",
+        ..last(
+            "a coding in HTTP/1.0",
+            "6.1",
+            "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n",
+            CHUNKED,
+        )
+    },
     last(
         "a length above 2^64",
         "6.2",
@@ -160,11 +165,12 @@ const LONG: usize = 70 * 1024;
 impl Ambiguous {
     /// Returns the request, with a canary behind it.
     fn bytes(&self, nonce: &str) -> Vec<u8> {
-        let version = match self.name.ends_with("HTTP/1.0") {
-            true => "1.0",
-            false => "1.1",
-        };
-        let Self { headers, body, .. } = self;
+        let Self {
+            version,
+            headers,
+            body,
+            ..
+        } = self;
         let head =
             format!("POST /.plimsoll/{nonce} HTTP/{version}\r\nHost: localhost\r\n{headers}");
         let request = format!("{head}\r\n{body}");

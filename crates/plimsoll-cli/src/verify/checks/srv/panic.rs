@@ -17,9 +17,6 @@ const BLOCKED: Duration = Duration::from_millis(BLOCKED_MS);
 /// The time that is left for the record.
 const LEFT: Duration = Duration::from_millis(BLOCKED_MS - 2500);
 
-/// The longest wait for a record.
-const RECORD: Duration = Duration::from_secs(2);
-
 const COUNTER: &str = "panics_total";
 
 pub(super) async fn panics(subject: &mut Subject<'_>) {
@@ -39,7 +36,7 @@ pub(super) async fn blocks(subject: &mut Subject<'_>) {
     };
     subject.get("metrics", "/metrics", &[]).await;
     subject.get_marked("block", &path, &[]).await;
-    subject.wait_for_line("worker_recovered", RECORD).await;
+    subject.wait_for_line("worker_recovered").await;
 }
 
 pub(super) fn response(evidence: &Evidence) -> Judgement {

@@ -110,7 +110,7 @@ async fn broken(subject: &mut Subject<'_>) {
     let replaced = subject.authority().and_then(|it| it.break_certificate());
     if replaced.is_ok() {
         subject.reload();
-        subject.wait_for_line(FAILED, TOLERANCE).await;
+        subject.wait_for_line(FAILED).await;
         subject.visit("broken", Hello::default()).await;
         subject.get_encrypted("failures", "/metrics").await;
     }
