@@ -36,6 +36,7 @@ fn wrong_values_end_the_start() {
     };
     assert_eq!(port("PORT: expected a number"), Some(true));
     assert_eq!(port("listen tcp: address 70000: invalid port"), Some(true));
+    assert_eq!(port("bind(): port must be 0-65535."), Some(true));
     assert_eq!(port("cannot listen on 127.0.0.1:8080: in use"), None);
     assert_eq!(judge_start("CFG-2:spellings", ready()), Some(true));
     assert_eq!(judge_start("CFG-2:spellings", listens(&[])), Some(false));
