@@ -206,7 +206,7 @@ fn end(evidence: &Evidence) -> Judgement {
     const NAME: &str = "tls_certificate_not_after_seconds";
     let (exchange, _) = evidence.answer("before")?;
     let value = Scrape::of(exchange)?.sum(NAME, &[]);
-    let missing = || Fault::NotProven("the scenario has no certificate".to_owned());
+    let missing = || Fault::not_proven("the scenario has no certificate");
     let expected = evidence.certificate_end.ok_or_else(missing)? as f64;
     require((value - expected).abs() <= 1.0, || {
         let received = format!("{NAME} {value}");
