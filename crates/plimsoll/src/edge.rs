@@ -48,11 +48,12 @@ mod stalled_responses;
 mod state;
 mod strict;
 
-#[cfg(any(test, fuzzing))]
-pub(crate) use self::connected::EdgeConnection;
 #[cfg(test)]
 pub(crate) use self::control_path::CONTROL_PATHS;
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::state::EdgeConnection;
 pub(crate) use self::{
+    connected::ConnectedEdge,
     control_path::control_label,
     probes::EndpointSet,
     problem::Problem,

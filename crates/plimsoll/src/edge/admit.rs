@@ -8,9 +8,9 @@ use http::{Request, Version};
 use tokio::time::Instant;
 
 use super::{
-    client_ip::ResolvedClient, connected::EdgeConnection, control_path::control_label,
-    probes::EndpointSet, problem::Problem, request_guard::RequestGuard, request_id,
-    response::ResponseFuture, route::Routes, strict::asks_for_websocket,
+    client_ip::ResolvedClient, control_path::control_label, probes::EndpointSet, problem::Problem,
+    request_guard::RequestGuard, request_id, response::ResponseFuture, route::Routes,
+    state::EdgeConnection, strict::asks_for_websocket,
 };
 use crate::request::{BeganAt, Peer, RequestSource, Scheme};
 

@@ -1,6 +1,6 @@
 //! The edge as one connection uses it.
 //!
-//! A service has one [`EdgeState`], one router and one set of routes. If each request counted a
+//! A service has one [`EdgeState`](super::EdgeState), one router and one set of routes. If each request counted a
 //! reference to them, all workers would write the same cache lines for every request. So a connection
 //! has references of its own, and its requests count references to [`EdgeConnection`], whose line only
 //! the connection's worker writes.
@@ -16,30 +16,12 @@ use super::{
     layer::Edge,
     response::ResponseFuture,
     route::{LocalRoutes, Routes},
-    state::EdgeState,
+    state::EdgeConnection,
 };
 use crate::{
     connection::ConnectionState,
     request::{Peer, Scheme},
 };
-
-/// What the requests of a connection share.
-#[derive(Debug)]
-pub(crate) struct EdgeConnection {
-    pub(crate) state: Arc<EdgeState>,
-    /// `None` behind an [`EdgeLayer`](super::EdgeLayer), whose server is not the chassis's own.
-    pub(super) connection: Option<Arc<ConnectionState>>,
-}
-
-impl EdgeConnection {
-    /// What requests of another server share.
-    pub(crate) fn without_connection(state: Arc<EdgeState>) -> Arc<Self> {
-        Arc::new(Self {
-            state,
-            connection: None,
-        })
-    }
-}
 
 /// The edge of a connection of the chassis's own server, with its routes.
 pub(crate) struct ConnectedEdge {
@@ -49,7 +31,7 @@ pub(crate) struct ConnectedEdge {
 }
 
 impl ConnectedEdge {
-    pub(super) fn new(edge: Edge<Routes>, connection: Arc<ConnectionState>) -> Self {
+    pub(crate) fn new(edge: Edge<Routes>, connection: Arc<ConnectionState>) -> Self {
         Self {
             shared: Arc::new(EdgeConnection {
                 state: Arc::clone(edge.state()),

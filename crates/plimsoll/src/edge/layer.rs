@@ -16,16 +16,14 @@ use tower_service::Service;
 
 use super::{
     admit::admit,
-    connected::{ConnectedEdge, EdgeConnection},
     probes::EndpointSet,
     response::ResponseFuture,
     response_body::ResponseBody,
     route::Routes,
     stalled_responses::StalledResponses,
-    state::EdgeState,
+    state::{EdgeConnection, EdgeState},
 };
 use crate::{
-    connection::ConnectionState,
     metrics::{ProtocolError, Registry},
     request::{Peer, Scheme},
     shutdown::ShutdownToken,
@@ -139,11 +137,6 @@ impl<S> Edge<S> {
 impl Edge<Routes> {
     pub(super) const fn routes(&self) -> &Routes {
         &self.inner
-    }
-
-    /// Returns the edge of a connection of the chassis's own server.
-    pub(crate) fn connected(&self, connection: Arc<ConnectionState>) -> ConnectedEdge {
-        ConnectedEdge::new(self.clone(), connection)
     }
 }
 

@@ -9,8 +9,12 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use tokio::time::Instant;
 
 use super::{
-    admission::RequestSlot, connected::EdgeConnection, problem::Problem, request_body::SizeLimit,
-    request_id::AssignedId, state::EdgeState, strict,
+    admission::RequestSlot,
+    problem::Problem,
+    request_body::SizeLimit,
+    request_id::AssignedId,
+    state::{EdgeConnection, EdgeState},
+    strict,
 };
 use crate::{
     connection::ConnectionState,

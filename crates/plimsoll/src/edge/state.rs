@@ -7,12 +7,12 @@ use bytes::Bytes;
 use http::{Method, Request};
 
 use super::{
-    access_log::AccessLog, admission::Admission, client_ip::ClientIpResolver,
-    connected::EdgeConnection, probes::Probes, request_body::RequestBody, request_id, route_limits,
-    span::RequestSpans,
+    access_log::AccessLog, admission::Admission, client_ip::ClientIpResolver, probes::Probes,
+    request_body::RequestBody, request_id, route_limits, span::RequestSpans,
 };
 use crate::{
     config::Config,
+    connection::ConnectionState,
     lifecycle::{Heartbeats, Lifecycle, stall_limit},
     metrics::{ProtocolError, Registry},
     otlp::Tracer,
@@ -37,6 +37,24 @@ pub(crate) struct EdgeState {
     read_timeout: Duration,
     max_body_bytes: u64,
     pub(super) debug: bool,
+}
+
+/// What the requests of a connection share.
+#[derive(Debug)]
+pub(crate) struct EdgeConnection {
+    pub(crate) state: Arc<EdgeState>,
+    /// `None` behind an [`EdgeLayer`](super::EdgeLayer), whose server is not the chassis's own.
+    pub(super) connection: Option<Arc<ConnectionState>>,
+}
+
+impl EdgeConnection {
+    /// What requests of another server share.
+    pub(crate) fn without_connection(state: Arc<EdgeState>) -> Arc<Self> {
+        Arc::new(Self {
+            state,
+            connection: None,
+        })
+    }
 }
 
 impl EdgeState {

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     connection::{ConnectionState, ConnectionTimeouts, Framing, Stage},
-    edge::{Edge, MAX_HEAD, Routes},
+    edge::{ConnectedEdge, Edge, MAX_HEAD, Routes},
     lifecycle::{ConnectionTracker, DrainStage},
     metrics::ProtocolError,
     request::{Peer, Scheme},
@@ -148,7 +148,7 @@ async fn serve_http1(
     lingering: &LingeringStream,
 ) -> Option<ProtocolError> {
     let state = &connection.state;
-    let edge = connection.edge.connected(Arc::clone(state));
+    let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state));
     let meta = connection.meta();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let length = request.body().size_hint().exact();
@@ -198,7 +198,7 @@ async fn serve_http2(
         connection.timeouts.write,
         Arc::clone(connection.edge.stalled()),
     );
-    let edge = connection.edge.connected(Arc::clone(state));
+    let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state));
     let meta = connection.meta();
     let connections = Arc::clone(&connection.connections);
     let shutdown = connection.edge.shutdown_token().clone();

@@ -14,7 +14,7 @@ use super::client::Authorisation;
 use crate::{
     config::Secret,
     connection::ConnectionState,
-    edge::{Edge, Routes},
+    edge::{ConnectedEdge, Edge, Routes},
     request::{Peer, Scheme},
 };
 
@@ -55,7 +55,7 @@ impl InProcessAdmin {
             .or_insert(HeaderValue::from_static("localhost"));
         headers.insert(header::AUTHORIZATION, CREDENTIALS);
         request.extensions_mut().insert(ConnectInfo(PEER));
-        let edge = self.0.connected(Arc::new(ConnectionState::new()));
+        let edge = ConnectedEdge::new(self.0.clone(), Arc::new(ConnectionState::new()));
         let response = edge.serve(request.map(Full::new), Peer::Ip(PEER.ip()), Scheme::Http);
         drop(edge);
         let (head, body) = match response.await {

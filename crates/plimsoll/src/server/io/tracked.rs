@@ -118,7 +118,8 @@ impl TrackedIo {
     fn keep(&mut self, bufs: &[io::IoSlice<'_>]) -> bool {
         let http1 = self.state.http1();
         // The last response of a batch is added to it, and sent by the flush that follows.
-        let may_wait = !(self.held_back.is_empty() && self.batch.is_empty())
+        let is_batch = !self.held_back.is_empty() || !self.batch.is_empty();
+        let may_wait = is_batch
             && matches!(self.protocol, Protocol::Http1(_))
             && !http1.must_flush()
             && !self.state.is_upgraded()

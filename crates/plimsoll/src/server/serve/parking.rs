@@ -33,12 +33,14 @@ pub(super) struct Http1Connection<S>(Parking<S>)
 where
     S: HttpService<Incoming>;
 
+#[expect(clippy::large_enum_variant, reason = "see the variants")]
 enum Parking<S>
 where
     S: HttpService<Incoming>,
 {
     /// Boxed, so that a parked connection has no space for it.
     Active(Box<UpgradeableConnection<TokioIo<TrackedIo>, S>>),
+    /// Not boxed, since most connections of a service are parked.
     Parked(TrackedIo, S),
     /// While it changes, and after an upgrade.
     Empty,

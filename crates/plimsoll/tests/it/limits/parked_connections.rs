@@ -72,7 +72,7 @@ fn parked_connection_with_tls_serves_later_requests() {
 
 /// SRV-1, LIFE-2
 #[test]
-fn parked_connection_is_closed_by_its_client_its_timeout_or_the_drain() {
+fn parked_connection_is_closed_by_client_timeout_or_drain() {
     let service = start(&[]);
     let mut half_closed = parked(&service);
     half_closed.finish_sending();
