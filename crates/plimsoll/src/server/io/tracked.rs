@@ -102,10 +102,9 @@ impl TrackedIo {
         self.has_read = false;
     }
 
-    /// Waits until a connection of hyper has something to do.
+    /// Waits until a connection of hyper has something to read.
     pub(in crate::server) fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_due =
-            !self.unparsed.is_empty() || !self.held_back.is_empty() || self.state.is_closing();
+        let is_due = !self.unparsed.is_empty() || !self.held_back.is_empty();
         match &mut self.stream {
             Some(Stream::Left(socket)) if !is_due => socket.poll_input(cx),
             Some(Stream::Right(tls)) if !is_due => tls.get_mut().0.poll_input(cx),
