@@ -42,6 +42,7 @@ fn fill(slot: &str, path: &str, features: &BTreeSet<Feature>, library: &Library)
         ("components", _) => components(features),
         ("install", _) => vec![format!("cargo install --locked {}", library.install)],
         ("build", _) => vec![image_command(library)],
+        ("compose", _) => vec![compose_command(features)],
         _ => Vec::new(),
     }
 }
@@ -49,6 +50,15 @@ fn fill(slot: &str, path: &str, features: &BTreeSet<Feature>, library: &Library)
 fn image_command(library: &Library) -> String {
     let options = &library.build_options;
     format!("docker build -f deploy/Dockerfile -t {PLACEHOLDER}{options} .")
+}
+
+/// Returns the command that starts the service beside the servers that it needs.
+fn compose_command(features: &BTreeSet<Feature>) -> String {
+    let needed = features.iter().filter(|it| it.address().is_some());
+    let files: String = needed
+        .map(|feature| format!(" -f deploy/compose.{}.yml", feature.as_str()))
+        .collect();
+    format!("docker compose -f deploy/compose.dev.yml{files} up --build")
 }
 
 /// Returns the kustomize components of the options.

@@ -102,6 +102,22 @@ fn option_brings_its_own_files_only() {
     }
 }
 
+/// A service with Postgres or Redis does not start without its address.
+#[test]
+fn readme_starts_compose_with_servers_that_are_needed() {
+    for choice in choices() {
+        let files = files("shop", &choice);
+        let readme = &files["README.md"];
+        let command = readme.lines().find(|it| it.starts_with("docker compose"));
+        for feature in [Feature::Postgres, Feature::Redis] {
+            let path = format!("deploy/compose.{}.yml", feature.as_str());
+            let is_named = command.unwrap().contains(&format!(" -f {path} "));
+            assert_eq!(is_named, choice.contains(&feature), "{command:?}");
+            assert_eq!(is_named, files.contains_key(&path), "{path}");
+        }
+    }
+}
+
 #[test]
 fn deploy_is_unchanged_for_the_reference_service() {
     let mut compared = 0;
