@@ -25,6 +25,9 @@ const PLAIN: &str = "\x1b[0m";
 const MAX_LINES: usize = 4;
 const MAX_CHARACTERS: usize = 300;
 
+/// The columns of the title of a group, unless a title is longer.
+const TITLE: usize = 22;
+
 /// The columns of a line with the title of a check.
 const WIDTH: usize = 78;
 
@@ -32,17 +35,20 @@ const WIDTH: usize = 78;
 pub(in crate::verify) fn human(subject: &Subject<'_>, results: &Results) -> String {
     let mut text = format!("{}\n\n", heading(subject, results));
     let clauses = clauses(&results.checks);
-    for group in &Contract::get().groups {
+    let groups = Contract::get().groups.iter().map(|group| {
         let of_group = clauses.iter().filter(|(id, _)| {
             let (name, _) = id.rsplit_once('-').unwrap_or_default();
             name == group.id
         });
-        let counts = counts(of_group);
-        if !counts.is_empty() {
-            let counts = Summary::ALL.map(|summary| cell(&counts, summary));
-            let line = format!("{:<6}{:<22}{}", group.id, group.title, counts.concat());
-            text.push_str(&format!("{}\n", line.trim_end()));
-        }
+        (group, counts(of_group))
+    });
+    let groups: Vec<_> = groups.filter(|(_, counts)| !counts.is_empty()).collect();
+    let titles = groups.iter().map(|(group, _)| group.title.len() + 2);
+    let width = titles.max().unwrap_or_default().max(TITLE);
+    for (group, counts) in groups {
+        let counts = Summary::ALL.map(|summary| cell(&counts, summary));
+        let line = format!("{:<6}{:<width$}{}", group.id, group.title, counts.concat());
+        text.push_str(&format!("{}\n", line.trim_end()));
     }
     for result in &results.checks {
         if let Verdict::Violated(finding) = &result.verdict {
