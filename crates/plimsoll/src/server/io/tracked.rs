@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -214,6 +214,16 @@ impl TrackedIo {
 
 impl Drop for TrackedIo {
     fn drop(&mut self) {
+        if !self.batch.is_empty()
+            && let Some(stream) = &mut self.stream
+        {
+            // After an error, hyper drops the I/O without a flush. The socket gets what it has space for,
+            // as if each response had been written at once.
+            let (mut stream, mut cx) = (Pin::new(stream), Context::from_waker(Waker::noop()));
+            if self.batch.poll_send(stream.as_mut(), &mut cx).is_ready() {
+                let _ = stream.poll_flush(&mut cx);
+            }
+        }
         if self.state.may_linger() {
             *lock(&self.lingering.0) = self.stream.take();
         }

@@ -101,6 +101,23 @@ fn pipelined_response_waits_for_no_later_request() {
     }
 }
 
+/// SRV-3, SRV-5: the responses before a request that ends the connection arrive.
+#[test]
+fn pipelined_responses_before_an_error_are_sent() {
+    let service = patient();
+    let first = "GET /items/one HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut malformed = service.connect();
+    malformed.send(format!("{first}GET / HTTP/1.1\r\nHost a\r\n\r\n{first}"));
+    assert_eq!(malformed.read().text(), "one");
+    assert_eq!(malformed.read().status, 400);
+    assert!(malformed.read_or_end().is_none());
+
+    let mut panicked = service.connect();
+    let panics = "GET /panic-body HTTP/1.1\r\nHost: a\r\n\r\n";
+    panicked.send(format!("{first}{panics}{first}"));
+    assert_eq!(panicked.read().text(), "one");
+}
+
 /// Returns the CPU time of a process, in kernel ticks of 10 ms.
 fn ticks(service: &Process) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", service.pid()));
