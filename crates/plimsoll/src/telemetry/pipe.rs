@@ -45,9 +45,9 @@ const CAPACITY: usize = 4 * 1024 * 1024;
 /// The minimum capacity of a buffer in bytes, independent of the number of threads.
 const MIN_SHARD: usize = 256 * 1024;
 
-/// The size of a pipe as standard output, in bytes: the largest that an unprivileged process may set. The
-/// default holds 200 records.
-const PIPE_SIZE: usize = 1024 * 1024;
+/// The size of a pipe as standard output, in bytes. The default of 64 KiB holds 200 records. All pipes
+/// of a user share a limit of 64 MiB.
+const PIPE_SIZE: usize = 256 * 1024;
 
 /// The levels that are counted separately. TRACE is counted as DEBUG.
 pub(crate) const LEVELS: [Level; 5] = [
@@ -81,7 +81,9 @@ impl Output {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         // A reader that is late for some milliseconds then delays no write. An error means that it is no
         // pipe, or that the limit of the user is reached (pipe(7)).
-        let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_SIZE);
+        if rustix::pipe::fcntl_getpipe_size(&stdout).is_ok_and(|size| size < PIPE_SIZE) {
+            let _ = rustix::pipe::fcntl_setpipe_size(&stdout, PIPE_SIZE);
+        }
         Ok(Self::to(File::from(stdout)))
     }
 

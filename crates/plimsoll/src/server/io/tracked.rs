@@ -292,7 +292,8 @@ impl AsyncWrite for TrackedIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.held_back.is_empty() && !self.state.http1().must_flush() {
+        let is_kept = !self.batch.is_empty() && !self.held_back.is_empty();
+        if is_kept && !self.state.http1().must_flush() {
             // The next response may follow at once. If it does not, the task of the connection begins
             // a flush.
             return Poll::Ready(Ok(()));

@@ -207,8 +207,9 @@ pub(super) async fn serve_http<H: HttpConnection>(
                 .filter(|_| stalled.is_none())
                 .map(|since| (since, since + STALL));
             let park_at = http.park_after().filter(|_| timeout.1 == WaitReason::Idle);
+            // hyper's part also holds the body of a request whose handler has answered early.
             let park_at = park_at
-                .filter(|_| !state.is_discarding())
+                .filter(|_| !state.is_discarding() && !state.may_linger())
                 .map(|after| state.quiet_since() + after);
             let due = [stall.map(|(_, at)| at), park_at]
                 .into_iter()

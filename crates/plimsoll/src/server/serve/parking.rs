@@ -29,9 +29,14 @@ use crate::{edge::ResponseBody, server::io::TrackedIo};
 pub(super) const PARK_AFTER: Duration = Duration::from_secs(1);
 
 /// An HTTP/1 connection of hyper, or what is kept of it.
-pub(super) struct Http1Connection<S>(Parking<S>)
+pub(super) struct Http1Connection<S>
 where
-    S: HttpService<Incoming>;
+    S: HttpService<Incoming>,
+{
+    parking: Parking<S>,
+    /// Cleared if hyper has a part of a head, which a new one would only wait for again.
+    may_park: bool,
+}
 
 #[expect(clippy::large_enum_variant, reason = "see the variants")]
 enum Parking<S>
@@ -51,10 +56,12 @@ where
     S: HttpService<Incoming, ResBody = ResponseBody<Body>, Error = Infallible>,
 {
     pub(super) fn new(io: TrackedIo, service: S) -> Self {
-        let mut connection = Self(Parking::Parked(io, service));
-        if let Parking::Parked(io, _) = &connection.0
-            && io.is_tls()
-        {
+        let is_tls = io.is_tls();
+        let mut connection = Self {
+            parking: Parking::Parked(io, service),
+            may_park: true,
+        };
+        if is_tls {
             // The end of the handshake may have brought the first request, which the socket does not
             // report again.
             connection.activate();
@@ -69,14 +76,14 @@ where
                 .max_buf_size(MAX_READ_BUFFER)
                 .serve_connection(TokioIo::new(io), service)
                 .with_upgrades();
-            self.0 = Parking::Active(Box::new(http));
+            self.parking = Parking::Active(Box::new(http));
         }
     }
 
     /// Takes the parts of a parked connection. An active one stays as it is.
     fn take_parked(&mut self) -> Parking<S> {
-        match &self.0 {
-            Parking::Parked(..) => std::mem::replace(&mut self.0, Parking::Empty),
+        match &self.parking {
+            Parking::Parked(..) => std::mem::replace(&mut self.parking, Parking::Empty),
             _ => Parking::Empty,
         }
     }
@@ -89,11 +96,11 @@ where
     type Output = hyper::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Parking::Parked(io, _) = &mut self.0 {
+        if let Parking::Parked(io, _) = &mut self.parking {
             ready!(io.poll_input(cx));
             self.activate();
         }
-        match &mut self.0 {
+        match &mut self.parking {
             Parking::Active(http) => Pin::new(&mut **http).poll(cx),
             Parking::Parked(..) | Parking::Empty => Poll::Pending,
         }
@@ -109,25 +116,27 @@ where
 
     fn start_graceful_shutdown(mut self: Pin<&mut Self>) {
         self.activate();
-        if let Parking::Active(http) = &mut self.0 {
+        if let Parking::Active(http) = &mut self.parking {
             Pin::new(&mut **http).graceful_shutdown();
         }
     }
 
     fn park_after(&self) -> Option<Duration> {
-        matches!(self.0, Parking::Active(_)).then_some(PARK_AFTER)
+        let may_park = self.may_park && matches!(self.parking, Parking::Active(_));
+        may_park.then_some(PARK_AFTER)
     }
 
     fn park(mut self: Pin<&mut Self>) {
-        if !matches!(self.0, Parking::Active(_)) {
+        if !matches!(self.parking, Parking::Active(_)) {
             return;
         }
-        if let Parking::Active(http) = std::mem::replace(&mut self.0, Parking::Empty)
+        if let Parking::Active(http) = std::mem::replace(&mut self.parking, Parking::Empty)
             && let Some(parts) = http.into_parts()
         {
             let mut io = parts.io.into_inner();
+            self.may_park = parts.read_buf.is_empty();
             io.park(parts.read_buf);
-            self.0 = Parking::Parked(io, parts.service);
+            self.parking = Parking::Parked(io, parts.service);
         }
     }
 }

@@ -95,6 +95,35 @@ fn parked_connection_is_closed_by_client_timeout_or_drain() {
     assert!(used.ends_within(LATE) && silent.ends_within(LATE));
 }
 
+/// SRV-1: a part of the next head in the segment of a request neither keeps the worker busy nor is lost.
+#[test]
+fn part_of_a_head_is_kept_over_an_idle_time() {
+    let service = start(&[("WORKERS", "1")]);
+    let first = "GET /items/a HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut connection = service.connect();
+    connection.send(format!("{first}GET /items/b HT"));
+    assert_eq!(connection.read().text(), "a");
+    assert!(!connection.ends_within(ms(1300)), "it was closed");
+    assert_eq!(service.get("/hello").status, 200);
+    connection.send("TP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(connection.read().text(), "b");
+}
+
+/// SRV-3: a task may still read the body of a request that is answered, so the connection is not idle.
+#[test]
+fn rest_of_a_body_after_its_response_is_no_request() {
+    let service = start(&[]);
+    let mut connection = service.connect();
+    let head = "POST /upload-later HTTP/1.1\r\nHost: a\r\nContent-Length: 44\r\n\r\n";
+    connection.send(format!("{head}abc"));
+    assert_eq!(connection.read().status, 202);
+    assert!(!connection.ends_within(ms(1300)), "it was closed");
+    connection.send("GET /items/smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+    service.wait_for_record(|record| record["message"] == "upload_read");
+    let ended = service.terminate();
+    assert_eq!(ended.records_with("http_request").len(), 1);
+}
+
 /// SRV-4: the buffers of parked connections serve other connections.
 #[test]
 fn parked_connections_give_their_buffers_back() {
