@@ -57,6 +57,11 @@ use crate::{
 /// A TLS stream, boxed because of the size of a session.
 pub(super) type TlsStream = Box<tokio_rustls::server::TlsStream<SocketIo>>;
 
+/// Returns the socket below TLS.
+pub(super) fn socket(stream: &mut TlsStream) -> &mut SocketIo {
+    stream.get_mut().0
+}
+
 /// The result of a successful reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reloaded {

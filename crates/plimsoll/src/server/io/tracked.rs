@@ -17,6 +17,7 @@ use crate::{
         guard::ConnectionGuard,
         http1::{MessageScanner, ResponseBatch},
         http2::FrameFollower,
+        tls,
         websocket::WebSocketEnd,
     },
     sync::{Mutex, lock},
@@ -107,7 +108,7 @@ impl TrackedIo {
         let is_due = !self.unparsed.is_empty() || !self.held_back.is_empty();
         match &mut self.stream {
             Some(Stream::Left(socket)) if !is_due => socket.poll_input(cx),
-            Some(Stream::Right(tls)) if !is_due => tls.get_mut().0.poll_input(cx),
+            Some(Stream::Right(stream)) if !is_due => tls::socket(stream).poll_input(cx),
             _ => Poll::Ready(()),
         }
     }
