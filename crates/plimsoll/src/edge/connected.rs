@@ -1,9 +1,9 @@
 //! The edge as one connection uses it.
 //!
-//! A service has one [`EdgeState`](super::EdgeState), one router and one set of routes. If each request counted a
-//! reference to them, all workers would write the same cache lines for every request. So a connection
-//! has references of its own, and its requests count references to [`EdgeConnection`], whose line only
-//! the connection's worker writes.
+//! A service has one state and one set of routers. If each request counted a reference to them, all
+//! workers would write the same cache lines for every request. So a connection has references of its
+//! own, and its requests count references to [`EdgeConnection`], whose line only the connection's
+//! worker writes.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -34,10 +34,10 @@ impl ConnectedEdge {
     pub(crate) fn new(edge: Edge<Routes>, connection: Arc<ConnectionState>) -> Self {
         Self {
             shared: Arc::new(EdgeConnection {
-                state: Arc::clone(edge.state()),
+                state: Arc::clone(&edge.shared.state),
                 connection: Some(connection),
             }),
-            routes: edge.routes().local(),
+            routes: edge.inner.local(),
             edge,
         }
     }
@@ -54,9 +54,9 @@ impl ConnectedEdge {
         B::Error: Into<axum::BoxError>,
     {
         let paths = ServerPaths {
-            endpoints: self.edge.endpoints(),
-            routes: self.edge.routes(),
-            has_controls: self.edge.has_controls(),
+            endpoints: &self.edge.endpoints,
+            routes: &self.edge.inner,
+            has_controls: self.edge.has_controls,
         };
         admit(
             &self.shared,

@@ -19,7 +19,6 @@ use super::{
     probes::EndpointSet,
     response::ResponseFuture,
     response_body::ResponseBody,
-    route::Routes,
     stalled_responses::StalledResponses,
     state::{EdgeConnection, EdgeState},
 };
@@ -63,13 +62,13 @@ impl<S> Layer<S> for EdgeLayer {
 /// A service inside the edge. Made by [`EdgeLayer`].
 #[derive(Debug, Clone)]
 pub struct Edge<S> {
-    inner: S,
+    pub(super) inner: S,
     /// The edge of requests without a connection of the chassis's own server.
-    shared: Arc<EdgeConnection>,
+    pub(super) shared: Arc<EdgeConnection>,
     /// The probes and metrics that are answered on connections of the chassis's own server.
-    endpoints: EndpointSet,
+    pub(super) endpoints: EndpointSet,
     /// Whether the inner service has the operator controls.
-    has_controls: bool,
+    pub(super) has_controls: bool,
 }
 
 impl<S> Edge<S> {
@@ -80,18 +79,6 @@ impl<S> Edge<S> {
             endpoints,
             has_controls: false,
         }
-    }
-
-    pub(super) fn state(&self) -> &Arc<EdgeState> {
-        &self.shared.state
-    }
-
-    pub(super) const fn endpoints(&self) -> &EndpointSet {
-        &self.endpoints
-    }
-
-    pub(super) const fn has_controls(&self) -> bool {
-        self.has_controls
     }
 
     /// Marks the inner service as one with operator controls.
@@ -131,12 +118,6 @@ impl<S> Edge<S> {
     /// Counts a fault that has no record of its own.
     pub(crate) fn count_fault(&self, fault: ProtocolError) {
         self.shared.state.registry.protocol_errors.count(fault);
-    }
-}
-
-impl Edge<Routes> {
-    pub(super) const fn routes(&self) -> &Routes {
-        &self.inner
     }
 }
 

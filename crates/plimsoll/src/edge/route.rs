@@ -82,7 +82,6 @@ impl Routes {
         }))
     }
 
-    /// The route of a request that is shed. A layer that rewrites the path is not taken into account.
     /// Returns the routes for one connection.
     pub(super) fn local(&self) -> LocalRoutes {
         LocalRoutes {
@@ -93,6 +92,7 @@ impl Routes {
         }
     }
 
+    /// The route of a request that is shed. A layer that rewrites the path is not taken into account.
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> RouteId {
         match self.0.tagger.known.find(method, uri.path()) {
             Some(route) => route,
