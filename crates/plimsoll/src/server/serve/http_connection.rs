@@ -32,6 +32,9 @@ use crate::{
     },
 };
 
+/// How long a connection of HTTP/1 is idle before it is parked. A busy client does not pause this long.
+const PARK_AFTER: Duration = Duration::from_secs(1);
+
 /// The time after a response by which hyper has either closed the connection or kept it.
 const CLOSE_SETTLE: Duration = Duration::from_millis(50);
 
@@ -47,12 +50,12 @@ pub(super) trait HttpConnection: Future<Output = hyper::Result<()>> {
     /// immediately if no request is in progress, even if a part of a head was read.
     fn start_graceful_shutdown(self: Pin<&mut Self>);
 
-    /// How long the connection is idle before it is parked. `None` if it is parked, or never is.
-    fn park_after(&self) -> Option<Duration> {
-        None
+    /// Returns true if the connection has buffers that [`park`](Self::park) would free.
+    fn may_park(&self) -> bool {
+        false
     }
 
-    /// Frees the buffers of a connection that is idle.
+    /// Frees the buffers of a connection that is idle, if it may be parked.
     fn park(self: Pin<&mut Self>) {}
 }
 
@@ -206,11 +209,10 @@ pub(super) async fn serve_http<H: HttpConnection>(
             let stall = stalled_since
                 .filter(|_| stalled.is_none())
                 .map(|since| (since, since + STALL));
-            let park_at = http.park_after().filter(|_| timeout.1 == WaitReason::Idle);
-            // hyper's part also holds the body of a request whose handler has answered early.
-            let park_at = park_at
-                .filter(|_| !state.is_discarding() && !state.may_linger())
-                .map(|after| state.quiet_since() + after);
+            // A body may still be discarded, or be read by a task after its response.
+            let is_unused = !state.is_discarding() && !state.may_linger();
+            let is_parked_next = timeout.1 == WaitReason::Idle && is_unused && http.may_park();
+            let park_at = is_parked_next.then(|| state.quiet_since() + PARK_AFTER);
             let due = [stall.map(|(_, at)| at), park_at]
                 .into_iter()
                 .flatten()

@@ -1,7 +1,7 @@
 //! An HTTP/1 connection that has no buffers while it is idle.
 //!
 //! hyper keeps 24 KiB of buffers for a connection. Most connections of a service are idle most of the
-//! time. So a connection that has been idle for [`PARK_AFTER`] is taken apart: its I/O and its service are
+//! time. So a connection that has been idle for a second is taken apart: its I/O and its service are
 //! kept, and hyper's part is dropped. When the socket has input, hyper's part is created again.
 //!
 //! A fresh connection is created without hyper's part, until its first byte.
@@ -24,9 +24,6 @@ use hyper_util::rt::TokioIo;
 
 use super::{LAST_REQUEST_GRACE, MAX_READ_BUFFER, http_connection::HttpConnection};
 use crate::{edge::ResponseBody, server::io::TrackedIo};
-
-/// How long a connection is idle before it is parked. A busy client does not pause this long.
-pub(super) const PARK_AFTER: Duration = Duration::from_secs(1);
 
 /// An HTTP/1 connection of hyper, or what is kept of it.
 pub(super) struct Http1Connection<S>
@@ -71,21 +68,16 @@ where
 
     /// Creates hyper's part, if the connection is parked.
     fn activate(&mut self) {
-        if let Parking::Parked(io, service) = self.take_parked() {
-            let http = Builder::new()
-                .max_buf_size(MAX_READ_BUFFER)
-                .serve_connection(TokioIo::new(io), service)
-                .with_upgrades();
-            self.parking = Parking::Active(Box::new(http));
-        }
-    }
-
-    /// Takes the parts of a parked connection. An active one stays as it is.
-    fn take_parked(&mut self) -> Parking<S> {
-        match &self.parking {
-            Parking::Parked(..) => std::mem::replace(&mut self.parking, Parking::Empty),
-            _ => Parking::Empty,
-        }
+        self.parking = match std::mem::replace(&mut self.parking, Parking::Empty) {
+            Parking::Parked(io, service) => {
+                let http = Builder::new()
+                    .max_buf_size(MAX_READ_BUFFER)
+                    .serve_connection(TokioIo::new(io), service)
+                    .with_upgrades();
+                Parking::Active(Box::new(http))
+            }
+            other => other,
+        };
     }
 }
 
@@ -121,15 +113,11 @@ where
         }
     }
 
-    fn park_after(&self) -> Option<Duration> {
-        let may_park = self.may_park && matches!(self.parking, Parking::Active(_));
-        may_park.then_some(PARK_AFTER)
+    fn may_park(&self) -> bool {
+        self.may_park && matches!(self.parking, Parking::Active(_))
     }
 
     fn park(mut self: Pin<&mut Self>) {
-        if !matches!(self.parking, Parking::Active(_)) {
-            return;
-        }
         if let Parking::Active(http) = std::mem::replace(&mut self.parking, Parking::Empty)
             && let Some(parts) = http.into_parts()
         {
