@@ -24,7 +24,7 @@ pub(super) struct ShardOwners {
 }
 
 /// A shard, as its writer sees it.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Shard {
     pub(super) index: usize,
     /// Whether no other thread writes the shard.
@@ -32,8 +32,9 @@ pub(super) struct Shard {
 }
 
 thread_local! {
-    /// The last registry of this thread, and its shard there.
-    static LAST: Cell<(u64, Shard)> = Cell::default();
+    /// The last registry of this thread, and its shard there. It needs no destructor, so it is there
+    /// as long as its thread.
+    static LAST: Cell<(u64, Shard)> = const { Cell::new((0, Shard::SHARED)) };
 }
 
 impl ShardOwners {
@@ -53,14 +54,15 @@ impl ShardOwners {
 
     /// Returns the shard of this thread.
     pub(super) fn shard(&self) -> Shard {
-        // The locals of an exiting thread are gone.
-        let last = LAST.try_with(Cell::get).unwrap_or_default();
-        if last.0 == self.id {
-            return last.1;
-        }
-        let shard = self.claim(thread_index() + 1);
-        let _ = LAST.try_with(|last| last.set((self.id, shard)));
-        shard
+        LAST.with(|last| {
+            let (id, shard) = last.get();
+            if id == self.id {
+                return shard;
+            }
+            let shard = self.claim(thread_index() + 1);
+            last.set((self.id, shard));
+            shard
+        })
     }
 
     /// Returns the shard that a thread owns or can own, or else the shared one.
@@ -78,8 +80,7 @@ impl ShardOwners {
 }
 
 impl Shard {
-    /// A shard that several threads write.
-    #[cfg(any(test, feature = "client"))]
+    /// A shard of unknown index that several threads write.
     pub(super) const SHARED: Self = Self {
         index: 0,
         is_owned: false,
