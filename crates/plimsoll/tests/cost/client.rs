@@ -23,8 +23,7 @@ impl Protocol {
     pub(crate) const fn connections(self) -> usize {
         match self {
             Self::Http1(1) => 64,
-            Self::Http1(_) => 16,
-            Self::Http2(_) => 16,
+            Self::Http1(_) | Self::Http2(_) => 16,
         }
     }
 

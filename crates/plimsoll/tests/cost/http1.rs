@@ -15,22 +15,20 @@ pub(crate) fn ask(mut connections: Vec<TcpStream>, path: &str, pipelined: usize,
             sent.expect("requests are taken");
         }
         for connection in &mut connections {
-            let (mut length, mut answers) = (0, 0);
-            while answers < pipelined {
-                let count = connection.read(&mut answer[length..]);
-                length += count.expect("it is answered");
-                answers = count_answers(&answer[..length]);
+            let mut length = 0;
+            while count(&answer[..length], b"HTTP/1.1 ") < pipelined {
+                let read = connection.read(&mut answer[length..]);
+                let read = read.expect("it is answered");
+                assert!(read > 0, "the connection was closed");
+                length += read;
             }
+            // The last response has arrived whole, because the service writes it at once.
+            assert_eq!(count(&answer[..length], b"HTTP/1.1 200 OK\r\n"), pipelined);
         }
     }
 }
 
-/// Counts the responses by their status lines. The last one has arrived with its body, because the
-/// service writes both at once.
-fn count_answers(bytes: &[u8]) -> usize {
-    const STATUS: &[u8] = b"HTTP/1.1 200 OK\r\n";
-    bytes
-        .windows(STATUS.len())
-        .filter(|it| *it == STATUS)
-        .count()
+/// Counts the places of `text`.
+fn count(bytes: &[u8], text: &[u8]) -> usize {
+    bytes.windows(text.len()).filter(|it| *it == text).count()
 }

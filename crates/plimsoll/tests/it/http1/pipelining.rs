@@ -101,6 +101,17 @@ fn pipelined_response_waits_for_no_later_request() {
     }
 }
 
+/// SRV-3: the same while a handler works and later requests have arrived. hyper reads one of them.
+#[test]
+fn pipelined_response_waits_for_no_handler() {
+    let service = patient();
+    let quick = "GET /items/one HTTP/1.1\r\nHost: a\r\n\r\n";
+    let slow = "GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut connection = service.connect();
+    connection.send(format!("{quick}{slow}{quick}{quick}"));
+    assert_eq!(connection.read().text(), "one");
+}
+
 /// SRV-3, SRV-5: the responses before a request that ends the connection arrive.
 #[test]
 fn pipelined_responses_before_an_error_are_sent() {
@@ -116,6 +127,17 @@ fn pipelined_responses_before_an_error_are_sent() {
     let panics = "GET /panic-body HTTP/1.1\r\nHost: a\r\n\r\n";
     panicked.send(format!("{first}{panics}{first}"));
     assert_eq!(panicked.read().text(), "one");
+}
+
+/// SRV-3: the response to a request that ends the connection is sent.
+#[test]
+fn response_to_a_malformed_head_with_a_body_is_sent() {
+    let service = patient();
+    let mut connection = service.connect();
+    connection.send("get /items/one HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n");
+    assert_eq!(connection.read().status, 405);
+    connection.send(b"PATCH /\xfc HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n-");
+    assert_eq!(connection.read().status, 400);
 }
 
 /// Returns the CPU time of a process, in kernel ticks of 10 ms.
