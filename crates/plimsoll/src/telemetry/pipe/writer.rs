@@ -13,7 +13,7 @@ use crate::{
 
 /// The pause between two writes, and so the maximum delay of a record under load.
 ///
-/// A write and its wake-up cost as much as a hundred records, so fewer writes cost less.
+/// A longer pause means fewer writes and fewer wake-ups of this thread.
 const WRITE_INTERVAL: Duration = Duration::from_millis(4);
 
 /// The minimum time between two `log_records_dropped` records.
