@@ -77,6 +77,7 @@ pub(crate) use self::{
     rejection::Rejection,
     restarts::Restarts,
     routes::UNMATCHED,
+    shard::ShardOwners,
     spans::SpanTotals,
 };
 pub(crate) use self::{literal_routes::LiteralRoutes, method::method_slot};

@@ -21,6 +21,8 @@
 //! had stalled. A frame below the minimum progress does not
 //! restart the wait.
 
+mod slots;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -33,8 +35,10 @@ use std::{
 
 use tokio::time::Instant;
 
+use self::slots::{Slots, Unit};
 use super::stalled_responses::StalledResponses;
 use crate::{
+    metrics::ShardOwners,
     request::BodyLimits,
     sync::{Mutex, MutexGuard, lock},
 };
@@ -42,19 +46,14 @@ use crate::{
 /// The shortest wait that is evicted. A well-behaved client may pause this long between two frames.
 const MIN_STALL: Duration = Duration::from_millis(100);
 
-/// One taken slot, in [`Admission::load`].
-const TAKEN: u64 = 1;
-/// One suspended slot, in [`Admission::load`].
-const SUSPENDED: u64 = 1 << 32;
-
 /// The slots of one service.
 #[derive(Debug)]
 pub(super) struct Admission {
     /// The number of slots; 0 is unlimited.
     limit: usize,
-    /// The number of taken slots in the lower half, of suspended slots in the upper half. It is one
-    /// number, so that a slot is suspended in one step.
-    load: AtomicU64,
+    slots: Slots,
+    /// The shard of the slots that a worker uses, as in the metrics.
+    owners: Arc<ShardOwners>,
     stalled: Arc<StalledResponses>,
     /// The number of waits that have begun.
     waits: AtomicU64,
@@ -75,10 +74,12 @@ pub(super) struct RequestSlot {
 pub(super) struct BodyWait(Instant, u64);
 
 impl Admission {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
+    pub(super) fn new(limit: usize, owners: Arc<ShardOwners>) -> Arc<Self> {
+        let limit = limit.min(Slots::MAX);
         Arc::new(Self {
             limit,
-            load: AtomicU64::new(0),
+            slots: Slots::new(limit, owners.count()),
+            owners,
             stalled: StalledResponses::new(limit),
             waits: AtomicU64::new(0),
             waiting: Mutex::default(),
@@ -93,16 +94,21 @@ impl Admission {
         if self.limit == 0 {
             return Some(slot);
         }
-        // The count may exceed the limit for a moment: by requests that are about to be rejected, and
-        // by evicted requests that have not ended yet.
-        let (taken, suspended) = split(self.load.fetch_add(TAKEN, Ordering::Relaxed));
-        let is_at_suspended_limit = suspended >= self.limit.saturating_mul(2);
+        let home = self.home();
+        let has_place = self.slots.has(Unit::Place, home);
         // Checked before an upload is evicted: no upload ends for a request that is rejected anyway.
-        let is_admitted = (!is_at_suspended_limit || self.stalled.is_any())
-            && (taken < self.limit || self.evict_longest_wait())
-            && (!is_at_suspended_limit || self.stalled.evict_longest());
-        if !is_admitted {
-            self.load.fetch_sub(TAKEN, Ordering::Relaxed);
+        if !has_place && !self.stalled.is_any() {
+            return None;
+        }
+        if !self.slots.take(Unit::Slot, home) {
+            if !self.evict_longest_wait() {
+                return None;
+            }
+            // Until the evicted request has ended, one more slot is taken than there are.
+            self.slots.overdraw(Unit::Slot, home);
+        }
+        if !has_place && !self.stalled.evict_longest() {
+            self.slots.give(Unit::Slot, home);
             return None;
         }
         Some(slot)
@@ -110,29 +116,32 @@ impl Admission {
 
     /// Returns a slot.
     pub(super) fn release(&self, slot: RequestSlot) {
-        let held = if slot.is_suspended { SUSPENDED } else { TAKEN };
-        self.change(|load| load.fetch_sub(held, Ordering::Relaxed));
+        if self.limit > 0 {
+            let held = match slot.is_suspended {
+                true => Unit::Place,
+                false => Unit::Slot,
+            };
+            self.slots.give(held, self.home());
+        }
     }
 
     /// Frees the slot for other requests while the response waits for its client.
     pub(super) fn suspend(&self, slot: &mut RequestSlot) {
-        if !std::mem::replace(&mut slot.is_suspended, true) {
-            self.change(|load| load.fetch_add(SUSPENDED - TAKEN, Ordering::Relaxed));
+        if !std::mem::replace(&mut slot.is_suspended, true) && self.limit > 0 {
+            self.slots.exchange(Unit::Slot, Unit::Place, self.home());
         }
     }
 
     /// Takes the slot again while the client waits. The request is admitted, so this cannot fail.
     pub(super) fn resume(&self, slot: &mut RequestSlot) {
-        if std::mem::replace(&mut slot.is_suspended, false) {
-            self.change(|load| load.fetch_sub(SUSPENDED - TAKEN, Ordering::Relaxed));
+        if std::mem::replace(&mut slot.is_suspended, false) && self.limit > 0 {
+            self.slots.exchange(Unit::Place, Unit::Slot, self.home());
         }
     }
 
-    /// Changes the load, if there is a limit.
-    fn change(&self, change: impl FnOnce(&AtomicU64) -> u64) {
-        if self.limit > 0 {
-            change(&self.load);
-        }
+    /// The shard of this thread.
+    fn home(&self) -> usize {
+        self.owners.shard().index
     }
 
     /// The responses whose clients accept nothing.
@@ -142,7 +151,7 @@ impl Admission {
 
     /// The number of slots and of taken slots; `None` if there is no limit.
     pub(super) fn slots(&self) -> Option<(usize, usize)> {
-        let taken = || split(self.load.load(Ordering::Relaxed)).0.min(self.limit);
+        let taken = || self.limit.saturating_sub(self.slots.free(Unit::Slot));
         (self.limit > 0).then(|| (self.limit, taken()))
     }
 
@@ -202,10 +211,12 @@ impl Admission {
     }
 }
 
-/// The numbers of taken and of suspended slots.
-fn split(load: u64) -> (usize, usize) {
-    let part = |load: u64| usize::try_from(load & u64::from(u32::MAX)).unwrap_or(usize::MAX);
-    (part(load), part(load >> 32))
+#[cfg(test)]
+impl Admission {
+    /// An admission with this number of slots, for two workers.
+    pub(super) fn of(limit: usize) -> Arc<Self> {
+        Self::new(limit, Arc::new(ShardOwners::new(2)))
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +225,7 @@ mod tests {
 
     #[test]
     fn released_slot_is_free_again() {
-        let admission = Admission::new(2);
+        let admission = Admission::of(2);
         let first = admission.acquire();
         let second = admission.acquire();
         assert!(first.is_some() && second.is_some());
@@ -227,7 +238,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn suspended_slots_have_their_own_limit() {
-        let admission = Admission::new(1);
+        let admission = Admission::of(1);
         let mut slots: Vec<_> = (0..2).filter_map(|_| suspended(&admission)).collect();
         assert_eq!(slots.len(), 2);
         assert!(admission.acquire().is_none(), "nothing has stalled yet");
@@ -239,7 +250,8 @@ mod tests {
         assert_eq!(admission.slots(), Some((1, 1)));
         assert!(admission.acquire().is_none());
         admission.release(slots.remove(0));
-        assert_eq!(admission.load.load(Ordering::Relaxed), 0);
+        assert_eq!(admission.slots(), Some((1, 0)));
+        assert_eq!(admission.slots.free(Unit::Place), 2);
     }
 
     fn suspended(admission: &Admission) -> Option<RequestSlot> {
@@ -250,7 +262,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn longest_wait_is_evicted_after_minimum_stall() {
-        let admission = Admission::new(2);
+        let admission = Admission::of(2);
         let _slots = [admission.acquire(), admission.acquire()];
         let body = || BodyLimits::new(1024, MIN_STALL * 50);
         let (long, short) = (body(), body());
@@ -277,7 +289,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rejected_request_evicts_no_upload() {
-        let admission = Admission::new(1);
+        let admission = Admission::of(1);
         let _suspended = [suspended(&admission), suspended(&admission)];
         let stalled = admission.stalled().register(Instant::now(), Waker::noop());
         let _slot = admission.acquire();
@@ -295,7 +307,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_every_request_gets_a_slot() {
-        let admission = Admission::new(0);
+        let admission = Admission::of(0);
         let slots: Vec<_> = (0..10_000).map(|_| admission.acquire()).collect();
         assert!(slots.iter().all(Option::is_some));
     }

@@ -293,7 +293,7 @@ mod tests {
             .iter()
             .map(|(s, n)| (Duration::from_secs(*s), *n))
             .collect();
-        let body = RequestBody::new(Chunks(chunks, None), Arc::clone(&limits), Admission::new(0));
+        let body = RequestBody::new(Chunks(chunks, None), Arc::clone(&limits), Admission::of(0));
         let is_complete = body.collect().await.is_ok();
         (is_complete, limits.outcome())
     }
@@ -325,7 +325,7 @@ mod tests {
         let mut body = Box::pin(RequestBody::new(
             Full::from("four"),
             Arc::clone(&limits),
-            Admission::new(0),
+            Admission::of(0),
         ));
         let first = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
         assert!(first.unwrap().is_err());
@@ -340,7 +340,7 @@ mod tests {
         let body = RequestBody::new(
             Full::from(Bytes::from_static(b"four")),
             limits,
-            Admission::new(0),
+            Admission::of(0),
         );
         assert_eq!(body.collect().await.unwrap().to_bytes(), "four");
     }
@@ -353,7 +353,7 @@ mod tests {
         let mut body = Box::pin(RequestBody::new(
             chunks(),
             Arc::clone(&limits),
-            Admission::new(0),
+            Admission::of(0),
         ));
         let mut stopped = Vec::new();
         while body.as_mut().frame().await.is_some() {

@@ -74,7 +74,7 @@ impl EdgeState {
         shutdown: ShutdownToken,
         tracer: Tracer,
     ) -> Arc<Self> {
-        let admission = Admission::new(config.max_in_flight);
+        let admission = Admission::new(config.max_in_flight, registry.http.owners());
         Arc::new(Self {
             access_log: AccessLog::new(config, log.clone(), Arc::clone(&registry)),
             probes: Probes::new(

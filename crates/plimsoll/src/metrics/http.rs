@@ -5,7 +5,10 @@ mod summary;
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -36,7 +39,7 @@ pub(crate) struct HttpMetrics {
     routes: AppendOnly<RouteMetrics>,
     /// The index of each pattern, stored for the method GET.
     patterns: LiteralRoutes,
-    owners: ShardOwners,
+    owners: Arc<ShardOwners>,
     in_flight: Box<[InFlight]>,
     exemplars: Exemplars,
 }
@@ -61,7 +64,7 @@ impl HttpMetrics {
     /// Creates the metrics of a service with this number of workers.
     pub(crate) fn new(workers: usize) -> Self {
         // One more for the thread of the admin listener.
-        let owners = ShardOwners::new(workers.max(1) + 1);
+        let owners = Arc::new(ShardOwners::new(workers.max(1) + 1));
         let shards = owners.count();
         let metrics = Self {
             routes: AppendOnly::new(),
@@ -73,6 +76,11 @@ impl HttpMetrics {
         // Index 0 is also the fallback of a full list.
         metrics.route(UNMATCHED);
         metrics
+    }
+
+    /// The shards, and the threads that own them.
+    pub(crate) fn owners(&self) -> Arc<ShardOwners> {
+        Arc::clone(&self.owners)
     }
 
     /// Returns the index of a route pattern. The first request of a pattern takes a lock.

@@ -16,7 +16,7 @@ use crate::{
 
 /// The shards of one registry, and the threads that own them.
 #[derive(Debug)]
-pub(super) struct ShardOwners {
+pub(crate) struct ShardOwners {
     /// Unique in the process, and never 0.
     id: u64,
     /// The index of the owner plus 1; 0 if there is none.
@@ -25,8 +25,8 @@ pub(super) struct ShardOwners {
 
 /// A shard, as its writer sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Shard {
-    pub(super) index: usize,
+pub(crate) struct Shard {
+    pub(crate) index: usize,
     /// Whether no other thread writes the shard.
     is_owned: bool,
 }
@@ -39,7 +39,7 @@ thread_local! {
 
 impl ShardOwners {
     /// Creates `owned` shards for one thread each, and a shared one.
-    pub(super) fn new(owned: usize) -> Self {
+    pub(crate) fn new(owned: usize) -> Self {
         static NEXT: StdAtomicU64 = StdAtomicU64::new(1);
         Self {
             id: NEXT.fetch_add(1, Relaxed),
@@ -48,12 +48,12 @@ impl ShardOwners {
     }
 
     /// The number of shards.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.owners.len() + 1
     }
 
     /// Returns the shard of this thread.
-    pub(super) fn shard(&self) -> Shard {
+    pub(crate) fn shard(&self) -> Shard {
         LAST.with(|last| {
             let (id, shard) = last.get();
             if id == self.id {
