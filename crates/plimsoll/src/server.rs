@@ -36,6 +36,7 @@ mod socket_activation;
 mod tls;
 mod unix_peer;
 mod websocket;
+mod worker;
 
 pub use self::unix_peer::UdsConnectInfo;
 pub(crate) use self::{

@@ -22,11 +22,12 @@ use tokio::{
 use super::{
     BindError, Bound, Tls,
     connection_limiter::ConnectionLimiter,
-    guard::{AcceptWorker, ConnectionCount, ConnectionGuard},
+    guard::{ConnectionCount, ConnectionGuard},
     listener::Listener,
     serve::{self, Connection},
     socket::{Socket, StdSocket},
     unix_peer::UdsConnectInfo,
+    worker::{Worker, WorkerPlace},
 };
 use crate::{
     config::{Level, TrustedProxies},
@@ -86,7 +87,7 @@ impl AcceptConfig {
             runtimes.push(Handle::current());
         }
         let listening = bound.listen(runtimes.len())?;
-        let workers: Arc<[AcceptWorker]> = runtimes.into_iter().map(AcceptWorker::new).collect();
+        let workers: Arc<[Worker]> = runtimes.into_iter().map(Worker::new).collect();
         // All listeners are registered before the first loop starts, so an error starts none.
         let mut listeners = Vec::with_capacity(workers.len());
         for (socket, worker) in listening.into_iter().zip(&*workers) {
@@ -110,7 +111,7 @@ impl AcceptConfig {
 /// The accept loop of one worker.
 struct WorkerAccept {
     config: AcceptConfig,
-    workers: Arc<[AcceptWorker]>,
+    workers: Arc<[Worker]>,
     index: usize,
 }
 
@@ -205,8 +206,7 @@ impl WorkerAccept {
             permit,
             ConnectionCount::new(
                 Arc::clone(&config.registry),
-                Arc::clone(&self.workers),
-                index,
+                WorkerPlace::new(&self.workers, index),
             ),
             &config.connections,
             config.edge.shutdown_token().clone(),

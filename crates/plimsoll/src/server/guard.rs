@@ -1,14 +1,10 @@
 //! The resources that a connection holds while it is open, and releases when it is closed.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use tokio::runtime::Handle;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::connection_limiter::ConnectionPermit;
+use super::{connection_limiter::ConnectionPermit, worker::WorkerPlace};
 use crate::{
     connection::ConnectionState, lifecycle::ConnectionTracker, metrics::Registry,
     shutdown::ShutdownToken,
@@ -21,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct ConnectionGuard {
     _permit: ConnectionPermit,
-    _count: ConnectionCount,
+    count: ConnectionCount,
     _token: TaskTrackerToken,
     connections: Arc<ConnectionTracker>,
     shutdown: ShutdownToken,
@@ -38,12 +34,17 @@ impl ConnectionGuard {
     ) -> Self {
         Self {
             _permit: permit,
-            _count: count,
+            count,
             _token: connections.token(),
             connections: Arc::clone(connections),
             shutdown,
             state,
         }
+    }
+
+    /// The worker that serves the connection.
+    pub(super) const fn worker(&self) -> &WorkerPlace {
+        &self.count.worker
     }
 
     pub(super) const fn shutdown_token(&self) -> &ShutdownToken {
@@ -59,51 +60,27 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// A worker, as seen by the accept loops of all workers.
-#[derive(Debug)]
-pub(super) struct AcceptWorker {
-    pub(super) runtime: Handle,
-    /// The number of open connections that it serves.
-    pub(super) open: AtomicUsize,
-}
-
-impl AcceptWorker {
-    pub(super) fn new(runtime: Handle) -> Self {
-        Self {
-            runtime,
-            open: AtomicUsize::new(0),
-        }
-    }
-}
-
 /// Counts an open connection, in the metrics and for its worker.
 #[derive(Debug)]
 pub(super) struct ConnectionCount {
     registry: Arc<Registry>,
-    workers: Arc<[AcceptWorker]>,
-    index: usize,
+    worker: WorkerPlace,
 }
 
 impl ConnectionCount {
-    pub(super) fn new(registry: Arc<Registry>, workers: Arc<[AcceptWorker]>, index: usize) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, worker: WorkerPlace) -> Self {
         registry
             .connections
             .accepted
             .fetch_add(1, Ordering::Release);
-        workers[index].open.fetch_add(1, Ordering::Relaxed);
-        Self {
-            registry,
-            workers,
-            index,
-        }
+        worker.get().open.fetch_add(1, Ordering::Relaxed);
+        Self { registry, worker }
     }
 }
 
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
-        self.workers[self.index]
-            .open
-            .fetch_sub(1, Ordering::Relaxed);
+        self.worker.get().open.fetch_sub(1, Ordering::Relaxed);
         self.registry
             .connections
             .closed

@@ -10,8 +10,8 @@
 //! | control frames in one turn | 128, then a pause of 1 ms | a flood of SETTINGS does not block a worker |
 //! | idle connection | ping after 30 s, 20 s for its answer | half-open connections are closed |
 //!
-//! The task of a connection polls a new stream once; a stream that is then pending gets a task of its own
-//! ([`streams`]). [`write_timeout`] ends a stream whose client accepts no bytes.
+//! The task of a connection polls a new stream once; a stream that is then pending gets a task of its own.
+//! Behind a handler that computes, new streams get tasks on all workers ([`streams`]). [`write_timeout`] ends a stream whose client accepts no bytes.
 
 mod frames;
 mod resets;

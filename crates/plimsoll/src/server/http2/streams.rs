@@ -2,8 +2,11 @@
 //!
 //! Most handlers are ready at once. So the task of the connection polls each new stream once, and then
 //! sends the responses in one write. With a task for each stream, the connection would be polled after
-//! each task, and each response would be a write of its own. A stream that is pending gets a task, and
-//! so do all new streams for a while if handlers are slow.
+//! each task, and each response would be a write of its own. A stream that is pending gets a task.
+//!
+//! Handlers that compute would delay each other, and all other connections of the worker. So if a turn
+//! takes too long, its further streams get tasks on all workers, each on the one with the fewest of such
+//! streams. If it takes much too long, so do all streams of the next seconds.
 //!
 //! # Thread-local
 //!
@@ -26,7 +29,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
 use crate::{
-    connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
+    connection::ConnectionState,
+    edge::StalledResponses,
+    lifecycle::ConnectionTracker,
+    server::worker::{StreamOnWorker, WorkerPlace},
     telemetry::catch,
 };
 
@@ -38,12 +44,12 @@ const POLLED: usize = 32;
 /// compute for a millisecond each, and tokio checks I/O and timers only after 61 turns.
 const TURN: Duration = Duration::from_millis(1);
 
-/// The time of a turn after which new streams get tasks for [`TASKS_ONLY`]. A handler that blocks in
-/// `block_in_place` holds up the streams of its connection if it has no task. Shorter turns may take
-/// long only because the system ran another process.
+/// The time of a turn after which new streams get tasks on all workers for [`SPREAD`]. A handler that
+/// blocks in `block_in_place` holds up the streams of its connection if it has no task. Shorter turns may
+/// take long only because the system ran another process.
 const SLOW_TURN: Duration = Duration::from_millis(10);
 
-const TASKS_ONLY: Duration = Duration::from_secs(10);
+const SPREAD: Duration = Duration::from_secs(10);
 
 type NewStream = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -60,6 +66,8 @@ pub(in crate::server) struct StreamExecutor {
     /// `WRITE_TIMEOUT`, for a client that keeps the window of a stream closed.
     write_timeout: Duration,
     stalled: Arc<StalledResponses>,
+    /// The worker of the connection, among all workers.
+    worker: WorkerPlace,
     /// Cancels all streams that have a task.
     cancel: CancellationToken,
 }
@@ -70,22 +78,40 @@ impl StreamExecutor {
         state: Arc<ConnectionState>,
         write_timeout: Duration,
         stalled: Arc<StalledResponses>,
+        worker: WorkerPlace,
     ) -> Self {
         Self {
             connections,
             state,
             write_timeout,
             stalled,
+            worker,
             cancel: CancellationToken::new(),
         }
     }
 
-    /// Starts a task, which is cancelled with the connection.
+    /// Starts a task on the worker of the connection. It is cancelled with the connection.
     fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        self.connections.spawn(self.cancelled(stream));
+    }
+
+    /// Starts a task on the worker with the fewest streams of this kind.
+    fn spread(&self, stream: NewStream) {
+        let on = StreamOnWorker::place(&self.worker);
+        let runtime = on.runtime().clone();
+        let stream = self.cancelled(stream);
+        let task = async move {
+            let _on = on;
+            stream.await;
+        };
+        self.connections.spawn_on(task, &runtime);
+    }
+
+    fn cancelled<F: Future<Output = ()>>(&self, stream: F) -> impl Future<Output = ()> + use<F> {
         let cancel = self.cancel.clone();
-        self.connections.spawn(async move {
+        async move {
             cancel.run_until_cancelled(stream).await;
-        });
+        }
     }
 }
 
@@ -118,8 +144,8 @@ pin_project! {
         #[pin]
         connection: C,
         new: Vec<NewStream>,
-        // Until when all new streams get tasks.
-        tasks_until: Option<Instant>,
+        // Until when all new streams get tasks on all workers.
+        spread_until: Option<Instant>,
         streams: StreamExecutor,
     }
 
@@ -136,7 +162,7 @@ impl<C> WithStreams<C> {
         Self {
             connection,
             new: Vec::new(),
-            tasks_until: None,
+            spread_until: None,
             streams,
         }
     }
@@ -156,14 +182,18 @@ impl<C: Future> Future for WithStreams<C> {
             return poll;
         }
         let began = Instant::now();
-        let mut polls = this.tasks_until.is_none_or(|until| until <= began);
+        let mut is_slow = this.spread_until.is_some_and(|until| began < until);
         for (index, mut stream) in this.new.drain(..).enumerate() {
-            if polls && index < POLLED {
+            if is_slow {
+                this.streams.spread(stream);
+                continue;
+            }
+            if index < POLLED {
                 let poll = poll_stream(stream.as_mut(), cx);
                 let now = Instant::now();
-                polls = now - began < TURN;
+                is_slow = now - began >= TURN;
                 if now - began >= SLOW_TURN {
-                    *this.tasks_until = Some(now + TASKS_ONLY);
+                    *this.spread_until = Some(now + SPREAD);
                 }
                 if poll.is_ready() {
                     continue;

@@ -6,17 +6,32 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use tokio::{task, time::advance};
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::Semaphore,
+    task,
+    time::advance,
+};
 
 use super::*;
-use crate::sync::{Mutex, lock};
+use crate::{
+    server::worker::Worker,
+    sync::{Mutex, lock},
+};
 
+/// The executor of a connection on this runtime, which is the only worker.
 fn executor() -> StreamExecutor {
+    executor_among([Handle::current()])
+}
+
+/// The executor of a connection on the first of these workers.
+fn executor_among<const WORKERS: usize>(workers: [Handle; WORKERS]) -> StreamExecutor {
     StreamExecutor::new(
         Arc::new(ConnectionTracker::new()),
         Arc::new(ConnectionState::new()),
         Duration::from_secs(30),
         StalledResponses::new(1),
+        WorkerPlace::new(&workers.map(Worker::new).into(), 0),
     )
 }
 
@@ -145,8 +160,43 @@ async fn turn_ends_after_its_time() {
 #[tokio::test(start_paused = true)]
 async fn streams_get_tasks_after_a_slow_turn() {
     let turns: [&[_]; 2] = [&[SLOW_TURN], &[Duration::ZERO]];
-    assert_eq!(tasks_of_turns(turns, TASKS_ONLY / 2).await, [0, 1]);
-    assert_eq!(tasks_of_turns(turns, TASKS_ONLY).await, [0, 0]);
+    assert_eq!(tasks_of_turns(turns, SPREAD / 2).await, [0, 1]);
+    assert_eq!(tasks_of_turns(turns, SPREAD).await, [0, 0]);
+}
+
+/// H2-2
+#[tokio::test(start_paused = true)]
+async fn streams_of_a_slow_turn_are_spread_over_all_workers() {
+    const SPREAD_STREAMS: usize = 4;
+    let other = Builder::new_multi_thread().worker_threads(1).build();
+    let other = other.unwrap();
+    let executor = executor_among([Handle::current(), other.handle().clone()]);
+    // No stream ends before all are placed.
+    let (placed, end) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let stream = |is_slow: bool| {
+        let (placed, end) = (Arc::clone(&placed), Arc::clone(&end));
+        let threads = Arc::clone(&threads);
+        async move {
+            if is_slow {
+                advance(TURN).await;
+                return;
+            }
+            lock(&threads).push(std::thread::current().id());
+            placed.add_permits(1);
+            let _end = end.acquire().await;
+        }
+    };
+    let streams = [true].into_iter().chain([false; SPREAD_STREAMS]);
+    let mut connection = pin!(connection(&executor, streams.map(stream).collect()));
+    poll_once(connection.as_mut()).await;
+    let _placed = placed.acquire_many(4).await;
+    let own = std::thread::current().id();
+    let on_own = lock(&threads).iter().filter(|id| **id == own).count();
+    assert_eq!(on_own, SPREAD_STREAMS / 2);
+    end.add_permits(SPREAD_STREAMS);
+    executor.connections.ended().await;
+    other.shutdown_background();
 }
 
 /// H2-2
