@@ -14,6 +14,6 @@ pub(crate) use self::{
     notifications::Notification,
     output::{Line, Output, Stream},
     port::ReservedPort,
-    process::{BesideError, Ended, Greeting, Launch, Process, Start, StartError},
+    process::{Activated, BesideError, Ended, Greeting, Launch, Process, Start, StartError},
     url::Url,
 };

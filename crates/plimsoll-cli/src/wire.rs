@@ -9,6 +9,7 @@ mod h2;
 mod pair;
 mod response;
 mod tls;
+mod unix;
 mod watch;
 
 pub(crate) use self::{

@@ -13,6 +13,7 @@
     reason = "the log of a service is its output"
 )]
 
+mod activated;
 mod admin;
 mod commands;
 mod encrypted;
@@ -39,7 +40,7 @@ use harness::ReservedPort;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     net::TcpListener,
-    process::{ChildStdout, Command},
+    process::ChildStdout,
     time::sleep,
 };
 
@@ -76,7 +77,8 @@ async fn main() -> ExitCode {
         sleep(EARLY).await;
     }
     let inner = ReservedPort::bind();
-    let is_direct = environment::is_direct(&fault);
+    let is_direct = environment::is_direct(&fault) || activated::is_direct(&fault);
+    let passed = activated::take(&fault);
     let outer = match environment::port(&fault).filter(|_| !is_direct) {
         Some(port) => match bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
             Some(listener) => Some(listener),
@@ -85,7 +87,7 @@ async fn main() -> ExitCode {
         },
         None => None,
     };
-    let mut command = Command::new(program);
+    let mut command = activated::command(&fault, &program);
     command.args(arguments).stdout(Stdio::piped());
     if outer.is_some() {
         command.env("PORT", inner.number().to_string());
@@ -115,6 +117,9 @@ async fn main() -> ExitCode {
                     Effect::None => {}
                     Effect::End => return ExitCode::from(7),
                 }
+                if let Some(passed) = passed.as_ref().filter(|_| proxy.is_ending()) {
+                    passed.reset_connections();
+                }
                 if let Some(accepting) = &accepting
                     && fault == "LIFE-1:accepts"
                     && proxy.is_ending()
@@ -126,6 +131,10 @@ async fn main() -> ExitCode {
         }
     };
     environment::leave(&fault);
+    if let Some(passed) = passed {
+        sleep(EARLY).await;
+        passed.remove_file();
+    }
     let is_open = proxy.open_connections() > 0;
     if fault == "LIFE-2:idle" && environment::is_managed() && is_open {
         sleep(IDLE).await;
@@ -149,6 +158,7 @@ async fn main() -> ExitCode {
         Some(0) if fault == "LIFE-1:exit" && environment::is_base() => ExitCode::from(7),
         Some(0) if fault == "ADM-15:end" && environment::admin().is_some() => ExitCode::from(7),
         Some(78) if fault == "CFG-3:status" => ExitCode::FAILURE,
+        Some(78) if fault == "LIFE-8:kind" && activated::is_activated() => ExitCode::FAILURE,
         Some(code) => ExitCode::from(code),
         // The service had no handler yet.
         None if status.signal() == Some(15) => ExitCode::SUCCESS,

@@ -211,6 +211,9 @@ impl Proxy {
             return Ok(());
         };
         self.has_served.store(true, Ordering::Relaxed);
+        if self.fault == "LIFE-5:lost" && was_ending && request.word(1) == "/" {
+            return Ok(());
+        }
         if self.fault == "SRV-3:host" && request.count("host") == 0 {
             request.set_header("host", "localhost");
         }

@@ -106,11 +106,23 @@ impl Records {
             {
                 Vec::new()
             }
+            "LOG-12:all"
+                if line.contains("/.plimsoll/end-read/") && line.contains("7-\",\"query\"") =>
+            {
+                Vec::new()
+            }
+            "LOG-12:sum" if line.contains("/.plimsoll/end-unread/") && line.contains("7-f") => {
+                Vec::new()
+            }
+            "LOG-12:last" if line.contains("shutdown_complete") => {
+                vec![with(&line, "exitStatus", "9")]
+            }
             "LOG-13:record" if line.contains("\"protocolError\":") => Vec::new(),
             "SRV-5:record" if line.contains("\"location\":") => Vec::new(),
             "SRV-7:stuck" if line.contains("\"worker_stuck\"") => {
                 vec![with(&line, "request_id", "\"-\"")]
             }
+            "LIFE-8:ignored" if line.contains("\"sockets_ignored\"") => Vec::new(),
             "LIFE-6:report" if line.contains("shutdown_complete") => Vec::new(),
             "SIG-3:record" if line.contains("signal_ignored") => Vec::new(),
             "LOG-7:ready" if is_start => vec![with(&line, "message", "\"started\"")],

@@ -6,7 +6,7 @@ use tokio::{
     sync::mpsc::{Receiver, channel},
 };
 
-use crate::proxy::Proxy;
+use crate::{activated, proxy::Proxy};
 
 /// A signal, or `None` for SIGWINCH, which has no effect on the service.
 type Received = Option<Signal>;
@@ -54,7 +54,12 @@ pub(crate) fn effect(fault: &str, received: Received, proxy: &Proxy) -> Effect {
         | ("SIG-3:user", Some(Signal::Usr1))
         | ("SIG-3:ignored", None) => return Effect::End,
         ("LIFE-3:second", Some(Signal::Term)) if proxy.is_ending() => return Effect::None,
-        ("LIFE-4:start", Some(Signal::Term)) if !proxy.has_served() => return Effect::None,
+        // Requests over a socket of the service manager do not pass the saboteur.
+        ("LIFE-4:start", Some(Signal::Term))
+            if !proxy.has_served() && !activated::is_activated() =>
+        {
+            return Effect::None;
+        }
         _ => {}
     }
     match received {

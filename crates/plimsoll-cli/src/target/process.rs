@@ -2,13 +2,14 @@
 //!
 //! The group is killed when the [`Process`] is dropped, so no exit path leaves a process behind.
 
+mod activated;
 mod beside;
 mod start;
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    os::unix::process::ExitStatusExt as _,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt as _},
     process::Stdio,
     sync::Arc,
     time::Duration,
@@ -24,6 +25,7 @@ use tokio::{
 };
 
 pub(crate) use self::{
+    activated::Activated,
     beside::BesideError,
     start::{Ended, Start},
 };
@@ -67,6 +69,8 @@ pub(crate) struct Launch {
     pub(crate) greeting: Greeting,
     /// The port of a collector of spans.
     pub(crate) collector: Option<u16>,
+    /// The socket that the process gets from its service manager.
+    pub(crate) socket: Option<Arc<OwnedFd>>,
 }
 
 /// How a service is asked whether it has started, if it does not answer plain HTTP.
@@ -131,7 +135,10 @@ impl Process {
         let (program, arguments) = words
             .split_first()
             .expect("the arguments require a command");
-        let mut command = Command::new(program);
+        let mut command = match launch.socket {
+            Some(_) => activated::command(program),
+            None => Command::new(program),
+        };
         command.args(arguments);
         for (name, _) in inherited() {
             if environment::is_removed(&name) {
@@ -146,6 +153,13 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        let error = |source| StartError {
+            program: program.clone(),
+            source,
+        };
+        if let Some(socket) = &launch.socket {
+            command.stdin(socket.try_clone().map_err(error)?);
+        }
         let output = Output::default();
         let epoch = Instant::now();
         let address = launch
@@ -155,10 +169,6 @@ impl Process {
         let notify = notify.rfind(|(name, _)| name == "NOTIFY_SOCKET");
         let notifications =
             notify.map(|(_, path)| Notifications::bind(&replaced(path), address, epoch));
-        let error = |source| StartError {
-            program: program.clone(),
-            source,
-        };
         let notifications = notifications.transpose().map_err(error)?;
         let spawned = spawn(&mut command, &output, epoch).map_err(error)?;
         Ok(Self {

@@ -33,6 +33,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Probe> {
         srv::PROBES,
         life::PROBES,
         sig::PROBES,
+        log::AT_THE_END,
     ];
     groups
         .into_iter()

@@ -188,6 +188,7 @@ impl Run<'_> {
             folder: Arc::new(folder),
             greeting: peers.greeting(scenario)?,
             collector: peers.collector_port(),
+            socket: None,
             start_limit: limits.start,
             exchange_limit: limits.exchange,
         })?;

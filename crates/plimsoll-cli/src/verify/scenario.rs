@@ -253,8 +253,29 @@ pub(super) const MANAGED: Scenario = Scenario {
     ..DEFAULTS
 };
 
+/// A service whose instances are replaced one after the other.
+pub(super) const ROLLING: Scenario = Scenario {
+    name: "rolling restart",
+    variables: &[("DRAIN_DELAY", "1s"), ("SHUTDOWN_TIMEOUT", "5s")],
+    ..DEFAULTS
+};
+
+/// A service that runs beside others, which get sockets. All of them end soon.
+pub(super) const ACTIVATED: Scenario = Scenario {
+    name: "socket activation",
+    variables: &[("DRAIN_DELAY", "0s"), ("SHUTDOWN_TIMEOUT", "5s")],
+    ..DEFAULTS
+};
+
+/// A service whose log is read to its end.
+pub(super) const ENDED: Scenario = Scenario {
+    name: "end of the log",
+    variables: &[("DRAIN_DELAY", "0s"), ("SHUTDOWN_TIMEOUT", "5s")],
+    ..DEFAULTS
+};
+
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 27] = [
+pub(super) const ALL: [&Scenario; 30] = [
     &BASE,
     &QUIET,
     &PROXIED,
@@ -282,6 +303,9 @@ pub(super) const ALL: [&Scenario; 27] = [
     &ADMIN_ONLY,
     &MANAGED,
     &SIGNALS,
+    &ROLLING,
+    &ACTIVATED,
+    &ENDED,
 ];
 
 impl Default for &Scenario {

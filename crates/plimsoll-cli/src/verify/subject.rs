@@ -1,5 +1,6 @@
 //! The service during a probe: it sends the probe's requests and gathers the evidence.
 
+mod activated;
 mod beside;
 mod scrapes;
 mod signals;

@@ -52,6 +52,8 @@ pub(crate) struct Exchange {
     pub(crate) nonce: String,
     /// The bytes of the request.
     pub(crate) request: Vec<u8>,
+    /// Whether the connection had an exchange before.
+    pub(crate) is_reused: bool,
     pub(crate) outcome: Outcome,
     /// The time when the request was written.
     pub(crate) sent: Duration,
@@ -150,11 +152,14 @@ impl Wire {
         nonce: String,
         request: Vec<u8>,
     ) -> Exchange {
-        let connection = match kept.take().filter(is_quiet) {
+        let kept_open = kept.take().filter(is_quiet);
+        let is_reused = kept_open.is_some();
+        let connection = match kept_open {
             Some(stream) => Ok(stream),
             None => self.connect().await,
         };
-        let pending = self.send(name, nonce, request, connection).await;
+        let mut pending = self.send(name, nonce, request, connection).await;
+        pending.exchange.is_reused = is_reused;
         let (exchange, stream) = pending.finish().await;
         *kept = stream;
         exchange
@@ -173,6 +178,7 @@ impl Wire {
             name,
             nonce,
             request,
+            is_reused: false,
             outcome,
             sent,
             done: self.elapsed(),
@@ -308,6 +314,7 @@ impl Exchange {
             name,
             nonce: format!("nonce-of-{name}"),
             request: request.to_vec(),
+            is_reused: false,
             outcome,
             sent: Duration::ZERO,
             done: Duration::ZERO,
@@ -376,10 +383,12 @@ mod tests {
         });
         let wire = Wire::new(address, Instant::now(), Duration::from_secs(10));
         let mut kept = None;
-        for _ in 0..3 {
+        for is_reused in [false, true, false] {
             let request = b"hello".to_vec();
             let exchange = wire.exchange_kept(&mut kept, "test", String::new(), request);
-            assert_eq!(exchange.await.status(), Some(200));
+            let exchange = exchange.await;
+            assert_eq!(exchange.status(), Some(200));
+            assert_eq!(exchange.is_reused, is_reused);
         }
         let [first, second] = connections.join().unwrap();
         assert_ne!(first, second);

@@ -3,7 +3,7 @@
 //! It has the folder and the second listener's address of the service.
 //! Its port is the service's own one, for commands about the service, or a free one.
 
-use std::{io, time::Duration};
+use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use super::{Greeting, Launch, Process, Start, StartError};
 use crate::target::ReservedPort;
@@ -29,7 +29,7 @@ impl Process {
         variables: &[(&str, &str)],
         limit: Duration,
     ) -> Result<(Self, Start), BesideError> {
-        let mut process = self.beside(arguments, variables, self.launch.port, limit)?;
+        let mut process = self.beside(arguments, variables, self.launch.port, None, limit)?;
         let start = match process.wait_for_end(limit).await {
             Some(end) => Start::Ended(end),
             None => Start::Silent {
@@ -51,16 +51,17 @@ impl Process {
         limit: Duration,
     ) -> Result<(Self, Start), BesideError> {
         let port = ReservedPort::free()?;
-        let mut process = self.beside(arguments, variables, Some(port.number()), limit)?;
+        let mut process = self.beside(arguments, variables, Some(port.number()), None, limit)?;
         let start = process.wait_for_start().await;
         Ok((process, start))
     }
 
-    fn beside(
+    pub(super) fn beside(
         &self,
         arguments: &[&str],
         variables: &[(&str, &str)],
         port: Option<u16>,
+        socket: Option<Arc<OwnedFd>>,
         limit: Duration,
     ) -> Result<Self, StartError> {
         let words = self.launch.command.iter().map(String::as_str);
@@ -80,6 +81,7 @@ impl Process {
             greeting: Greeting::Plain,
             start_limit: limit,
             exchange_limit: limit,
+            socket,
             ..self.launch.clone()
         })
     }

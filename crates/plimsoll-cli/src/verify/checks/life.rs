@@ -1,8 +1,10 @@
 //! LIFE and LOG-1: the end of the service by SIGTERM, under requests.
 
+mod activated;
 mod in_flight;
 mod managed;
 mod readiness;
+mod rolling;
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::verify::{
     evidence::{Evidence, Shutdown},
     judgement::{Fault, Finding, Judgement, require},
     probe::{Observation, Probe},
-    scenario::{BASE, MANAGED},
+    scenario::{ACTIVATED, BASE, MANAGED, ROLLING},
     subject::{Subject, kept_request},
 };
 
@@ -39,6 +41,23 @@ pub(super) const PROBES: &[Probe] = &[
             ("LIFE-4:start", managed::start),
             ("LIFE-7:ready", managed::ready),
             ("LIFE-7:stopping", managed::stopping),
+        ],
+    },
+    Probe {
+        scenario: &ROLLING,
+        observation: Observation::Session(|subject| Box::pin(rolling::restart(subject))),
+        checks: &[("LIFE-5:lost", rolling::judge)],
+    },
+    Probe {
+        scenario: &ACTIVATED,
+        observation: Observation::Session(|subject| Box::pin(activated::activate(subject))),
+        checks: &[
+            ("LIFE-8:served", activated::served),
+            ("LIFE-8:port", activated::port),
+            ("LIFE-8:restart", activated::restarted),
+            ("LIFE-8:file", activated::file),
+            ("LIFE-8:kind", activated::kind),
+            ("LIFE-8:ignored", activated::ignored),
         ],
     },
 ];

@@ -2,6 +2,7 @@
 
 mod access;
 mod disconnect;
+mod ended;
 mod leading;
 mod lines;
 mod pretty;
@@ -15,7 +16,7 @@ use crate::verify::{
     evidence::Evidence,
     judgement::{Fault, Finding, Judgement, require},
     probe::{Observation, Probe},
-    scenario::{BASE, PRETTY, QUIET},
+    scenario::{BASE, ENDED, PRETTY, QUIET},
     subject::{self, Subject},
 };
 
@@ -86,6 +87,20 @@ pub(super) const PROBES: &[Probe] = &[
             ("LOG-13:record", rejected::rejected_record),
             ("LOG-13:count", rejected::rejected_count),
         ],
+    },
+];
+
+/// Those that depend on checks of LIFE.
+pub(super) const AT_THE_END: &[Probe] = &[
+    Probe {
+        scenario: &ENDED,
+        observation: Observation::Session(|subject| Box::pin(ended::end(subject))),
+        checks: &[("LOG-12:all", ended::all), ("LOG-12:last", ended::last)],
+    },
+    Probe {
+        scenario: &ENDED,
+        observation: Observation::Session(|subject| Box::pin(ended::end_unread(subject))),
+        checks: &[("LOG-12:sum", ended::sum)],
     },
 ];
 

@@ -3,12 +3,14 @@
 mod adm;
 mod cfg;
 mod cli;
+mod ended;
 mod h2;
 mod http;
 mod ip;
 mod life;
 mod log;
 mod met;
+mod restarts;
 mod rid;
 mod sig;
 mod srv;

@@ -113,6 +113,7 @@ async fn old_handshake(subject: &mut Subject<'_>) {
         name: "old",
         nonce: String::new(),
         request: hello,
+        is_reused: false,
         outcome,
         sent,
         done: wire.elapsed(),

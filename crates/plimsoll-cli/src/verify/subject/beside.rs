@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{RECORD_LIMIT, Subject, request};
 use crate::{
-    target::{BesideError, Process, Start},
+    target::{BesideError, Output, Process, Start},
     verify::{
         command::{CommandRun, Variables},
         evidence::Shutdown,
@@ -13,7 +13,10 @@ use crate::{
 };
 
 /// The time for a run of the command beside the service.
-const RUN_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const RUN_LIMIT: Duration = Duration::from_secs(10);
+
+/// The variables of a run without the second listener of the service.
+const NO_ADMIN: [(&str, &str); 2] = [("ADMIN_ADDR", ""), ("ADMIN_TOKEN", "")];
 
 impl Subject<'_> {
     /// Returns the client of the second listener, unless the service runs at a URL.
@@ -77,13 +80,28 @@ impl Subject<'_> {
         line: Option<&str>,
     ) {
         if let Some(process) = &self.process {
-            let all = [&[("ADMIN_ADDR", ""), ("ADMIN_TOKEN", "")], variables].concat();
+            let all = [&NO_ADMIN, variables].concat();
             let run = process.start_beside(arguments, &all, RUN_LIMIT).await;
             if let (Ok((process, Start::Ready(_))), Some(line)) = (&run, line) {
                 process.output().wait_for(line, RECORD_LIMIT).await;
             }
             self.add_run(name, arguments, variables, run);
         }
+    }
+
+    /// Starts a second instance of the service, which runs until the value is dropped.
+    ///
+    /// Returns `None` if it does not answer on another port.
+    pub(in crate::verify) async fn start_instance(
+        &mut self,
+        name: &'static str,
+    ) -> Option<Process> {
+        let process = self.process.as_ref()?;
+        let run = process.start_beside(&[], &NO_ADMIN, RUN_LIMIT).await;
+        let (process, start) = run.ok()?;
+        let is_ready = matches!(start, Start::Ready(_));
+        self.note_run(name, &[], &[], start, process.output());
+        is_ready.then_some(process)
     }
 
     /// Makes a named pipe in the folder of the start. Returns whether there is one.
@@ -101,14 +119,26 @@ impl Subject<'_> {
         run: Result<(Process, Start), BesideError>,
     ) {
         if let Ok((process, result)) = run {
-            self.evidence.runs.push(CommandRun {
-                name,
-                arguments,
-                variables,
-                result,
-                lines: process.output().lines(),
-            });
+            self.note_run(name, arguments, variables, result, process.output());
         }
+    }
+
+    /// Adds a run with its output so far to the evidence.
+    pub(super) fn note_run(
+        &mut self,
+        name: &'static str,
+        arguments: &'static [&'static str],
+        variables: Variables,
+        result: Start,
+        output: &Output,
+    ) {
+        self.evidence.runs.push(CommandRun {
+            name,
+            arguments,
+            variables,
+            result,
+            lines: output.lines(),
+        });
     }
 
     /// Waits for the end of a service that a request ends.

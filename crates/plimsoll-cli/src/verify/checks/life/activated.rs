@@ -1,0 +1,266 @@
+//! LIFE-8: a service manager that passes a listening socket.
+//!
+//! The service is started beside that of the scenario, with a socket of this process. The socket is the
+//! same for two starts, and clients connect before the first one, and while none is running.
+
+use std::{
+    future::pending,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
+    os::unix::net::UnixListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::sleep};
+
+use super::END_LIMIT;
+use crate::{
+    target::{Activated, Start},
+    verify::{
+        command::Variables,
+        evidence::Evidence,
+        judgement::{Fault, Finding, Judgement, require},
+        record::Record,
+        subject::{Subject, request},
+    },
+    wire::{Exchange, Outcome, Wire},
+};
+
+/// Clients during the restart, each with one request at a time.
+const CLIENTS: usize = 4;
+
+/// The pause of a client between two requests.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The time of requests before the signal.
+const BEFORE: Duration = Duration::from_millis(100);
+
+/// The time after which a connection without a request may be closed at the drain (LIFE-1).
+const UNUSED: Duration = Duration::from_millis(250);
+
+/// The sockets of another process.
+const OF_ANOTHER: Variables = &[("LISTEN_FDS", "1"), ("LISTEN_PID", "1")];
+
+/// The record about them.
+const IGNORED: &str = "sockets_ignored";
+
+/// Texts that describe the descriptor of a UDP socket, in lower case.
+const DESCRIPTIONS: [&str; 4] = ["fd 3", "descriptor 3", "udp", "datagram"];
+
+pub(super) async fn activate(subject: &mut Subject<'_>) {
+    let Ok((socket, wire)) = listen(subject.wire()) else {
+        return;
+    };
+    // The request is sent before there is a process.
+    let connection = wire.connect().await;
+    let bytes = request("GET", "/", &[]);
+    let early = wire.send("early", String::new(), bytes, connection).await;
+    let early = early.receive();
+    let Some(mut first) = pass(subject, "activated", &socket, early).await else {
+        return;
+    };
+    if subject.evidence().answer("early").is_err() {
+        return;
+    }
+    let health = request("GET", "/health", &[]);
+    let port = subject.wire().with_port(first.port());
+    let port = port.exchange("port", String::new(), health).await;
+    subject.add([port]);
+    restart(subject, &socket, wire, &mut first).await;
+    drop(first);
+    unix_socket(subject).await;
+    if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
+        subject.activate("datagram", socket, pending()).await;
+    }
+    let record = Some(IGNORED);
+    subject
+        .start_with_line("ignored", &[], OF_ANOTHER, record)
+        .await;
+}
+
+/// Creates a socket that listens. Returns it with its client.
+fn listen(wire: Wire) -> std::io::Result<(TcpListener, Wire)> {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let wire = wire.with_port(socket.local_addr()?.port());
+    Ok((socket, wire))
+}
+
+/// Starts the command with the socket, which stays open.
+async fn pass(
+    subject: &mut Subject<'_>,
+    name: &'static str,
+    socket: &TcpListener,
+    request: impl Future<Output = Exchange>,
+) -> Option<Activated> {
+    let socket = socket.try_clone().ok()?;
+    subject.activate(name, socket, request).await
+}
+
+async fn get(wire: Wire, name: &'static str) -> Exchange {
+    let bytes = request("GET", "/", &[]);
+    wire.exchange(name, String::new(), bytes).await
+}
+
+/// Ends the service under requests, and starts it again with the same socket.
+async fn restart(
+    subject: &mut Subject<'_>,
+    socket: &TcpListener,
+    wire: Wire,
+    first: &mut Activated,
+) {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let is_over = is_over.clone();
+        clients.spawn(async move {
+            let mut exchanges = Vec::new();
+            while !is_over.load(Ordering::Relaxed) {
+                exchanges.push(get(wire, "restart").await);
+                sleep(PAUSE).await;
+            }
+            exchanges
+        });
+    }
+    sleep(BEFORE).await;
+    subject.terminate_run("restart", first, END_LIMIT).await;
+    let second = match subject.has_ended() {
+        true => pass(subject, "next", socket, get(wire, "next")).await,
+        false => None,
+    };
+    is_over.store(true, Ordering::Relaxed);
+    if second.is_none() {
+        clients.abort_all();
+    }
+    while let Some(client) = clients.join_next().await {
+        subject.add(client.into_iter().flatten());
+    }
+}
+
+/// Starts the command with a unix socket, and ends it.
+async fn unix_socket(subject: &mut Subject<'_>) {
+    let Some(path) = subject.path("activated") else {
+        return;
+    };
+    // A path can be too long for a socket.
+    let Ok(socket) = UnixListener::bind(&path) else {
+        return;
+    };
+    let (wire, bytes) = (subject.wire(), request("GET", "/", &[]));
+    let Ok(passed) = socket.try_clone() else {
+        return;
+    };
+    let unix = wire.exchange_unix(&path, "unix", bytes);
+    let Some(mut run) = subject.activate("unix", passed, unix).await else {
+        return;
+    };
+    if subject.evidence().answer("unix").is_ok() {
+        subject.terminate_run("unix", &mut run, END_LIMIT).await;
+        let after = wire.connect_unix(&path, "file").await;
+        subject.add([after]);
+    }
+}
+
+pub(super) fn served(evidence: &Evidence) -> Judgement {
+    let run = evidence.run("activated")?;
+    let expected = "an answer over the passed socket";
+    if let Ok(early) = evidence.exchange("early") {
+        return require(early.response().is_some(), || {
+            let finding = Finding::response(early, expected);
+            finding.sent_as(|sent| format!("a start with LISTEN_FDS=1, and {sent}"))
+        });
+    }
+    match &run.result {
+        Start::Silent { .. } => {
+            let reason = "the service answered neither over the passed socket nor on its port";
+            Err(Fault::not_proven(reason))
+        }
+        Start::Ready(_) => {
+            let sent = "a start with LISTEN_FDS=1, and GET / over the passed socket";
+            let received = "no answer, but one on the port in PORT";
+            Err(Finding::new(sent, received, expected).into())
+        }
+        Start::Ended(_) => Err(run.finding(expected).into()),
+    }
+}
+
+pub(super) fn port(evidence: &Evidence) -> Judgement {
+    let exchange = evidence.exchange("port")?;
+    require(exchange.outcome == Outcome::Refused, || {
+        let finding = Finding::response(exchange, "connection refused");
+        finding.sent_as(|sent| format!("{sent} on the port in PORT, with LISTEN_FDS=1"))
+    })
+}
+
+pub(super) fn restarted(evidence: &Evidence) -> Judgement {
+    let Some(end) = evidence.signal("restart")?.end else {
+        return Err(Fault::not_proven("SIGTERM did not end the process"));
+    };
+    let all = evidence.exchanges("restart").count();
+    let lost = evidence.exchanges("restart");
+    let lost: Vec<&Exchange> = lost.filter(|it| it.response().is_none()).collect();
+    if let Some(first) = lost.first() {
+        let finding = Finding::response(first, "an answer by the old or by the next process");
+        let finding = Finding {
+            sent: format!("{} over the passed socket, during a restart", finding.sent),
+            received: format!("{} ({} of {all} requests)", finding.received, lost.len()),
+            repeat: None,
+            subject: None,
+            ..finding
+        };
+        return Err(Fault::late(finding, UNUSED, evidence.lag));
+    }
+    let next = evidence.exchange("next").ok();
+    let is_next_answered = next.is_some_and(|next| next.response().is_some());
+    let has_waited = evidence.exchanges("restart").any(|it| it.done >= end.at);
+    if !is_next_answered || !has_waited {
+        let reason = "no request waited for the next process";
+        return Err(Fault::not_proven(reason));
+    }
+    Ok(())
+}
+
+pub(super) fn file(evidence: &Evidence) -> Judgement {
+    let answered = evidence.exchange("unix")?;
+    if answered.response().is_none() {
+        let finding = Finding::response(answered, "an answer over the passed unix socket");
+        return Err(finding
+            .sent_as(|sent| format!("{sent} over a unix socket, with LISTEN_FDS=1"))
+            .into());
+    }
+    if evidence.signal("unix")?.end.is_none() {
+        return Err(Fault::not_proven("SIGTERM did not end the process"));
+    }
+    let after = evidence.exchange("file")?;
+    require(after.outcome != Outcome::Refused, || {
+        let sent = "SIGTERM, and a connection to the passed unix socket";
+        Finding::new(sent, "connection refused", "a connection, which waits")
+    })
+}
+
+pub(super) fn kind(evidence: &Evidence) -> Judgement {
+    let run = evidence.run("datagram")?;
+    run.ends_with(78)?;
+    let output = run.output().to_lowercase();
+    let is_described = DESCRIPTIONS.iter().any(|text| output.contains(text));
+    require(is_described, || {
+        run.finding("a description of descriptor 3, which is a UDP socket, in the output")
+    })
+}
+
+pub(super) fn ignored(evidence: &Evidence) -> Judgement {
+    let run = evidence.run("ignored")?;
+    run.serves()?;
+    let records = run.lines.iter().filter_map(Record::read);
+    let mut records = records.map(|record| record.renamed(&evidence.names));
+    let is_recorded = records.any(|record| record.text("message") == Some(IGNORED));
+    require(is_recorded, || {
+        let finding = run.finding("a record sockets_ignored");
+        Finding {
+            received: "no record sockets_ignored".to_owned(),
+            ..finding
+        }
+    })
+}
