@@ -7,6 +7,7 @@ mod build;
 mod client;
 mod contest;
 mod cpu;
+mod delays;
 mod load;
 mod machine;
 mod measure;

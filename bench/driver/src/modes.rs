@@ -1,6 +1,7 @@
 //! The measurements and their peers.
 
 mod contests;
+mod delay;
 mod idle;
 mod profile;
 mod scrape;
@@ -20,13 +21,14 @@ pub enum Mode {
     Scale,
     Idle,
     Scrape,
+    Delay,
     Startup,
     Size,
     Profile,
 }
 
 impl Mode {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Keepalive,
         Self::Concerns,
         Self::Churn,
@@ -36,6 +38,7 @@ impl Mode {
         Self::Scale,
         Self::Idle,
         Self::Scrape,
+        Self::Delay,
         Self::Startup,
         Self::Size,
         Self::Profile,
@@ -52,6 +55,7 @@ impl Mode {
             Self::Scale => "scale",
             Self::Idle => "idle",
             Self::Scrape => "scrape",
+            Self::Delay => "delay",
             Self::Startup => "startup",
             Self::Size => "size",
             Self::Profile => "profile",
@@ -74,6 +78,7 @@ fn packages(modes: &[Mode], options: &Options) -> Result<Vec<&'static str>, Fail
         match mode {
             Mode::Idle => peers.extend(idle::PEERS),
             Mode::Scrape => peers.push(scrape::PEER),
+            Mode::Delay => peers.push(delay::PEER),
             Mode::Startup => peers.extend(startup::PEERS),
             Mode::Size => peers.extend(size::PEERS),
             Mode::Profile => {}
@@ -94,6 +99,7 @@ pub fn run(mode: Mode, options: &Options) -> Result<(), Failure> {
     match mode {
         Mode::Idle => idle::run(options),
         Mode::Scrape => scrape::run(options),
+        Mode::Delay => delay::run(options),
         Mode::Startup => startup::run(options),
         Mode::Size => size::run(options),
         Mode::Profile => profile::run(options),

@@ -22,6 +22,7 @@ modes:
   scale      1 and 10,000 routes and series, 10,000 idle connections beside
   idle       memory and CPU with 10,000 idle connections
   scrape     how long a scrape takes, and what it does to the traffic
+  delay      from the end of a request to its record at the reader of the log
   startup    from the start of the process to its first answer
   size       of the programs
   all        all of these, one after the other

@@ -12,6 +12,8 @@ use std::{
 
 use memchr::{memchr_iter, memmem::Finder};
 
+use crate::delays::Delays;
+
 /// The default capacity of a pipe, in bytes.
 const PIPE: usize = 64 * 1024;
 
@@ -21,6 +23,7 @@ pub struct Records {
     lines: AtomicU64,
     access: AtomicU64,
     bytes: AtomicU64,
+    pub delays: Delays,
 }
 
 impl Records {
@@ -66,6 +69,7 @@ impl Records {
                 matches += u64::from(access.as_ref().is_some_and(is_access));
                 start = end + 1;
             }
+            self.delays.arrived(buffer[..start].split(|it| *it == b'\n'));
             buffer.copy_within(start..filled, 0);
             kept = filled - start;
             self.bytes.fetch_add(read as u64, Ordering::Release);

@@ -52,6 +52,7 @@ const ROOTS: [(&str, &str); 20] = [
     ("deploy/haproxy", "deploy/haproxy"),
     ("deploy/kubernetes", "deploy/kubernetes"),
     ("deploy/nginx", "deploy/nginx"),
+    ("deploy/pgo", "deploy/pgo"),
     ("deploy/prometheus", "deploy/prometheus"),
     ("deploy/stack.yml", "deploy/stack.yml"),
     ("deploy/systemd", "deploy/systemd"),
