@@ -7,6 +7,8 @@
 //! * [`LogBuffer`] captures the log of a service in the test process.
 //! * [`request()`] formats a request, and [`access_record`] waits for its access record.
 //! * [`eventually`] polls a condition with a deadline.
+//! * [`Scratch`] is a folder for the files of a test, and [`Signal`] a signal to any process.
+//! * [`skip()`] reports a test that this machine cannot run.
 //! * [`example()`] finds the services under test: `fixture`, `programs` and `plain` of this crate,
 //!   and the examples of `plimsoll`. [`reference_service`] is the service of the contract.
 //!
@@ -19,7 +21,9 @@ mod log_buffer;
 mod output_lines;
 mod process;
 mod request;
+mod scratch;
 mod signal;
+mod skip;
 mod wait;
 
 pub use plimsoll::testing::{MetricType, Scrape};
@@ -31,6 +35,8 @@ pub use self::{
     log_buffer::LogBuffer,
     process::{ExitedProcess, Process, ReservedPort},
     request::{access_record, request},
+    scratch::Scratch,
     signal::Signal,
+    skip::skip,
     wait::{eventually, eventually_within, timed},
 };

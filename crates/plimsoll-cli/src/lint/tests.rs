@@ -7,28 +7,21 @@ mod reading;
 mod services;
 mod shutdown;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
+
+use harness::Scratch;
 
 use super::{finding::Severity, *};
 
-/// Files in a folder that is removed at the end.
-struct Folder(PathBuf);
+/// Files in a folder of one test.
+struct Folder(Scratch);
 
 impl Folder {
     #[track_caller]
     fn new(files: &[(&str, &str)]) -> Self {
-        use std::sync::atomic::{AtomicUsize, Ordering};
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("plimsoll-lint-{}-{count}", std::process::id());
-        let folder = Self(std::env::temp_dir().join(name));
+        let folder = Self(Scratch::new());
         for (name, text) in files {
-            let path = folder.0.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
+            folder.0.write(name, text);
         }
         folder
     }
@@ -38,19 +31,13 @@ impl Folder {
     }
 
     fn lint_with(&self, waivers: Vec<Waiver>) -> Report {
-        lint(std::slice::from_ref(&self.0), None, waivers).unwrap()
+        lint(&[self.0.folder().to_owned()], None, waivers).unwrap()
     }
 
     /// Returns a path as the report shows it.
     fn shown(&self, place: &Place) -> String {
-        let file = Path::new(&*place.file).strip_prefix(&self.0).unwrap();
-        format!("{}:{}", file.display(), place.line)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).unwrap();
+        let file = Path::new(&*place.file).strip_prefix(self.0.folder());
+        format!("{}:{}", file.unwrap().display(), place.line)
     }
 }
 

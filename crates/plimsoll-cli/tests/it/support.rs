@@ -2,16 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::{self, Command, Output},
-    sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU32, Ordering},
-    },
+    path::Path,
+    process::{Command, Output},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use serde_json::Value;
+
+pub(crate) use harness::{Scratch, skip};
 
 /// Held by tests that check services. A test that loads the machine holds it alone.
 static MACHINE: RwLock<()> = RwLock::new(());
@@ -24,41 +22,6 @@ pub(crate) fn share_machine() -> RwLockReadGuard<'static, ()> {
 /// Waits until no other test checks a service.
 pub(crate) fn take_machine() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A folder for the files of a test, which is removed with the value.
-pub(crate) struct Scratch(PathBuf);
-
-impl Scratch {
-    #[track_caller]
-    pub(crate) fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("plimsoll-it-{}-{number}", process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).expect("the folder for temporary files is writable");
-        Self(path)
-    }
-
-    /// Returns the path of a file in the folder.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file, and returns its path.
-    #[track_caller]
-    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, text).expect("the folder was created here");
-        path
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A folder that remains does not change the result of the test.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A report of `plimsoll verify --json`.
@@ -111,19 +74,6 @@ pub(crate) fn argument(path: &Path) -> &str {
 )]
 pub(crate) fn is_full() -> bool {
     std::env::var("PLIMSOLL_FULL").is_ok_and(|value| value == "1")
-}
-
-/// Prints that the test is skipped on this machine. In CI, fails it.
-#[track_caller]
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test must not look like a passed one"
-)]
-#[expect(clippy::disallowed_methods, reason = "the setting of the test run")]
-pub(crate) fn skip(why: &str) {
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(!is_ci, "CI must not skip this test: {why}");
-    eprintln!("SKIPPED: {why}");
 }
 
 impl Report {

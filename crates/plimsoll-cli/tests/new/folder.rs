@@ -1,34 +1,24 @@
 //! A temporary folder of one test.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::Path};
 
-/// An empty folder, which is removed with the value.
-pub(crate) struct Folder {
-    path: PathBuf,
-}
+use crate::support::Scratch;
+
+/// An empty folder outside of the repository, where `new` creates a git repository.
+pub(crate) struct Folder(Scratch);
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // Outside of the repository, where `new` creates a git repository.
-        let path = std::env::temp_dir().join(format!("plimsoll-new-{}-{number}", process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self { path }
+        Self(Scratch::new())
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        self.0.folder()
     }
 
     /// Returns the names in the folder, hidden ones too.
     pub(crate) fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.path).unwrap();
+        let entries = fs::read_dir(self.path()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.collect()
     }
@@ -42,13 +32,6 @@ impl Folder {
                 .map(|path| if path.is_dir() { count(&path) } else { 1 })
                 .sum()
         }
-        count(&self.path.join(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // A folder that remains does not change the result of the test.
-        let _ = fs::remove_dir_all(&self.path);
+        count(&self.0.path(path))
     }
 }

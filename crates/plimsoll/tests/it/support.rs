@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use harness::{Connection, ExitedProcess, Process, Response, example, timed};
 
+pub(crate) use harness::skip;
+
 /// Runs a program of the example `programs`, which ends by itself.
 #[track_caller]
 pub(crate) fn run_program(arguments: &[&str], env: &[(&str, &str)]) -> ExitedProcess {
@@ -166,24 +168,6 @@ pub(crate) fn namespaces_or_skip(args: &[&str]) -> bool {
         skip(&format!("unshare {} is not allowed", args.join(" ")));
     }
     allowed
-}
-
-/// Prints that the test is skipped on this machine. In CI, fails it.
-#[track_caller]
-#[expect(
-    clippy::print_stderr,
-    reason = "a skipped test must not look like a passed one"
-)]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the setting of the test run, not of a service"
-)]
-pub(crate) fn skip(why: &str) {
-    assert!(
-        std::env::var_os("CI").is_none_or(|value| value != "true"),
-        "CI must not skip this test: {why}"
-    );
-    eprintln!("SKIPPED: {why}");
 }
 
 /// Writes a file for one test and returns its path.

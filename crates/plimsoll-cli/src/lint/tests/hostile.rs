@@ -4,19 +4,11 @@ use std::process::Command;
 
 use super::{files::*, *};
 
-impl Folder {
-    fn add(&self, name: &str, bytes: &[u8]) {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
-    }
-}
-
 /// Asserts that a file is reported as unreadable.
 #[track_caller]
 fn unreadable(name: &str, bytes: &[u8], line: usize, what: &str) {
     let folder = Folder::new(&[]);
-    folder.add(name, bytes);
+    folder.0.write(name, bytes);
     let report = folder.lint();
     assert_eq!(exit(&report), Exit::Usage, "{}", report.human());
     assert_eq!(
@@ -80,8 +72,8 @@ fn empty_documents_are_skipped() {
 fn links_to_folders_above_are_not_followed() {
     use std::os::unix::fs::symlink;
     let folder = Folder::new(&[("a/pod.yaml", POD)]);
-    symlink("..", folder.0.join("a/above")).unwrap();
-    symlink("itself.yaml", folder.0.join("a/itself.yaml")).unwrap();
+    symlink("..", folder.0.path("a/above")).unwrap();
+    symlink("itself.yaml", folder.0.path("a/itself.yaml")).unwrap();
     let report = folder.lint();
     assert_eq!(exit(&report), Exit::Success, "{}", report.human());
     assert_eq!(report.services.len(), 1);
@@ -91,13 +83,13 @@ fn links_to_folders_above_are_not_followed() {
 fn pipe_without_a_writer_is_not_opened() {
     let folder = Folder::new(&[("compose.yml", STACK), ("pod.yaml", POD)]);
     for name in ["prod.env", "a.yaml"] {
-        let status = Command::new("mkfifo").arg(folder.0.join(name)).status();
+        let status = Command::new("mkfifo").arg(folder.0.path(name)).status();
         assert!(status.unwrap().success());
     }
     let report = folder.lint();
     assert_eq!(report.broken.len(), 1, "{}", report.human());
     assert_eq!(folder.shown(&report.broken[0].place), "prod.env:1");
-    let argument = lint(&[folder.0.join("a.yaml")], None, Vec::new()).unwrap();
+    let argument = lint(&[folder.0.path("a.yaml")], None, Vec::new()).unwrap();
     let text = argument.human();
     assert!(text.contains("not a regular file"), "{text}");
 }

@@ -85,7 +85,7 @@ fn drop_in_and_env_file_of_a_unit_are_read() {
     let folder = Folder::new(&[("app.env", "SHUTDOWN_TIMEOUT=20s\n")]);
     let env = format!(
         "[Service]\nEnvironmentFile={}\n",
-        folder.0.join("app.env").display()
+        folder.0.path("app.env").display()
     );
     let finding = bad(
         &[("a.service", UNIT), ("a.service.d/env.conf", &env)],
@@ -118,7 +118,6 @@ fn files_without_a_service_are_not_checked() {
 fn waived_finding_does_not_count() {
     let stack = STACK.replace("15s", "8s");
     let folder = Folder::new(&[("compose.yml", &stack), ("prod.env", ENV)]);
-    let file = folder.0.join("plimsoll.toml");
     let year = 1970
         + std::time::SystemTime::UNIX_EPOCH
             .elapsed()
@@ -128,11 +127,8 @@ fn waived_finding_does_not_count() {
     let waiver = |check: &str| {
         format!("[[waiver]]\ncheck = \"{check}\"\nreason = \"OPS-1\"\nuntil = {year}-12-31\n")
     };
-    fs::write(
-        &file,
-        waiver("GRACE") + &waiver("IDLE") + &waiver("MET-5:falls"),
-    )
-    .unwrap();
+    let waivers = waiver("GRACE") + &waiver("IDLE") + &waiver("MET-5:falls");
+    let file = folder.0.write("plimsoll.toml", waivers);
     let project = Project::read(Some(&file)).unwrap();
     let report = folder.lint_with(project.waivers);
     assert_eq!(exit(&report), Exit::Success, "{}", report.human());
@@ -146,7 +142,7 @@ fn waived_finding_does_not_count() {
 fn argument_of_an_unknown_kind_is_an_error() {
     let folder = Folder::new(&[("a.txt", "hello\n")]);
     for (name, what) in [("a.txt", "expected a file of"), ("b.yml", "No such file")] {
-        let report = lint(&[folder.0.join(name)], None, Vec::new()).unwrap();
+        let report = lint(&[folder.0.path(name)], None, Vec::new()).unwrap();
         assert_eq!(exit(&report), Exit::Usage);
         assert!(report.human().contains(what), "{}", report.human());
     }
@@ -164,10 +160,9 @@ proptest! {
             file
         };
         let folder = Folder::new(&[]);
-        fs::create_dir_all(&folder.0).unwrap();
         let files = [("pod.yaml", POD), ("compose.yml", STACK), ("prod.env", ENV), ("a.conf", NGINX), ("a.cfg", HAPROXY), ("a.service", UNIT)];
         for (name, text) in files {
-            fs::write(folder.0.join(name), cut(text)).unwrap();
+            folder.0.write(name, cut(text));
         }
         let report = folder.lint();
         prop_assert!(!report.human().is_empty() && !report.json().is_empty() && !report.sarif().is_empty());
