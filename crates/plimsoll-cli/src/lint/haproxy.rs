@@ -1,7 +1,10 @@
 //! Configuration of HAProxy: the backends, and the frontends that lead to them.
 
 mod condition;
+mod criterion;
 mod parse;
+#[cfg(test)]
+mod peer;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -37,7 +40,8 @@ impl Configuration {
                 .unwrap_or_default();
             exposed.sort_unstable();
             exposed.dedup();
-            exposed.retain(|path| !Rules::of(backend).deny(path));
+            let rules = Rules::of(backend);
+            exposed.retain(|path| !rules.deny(path));
             self.proxy(backend, exposed)
         });
         proxies.collect()

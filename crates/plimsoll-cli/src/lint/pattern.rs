@@ -15,8 +15,38 @@ const MAX_SIZE: usize = 32 << 10;
 /// The deepest group that is read.
 const MAX_DEPTH: u32 = 50;
 
-/// Returns the reserved paths that contain a match. `None` if the pattern cannot be evaluated.
-pub(crate) fn matched(pattern: &str, is_insensitive: bool) -> Option<Vec<&'static str>> {
+/// The part of a request that a proxy compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Path,
+    /// The path and the query, which the client chooses.
+    PathAndQuery,
+    /// The target as the client sends it: in HTTP/2 and in the absolute form also with scheme and host.
+    Url,
+}
+
+impl Target {
+    /// Returns texts that requests of a path can have. A rule that matches only some of them is evaded.
+    pub(crate) fn texts(self, path: &str) -> Vec<String> {
+        let mut texts = vec![path.to_owned()];
+        if self != Self::Path {
+            texts.push(format!("{path}?~"));
+        }
+        if self == Self::Url {
+            texts.push(format!("http://~{path}"));
+        }
+        texts
+    }
+}
+
+/// Returns the reserved paths whose requests all contain a match. `None` if the pattern cannot be evaluated.
+///
+/// For another target than the path, some requests of the other paths can contain a match too.
+pub(crate) fn matched(
+    pattern: &str,
+    is_insensitive: bool,
+    target: Target,
+) -> Option<Vec<&'static str>> {
     // Without Unicode, its tables are not needed.
     let syntax = syntax::Config::new()
         .case_insensitive(is_insensitive)
@@ -34,7 +64,8 @@ pub(crate) fn matched(pattern: &str, is_insensitive: bool) -> Option<Vec<&'stati
     let regex = regex.ok()?;
     let mut cache = regex.create_cache();
     let mut paths = rules::exposed("/", false);
-    paths.retain(|path| regex.is_match(&mut cache, *path));
+    let mut is_match = |text: &String| regex.is_match(&mut cache, text);
+    paths.retain(|path| target.texts(path).iter().all(&mut is_match));
     Some(paths)
 }
 
@@ -46,14 +77,34 @@ mod tests {
     fn pattern_is_evaluated_on_the_paths() {
         #[track_caller]
         fn check(pattern: &str, paths: &[&str]) {
-            assert_eq!(matched(pattern, false).as_deref(), Some(paths), "{pattern}");
+            let found = matched(pattern, false, Target::Path);
+            assert_eq!(found.as_deref(), Some(paths), "{pattern}");
         }
         check("^/(metrics|ready)$", &["/ready", "/metrics"]);
         check(r"^\/m\w{6}", &["/metrics"]);
         check("^/api/metrics", &[]);
         check("z$", &["/livez", "/readyz", "/healthz", "/startupz"]);
         check("^/METRICS$", &[]);
-        assert_eq!(matched("^/METRICS$", true), Some(vec!["/metrics"]));
+        let found = matched("^/METRICS$", true, Target::Path);
+        assert_eq!(found, Some(vec!["/metrics"]));
+    }
+
+    #[test]
+    fn pattern_of_a_target_matches_each_of_its_forms() {
+        #[track_caller]
+        fn check(pattern: &str, target: Target, is_match: bool) {
+            let found = matched(pattern, false, target).unwrap();
+            assert_eq!(
+                found.contains(&"/metrics"),
+                is_match,
+                "{pattern} {target:?}"
+            );
+        }
+        check("^/metrics$", Target::Path, true);
+        check("^/metrics$", Target::PathAndQuery, false);
+        check("^/metrics", Target::PathAndQuery, true);
+        check("^/metrics", Target::Url, false);
+        check("/metrics", Target::Url, true);
     }
 
     #[test]
@@ -66,7 +117,12 @@ mod tests {
             r"(\w{1000}){1000}",
             &nested,
         ] {
-            assert_eq!(matched(pattern, false), None, "{}", pattern.len());
+            assert_eq!(
+                matched(pattern, false, Target::Path),
+                None,
+                "{}",
+                pattern.len()
+            );
         }
     }
 }

@@ -5,20 +5,13 @@
 
 use std::collections::HashMap;
 
-use super::parse::Line;
-use crate::lint::{pattern, rules};
+use super::{
+    criterion::{Criterion, all, any},
+    parse::Line,
+};
 
 /// The tests of a section by name.
 pub(super) type Acls<'conf> = HashMap<&'conf str, Criterion>;
-
-/// A test of a request.
-#[derive(Debug, Default)]
-pub(super) struct Criterion {
-    /// The reserved paths that fulfil it.
-    paths: Vec<&'static str>,
-    /// The result for all others.
-    otherwise: Option<bool>,
-}
 
 /// The condition of a line: alternatives, each with terms that must all hold.
 #[derive(Debug)]
@@ -44,15 +37,8 @@ pub(super) fn acls(lines: &[Line]) -> Acls<'_> {
     let mut acls = Acls::new();
     for line in lines.iter().filter(|it| it.starts_with(&["acl"])) {
         if let [_, name, test @ ..] = line.words.as_slice() {
-            let Criterion { paths, otherwise } = Criterion::read(test);
-            let known = acls.entry(name).or_insert_with(|| Criterion {
-                otherwise: Some(false),
-                ..Criterion::default()
-            });
-            known.paths.extend(paths);
-            known.paths.sort_unstable();
-            known.paths.dedup();
-            known.otherwise = any([known.otherwise, otherwise]);
+            let known = acls.entry(name).or_insert_with(Criterion::never);
+            known.or(&Criterion::read(test));
         }
     }
     acls
@@ -73,7 +59,7 @@ impl<'conf> Condition<'conf> {
             is_negated ^= (first.len() - word.len()) % 2 == 1;
             let test = match word {
                 "" => continue,
-                "||" | "or" => {
+                _ if word == "||" || word.eq_ignore_ascii_case("or") => {
                     alternatives.push(std::mem::take(&mut terms));
                     continue;
                 }
@@ -118,120 +104,6 @@ impl Term<'_> {
     }
 }
 
-impl Criterion {
-    fn holds(&self, path: &str) -> Option<bool> {
-        if self.paths.contains(&path) {
-            Some(true)
-        } else {
-            self.otherwise
-        }
-    }
-
-    /// Reads a test, such as `path_beg -i /a /b`.
-    fn read(words: &[String]) -> Self {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let Some((sample, mut patterns)) = words.split_first() else {
-            return Self::default();
-        };
-        let (sample, converters) = sample.split_once(',').unwrap_or((sample, ""));
-        let sample = sample.split('(').next().unwrap_or(sample);
-        let other = |otherwise| Self {
-            otherwise,
-            ..Self::default()
-        };
-        let is_privilege = |start: &&str| sample.starts_with(start);
-        if ["src", "http_auth", "ssl_c_"].iter().any(is_privilege) {
-            return other(Some(false));
-        }
-        // The reserved paths are in lower case and have no escapes.
-        let mut converters = converters.split(',').filter(|it| !it.is_empty());
-        let is_path = converters.all(|it| matches!(it, "lower" | "url_dec"));
-        let suffix = ["pathq", "path", "url"]
-            .iter()
-            .find_map(|it| sample.strip_prefix(it));
-        let Some(mut method) = suffix.filter(|_| is_path) else {
-            return other(match sample {
-                "always_true" => Some(true),
-                "always_false" => Some(false),
-                _ => None,
-            });
-        };
-        method = method.trim_start_matches('_');
-        let (mut is_insensitive, mut has_file) = (false, false);
-        loop {
-            patterns = match patterns {
-                ["--", rest @ ..] => {
-                    patterns = rest;
-                    break;
-                }
-                ["-m", name, rest @ ..] => {
-                    method = name;
-                    rest
-                }
-                ["-f", _, rest @ ..] => {
-                    has_file = true;
-                    rest
-                }
-                [flag, rest @ ..] if flag.starts_with('-') => {
-                    is_insensitive |= *flag == "-i";
-                    rest
-                }
-                _ => break,
-            };
-        }
-        let mut criterion = other(Some(false).filter(|_| !has_file));
-        for pattern in patterns {
-            match matched(method, pattern, is_insensitive) {
-                Some(paths) => criterion.paths.extend(paths),
-                None => criterion.otherwise = None,
-            }
-        }
-        criterion
-    }
-}
-
-/// Returns the reserved paths that a pattern matches. `None` if it cannot be evaluated.
-fn matched(method: &str, pattern: &str, is_insensitive: bool) -> Option<Vec<&'static str>> {
-    if method == "reg" {
-        return pattern::matched(pattern, is_insensitive);
-    }
-    let pattern = match is_insensitive {
-        true => pattern.to_ascii_lowercase(),
-        false => pattern.to_owned(),
-    };
-    let folder = format!("/{}/", pattern.trim_matches('/'));
-    let is_match: &dyn Fn(&str) -> bool = match method {
-        "" | "str" => &|path| path == pattern,
-        "beg" => &|path| path.starts_with(&pattern),
-        "end" => &|path| path.ends_with(&pattern),
-        "sub" => &|path| path.contains(&pattern),
-        "dir" => &|path| format!("{path}/").contains(&folder),
-        _ => return None,
-    };
-    let mut paths = rules::exposed("/", false);
-    paths.retain(|path| is_match(path));
-    Some(paths)
-}
-
-/// Whether all of some results are true.
-fn all(results: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    let mut all = Some(true);
-    for result in results {
-        match result {
-            Some(true) => {}
-            Some(false) => return Some(false),
-            None => all = None,
-        }
-    }
-    all
-}
-
-/// Whether one of some results is true.
-fn any(results: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
-    let not = |result: Option<bool>| result.map(|it| !it);
-    not(all(results.into_iter().map(not)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::parse;
@@ -257,8 +129,68 @@ mod tests {
         check("path_dir metrics", &["/metrics"]);
         check("path,url_dec,lower -m str -- /ready", &["/ready"]);
         check("path_reg ^/(health|ready)$", &["/health", "/ready"]);
-        check("url_reg -i ^/HEALTHZ?$", &["/health", "/healthz"]);
+        check("path_reg -i ^/HEALTHZ?$", &["/health", "/healthz"]);
         check(r"path_reg ^/m\w+s$", &["/metrics"]);
+        check("path -u 3 -m beg /live /start", &["/livez", "/startupz"]);
+        check("path", &[]);
+    }
+
+    #[test]
+    fn sample_that_the_client_chooses_hides_nothing() {
+        let all = exposed("");
+        let samples = [
+            "urlp(token) -m found",
+            "urlp(token) /metrics",
+            "url_param(token) -m found",
+            "urlp_beg(token) /metrics",
+            "urlp_sub(a,b) /",
+            "url_ip -m found",
+            "url_port gt 1",
+            "url_end /metrics",
+            "url_reg ^/metrics$",
+            "url_sub token",
+            "path,field(2,/) metrics",
+            "path_len gt 99",
+            "path_sub \"${NAME}\"",
+            "http_auth_user -m found",
+            "http_auth(staff),not",
+            "src 0.0.0.0/0",
+            "src 8.0.0.0/5 10.0.0.0/8",
+            "src 0.0.0.0/0.0.0.0",
+            "src -m found",
+            "src_port gt 1",
+            "ssl_c_verify 0",
+            "ssl_c_used 0",
+        ];
+        for sample in samples {
+            for condition in ["if", "unless"] {
+                let rule = format!(" http-request deny {condition} {{ {sample} }}");
+                assert_eq!(exposed(&rule), all, "{rule}");
+            }
+        }
+    }
+
+    #[test]
+    fn sample_has_a_path_in_each_form_of_the_request() {
+        #[track_caller]
+        fn check(condition: &str, is_hidden: bool) {
+            let rule = format!(" http-request deny {condition}");
+            assert_eq!(!exposed(&rule).contains(&"/metrics"), is_hidden, "{rule}");
+        }
+        check("if { path -m found }", true);
+        check("if { path -m found /other }", true);
+        check("unless { path -m found }", false);
+        check("unless { path }", true);
+        check("if { pathq -m beg /metrics }", true);
+        check("if { url_dir metrics }", true);
+        check("if { url_sub metrics }", true);
+        check("unless { url_beg /api }", true);
+        // In HTTP/2 and in the absolute form, a URL begins with the scheme.
+        check("if { url_beg /metrics }", false);
+        check("if { url_reg ^/metrics }", false);
+        check("if { url /metrics }", false);
+        check("if { pathq /metrics }", false);
+        check("if { url_reg /metrics }", true);
     }
 
     #[test]
@@ -280,7 +212,17 @@ mod tests {
         check("http-request deny if ! metrics", false);
         check("http-request deny if !{ path /metrics }", false);
         check("http-request deny if metrics shop", false);
+        check("http-request deny unless internal OR metrics", false);
         check("http-request auth unless { http_auth(staff) }", true);
+        check(
+            "http-request deny unless { http_auth_group(staff) a }",
+            true,
+        );
+        check("http-request deny unless { ssl_c_used }", true);
+        check("http-request deny unless { ssl_c_s_dn(cn) -m found }", true);
+        check("http-request deny unless { src,ipmask(24) 10.0.0.0 }", true);
+        check("http-request deny unless { src 10.0.0.0/255.0.0.0 }", true);
+        check("http-request deny unless { src -f /etc/staff }", true);
         check("http-request deny if { path -f /etc/paths }", false);
         check("http-request deny if { path_reg ^/(?!api) }", false);
         check("http-request deny if TRUE", true);

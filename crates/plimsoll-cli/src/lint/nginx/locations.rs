@@ -1,7 +1,10 @@
 //! The location that nginx chooses for a path, and the paths that a block answers itself.
 
 use super::Directive;
-use crate::lint::{pattern, rules};
+use crate::lint::{
+    pattern::{self, Target},
+    rules,
+};
 
 /// Returns the reserved paths that a block answers itself, by `return` or by `if` with a pattern of the path.
 pub(super) fn answered(block: &[Directive]) -> Vec<&'static str> {
@@ -27,17 +30,24 @@ fn answered_inside(directive: &Directive) -> Option<Vec<&'static str>> {
         [variable, operator, text, end] if end == ")" => (variable, operator, text.as_str()),
         _ => return None,
     };
-    if !["($uri", "($document_uri", "($request_uri"].contains(&variable.as_str()) {
-        return None;
-    }
-    let mut answered = answered(&directive.block);
-    let matched = match operator.trim_start_matches('!') {
-        "=" => answered.iter().copied().filter(|it| *it == text).collect(),
-        "~" => pattern::matched(text, false)?,
-        "~*" => pattern::matched(text, true)?,
+    let target = match variable.as_str() {
+        "($uri" | "($document_uri" => Target::Path,
+        "($request_uri" => Target::PathAndQuery,
         _ => return None,
     };
     let is_negated = operator.starts_with('!');
+    if is_negated && target != Target::Path {
+        // The client can add a query that matches.
+        return None;
+    }
+    let mut answered = answered(&directive.block);
+    let is_equal = |path: &&str| target.texts(path).iter().all(|it| it == text);
+    let matched = match operator.trim_start_matches('!') {
+        "=" => answered.iter().copied().filter(is_equal).collect(),
+        "~" => pattern::matched(text, false, target)?,
+        "~*" => pattern::matched(text, true, target)?,
+        _ => return None,
+    };
     answered.retain(|path| matched.contains(path) != is_negated);
     Some(answered)
 }
@@ -64,8 +74,8 @@ impl<'conf> Patterns<'conf> {
                 [] => ("", "/"),
             };
             let matched = match modifier {
-                "~" => pattern::matched(text, false),
-                "~*" => pattern::matched(text, true),
+                "~" => pattern::matched(text, false, Target::Path),
+                "~*" => pattern::matched(text, true, Target::Path),
                 _ => Some(Vec::new()),
             };
             Pattern {
@@ -203,7 +213,12 @@ mod tests {
         }
         check("return 301 https://a$request_uri;", false);
         check("if ($uri ~ ^/metrics) { return 404; }", false);
-        check("if ($request_uri = /metrics) { return 404; }", false);
+        check("if ($uri = /metrics) { return 404; }", false);
+        // A query changes what is compared.
+        check("if ($request_uri = /metrics) { return 404; }", true);
+        check("if ($request_uri ~ ^/metrics$) { return 404; }", true);
+        check("if ($request_uri ~ ^/metrics) { return 404; }", false);
+        check("if ($request_uri !~ ^/api) { return 404; }", true);
         check("if ($uri !~* ^/API) { return 404; }", false);
         check("if ($uri ~ ^/(metrics|ready)$) { return 404; }", false);
         check("if ($uri ~ \"^/(metrics|ready)$\") { return 404; }", false);

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::annotation;
 use crate::lint::{
     kubernetes::{Objects, namespace},
-    pattern, rules,
+    pattern::{self, Target},
+    rules,
     yaml::Node,
 };
 use crate::place::Sited;
@@ -78,7 +79,7 @@ pub(super) fn ingresses(objects: &Objects) -> Vec<Route<'_>> {
     let hosts: HashSet<&str> = hosts.map(|it| it.host).collect();
     for route in &mut routes {
         route.matched = match hosts.contains(route.host) {
-            true => pattern::matched(&format!("^{}", route.path), true),
+            true => pattern::matched(&format!("^{}", route.path), true, Target::Path),
             false => Some(rules::exposed(route.path, route.is_exact)),
         };
     }
@@ -112,7 +113,7 @@ pub(super) fn http_routes(objects: &Objects) -> Vec<Route<'_>> {
                     is_conditional: conditions.iter().any(|(key, _)| key != "path"),
                     matched: match kind {
                         Some("RegularExpression") => {
-                            pattern::matched(&format!("^({path})$"), false)
+                            pattern::matched(&format!("^({path})$"), false, Target::Path)
                         }
                         _ => Some(rules::exposed(path, kind == Some("Exact"))),
                     },
