@@ -145,16 +145,16 @@ impl Project {
 }
 
 /// Returns the error for a word that is none of those that are known, with the nearest of them.
-pub(crate) fn unknown<'a>(
+pub(crate) fn unknown<'known>(
+    place: Place,
     kind: &str,
     word: &str,
-    known: impl Iterator<Item = &'a str>,
-    place: &Place,
+    known: impl IntoIterator<Item = &'known str>,
 ) -> Broken {
     let distance = |name: &&str| strsim::osa_distance(&name.to_lowercase(), &word.to_lowercase());
-    let nearest = known.min_by_key(distance).unwrap_or_default();
+    let nearest = known.into_iter().min_by_key(distance).unwrap_or_default();
     let what = format!("unknown {kind} {word:?}: the nearest name is {nearest:?}");
-    Broken::new(place.clone(), what)
+    Broken::new(place, what)
 }
 
 #[cfg(test)]

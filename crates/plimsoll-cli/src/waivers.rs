@@ -62,7 +62,7 @@ impl Entry {
         let mut known: Vec<&str> = lint::rule_names().collect();
         known.extend(checks.iter().map(String::as_str));
         if !known.contains(&check.as_str()) {
-            return Err(project::unknown("check", &check, known.into_iter(), &place));
+            return Err(project::unknown(place, "check", &check, known));
         }
         let Some(day) = until.date.map(Day::of) else {
             let what = format!("until = {until}: expected a date");

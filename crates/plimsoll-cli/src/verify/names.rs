@@ -73,7 +73,7 @@ impl Names {
                 let fields = fields.map(|field| format!("{LOG}{field}"));
                 let fields = fields.collect::<Vec<_>>();
                 let fields = fields.iter().map(String::as_str);
-                return Err(project::unknown("name", key, fields, &other.place));
+                return Err(project::unknown(other.place.clone(), "name", key, fields));
             };
             if other.value.is_empty() {
                 return fault(format!("{key} is empty: expected the name of a field"));

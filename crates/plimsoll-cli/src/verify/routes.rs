@@ -108,7 +108,7 @@ impl Routes {
             let route = Route::ALL.into_iter().find(|route| route.name() == name);
             let Some(route) = route else {
                 let names = Route::ALL.into_iter().map(Route::name);
-                return Err(project::unknown("route", name, names, &path.place));
+                return Err(project::unknown(path.place.clone(), "route", name, names));
             };
             if let Some(fault) = route.fault(&path.value) {
                 return Err(Broken::new(path.place.clone(), fault));
