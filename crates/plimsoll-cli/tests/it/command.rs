@@ -5,6 +5,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use harness::Signal;
+
 use crate::{
     support::{Scratch, argument, plimsoll, stderr, stdout, verify},
     terminal::Terminal,
@@ -143,7 +145,7 @@ fn assert_gone(pids: &Path) {
 
 #[test]
 fn signals_end_the_service_with_the_command() {
-    for name in ["HUP", "INT", "QUIT", "TERM"] {
+    for signal in [Signal::Hup, Signal::Int, Signal::Quit, Signal::Term] {
         let folder = Scratch::new();
         let pids = folder.path("pids");
         // It does not listen, so the command waits for it until the signal.
@@ -157,14 +159,11 @@ fn signals_end_the_service_with_the_command() {
             let text = std::fs::read_to_string(&pids).unwrap_or_default();
             text.ends_with('\n').then_some(())
         });
-        let kill = Command::new("kill")
-            .args(["-s", name, &child.id().to_string()])
-            .status();
-        assert!(kill.expect("kill is installed").success());
-        let status = harness::eventually(&format!("the command ends at SIG{name}"), || {
+        signal.send(child.id());
+        let status = harness::eventually(&format!("the command ends at {signal:?}"), || {
             child.try_wait().expect("it is a child")
         });
-        assert_eq!(status.code(), Some(70), "{name}");
+        assert_eq!(status.code(), Some(70), "{signal:?}");
         assert_gone(&pids);
     }
 }

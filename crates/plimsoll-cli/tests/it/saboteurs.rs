@@ -2,7 +2,8 @@
 //!
 //! The saboteur of a check has its name. `examples/saboteur` makes it from the reference service, or
 //! from the fixture if the check needs a route.
-//! With `PLIMSOLL_FULL=1` all checks are made on it, otherwise those of its clause.
+//! With `PLIMSOLL_FULL=1` the reference service gets all checks and the fixture those of the clause's group.
+//! Otherwise both get the checks of the clause.
 
 use std::{
     collections::{BTreeSet, VecDeque},
