@@ -23,6 +23,8 @@ pub struct Setting {
     /// Other variables that are accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// The accepted form, as it follows "expected".
+    pub expected: String,
     /// The value of an unset variable, if it is the same everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<String>,

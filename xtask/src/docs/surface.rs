@@ -29,6 +29,7 @@ fn setting(definition: &Definition) -> Setting {
             .iter()
             .map(|&alias| alias.to_owned())
             .collect(),
+        expected: definition.expected.to_owned(),
         default,
         varies,
         secret: definition.secret,
