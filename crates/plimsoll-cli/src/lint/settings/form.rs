@@ -174,7 +174,8 @@ fn number(text: &str) -> Option<u64> {
 fn duration(text: &str) -> Option<Duration> {
     let is_unit = |c: char| c != '.' && !c.is_ascii_digit();
     let (value, unit) = text.split_at(text.find(is_unit).unwrap_or(text.len()));
-    let (nanos, resolution): (u128, u128) = match unit {
+    // A unit, and the steps that its fraction consists of.
+    let (unit, step): (u64, u64) = match unit {
         "ms" => (1_000_000, 1),
         "" | "s" => (1_000_000_000, 1),
         "m" => (60_000_000_000, 1),
@@ -183,23 +184,22 @@ fn duration(text: &str) -> Option<Duration> {
     };
     let (whole, decimals) = match value.split_once('.') {
         Some((_, decimals)) if decimals.is_empty() || decimals.len() > MAX_DECIMALS => return None,
-        Some((whole, decimals)) => (whole, decimals),
-        None => (value, "0"),
+        Some((whole, decimals)) => (whole, decimals.trim_end_matches('0')),
+        None => (value, ""),
     };
-    let whole = u128::from(number(whole)?);
-    let decimals = decimals.trim_end_matches('0');
-    let scale = 10_u128.checked_pow(u32::try_from(decimals.len()).ok()?)?;
+    let scale = 10_u64.checked_pow(u32::try_from(decimals.len()).ok()?)?;
     let part = match decimals {
         "" => 0,
-        decimals => u128::from(number(decimals)?),
+        decimals => number(decimals)?,
     };
-    let part = part.checked_mul(nanos)?;
-    if part % scale != 0 || (part / scale) % resolution != 0 {
+    // The chassis has 64 bits for a fraction too.
+    let part = part.checked_mul(unit / step)?;
+    if part % scale != 0 {
         return None;
     }
-    let nanos = whole.checked_mul(nanos)?.checked_add(part / scale)?;
-    let duration = Duration::from_nanos(u64::try_from(nanos).ok()?);
-    Some(duration).filter(|it| *it <= MAX_DURATION)
+    let nanos = number(whole)?.checked_mul(unit)?;
+    let nanos = nanos.checked_add(part / scale * step)?;
+    Some(Duration::from_nanos(nanos)).filter(|it| *it <= MAX_DURATION)
 }
 
 fn is_size(text: &str) -> bool {

@@ -67,7 +67,7 @@ fn form_of_each_setting_is_known_and_accepts_its_default() {
 #[test]
 fn value_is_accepted_as_in_the_chassis() {
     let texts = "abc 4 0 +1 1.5 007 1024 1025 65536 18446744073709551616 5s 5 1m30s 1d 0s 0.0 .5 5. 1.5h \
-        8760h 8760.1h 0.0000000001 0.0000001ms 0.0001h 0.00001m 2MiB 0MiB 2MB 2mib 17179869184GiB true \
+        8760h 8760.1h 0.0000000001 0.0000001ms 0.0001h 0.00001m 0.308000001m 0.3h 2MiB 0MiB 2MB 2mib 17179869184GiB true \
         TRUE Yes t main BOTH json text INFO WARN,a=DEBUG INFO,INFO a=INFO,a=INFO =INFO , a, a,b a=b a&b \
         10.0.0.0/8 10.0.0.0/33 10.0.0.0/08 10.0.0.1/+8 ::/0 ::1/129 unix unix:/a unix:a UNIX localhost \
         [::1] [::1]:80 ::1 127.0.0.1:80 127.0.0.1:0 127.0.0.1: http://a http://a@b https:// ftp://a \
