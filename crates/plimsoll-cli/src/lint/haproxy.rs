@@ -53,10 +53,10 @@ impl Configuration {
         let sections = self.sections.iter();
         for section in sections.filter(|it| it.kind == "frontend" || it.kind == "listen") {
             let rules = Rules::of(section);
-            let default = self.line(section, &["default_backend"]);
+            let default = self.line(section, "default_backend");
             let own = Some(&section.name).filter(|_| section.kind == "listen");
             let default = default.and_then(|line| line.words.get(1)).or(own);
-            for path in rules::exposed("/", false) {
+            for path in rules::reserved() {
                 if !rules.deny(path) {
                     for backend in rules.backends(path, default) {
                         passed.entry(backend).or_default().push(path);
@@ -77,7 +77,7 @@ impl Configuration {
         let addresses = servers
             .iter()
             .filter_map(|line| Some(Sited::new(server(line.words.get(2)?), line.place.clone())));
-        let read_timeout = self.line(backend, &["timeout", "server"]);
+        let read_timeout = self.line(backend, "timeout server");
         Some(Proxy {
             title: "HAProxy".to_owned(),
             place: first.place.clone(),
@@ -98,11 +98,10 @@ impl Configuration {
         })
     }
 
-    /// Returns the last line of a section that begins with some words, else that of its defaults.
-    fn line<'conf>(&'conf self, section: &'conf Section, words: &[&str]) -> Option<&'conf Line> {
-        let own = section.lines.iter().rfind(|line| line.starts_with(words));
-        let defaults = section.defaults.and_then(|index| self.sections.get(index));
-        own.or_else(|| defaults?.lines.iter().rfind(|line| line.starts_with(words)))
+    /// Returns the last line of a section that begins with one word or two, else that of its defaults.
+    fn line<'conf>(&'conf self, section: &'conf Section, words: &str) -> Option<&'conf Line> {
+        let defaults = || self.sections.get(section.defaults?)?.last(words);
+        section.last(words).or_else(defaults)
     }
 
     /// Returns an option of a server, or of `default-server`.
@@ -112,7 +111,7 @@ impl Configuration {
         server: &'conf Line,
         name: &str,
     ) -> Option<(&'conf str, &'conf Place)> {
-        let lines = [Some(server), self.line(backend, &["default-server"])];
+        let lines = [Some(server), self.line(backend, "default-server")];
         let mut lines = lines.into_iter().flatten();
         lines.find_map(|line| Some((line.after(name)?, &line.place)))
     }
@@ -135,9 +134,9 @@ impl Configuration {
     /// Returns the times of checks that request `/ready`.
     fn readiness(&self, backend: &Section, server: &Line) -> Option<Sited<Detection>> {
         let check = self
-            .line(backend, &["http-check", "send"])
+            .line(backend, "http-check send")
             .filter(|it| it.after("uri").is_some());
-        let check = check.or_else(|| self.line(backend, &["option", "httpchk"]))?;
+        let check = check.or_else(|| self.line(backend, "option httpchk"))?;
         let is_ready = |word: &String| rules::is_ready_path(word);
         if !check.words.iter().any(is_ready) {
             return None;
@@ -149,7 +148,7 @@ impl Configuration {
         let failures = self
             .option(backend, server, "fall")
             .and_then(|(text, _)| text.parse().ok());
-        let timeout = self.line(backend, &["timeout", "check"]);
+        let timeout = self.line(backend, "timeout check");
         let timeout =
             timeout.and_then(|line| quantity::duration(line.words.get(2)?, Plain::Milliseconds));
         let period = time("inter").unwrap_or(CHECK_INTERVAL);
@@ -289,7 +288,7 @@ backend app
             assert_eq!(proxies[1].exposed, second, "{lines}");
         }
         let all = {
-            let mut all = rules::exposed("/", false);
+            let mut all = rules::reserved();
             all.sort_unstable();
             all
         };

@@ -6,7 +6,7 @@ mod origin;
 mod pod;
 mod ports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub(crate) use self::{
     kustomize::{FILE_NAMES, Kustomizations, Rendered},
@@ -27,6 +27,8 @@ pub(crate) struct Objects {
     /// The kustomization, or the folder.
     origin: String,
     objects: Vec<Node>,
+    /// The first object of each kind, namespace and name.
+    index: HashMap<(String, String, String), usize>,
 }
 
 impl Objects {
@@ -35,6 +37,7 @@ impl Objects {
         Self {
             origin: origin.to_owned(),
             objects: Vec::new(),
+            index: HashMap::new(),
         }
     }
 
@@ -46,10 +49,24 @@ impl Objects {
     /// Adds a document; a `List` adds its items.
     pub(crate) fn add(&mut self, document: Node) {
         if document.text_at("kind") == Some("List") {
-            self.objects.extend_from_slice(document.items_at("items"));
+            document
+                .items_at("items")
+                .iter()
+                .for_each(|it| self.push(it.clone()));
         } else {
-            self.objects.push(document);
+            self.push(document);
         }
+    }
+
+    fn push(&mut self, object: Node) {
+        let key = |path| object.text_at(path).unwrap_or_default().to_owned();
+        let key = (
+            key("kind"),
+            namespace(&object).to_owned(),
+            key("metadata.name"),
+        );
+        self.index.entry(key).or_insert(self.objects.len());
+        self.objects.push(object);
     }
 
     /// Adds services and proxies to the model.
@@ -73,12 +90,12 @@ impl Objects {
 
     /// Returns an object of the namespace of another one.
     fn find(&self, kind: &str, name: &str, beside: &Node) -> Option<&Node> {
-        let namespace = namespace(beside);
-        self.objects.iter().find(|object| {
-            object.text_at("kind") == Some(kind)
-                && object.text_at("metadata.name") == Some(name)
-                && self::namespace(object) == namespace
-        })
+        let key = (
+            kind.to_owned(),
+            namespace(beside).to_owned(),
+            name.to_owned(),
+        );
+        self.objects.get(*self.index.get(&key)?)
     }
 }
 

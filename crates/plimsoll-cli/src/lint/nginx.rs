@@ -19,6 +19,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const BODY_LIMIT: u64 = 1 << 20;
 
+/// The most directives of an upstream that are read, since each location that names it has them.
+const MAX_UPSTREAM: usize = 1000;
+
 /// Whether a text is a configuration of nginx with a proxy.
 pub(crate) fn is_configuration(text: &str) -> bool {
     let lines = text.lines().filter_map(|line| line.split('#').next());
@@ -94,11 +97,32 @@ impl Folder {
             }
         }
         collect(&self.directives, &scope, &mut upstreams, &mut locations);
+        let upstreams = by_name(&upstreams);
         let proxies = locations
             .iter()
             .flat_map(|location| location.proxies(&upstreams));
         proxies.collect()
     }
+}
+
+/// Upstreams by their name, with one of each file.
+type Upstreams<'conf> = HashMap<&'conf str, Vec<&'conf Directive>>;
+
+/// Groups upstreams by their name. nginx rejects a second one of a name, but a folder can be part of several.
+fn by_name<'conf>(upstreams: &[&'conf Directive]) -> Upstreams<'conf> {
+    let mut groups = Upstreams::new();
+    for upstream in upstreams {
+        if let Some(name) = upstream.words.first() {
+            let group = groups.entry(name).or_default();
+            if group
+                .last()
+                .is_none_or(|it| it.place.file != upstream.place.file)
+            {
+                group.push(upstream);
+            }
+        }
+    }
+    groups
 }
 
 /// Finds upstreams, and the locations of servers.
@@ -112,29 +136,42 @@ fn collect<'conf>(
     for server in block.iter().filter(|it| it.name == "server") {
         let scope = scope.inside(&server.block);
         let all = nested(&server.block, &scope);
-        let mut reserved = rules::exposed("/", false);
-        let own = answered(&server.block);
-        reserved.retain(|path| !own.contains(path));
-        let patterns = Patterns::of(&server.block);
-        let owners = reserved
-            .into_iter()
-            .map(|path| (path, patterns.owners(path)));
-        let owners: Vec<_> = owners.collect();
-        for (location, scope) in &all {
+        let mut owned = owned(&server.block);
+        for (location, scope) in all {
             let pass = location.block.iter().find(|it| it.name == "proxy_pass");
-            let owned = owners
-                .iter()
-                .filter(|(_, it)| it.iter().any(|it| ptr::eq(*it, *location)));
-            let owned = owned.map(|(path, _)| *path);
-            let own = answered(&location.block);
-            let is_exposed = |path: &&str| !scope.is_restricted() && !own.contains(path);
-            locations.extend(pass.map(|pass| Location {
-                pass,
-                exposed: owned.filter(is_exposed).collect(),
-                scope: scope.clone(),
+            locations.extend(pass.map(|pass| {
+                let mut exposed = owned.remove(&ptr::from_ref(location)).unwrap_or_default();
+                if scope.is_restricted() {
+                    exposed.clear();
+                }
+                let own = answered(&location.block);
+                exposed.retain(|path| !own.contains(path));
+                Location {
+                    pass,
+                    exposed,
+                    scope,
+                }
             }));
         }
     }
+}
+
+/// Returns the reserved paths for which nginx can choose each location of a server.
+fn owned(server: &[Directive]) -> HashMap<*const Directive, Vec<&'static str>> {
+    let mut owned: HashMap<*const Directive, Vec<&'static str>> = HashMap::new();
+    let answered = answered(server);
+    let patterns = Patterns::of(server);
+    let reserved = rules::reserved().into_iter();
+    for path in reserved.filter(|path| !answered.contains(path)) {
+        for owner in patterns.owners(path) {
+            let paths = owned.entry(ptr::from_ref(owner)).or_default();
+            // A location can be both the owner and one that can match.
+            if paths.last() != Some(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    owned
 }
 
 /// Returns the locations of a server, and those inside them.
@@ -161,15 +198,13 @@ struct Location<'conf> {
 }
 
 impl Location<'_> {
-    fn proxies(&self, upstreams: &[&Directive]) -> Vec<Proxy> {
+    fn proxies(&self, upstreams: &Upstreams<'_>) -> Vec<Proxy> {
         let url = self.pass.words.first().map_or("", String::as_str);
         let Some((_, rest)) = url.split_once("://") else {
             return Vec::new();
         };
         let authority = rest.split('/').next().unwrap_or_default();
-        let named = upstreams
-            .iter()
-            .filter(|it| it.words.first().is_some_and(|it| it == authority));
+        let named = upstreams.get(authority).into_iter().flatten();
         let mut proxies: Vec<Proxy> = named
             .map(|upstream| self.proxy(authority, Some(upstream)))
             .collect();
@@ -182,7 +217,8 @@ impl Location<'_> {
     fn proxy(&self, name: &str, upstream: Option<&Directive>) -> Proxy {
         let servers = match upstream {
             Some(upstream) => {
-                let servers = upstream.block.iter().filter(|it| it.name == "server");
+                let servers = upstream.block.iter().take(MAX_UPSTREAM);
+                let servers = servers.filter(|it| it.name == "server");
                 let servers = servers.filter_map(|it| Some((it.words.first()?, &it.place)));
                 servers
                     .map(|(text, place)| Sited::new(server(text), place.clone()))
@@ -227,9 +263,12 @@ impl Location<'_> {
 /// Returns the reserved paths that a snippet in a server or a location hides.
 pub(crate) fn hidden(snippet: &[Directive]) -> Vec<&'static str> {
     let scope = Scope::default().inside(snippet);
+    let mut hidden = rules::reserved();
+    if scope.is_restricted() {
+        return hidden;
+    }
     let all = nested(snippet, &scope);
     let patterns = Patterns::of(snippet);
-    let mut hidden = rules::exposed("/", false);
     let own = answered(snippet);
     hidden.retain(|path| {
         let owner = patterns.owner(path, &mut Vec::new()).0;
@@ -238,14 +277,15 @@ pub(crate) fn hidden(snippet: &[Directive]) -> Vec<&'static str> {
             let passes = location.block.iter().any(|it| it.name == "proxy_pass");
             !passes || scope.is_restricted() || answered(&location.block).contains(path)
         });
-        is_hidden || scope.is_restricted() || own.contains(path)
+        is_hidden || own.contains(path)
     });
     hidden
 }
 
 /// Returns the time that a connection to an upstream stays open without a request. `None` without `keepalive`.
 fn idle_timeout(upstream: &Directive) -> Option<Limit<Duration>> {
-    let find = |name: &str| upstream.block.iter().find(|it| it.name == name);
+    let block = upstream.block.iter().take(MAX_UPSTREAM);
+    let find = |name: &str| block.clone().find(|it| it.name == name);
     find("keepalive")?;
     let set = find("keepalive_timeout");
     let value = set

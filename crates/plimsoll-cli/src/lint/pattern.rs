@@ -63,7 +63,7 @@ pub(crate) fn matched(
         .build(pattern);
     let regex = regex.ok()?;
     let mut cache = regex.create_cache();
-    let mut paths = rules::exposed("/", false);
+    let mut paths = rules::reserved();
     let mut is_match = |text: &String| regex.is_match(&mut cache, text);
     paths.retain(|path| target.texts(path).iter().all(&mut is_match));
     Some(paths)

@@ -158,12 +158,16 @@ pub(crate) fn exposed(path: &str, is_exact: bool) -> Vec<&'static str> {
         let rest = reserved.strip_prefix(prefix);
         rest.is_some_and(|rest| rest.is_empty() || (!is_exact && rest.starts_with('/')))
     };
+    let mut paths = reserved();
+    paths.retain(is_exposed);
+    paths
+}
+
+/// Returns the reserved paths.
+pub(crate) fn reserved() -> Vec<&'static str> {
     let paths = Surface::get().paths.iter().map(String::as_str);
     // `/info` is served if the code adds it, and then it is meant to be.
-    paths
-        .filter(|path| *path != "/info")
-        .filter(is_exposed)
-        .collect()
+    paths.filter(|path| *path != "/info").collect()
 }
 
 /// Whether a path answers 503 during the lame duck phase.

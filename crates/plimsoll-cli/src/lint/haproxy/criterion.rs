@@ -69,7 +69,7 @@ impl Criterion {
     }
 
     fn of(result: impl Fn(&str) -> Option<bool>) -> Self {
-        let paths = rules::exposed("/", false).into_iter();
+        let paths = rules::reserved().into_iter();
         Self(paths.map(|path| (path, result(path))).collect())
     }
 }

@@ -1,8 +1,13 @@
 //! A tolerant parser of HAProxy's configuration: sections with their lines, split into words.
 
+use std::collections::HashMap;
+
 use crate::place::Place;
 
 const SECTIONS: [&str; 4] = ["frontend", "backend", "listen", "defaults"];
+
+/// The most words of a line; HAProxy rejects more than 64. A line of `defaults` is searched for each backend.
+const MAX_WORDS: usize = 256;
 
 /// Whether a text is a configuration of HAProxy.
 pub(crate) fn is_configuration(text: &str) -> bool {
@@ -42,8 +47,17 @@ pub(super) struct Section {
     pub(super) kind: String,
     pub(super) name: String,
     pub(super) lines: Vec<Line>,
+    /// The last line by its first word, and by its first two.
+    last: HashMap<String, usize>,
     /// The index of the section `defaults` that applies.
     pub(super) defaults: Option<usize>,
+}
+
+impl Section {
+    /// Returns the last line that begins with one word, or with two.
+    pub(super) fn last(&self, words: &str) -> Option<&Line> {
+        self.lines.get(*self.last.get(words)?)
+    }
 }
 
 /// The sections of a file.
@@ -71,9 +85,15 @@ pub(crate) fn parse(text: &str, file: &str) -> Configuration {
                 kind: first.clone(),
                 name: words.get(1).cloned().unwrap_or_default(),
                 lines: Vec::new(),
+                last: HashMap::new(),
                 defaults,
             });
         } else if let Some(section) = sections.last_mut() {
+            let at = section.lines.len();
+            section.last.insert(first.clone(), at);
+            if let Some(second) = words.get(1) {
+                section.last.insert(format!("{first} {second}"), at);
+            }
             let place = place.at(index + 1);
             section.lines.push(Line { words, place });
         }
@@ -102,5 +122,6 @@ fn words(line: &str) -> Vec<String> {
         }
     }
     words.retain(|word| !word.is_empty());
+    words.truncate(MAX_WORDS);
     words
 }

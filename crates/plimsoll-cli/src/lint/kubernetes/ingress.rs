@@ -4,12 +4,15 @@
 
 mod routes;
 
-use self::routes::Route;
+use std::ptr;
+
+use self::routes::{Preferred, Route};
 use super::Objects;
 use crate::lint::{
     model::{Limit, Proxy, Server},
     nginx,
     quantity::{self, Plain},
+    rules,
     yaml::Node,
 };
 use crate::place::Sited;
@@ -22,7 +25,18 @@ pub(super) fn proxies(objects: &Objects) -> Vec<Proxy> {
     let mut proxies: Vec<Proxy> = Vec::new();
     // Controllers merge the objects of a kind by host.
     for routes in [routes::ingresses(objects), routes::http_routes(objects)] {
-        for new in routes.iter().filter_map(|it| proxy(it, &routes, objects)) {
+        let preferred = Preferred::of(&routes);
+        // A snippet applies to all routes of an object, which follow each other.
+        let mut hidden = (ptr::null(), Vec::new());
+        for route in &routes {
+            if !ptr::eq(hidden.0, route.object) {
+                hidden = (ptr::from_ref(route.object), self::hidden(route.object));
+            }
+            let mut exposed = route.exposed(&preferred);
+            exposed.retain(|path| !hidden.1.contains(path));
+            let Some(new) = proxy(route, exposed, objects) else {
+                continue;
+            };
             match proxies.last_mut().filter(|it| it.place == new.place) {
                 // Another condition or host of the same backend.
                 Some(known) => known.expose(new.exposed),
@@ -34,7 +48,7 @@ pub(super) fn proxies(objects: &Objects) -> Vec<Proxy> {
 }
 
 /// Returns the proxy of a route, if it leads to a Service.
-fn proxy(route: &Route<'_>, routes: &[Route<'_>], objects: &Objects) -> Option<Proxy> {
+fn proxy(route: &Route<'_>, exposed: Vec<&'static str>, objects: &Objects) -> Option<Proxy> {
     let Sited { value, place } = route.service.as_ref()?;
     let object = route.object;
     let kind = object.text_at("kind").unwrap_or_default();
@@ -43,9 +57,6 @@ fn proxy(route: &Route<'_>, routes: &[Route<'_>], objects: &Objects) -> Option<P
         host: objects.host(route.namespace, value),
         port: None,
     };
-    let mut exposed = route.exposed(routes);
-    let hidden = hidden(object);
-    exposed.retain(|path| !is_restricted(object) && !hidden.contains(path));
     Some(Proxy {
         title: format!("{kind} {name}"),
         place: place.clone(),
@@ -82,8 +93,11 @@ fn is_restricted(object: &Node) -> bool {
             .any(|name| text(name).is_some())
 }
 
-/// Returns the reserved paths that snippets of nginx answer.
+/// Returns the reserved paths that an object hides, by a restriction or by snippets of nginx.
 fn hidden(object: &Node) -> Vec<&'static str> {
+    if is_restricted(object) {
+        return rules::reserved();
+    }
     let snippets = ["server-snippet", "configuration-snippet"].into_iter();
     let snippets = snippets.filter_map(|name| annotation(object, name));
     // A snippet that is no configuration hides nothing.

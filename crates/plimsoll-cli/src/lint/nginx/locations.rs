@@ -11,7 +11,7 @@ pub(super) fn answered(block: &[Directive]) -> Vec<&'static str> {
     let mut answered = Vec::new();
     for directive in block {
         match directive.name.as_str() {
-            "return" => return rules::exposed("/", false),
+            "return" => return rules::reserved(),
             "if" => {
                 let inner = answered_inside(directive);
                 answered.extend(inner.unwrap_or_default());

@@ -96,7 +96,7 @@ fn port(service: &Service, probe: &Probe) -> Option<Finding> {
 fn path(service: &Service, probe: &Probe) -> Option<Finding> {
     let settings = &service.settings;
     let path = probe.path.as_ref()?;
-    let known = super::exposed("/", false);
+    let known = super::reserved();
     let is_known = known.contains(&path.value.as_str());
     let number = probe.port.value.as_ref().ok().copied();
     let is_admin = number.is_some() && number == settings.admin_port();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{files::*, *};
+use super::{files::*, proxies::INGRESS, *};
 
 /// Asserts that a file is reported as unreadable.
 #[track_caller]
@@ -94,37 +94,127 @@ fn pipe_without_a_writer_is_not_opened() {
     assert!(text.contains("not a regular file"), "{text}");
 }
 
-/// The time is many times what they take, and a small part of that of a search through all for each.
+/// Asserts that files are read in a time that a search through all for each would exceed many times.
+#[track_caller]
+fn soon(files: &[(&str, &str)]) {
+    let folder = Folder::new(files);
+    let (report, elapsed) = harness::timed(|| folder.lint());
+    assert!(report.broken.is_empty(), "{}", report.human());
+    assert!(elapsed.as_secs() < 10, "{}: {elapsed:?}", files[0].0);
+}
+
+/// Returns a line for each number.
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(|at| line(at) + "\n").collect()
+}
+
 #[test]
-fn many_locations_and_conditions_are_read_soon() {
-    let locations: String = (0..12_000)
-        .map(|at| format!("location /{at} {{ proxy_pass http://shop; proxy_read_timeout 35s; }}\n"))
-        .collect();
-    let nginx = NGINX.replacen(
-        "server {\n    loc",
-        &format!("server {{\n{locations}    loc"),
-        1,
-    );
-    let conditions: String = (0..12_000)
-        .map(|at| format!("    acl a{at} path /a\n    http-request deny if a{at}\n"))
-        .collect();
-    let haproxy = HAPROXY.replacen("public\n", &format!("public\n{conditions}"), 1);
+fn many_locations_are_read_soon() {
+    let location =
+        |at| format!("location /{at} {{ proxy_pass http://a; proxy_read_timeout 35s; }}");
+    soon(&[(
+        "a.conf",
+        &format!("server {{\n{}}}\n", lines(12_000, location)),
+    )]);
     // Each of a few bytes stands for a million repetitions.
-    let patterns: String = (0..1000)
-        .map(|at| format!("    location ~ ^/{at}(a{{1,999}}){{999}} {{ return 404; }}\n"))
-        .collect();
-    let patterns = NGINX.replacen("    location ~", &format!("{patterns}    location ~"), 1);
-    for (files, name, text) in [
-        (STACK_FILES, "a.conf", nginx),
-        (
-            BALANCER_FILES.first_chunk().copied().unwrap(),
-            "a.cfg",
-            haproxy,
-        ),
-        (STACK_FILES, "a.conf", patterns),
-    ] {
-        let files = [files[0], files[1], (name, text.as_str())];
-        let ((), elapsed) = harness::timed(|| good(&files));
-        assert!(elapsed.as_secs() < 10, "{name}: {elapsed:?}");
+    let location = |at| format!("location ~ ^/{at}(a{{1,999}}){{999}} {{ return 404; }}");
+    soon(&[(
+        "a.conf",
+        &format!("server {{\n{}}}\n", lines(1000, location)),
+    )]);
+    // Each can match every path.
+    let location = |_| "location ~ (?!a) { proxy_pass http://a; }".to_owned();
+    soon(&[(
+        "a.conf",
+        &format!("server {{\n{}}}\n", lines(20_000, location)),
+    )]);
+}
+
+#[test]
+fn many_upstreams_are_read_soon() {
+    let upstreams = lines(8000, |_| "upstream a { server b; }".to_owned());
+    let locations = lines(8000, |at| {
+        format!("location /{at} {{ proxy_pass http://a; }}")
+    });
+    soon(&[("a.conf", &format!("{upstreams}server {{\n{locations}}}\n"))]);
+    let upstreams = lines(12_000, |at| format!("upstream u{at} {{ server b; }}"));
+    let locations = lines(12_000, |at| {
+        format!("location /{at} {{ proxy_pass http://u{at}; }}")
+    });
+    soon(&[("a.conf", &format!("{upstreams}server {{\n{locations}}}\n"))]);
+}
+
+#[test]
+fn many_conditions_and_backends_are_read_soon() {
+    let acl = |at| format!(" acl a{at} path /a\n http-request deny if a{at}");
+    let backends = "backend b\n server c d:1\n";
+    soon(&[(
+        "a.cfg",
+        &format!("frontend a\n{}{backends}", lines(12_000, acl)),
+    )]);
+    let uses = lines(12_000, |at| {
+        format!(" use_backend b{at} if {{ hdr(host) a }}")
+    });
+    let backends = lines(12_000, |at| format!("backend b{at}\n server c d:1"));
+    soon(&[("a.cfg", &format!("frontend a\n{uses}{backends}"))]);
+    let defaults = lines(100_000, |_| " a".to_owned());
+    soon(&[("a.cfg", &format!("defaults\n{defaults}{backends}"))]);
+    let words = "a ".repeat(100_000);
+    let defaults = format!("defaults\n default-server {words}\n option httpchk {words}\n");
+    soon(&[("a.cfg", &format!("{defaults}{backends}"))]);
+    let braces = "{ ".repeat(100_000) + &"} ".repeat(100_000);
+    soon(&[(
+        "a.cfg",
+        &format!("frontend a\n http-request deny if {braces}\n{backends}"),
+    )]);
+}
+
+#[test]
+fn many_routes_and_objects_are_read_soon() {
+    let path = |at| format!("          - {{path: /{at}, backend: {{service: {{name: a}}}}}}");
+    let routes = format!("{INGRESS}{}", lines(12_000, path));
+    soon(&[("a.yaml", &routes)]);
+    let snippet = lines(500, |at| format!("location ~ ^/{at} {{ return 404; }}"));
+    let snippet = snippet.replace('\n', " ");
+    let annotations = format!(
+        "metadata: {{name: a, annotations: {{nginx.ingress.kubernetes.io/server-snippet: '{snippet}'}}}}"
+    );
+    soon(&[(
+        "a.yaml",
+        &routes.replace("metadata: {name: shop}", &annotations),
+    )]);
+    let objects = lines(6000, |at| {
+        format!(
+            "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a{at}}}, data: {{A: b}}}}\n---\n\
+             {{apiVersion: v1, kind: Pod, metadata: {{name: a{at}}}, spec: {{containers: \
+             [{{name: a, envFrom: [{{configMapRef: {{name: a{at}}}}}]}}]}}}}"
+        )
+    });
+    soon(&[("a.yaml", &objects)]);
+}
+
+#[test]
+fn nested_variables_are_replaced_soon() {
+    let nested = "${A:-".repeat(20_000) + &"}".repeat(20_000);
+    let many = "${A:-${B:-c}}".repeat(20_000);
+    let services = lines(2000, |at| format!("  s{at}: {{extends: {{service: s0}}}}"));
+    for image in [nested, many] {
+        soon(&[(
+            "compose.yml",
+            &format!("services:\n  a: {{image: '{image}', environment: ['A={image}']}}\n"),
+        )]);
     }
+    soon(&[(
+        "compose.yml",
+        &format!(
+            "services:\n  s: {{image: a}}\n{}",
+            services.replace("s0}", "s}")
+        ),
+    )]);
+    let comments = format!("A={}\n", " #".repeat(200_000));
+    soon(&[
+        ("compose.yml", STACK),
+        ("prod.env", &comments),
+        (".env", &comments),
+    ]);
 }

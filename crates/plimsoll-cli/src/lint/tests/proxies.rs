@@ -167,7 +167,7 @@ fn location_is_chosen_as_nginx_does() {
     good(&[STACK_FILES[0], STACK_FILES[1], ("a.conf", &open)]);
 }
 
-const INGRESS: &str = "\
+pub(super) const INGRESS: &str = "\
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress

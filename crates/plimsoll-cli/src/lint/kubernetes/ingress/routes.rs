@@ -1,6 +1,6 @@
 //! The paths of Ingresses and HTTPRoutes, and the one that a controller prefers for a request.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::annotation;
 use crate::lint::{
@@ -29,21 +29,39 @@ pub(super) struct Route<'objects> {
 }
 
 impl Route<'_> {
-    /// Returns the reserved paths that this route serves, and no other one.
-    pub(super) fn exposed(&self, routes: &[Self]) -> Vec<&'static str> {
-        let all = || rules::exposed("/", false);
-        let mut exposed = self.matched.clone().unwrap_or_else(all);
-        exposed.retain(|path| !routes.iter().any(|it| it.is_preferred(self, path)));
+    /// Returns the reserved paths that this route serves, and no preferred one.
+    pub(super) fn exposed(&self, preferred: &Preferred<'_>) -> Vec<&'static str> {
+        let mut exposed = self.matched.clone().unwrap_or_else(rules::reserved);
+        exposed.retain(|path| match preferred.0.get(&(self.host, path)) {
+            Some(best) => !(best.has_exact && !self.is_exact) && best.length <= self.path.len(),
+            None => true,
+        });
         exposed
     }
+}
 
-    /// Whether this route serves a path in place of another route.
-    fn is_preferred(&self, other: &Self, path: &str) -> bool {
-        let is_longer = (self.is_exact && !other.is_exact) || self.path.len() > other.path.len();
-        self.host == other.host
-            && !self.is_conditional
-            && is_longer
-            && self.matched.as_ref().is_some_and(|it| it.contains(&path))
+/// What the routes of a host that always apply have for a reserved path.
+#[derive(Debug, Default)]
+struct Best {
+    /// The length of the longest path.
+    length: usize,
+    has_exact: bool,
+}
+
+/// The routes that controllers prefer, by host and reserved path.
+pub(super) struct Preferred<'objects>(HashMap<(&'objects str, &'static str), Best>);
+
+impl<'objects> Preferred<'objects> {
+    pub(super) fn of(routes: &[Route<'objects>]) -> Self {
+        let mut preferred: HashMap<_, Best> = HashMap::new();
+        for route in routes.iter().filter(|it| !it.is_conditional) {
+            for path in route.matched.iter().flatten() {
+                let best = preferred.entry((route.host, *path)).or_default();
+                best.length = best.length.max(route.path.len());
+                best.has_exact |= route.is_exact;
+            }
+        }
+        Self(preferred)
     }
 }
 
