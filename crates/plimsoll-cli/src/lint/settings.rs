@@ -117,20 +117,18 @@ impl Settings {
                 text: default(known, environment),
                 origin: Origin::Default,
             };
-            match set.find(|(_, it)| it.value.as_deref() != Some("")) {
-                Some((name, Sited { value, place })) => {
-                    setting.origin = match value {
-                        Some(_) => Origin::Place(place.clone()),
-                        None => Origin::Unread(place.clone()),
-                    };
-                    if let Some(text) = value {
-                        let fault = fault(known, name, text);
-                        let fault = fault.map(|it| Sited::new(it, place.clone()));
-                        settings.rejected.extend(fault);
-                        setting.text.clone_from(text);
-                    }
+            let set = set.find(|(_, it)| it.value.as_deref() != Some(""));
+            if let Some((name, Sited { value, place })) = set {
+                setting.origin = match value {
+                    Some(_) => Origin::Place(place.clone()),
+                    None => Origin::Unread(place.clone()),
+                };
+                if let Some(text) = value {
+                    let fault = fault(known, name, text);
+                    let fault = fault.map(|it| Sited::new(it, place.clone()));
+                    settings.rejected.extend(fault);
+                    setting.text.clone_from(text);
                 }
-                None => {}
             }
             settings.values.insert(setting.name, setting);
         }

@@ -33,7 +33,7 @@ impl Route<'_> {
     pub(super) fn exposed(&self, preferred: &Preferred<'_>) -> Vec<&'static str> {
         let mut exposed = self.matched.clone().unwrap_or_else(rules::reserved);
         exposed.retain(|path| match preferred.0.get(&(self.host, path)) {
-            Some(best) => !(best.has_exact && !self.is_exact) && best.length <= self.path.len(),
+            Some(best) => (self.is_exact || !best.has_exact) && best.length <= self.path.len(),
             None => true,
         });
         exposed
