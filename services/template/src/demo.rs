@@ -75,9 +75,15 @@ async fn block(Query(timing): Query<Timing>) -> &'static str {
 }
 
 // +otlp
-/// Opens a span inside of the request's span.
-async fn span() -> &'static str {
-    tracing::info_span!("demonstration").in_scope(|| tracing::info!("inside_span"));
+#[derive(Deserialize)]
+struct Fields {
+    number: u64,
+}
+
+/// Opens a span with a field inside of the request's span.
+async fn span(Query(fields): Query<Fields>) -> &'static str {
+    let number = fields.number;
+    tracing::info_span!("demonstration", number).in_scope(|| tracing::info!("inside_span"));
     "span\n"
 }
 

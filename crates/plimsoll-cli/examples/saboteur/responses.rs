@@ -73,6 +73,14 @@ impl Responses {
             {
                 request.first_line = b"GET / HTTP/1.1".to_vec();
             }
+            "TRC-5:trace" | "TRC-5:fields" => {
+                let line = String::from_utf8_lossy(&request.first_line);
+                let line = match self.fault.as_str() {
+                    "TRC-5:trace" => line.replace("/trace/spans?", "/hello?"),
+                    _ => line.replace("/trace/spans?item=", "/trace/spans?item=1&other="),
+                };
+                request.first_line = line.into_bytes();
+            }
             "IP-5:trusted" => request.remove_header("x-forwarded-host"),
             "IP-5:different" => {
                 let is_https = |scheme: &str| scheme.starts_with("https");

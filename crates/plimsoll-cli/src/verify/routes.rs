@@ -24,7 +24,7 @@ pub(crate) enum Route {
     Block,
     /// GET, which returns the scheme and host that the client used, such as `https://example.com`.
     Origin,
-    /// GET, whose handler opens a span.
+    /// GET, whose handler opens a span with a field of the value `{number}`.
     Span,
 }
 
@@ -61,7 +61,8 @@ impl Route {
         match self {
             Self::Slow | Self::Block => &["ms"],
             Self::Stream => &["chunks", "ms"],
-            Self::Upload | Self::Panic | Self::Origin | Self::Span => &[],
+            Self::Span => &["number"],
+            Self::Upload | Self::Panic | Self::Origin => &[],
         }
     }
 

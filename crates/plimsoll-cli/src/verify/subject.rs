@@ -145,6 +145,13 @@ impl<'a> Subject<'a> {
         self.evidence.routes.path(route, values)
     }
 
+    /// Returns the path of a route with a parameter for the nonce, for [`Self::get_marked`].
+    pub(super) fn marked_route(&self, route: Route, values: &[(&str, u64)]) -> Option<String> {
+        let path = self.route(route, values)?;
+        let separator = if path.contains('?') { '&' } else { '?' };
+        Some(format!("{path}{separator}plimsoll={{nonce}}"))
+    }
+
     /// Runs the probe's requests and returns the evidence.
     pub(super) async fn observe(mut self, collect: Collect) -> Evidence {
         let meter = LagMeter::start();

@@ -11,7 +11,7 @@ async fn demo_has_a_route_for_each_behaviour() {
         ("/demo/slow?ms=1", "slow\n"),
         ("/demo/block?ms=1", "blocked\n"),
         // +otlp
-        ("/demo/span", "span\n"),
+        ("/demo/span?number=7", "span\n"),
         // -otlp
     ] {
         assert_eq!(test.get(path).await.body(), body);

@@ -1,6 +1,7 @@
 //! TRC and LOG-14: spans, and the trace context of callers.
 
 mod delivery;
+mod handler;
 mod sampling;
 
 use std::time::Duration;
@@ -31,6 +32,8 @@ const PROBES: &[Probe] = &[
             ("TRC-1:continued", continued),
             ("TRC-1:malformed", malformed),
             ("TRC-7:retried", delivery::retried),
+            ("TRC-5:trace", handler::trace),
+            ("TRC-5:fields", handler::fields),
             ("LOG-14:ids", ids),
         ],
     },
@@ -43,6 +46,9 @@ const PROBES: &[Probe] = &[
 
 /// The longest wait for a span. The service sends spans after 100 ms.
 const SPAN_LIMIT: Duration = Duration::from_secs(5);
+
+/// The kind of a span of a server.
+const SERVER: i32 = 2;
 
 /// The value of a parameter that must not be in a span.
 const SECRET: &str = "hunter2-and-more";
@@ -72,6 +78,7 @@ async fn requests(subject: &mut Subject<'_>) {
             .get_marked("malformed", "/?plimsoll={nonce}", &[&header])
             .await;
     }
+    handler::request(subject).await;
     continue_trace(subject, "continued", "/?plimsoll={nonce}").await;
     wait_for_last(subject).await;
     subject.settle().await;
@@ -108,8 +115,6 @@ fn span_of<'a>(evidence: &'a Evidence, exchange: &Exchange) -> Result<&'a Span, 
 }
 
 fn span(evidence: &Evidence) -> Judgement {
-    /// The kind of a span of a server.
-    const SERVER: i32 = 2;
     if evidence.spans.is_empty() {
         let reason = "spans not offered: the collector at OTEL_EXPORTER_OTLP_ENDPOINT got none";
         return Err(Fault::not_proven(reason));

@@ -97,6 +97,51 @@ fn request_is_a_span_of_the_conventions() {
 }
 
 #[test]
+fn spans_of_a_handler_are_in_the_trace_of_its_request() {
+    let judge = |id: &str, spans: Vec<Span>| {
+        let exchanges = [exchange("handler", response(200, &[], ""))];
+        let evidence = Evidence {
+            spans,
+            ..with_routes(started(exchanges, &[]))
+        };
+        judge(id, &evidence)
+    };
+    let inner = |trace: &str, value: &str| Span {
+        trace: trace.to_owned(),
+        id: "inner".to_owned(),
+        kind: 1,
+        attributes: BTreeMap::from([("a".to_owned(), value.to_owned())]),
+        ..Span::default()
+    };
+    for (trace, value, is_in_trace, has_field) in [
+        ("new", "47110815", true, true),
+        ("new", "4711081", true, false),
+        ("other", "47110815", false, false),
+    ] {
+        let spans = || vec![inner(trace, value), span("handler")];
+        assert_eq!(judge("TRC-5:trace", spans()), Some(is_in_trace), "{trace}");
+        assert_eq!(judge("TRC-5:fields", spans()), Some(has_field), "{value}");
+    }
+    assert_eq!(judge("TRC-5:trace", vec![span("handler")]), Some(false));
+    assert_eq!(judge("TRC-5:trace", Vec::new()), Some(false));
+    // The query of the request has the number as well.
+    let mut of_request = span("handler");
+    of_request
+        .attributes
+        .insert("b".to_owned(), "47110815".to_owned());
+    // So does a span that ends before it and has its query.
+    let of_layer = Span {
+        id: "layer".to_owned(),
+        kind: 1,
+        ..span("handler")
+    };
+    let spans = vec![of_layer, inner("new", ""), of_request];
+    assert_eq!(judge("TRC-5:fields", spans), Some(false));
+    let without_route = started([exchange("handler", response(200, &[], ""))], &[]);
+    assert_eq!(super::judge("TRC-5:trace", &without_route), None);
+}
+
+#[test]
 fn context_of_a_trusted_caller_is_continued() {
     let of_caller = |name: &str| Span {
         trace: format!("nonce-of-{name}").repeat(2),
