@@ -6,6 +6,7 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::Query,
+    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/span", get(span))
         // -otlp
         .route("/origin", get(origin))
+        .route("/debug", get(debug))
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -88,6 +90,17 @@ async fn span(Query(fields): Query<Fields>) -> &'static str {
 }
 
 // -otlp
+#[derive(Deserialize)]
+struct End {
+    status: u16,
+}
+
+/// Logs a record at DEBUG, and ends with the status of the request.
+async fn debug(Query(end): Query<End>) -> StatusCode {
+    tracing::debug!(end.status, "demonstration_ends");
+    StatusCode::from_u16(end.status).unwrap_or(StatusCode::BAD_REQUEST)
+}
+
 async fn origin(origin: RequestOrigin) -> String {
     let host = origin.host().map_or("-", |host| host.as_str());
     format!("{}://{host}", origin.scheme())

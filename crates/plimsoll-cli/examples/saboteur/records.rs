@@ -117,6 +117,12 @@ impl Records {
             "LOG-12:last" if line.contains("shutdown_complete") => {
                 vec![with(&line, "exitStatus", "9")]
             }
+            "LOG-16:kept" if line.contains("\"debugOnError\":true") => Vec::new(),
+            "LOG-16:marked" => vec![line.replace("\"debugOnError\":true,", "")],
+            "LOG-16:freed" if is_access && line.contains("\"status\":200") => {
+                let record = with(&line, "message", "\"debug_event\"");
+                vec![with(&record, "levelname", "\"DEBUG\""), line]
+            }
             "LOG-13:record" if line.contains("\"protocolError\":") => Vec::new(),
             "SRV-5:record" if line.contains("\"location\":") => Vec::new(),
             "SRV-7:stuck" if line.contains("\"worker_stuck\"") => {

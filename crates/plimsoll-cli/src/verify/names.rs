@@ -38,8 +38,9 @@ pub(super) const ACCESS: [&str; 11] = [
 ];
 
 /// The fields of some records that checks read.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "aborted",
+    "debugOnError",
     "protocolError",
     "reason",
     "requestIdReplaced",

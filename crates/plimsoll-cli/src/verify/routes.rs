@@ -26,6 +26,8 @@ pub(crate) enum Route {
     Origin,
     /// GET, whose handler opens a span with a field of the value `{number}`.
     Span,
+    /// GET, whose handler logs a record at DEBUG, and which is answered with `{status}`.
+    Debug,
 }
 
 /// The routes of a service.
@@ -33,7 +35,7 @@ pub(crate) enum Route {
 pub(crate) struct Routes(BTreeMap<Route, String>);
 
 impl Route {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Slow,
         Self::Upload,
         Self::Stream,
@@ -41,6 +43,7 @@ impl Route {
         Self::Block,
         Self::Origin,
         Self::Span,
+        Self::Debug,
     ];
 
     /// Returns the name in the configuration.
@@ -53,6 +56,7 @@ impl Route {
             Self::Block => "block",
             Self::Origin => "origin",
             Self::Span => "span",
+            Self::Debug => "debug",
         }
     }
 
@@ -62,6 +66,7 @@ impl Route {
             Self::Slow | Self::Block => &["ms"],
             Self::Stream => &["chunks", "ms"],
             Self::Span => &["number"],
+            Self::Debug => &["status"],
             Self::Upload | Self::Panic | Self::Origin => &[],
         }
     }

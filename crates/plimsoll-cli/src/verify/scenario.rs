@@ -115,6 +115,13 @@ pub(super) const PRETTY: Scenario = Scenario {
     ..DEFAULTS
 };
 
+/// A service that keeps the records of DEBUG of a request until its end.
+pub(super) const DEBUG_ON_ERROR: Scenario = Scenario {
+    name: "debug on error",
+    variables: &[("DEBUG_ON_ERROR", "true"), ("LOG_LEVEL", "INFO")],
+    ..DEFAULTS
+};
+
 /// The time limits of [`TIMEOUTS`].
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -275,7 +282,7 @@ pub(super) const ENDED: Scenario = Scenario {
 };
 
 /// All scenarios, in the order of a run.
-pub(super) const ALL: [&Scenario; 30] = [
+pub(super) const ALL: [&Scenario; 31] = [
     &BASE,
     &QUIET,
     &PROXIED,
@@ -292,6 +299,7 @@ pub(super) const ALL: [&Scenario; 30] = [
     &STUCK_TRACES,
     &HTTP2,
     &PRETTY,
+    &DEBUG_ON_ERROR,
     &TIMEOUTS,
     &LIMITS,
     &SPELLINGS,

@@ -23,4 +23,5 @@ async fn demo_has_a_route_for_each_behaviour() {
     let upload = Request::post("/demo/upload").body("four".into()).unwrap();
     assert_eq!(test.request(upload).await.body(), "4\n");
     assert_eq!(test.get("/demo/panic").await.status(), 500);
+    assert_eq!(test.get("/demo/debug?status=503").await.status(), 503);
 }

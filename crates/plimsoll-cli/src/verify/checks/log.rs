@@ -1,6 +1,7 @@
 //! LOG, RID-3 and IP-1: the records of a start and of requests.
 
 mod access;
+mod debug;
 mod disconnect;
 mod ended;
 mod leading;
@@ -16,7 +17,7 @@ use crate::verify::{
     evidence::Evidence,
     judgement::{Fault, Finding, Judgement, require},
     probe::{Observation, Probe},
-    scenario::{BASE, ENDED, PRETTY, QUIET},
+    scenario::{BASE, DEBUG_ON_ERROR, ENDED, PRETTY, QUIET},
     subject::{self, Subject},
 };
 
@@ -70,6 +71,15 @@ pub(super) const PROBES: &[Probe] = &[
         checks: &[
             ("LOG-10:pretty", pretty::pretty),
             ("LOG-10:invisible", pretty::invisible),
+        ],
+    },
+    Probe {
+        scenario: &DEBUG_ON_ERROR,
+        observation: Observation::Session(|subject| Box::pin(debug::requests(subject))),
+        checks: &[
+            ("LOG-16:kept", debug::kept),
+            ("LOG-16:marked", debug::marked),
+            ("LOG-16:freed", debug::freed),
         ],
     },
     Probe {

@@ -252,3 +252,43 @@ fn rejected_requests_are_logged_and_counted() {
     assert_eq!(count(4), Some(true));
     assert_eq!(count(3), Some(false));
 }
+
+#[test]
+fn records_of_debug_are_those_of_a_failed_request() {
+    let record = |name: &str, level: &str, message: &str| {
+        format!(
+            r#"{{"asctime":"a","levelname":"{level}","name":"b","process":7,"threadName":"c","message":"{message}","request_id":"nonce-of-{name}"}}"#
+        )
+    };
+    let mark = |record: String| record.replace('}', r#","debugOnError":true,"number":7}"#);
+    let access = |name: &str| record(name, "ERROR", "http_request");
+    let debug = |name: &str| mark(record(name, "DEBUG", "debug_event"));
+    let judge = |id: &str, status: u16, lines: &[String]| {
+        let exchanges = [("failed", status), ("succeeded", 200)];
+        let exchanges = exchanges.map(|(name, it)| exchange(name, response(it, &[], "")));
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        judge(id, &with_routes(started(exchanges, &lines)))
+    };
+    let failed = [debug("failed"), access("failed"), access("succeeded")];
+    for id in ["LOG-16:kept", "LOG-16:marked", "LOG-16:freed"] {
+        assert_eq!(judge(id, 500, &failed), Some(true), "{id}");
+    }
+    let kept = |lines: &[String]| judge("LOG-16:kept", 500, lines);
+    assert_eq!(kept(&[access("failed"), debug("failed")]), Some(false));
+    assert_eq!(kept(&[debug("other"), access("failed")]), Some(false));
+    let late = [debug("failed"), access("failed"), debug("failed")];
+    assert_eq!(kept(&late), Some(false));
+    assert_eq!(judge("LOG-16:kept", 200, &failed), None);
+    let marked = |from: &str, to: &str| {
+        let debug = debug("failed").replace(from, to);
+        judge("LOG-16:marked", 500, &[debug, access("failed")])
+    };
+    assert_eq!(marked("\"debugOnError\":true,", ""), Some(false));
+    assert_eq!(marked("true", "\"true\""), Some(false));
+    assert_eq!(
+        marked("\"debugOnError\"", "\"a\":1,\"debugOnError\""),
+        Some(false)
+    );
+    let wasteful = [debug("succeeded"), access("succeeded")];
+    assert_eq!(judge("LOG-16:freed", 500, &wasteful), Some(false));
+}
