@@ -15,8 +15,8 @@ mod watch;
 pub(crate) use self::{
     exchange::{Exchange, Outcome, Pending, Wire},
     h2::{
-        END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, NO_ERROR, PING, REFUSED_STREAM,
-        RST_STREAM, SETTINGS,
+        DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, NO_ERROR, PING,
+        PROTOCOL_ERROR, REFUSED_STREAM, RST_STREAM, SETTINGS,
     },
     response::Response,
     tls::{Hello, Session},

@@ -21,12 +21,27 @@ use crate::environment::has;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Types of frames.
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const GOAWAY: u8 = 7;
 
 /// An empty frame SETTINGS.
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+/// The setting ENABLE_CONNECT_PROTOCOL, and one of the same length that is unknown.
+const CONNECT: [u8; 6] = [0, 8, 0, 0, 0, 1];
+const UNKNOWN: [u8; 6] = [0xf0, 0, 0, 0, 0, 1];
+
+/// The head of a response with status 404 in stream 1, which ends the stream.
+const NOT_FOUND: [u8; 10] = [0, 0, 1, HEADERS, 5, 0, 0, 0, 1, 0x8d];
+
+/// The code of a request that is malformed.
+const PROTOCOL_ERROR: u8 = 1;
+
+/// The first byte of a text message of a WebSocket, and of its close.
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
 
 /// The code of a stream that was not handled, and that of one that was cancelled.
 const REFUSED_STREAM: u8 = 7;
@@ -111,11 +126,23 @@ async fn responses(
             "H2-1:cleartext" => kind == HEADERS,
             "H2-5:goaway" => kind == GOAWAY,
             "H2-5:streams" => is_cut,
+            "H2-6:websocket" => kind == DATA && frame.get(SETTINGS.len()) == Some(&TEXT),
+            "H2-6:drain" => kind == DATA && frame.get(SETTINGS.len()) == Some(&CLOSE),
             _ => false,
         };
         if fault == "H2-3:limit" && kind == RST_STREAM && frame.last() == Some(&REFUSED_STREAM) {
             let last = frame.len() - 1;
             frame[last] = CANCEL;
+        }
+        if fault == "H2-6:offered" && kind == SETTINGS[TYPE] {
+            let settings = frame[SETTINGS.len()..].chunks_exact_mut(CONNECT.len());
+            for setting in settings.filter(|setting| *setting == CONNECT) {
+                setting.copy_from_slice(&UNKNOWN);
+            }
+        }
+        if fault == "H2-6:incomplete" && kind == RST_STREAM && frame.last() == Some(&PROTOCOL_ERROR)
+        {
+            frame = NOT_FOUND.to_vec();
         }
         if !is_dropped {
             to.write_all(&frame).await?;

@@ -123,6 +123,7 @@ impl Records {
                 let record = with(&line, "message", "\"debug_event\"");
                 vec![with(&record, "levelname", "\"DEBUG\""), line]
             }
+            "H2-6:record" if is_access && line.contains("\"method\":\"CONNECT\"") => Vec::new(),
             "LOG-13:record" if line.contains("\"protocolError\":") => Vec::new(),
             "SRV-5:record" if line.contains("\"location\":") => Vec::new(),
             "SRV-7:stuck" if line.contains("\"worker_stuck\"") => {

@@ -7,13 +7,15 @@ use tokio::{
     time::timeout,
 };
 
-use crate::wire::{Frame, Frames, HEADERS, SETTINGS};
+use crate::wire::{DATA, Frame, Frames, SETTINGS};
 
 /// What a service has sent over a connection of HTTP/2.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Conversation {
     /// The purpose of the connection within its evidence.
     pub(super) name: &'static str,
+    /// The id of its request, if its records are judged.
+    pub(super) nonce: String,
     pub(super) frames: Vec<Frame>,
     /// Whether the service has closed the connection.
     pub(super) is_closed: bool,
@@ -60,10 +62,28 @@ impl Conversation {
         self.frames.iter().any(|frame| frame.kind == SETTINGS)
     }
 
+    /// Whether the service offers extended CONNECT.
+    pub(super) fn offers_connect(&self) -> bool {
+        self.frames.iter().any(Frame::offers_connect)
+    }
+
+    /// Returns the status of a stream's response.
+    pub(super) fn status(&self, stream: u32) -> Option<u16> {
+        let frames = self.frames.iter();
+        let mut frames = frames.filter(|frame| frame.stream == stream);
+        frames.find_map(Frame::status)
+    }
+
     /// Whether a stream has a response with status 200.
     pub(super) fn is_answered(&self, stream: u32) -> bool {
-        let mut frames = self.frames.iter();
-        frames.any(|frame| frame.stream == stream && frame.is_ok())
+        self.status(stream) == Some(200)
+    }
+
+    /// Returns the body of a stream's response, as far as it has arrived.
+    pub(super) fn body(&self, stream: u32) -> Vec<u8> {
+        let frames = self.frames.iter();
+        let frames = frames.filter(|frame| frame.stream == stream && frame.kind == DATA);
+        frames.flat_map(|frame| frame.payload.clone()).collect()
     }
 
     /// Whether a stream has ended.
@@ -95,8 +115,8 @@ impl Conversation {
         let mut words: Vec<String> = Vec::new();
         for frame in self.frames.iter().take(SHOWN) {
             let name = NAMES.get(usize::from(frame.kind)).unwrap_or(&"frame");
-            let detail = match (frame.kind, frame.code()) {
-                (HEADERS, _) if frame.is_ok() => " with status 200".to_owned(),
+            let detail = match (frame.status(), frame.code()) {
+                (Some(status), _) => format!(" with status {status}"),
                 (_, Some(code)) => format!(" with code {code}"),
                 _ => String::new(),
             };

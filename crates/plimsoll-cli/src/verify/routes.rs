@@ -28,6 +28,8 @@ pub(crate) enum Route {
     Span,
     /// GET, whose handler logs a record at DEBUG, and which is answered with `{status}`.
     Debug,
+    /// A WebSocket that returns each message, over HTTP/2 by extended CONNECT.
+    Websocket,
 }
 
 /// The routes of a service.
@@ -35,7 +37,7 @@ pub(crate) enum Route {
 pub(crate) struct Routes(BTreeMap<Route, String>);
 
 impl Route {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Slow,
         Self::Upload,
         Self::Stream,
@@ -44,6 +46,7 @@ impl Route {
         Self::Origin,
         Self::Span,
         Self::Debug,
+        Self::Websocket,
     ];
 
     /// Returns the name in the configuration.
@@ -57,6 +60,7 @@ impl Route {
             Self::Origin => "origin",
             Self::Span => "span",
             Self::Debug => "debug",
+            Self::Websocket => "websocket",
         }
     }
 
@@ -67,7 +71,7 @@ impl Route {
             Self::Stream => &["chunks", "ms"],
             Self::Span => &["number"],
             Self::Debug => &["status"],
-            Self::Upload | Self::Panic | Self::Origin => &[],
+            Self::Upload | Self::Panic | Self::Origin | Self::Websocket => &[],
         }
     }
 

@@ -13,6 +13,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEAD: usize = 9;
 
 /// Types of frames.
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
@@ -26,6 +27,9 @@ pub(crate) const END_HEADERS: u8 = 4;
 
 /// The code of a connection that ends without an error.
 pub(crate) const NO_ERROR: u32 = 0;
+
+/// The code of a request that is malformed.
+pub(crate) const PROTOCOL_ERROR: u32 = 1;
 
 /// The code of a stream that was not handled, and may be requested again.
 pub(crate) const REFUSED_STREAM: u32 = 7;
@@ -67,6 +71,41 @@ impl Frame {
             flags: END_HEADERS | END_STREAM,
             stream,
             payload,
+        }
+    }
+
+    /// Creates the head of an extended CONNECT for a WebSocket (RFC 8441), without one of its fields.
+    pub(crate) fn connect(stream: u32, path: &str, id: &str, missing: &str) -> Self {
+        let fields = [
+            (":method", "CONNECT"),
+            (":scheme", "http"),
+            (":authority", "localhost"),
+            (":path", path),
+            (":protocol", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("x-request-id", id),
+        ];
+        let mut payload = Vec::new();
+        for (name, value) in fields.into_iter().filter(|(name, _)| *name != missing) {
+            // The index 0 precedes the text of a name.
+            literal(&mut payload, 0, name);
+            text(&mut payload, value);
+        }
+        Self {
+            kind: HEADERS,
+            flags: END_HEADERS,
+            stream,
+            payload,
+        }
+    }
+
+    /// Creates a part of the body of a stream that stays open.
+    pub(crate) fn data(stream: u32, payload: &[u8]) -> Self {
+        Self {
+            kind: DATA,
+            flags: 0,
+            stream,
+            payload: payload.to_vec(),
         }
     }
 
@@ -127,13 +166,23 @@ impl Frame {
         code.try_into().ok().map(u32::from_be_bytes)
     }
 
-    /// Whether it is the head of a response with status 200, which encoders write as an index.
-    pub(crate) fn is_ok(&self) -> bool {
+    /// Returns the status of a head that encoders write as an index (RFC 7541, appendix A).
+    pub(crate) fn status(&self) -> Option<u16> {
         /// A change of the table's size, which may precede the first field.
         const RESIZE: std::ops::Range<u8> = 0x20..0x40;
-        const OK: u8 = 0x88;
+        const FIRST: u8 = 0x88;
+        const STATUS: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
         let mut fields = self.payload.iter().filter(|byte| !RESIZE.contains(byte));
-        self.kind == HEADERS && fields.next() == Some(&OK)
+        let index = fields.next().filter(|_| self.kind == HEADERS)?;
+        let index = index.checked_sub(FIRST)?;
+        STATUS.get(usize::from(index)).copied()
+    }
+
+    /// Whether it offers extended CONNECT (RFC 8441, section 3).
+    pub(crate) fn offers_connect(&self) -> bool {
+        const ENABLE_CONNECT_PROTOCOL: [u8; 6] = [0, 8, 0, 0, 0, 1];
+        let mut settings = self.payload.chunks_exact(6);
+        self.kind == SETTINGS && settings.any(|it| it == ENABLE_CONNECT_PROTOCOL)
     }
 
     /// Whether it ends a stream.
@@ -146,6 +195,11 @@ impl Frame {
 /// Appends a field that is in no table. The value has fewer than 127 bytes.
 fn literal(payload: &mut Vec<u8>, name: u8, value: &str) {
     payload.push(name);
+    text(payload, value);
+}
+
+/// Appends a text of fewer than 127 bytes.
+fn text(payload: &mut Vec<u8>, value: &str) {
     payload.push(u8::try_from(value.len()).unwrap_or(0));
     payload.extend_from_slice(value.as_bytes());
 }
@@ -237,15 +291,44 @@ mod tests {
     }
 
     #[test]
-    fn status_200_is_an_index() {
-        let head = |payload: &[u8]| Frame {
-            payload: payload.to_vec(),
-            ..Frame::request(1, "GET", "/")
+    fn status_is_an_index() {
+        let status = |payload: &[u8]| {
+            let head = Frame {
+                payload: payload.to_vec(),
+                ..Frame::request(1, "GET", "/")
+            };
+            head.status()
         };
-        assert!(head(&[0x88]).is_ok());
-        assert!(head(&[0x20, 0x88, 0x5f]).is_ok());
-        assert!(!head(&[0x8d]).is_ok());
-        assert!(!head(&[]).is_ok());
+        assert_eq!(status(&[0x88]), Some(200));
+        assert_eq!(status(&[0x20, 0x88, 0x5f]), Some(200));
+        assert_eq!(status(&[0x8c]), Some(400));
+        assert_eq!(status(&[0x8f]), None);
+        assert_eq!(status(&[0x82]), None);
+        assert_eq!(status(&[]), None);
+        assert_eq!(Frame::data(1, &[0x88]).status(), None);
+    }
+
+    #[test]
+    fn setting_offers_extended_connect() {
+        let settings = |payload: &[u8]| Frame {
+            kind: SETTINGS,
+            payload: payload.to_vec(),
+            ..Frame::ping()
+        };
+        assert!(settings(&[0, 3, 0, 0, 0, 8, 0, 8, 0, 0, 0, 1]).offers_connect());
+        assert!(!settings(&[0, 8, 0, 0, 0, 0]).offers_connect());
+        assert!(!settings(&[]).offers_connect());
+    }
+
+    #[test]
+    fn connect_has_all_fields_but_one() {
+        let has = |missing, name: &str| {
+            let head = Frame::connect(1, "/", "a", missing).payload;
+            let field = [&[0, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
+            head.windows(field.len()).any(|it| it == field)
+        };
+        assert!(has("", ":protocol") && has("", ":scheme"));
+        assert!(!has(":protocol", ":protocol") && has(":protocol", ":scheme"));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod drain;
+mod websocket;
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// The probes of each part.
-pub(super) const ALL: [&[Probe]; 3] = [PROBES, attacks::PROBES, drain::PROBES];
+pub(super) const ALL: [&[Probe]; 4] = [PROBES, websocket::PROBES, attacks::PROBES, drain::PROBES];
 
 const PROBES: &[Probe] = &[
     Probe {

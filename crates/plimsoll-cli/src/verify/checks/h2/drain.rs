@@ -1,6 +1,6 @@
-//! H2-5: streams across SIGTERM.
+//! H2-5 and H2-6: streams and WebSockets across SIGTERM.
 
-use super::{LIMIT, connect, health};
+use super::{LIMIT, connect, health, websocket};
 use crate::{
     verify::{
         conversation::Conversation,
@@ -17,7 +17,11 @@ use crate::{
 pub(super) const PROBES: &[Probe] = &[Probe {
     scenario: &HTTP2,
     observation: Observation::Session(|subject| Box::pin(drain(subject))),
-    checks: &[("H2-5:goaway", goaway), ("H2-5:streams", streams)],
+    checks: &[
+        ("H2-5:goaway", goaway),
+        ("H2-5:streams", streams),
+        ("H2-6:drain", websocket::drained),
+    ],
 }];
 
 /// The stream that is open at the signal, and its time in milliseconds.
@@ -41,8 +45,18 @@ async fn drain(subject: &mut Subject<'_>) {
             let is_pong = |frame: &Frame| frame.kind == PING && frame.flags != 0;
             conversation.read(&mut connection, LIMIT, is_pong).await;
         }
+        let mut websocket = websocket::open(subject, websocket::DRAINED).await;
         subject.terminate();
-        conversation.read(&mut connection, LIMIT, |_| false).await;
+        let read_websocket = async {
+            if let Some((connection, conversation)) = &mut websocket {
+                conversation.read(connection, LIMIT, |_| false).await;
+            }
+        };
+        let read = conversation.read(&mut connection, LIMIT, |_| false);
+        tokio::join!(read, read_websocket);
+        if let Some((_, conversation)) = websocket {
+            subject.add_conversation(conversation);
+        }
     }
     subject.add_conversation(conversation);
 }

@@ -6,7 +6,7 @@ use crate::{
         conversation::Conversation,
         routes::{Route, Routes},
     },
-    wire::{Frame, GOAWAY, HEADERS, SETTINGS},
+    wire::{DATA, Frame, GOAWAY, HEADERS, RST_STREAM, SETTINGS},
 };
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Frame {
@@ -157,4 +157,116 @@ fn streams_are_finished_after_the_signal() {
     assert_eq!(drain("H2-5:goaway", vec![ok(1)]), Some(false));
     assert_eq!(drain("H2-5:streams", vec![ok(1), ok(3)]), Some(true));
     assert_eq!(drain("H2-5:streams", vec![ok(1)]), Some(false));
+}
+
+/// A frame SETTINGS with ENABLE_CONNECT_PROTOCOL.
+fn offer() -> Frame {
+    frame(SETTINGS, 0, 0, &[0, 8, 0, 0, 0, 1])
+}
+
+#[test]
+fn websocket_is_an_open_stream_with_messages() {
+    let judge = |id: &str, frames: Vec<Frame>| {
+        let evidence = Evidence {
+            conversations: vec![conversation("WebSocket", frames, false)],
+            ..with_routes(started([], &[]))
+        };
+        judge(id, &evidence)
+    };
+    let (head, message) = (frame(HEADERS, 4, 1, &[0x88]), b"\x81\x05hello");
+    let whole = vec![offer(), head.clone(), frame(DATA, 0, 1, message)];
+    assert_eq!(judge("H2-6:offered", whole.clone()), Some(true));
+    assert_eq!(judge("H2-6:offered", vec![settings()]), Some(false));
+    let websocket = |frames| judge("H2-6:websocket", frames);
+    let part = |bytes: &[u8]| frame(DATA, 0, 1, bytes);
+    let parts = vec![
+        offer(),
+        head.clone(),
+        part(&message[..2]),
+        part(&message[2..]),
+    ];
+    assert_eq!(websocket(whole.clone()), Some(true));
+    assert_eq!(websocket(parts), Some(true));
+    assert_eq!(websocket(vec![offer(), head.clone()]), Some(false));
+    assert_eq!(websocket(vec![offer(), ok(1), part(message)]), Some(false));
+    assert_eq!(
+        websocket(vec![offer(), frame(RST_STREAM, 0, 1, &[0, 0, 0, 1])]),
+        Some(false)
+    );
+    // Without the route, its path has another meaning.
+    assert_eq!(
+        websocket(vec![offer(), frame(HEADERS, 4, 1, &[0x8d])]),
+        None
+    );
+    let reset = frame(RST_STREAM, 0, 1, &[0, 0, 0, 8]);
+    assert_eq!(websocket([whole, vec![reset]].concat()), Some(false));
+}
+
+#[test]
+fn websocket_is_closed_after_the_signal() {
+    let drain = |frames: Vec<Frame>| {
+        let websocket = conversation("drained WebSocket", frames, true);
+        let evidence = Evidence {
+            conversations: vec![websocket],
+            ..with_routes(started([], &[]))
+        };
+        judge("H2-6:drain", &evidence)
+    };
+    let close = |status: u16| {
+        let status = status.to_be_bytes();
+        frame(DATA, 0, 1, &[&[0x88, 2][..], &status].concat())
+    };
+    let end = || frame(DATA, 1, 1, &[]);
+    assert_eq!(drain(vec![offer(), close(1001), end()]), Some(true));
+    assert_eq!(drain(vec![offer(), close(1000), end()]), Some(false));
+    assert_eq!(drain(vec![offer(), close(1001)]), Some(false));
+    assert_eq!(drain(vec![offer(), end()]), Some(false));
+}
+
+#[test]
+fn request_of_a_websocket_ends_at_its_head() {
+    let record = |lines: &[&str]| {
+        let exchanges = [exchange("marker", response(404, &[], ""))];
+        let websocket = Conversation {
+            nonce: "own".to_owned(),
+            ..conversation("WebSocket", [offer()], false)
+        };
+        let evidence = Evidence {
+            conversations: vec![websocket],
+            ..with_routes(started(exchanges, lines))
+        };
+        judge("H2-6:record", &evidence)
+    };
+    let own = r#"{"message":"http_request","request_id":"own"}"#;
+    let later = r#"{"message":"http_request","request_id":"nonce-of-marker"}"#;
+    assert_eq!(record(&[own, later]), Some(true));
+    assert_eq!(record(&[later, own]), Some(false));
+    assert_eq!(record(&[]), Some(false));
+    assert_eq!(record(&[later]), Some(false));
+    assert_eq!(
+        record(&[&own.replace("http_request", "other"), later]),
+        Some(false)
+    );
+}
+
+#[test]
+fn incomplete_connect_is_rejected() {
+    let reset = |code| frame(RST_STREAM, 0, 1, &[0, 0, 0, code]);
+    let incomplete = |last: Frame| {
+        let names = [":scheme", ":authority", ":path", ":protocol"];
+        let conversations = names.map(|name| match name {
+            ":path" => conversation(name, [offer(), last.clone()], false),
+            ":authority" => conversation(name, [frame(HEADERS, 4, 1, &[0x8c])], false),
+            _ => conversation(name, [offer(), reset(1)], false),
+        });
+        let evidence = Evidence {
+            conversations: conversations.into(),
+            ..started([], &[])
+        };
+        judge("H2-6:incomplete", &evidence)
+    };
+    assert_eq!(incomplete(reset(1)), Some(true));
+    assert_eq!(incomplete(reset(8)), Some(false));
+    assert_eq!(incomplete(frame(HEADERS, 5, 1, &[0x8d])), Some(false));
+    assert_eq!(incomplete(settings()), Some(false));
 }
