@@ -208,7 +208,11 @@ fn curl(bytes: &[u8]) -> Option<String> {
     for header in lines.filter(|line| !is_common(line)) {
         let (name, value) = header.split_once(':')?;
         match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.trim().parse().ok(),
+            // curl would send the length of the body, once.
+            "content-length" => match (length, content_length(value)) {
+                (None, Some(only)) => length = Some(only),
+                _ => return None,
+            },
             "transfer-encoding" => return None,
             _ => command.push_str(&format!(" -H '{header}'")),
         }
@@ -220,9 +224,16 @@ fn curl(bytes: &[u8]) -> Option<String> {
     if length.is_some() {
         let has_type = head.to_ascii_lowercase().contains("\r\ncontent-type:");
         let no_type = if has_type { "" } else { " -H 'Content-Type:'" };
-        command.push_str(&format!("{no_type} --data-binary '{body}'"));
+        command.push_str(&format!("{no_type} --data-raw '{body}'"));
     }
     Some(format!("{command} \"$URL\"'{path}'"))
+}
+
+/// Reads a length that is digits alone (RFC 9110, section 8.6).
+fn content_length(value: &str) -> Option<usize> {
+    let value = value.trim();
+    let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
+    value.parse().ok().filter(|_| is_plain)
 }
 
 fn outcome(exchange: &Exchange) -> String {
@@ -272,12 +283,17 @@ mod tests {
         };
         let head = "curl -si -g --path-as-is -I \"$URL\"'/'";
         assert_eq!(repeat("HEAD /", "\r\n").as_deref(), Some(head));
-        let post = "curl -si -g --path-as-is -X POST -H 'Content-Type:' --data-binary 'b=1' \
+        let post = "curl -si -g --path-as-is -X POST -H 'Content-Type:' --data-raw 'b=1' \
                     \"$URL\"'/../{a}'";
         let body = "Content-Length: 3\r\n\r\nb=1";
         assert_eq!(repeat("POST /../{a}", body).as_deref(), Some(post));
         for other in [
             "Content-Length: 5\r\n\r\nb=1",
+            "Content-Length: 3\r\nContent-Length: 3\r\n\r\nb=1",
+            "Content-Length: 5\r\nContent-Length: 3\r\n\r\nb=1",
+            "Content-Length: +3\r\n\r\nb=1",
+            "Content-Length: 0x0\r\n\r\n",
+            "Content-Length:\r\n\r\n",
             "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
             "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
             "Host: b\r\n\r\n",

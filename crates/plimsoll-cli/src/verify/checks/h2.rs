@@ -71,10 +71,14 @@ async fn encrypted(subject: &mut Subject<'_>) {
     if session.protocol().as_deref() != Some("h2") {
         return;
     }
-    let Ok(connection) = Frames::begin(session.into_stream()).await else {
-        return;
+    let conversation = match Frames::begin(session.into_stream()).await {
+        Ok(connection) => conversation("TLS", connection, &[health(1)], LIMIT, 1).await,
+        // The service has negotiated HTTP/2, so its silence is an answer.
+        Err(_) => Conversation {
+            is_closed: true,
+            ..Conversation::new("TLS")
+        },
     };
-    let conversation = conversation("TLS", connection, &[health(1)], LIMIT, 1).await;
     subject.add_conversation(conversation);
 }
 

@@ -65,6 +65,8 @@ fn http2_is_served_where_it_is_offered() {
     }
     assert_eq!(judge_first("H2-1:cleartext", "cleartext", vec![]), None);
     assert_eq!(judge_first("H2-1:tls", "other", vec![]), None);
+    // HTTP/2 was negotiated, and then not spoken.
+    assert_eq!(judge_first("H2-1:tls", "TLS", vec![]), Some(false));
     assert_eq!(
         judge_first("H2-1:rejected", "without setting", vec![]),
         Some(true)
