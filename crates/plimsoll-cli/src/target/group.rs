@@ -110,7 +110,9 @@ fn listeners(table: &str) -> Vec<(u16, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::{iter, os::unix::process::CommandExt as _};
+    use std::os::unix::process::CommandExt as _;
+
+    use rustix::process::{WaitOptions, waitpid};
 
     use super::*;
 
@@ -129,11 +131,14 @@ mod tests {
         let group = child.id();
         assert!(!is_stopped(group));
         signal_all(group, Signal::STOP);
-        let mut looks = iter::repeat_with(|| is_stopped(group)).take(1000);
-        let is_seen = looks.any(|is_stopped| is_stopped);
+        // Returns when the process is stopped.
+        let stop = waitpid(id(group), WaitOptions::UNTRACED);
+        let is_seen = is_stopped(group);
         kill(group);
         child.wait().unwrap();
-        assert!(is_seen && !is_stopped(group));
+        let (_, status) = stop.unwrap().unwrap();
+        assert!(status.stopped() && is_seen);
+        assert!(!is_stopped(group));
     }
 
     #[test]

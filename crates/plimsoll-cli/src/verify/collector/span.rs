@@ -136,6 +136,14 @@ mod tests {
             events: vec![event],
             ..message::Span::default()
         }));
+        let link = message::Link {
+            trace_id: Vec::new(),
+            attributes: vec![attribute("d", secret())],
+        };
+        assert!(has(message::Span {
+            links: vec![link],
+            ..message::Span::default()
+        }));
         let message = "secret".to_owned();
         assert!(has(message::Span {
             status: Some(message::Status { message }),

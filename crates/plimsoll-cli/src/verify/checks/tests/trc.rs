@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::verify::collector::Span;
+use crate::{project::Project, verify::collector::Span, waivers::Day};
 
 /// The span of a request.
 fn span(name: &str) -> Span {
@@ -228,6 +228,24 @@ fn records_end_in_the_ids_of_the_span() {
     assert_eq!(ids(r#""traceId":"new","spanId":"other""#), Some(false));
     assert_eq!(ids(r#""traceId":"new","spanId":"own","a":1"#), Some(false));
     assert_eq!(ids(r#""traceId":"new""#), Some(false));
+}
+
+#[test]
+fn order_of_the_ids_is_not_judged_with_other_names() {
+    let ids = |end: &str| {
+        let text = "[verify.names]\n\"log.traceId\" = \"trace_id\"\n";
+        let project = Project::parse(text, "a.toml", Day::today()).unwrap();
+        let line = format!(r#"{{"message":"http_request","request_id":"nonce-of-page",{end}}}"#);
+        let evidence = Evidence {
+            spans: vec![span("page")],
+            names: project.verify.names,
+            ..started([exchange("page", response(200, &[], ""))], &[&line])
+        };
+        judge("LOG-14:ids", &evidence)
+    };
+    assert_eq!(ids(r#""spanId":"own","trace_id":"new","a":1"#), Some(true));
+    assert_eq!(ids(r#""spanId":"own","trace_id":"other""#), Some(false));
+    assert_eq!(ids(r#""spanId":"own","traceId":"new""#), Some(false));
 }
 
 #[test]
