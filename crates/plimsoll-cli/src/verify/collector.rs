@@ -164,51 +164,61 @@ mod tests {
     use std::io::Write as _;
 
     use flate2::{Compression, write::GzEncoder};
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _},
-        net::TcpStream,
-    };
+    use tokio::{net::TcpStream, time::Instant};
+
+    use crate::wire::Wire;
 
     use super::*;
 
     /// A batch with a span of the name `a`.
     const BATCH: &[u8] = b"\x0a\x07\x12\x05\x12\x03\x2a\x01a";
 
-    /// Sends a batch, and returns the status.
-    async fn export(stream: &mut TcpStream, headers: &str, body: &[u8]) -> String {
-        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
-        let request = [head.as_bytes(), body].concat();
-        stream.write_all(&request).await.unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\n") {
-            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+    /// An exporter with one connection.
+    struct Exporter(Wire, Option<TcpStream>);
+
+    impl Exporter {
+        fn of(collector: &Collector) -> Self {
+            let address = (Ipv4Addr::LOCALHOST, collector.port()).into();
+            Self(
+                Wire::new(address, Instant::now(), Duration::from_secs(10)),
+                None,
+            )
         }
-        String::from_utf8_lossy(&answer[9..12]).into_owned()
+
+        /// Sends a batch, and returns the status.
+        async fn export(&mut self, headers: &str, body: &[u8]) -> Option<u16> {
+            let Self(wire, kept) = self;
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n");
+            let request = [head.as_bytes(), body].concat();
+            let exchange = wire
+                .exchange_kept(kept, "batch", String::new(), request)
+                .await;
+            assert!(kept.is_some(), "the collector has closed the connection");
+            exchange.status()
+        }
     }
 
     #[tokio::test]
     async fn first_batch_is_rejected() {
         let collector = Collector::start(Manner::RejectsFirst).await.unwrap();
-        let address = (Ipv4Addr::LOCALHOST, collector.port());
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut exporter = Exporter::of(&collector);
         let length = format!("Content-Length: {}", BATCH.len());
-        assert_eq!(export(&mut stream, &length, BATCH).await, "503");
+        assert_eq!(exporter.export(&length, BATCH).await, Some(503));
         assert!(collector.spans().is_empty());
-        assert_eq!(export(&mut stream, &length, BATCH).await, "200");
+        assert_eq!(exporter.export(&length, BATCH).await, Some(200));
         assert_eq!(collector.spans()[0].name, "a");
-        let wrong = export(&mut stream, "Content-Length: 1", b"\xff").await;
-        assert_eq!(wrong, "400");
+        let wrong = exporter.export("Content-Length: 1", b"\xff").await;
+        assert_eq!(wrong, Some(400));
     }
 
     #[tokio::test]
     async fn chunked_and_compressed_batches_are_read() {
         let collector = Collector::start(Manner::Accepts).await.unwrap();
-        let address = (Ipv4Addr::LOCALHOST, collector.port());
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut exporter = Exporter::of(&collector);
         let chunk = format!("{:x}\r\n", BATCH.len());
         let chunks = [chunk.as_bytes(), BATCH, b"\r\n0\r\n\r\n"].concat();
-        let status = export(&mut stream, "Transfer-Encoding: chunked", &chunks).await;
-        assert_eq!((status.as_str(), collector.spans().len()), ("200", 1));
+        let status = exporter.export("Transfer-Encoding: chunked", &chunks).await;
+        assert_eq!((status, collector.spans().len()), (Some(200), 1));
 
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(BATCH).unwrap();
@@ -217,9 +227,9 @@ mod tests {
             let length = packed.len();
             format!("Content-Encoding: {encoding}\r\nContent-Length: {length}")
         };
-        let status = export(&mut stream, &headers("gzip"), &packed).await;
-        assert_eq!((status.as_str(), collector.spans().len()), ("200", 2));
-        let status = export(&mut stream, &headers("br"), &packed).await;
-        assert_eq!((status.as_str(), collector.spans().len()), ("415", 2));
+        let status = exporter.export(&headers("gzip"), &packed).await;
+        assert_eq!((status, collector.spans().len()), (Some(200), 2));
+        let status = exporter.export(&headers("br"), &packed).await;
+        assert_eq!((status, collector.spans().len()), (Some(415), 2));
     }
 }

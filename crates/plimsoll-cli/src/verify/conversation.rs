@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use crate::wire::{DATA, Frame, Frames, SETTINGS};
@@ -19,7 +19,7 @@ pub(super) struct Conversation {
     pub(super) frames: Vec<Frame>,
     /// Whether the service has closed the connection.
     pub(super) is_closed: bool,
-    /// The time from the last request to the last frame or to the end.
+    /// The time of the last reading, from its begin to the last frame or to the end.
     pub(super) time: Duration,
 }
 
@@ -39,6 +39,7 @@ impl Conversation {
         limit: Duration,
         is_last: impl Fn(&Frame) -> bool,
     ) {
+        let began = Instant::now();
         let read = async {
             loop {
                 match connection.next().await {
@@ -55,6 +56,7 @@ impl Conversation {
         };
         // The frames so far are evidence as well.
         let _ = timeout(limit, read).await;
+        self.time = began.elapsed();
     }
 
     /// Whether the service speaks HTTP/2.

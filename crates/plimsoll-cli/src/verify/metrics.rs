@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{
     evidence::Evidence,
-    judgement::{Fault, Finding},
+    judgement::{Fault, Finding, Judgement},
+    subject::COUNTED,
 };
 use crate::wire::Exchange;
 
@@ -139,6 +140,30 @@ impl Evidence {
     pub(super) fn rise(&self, name: &str, labels: &[(&str, &str)]) -> Result<f64, Fault> {
         let [before, after] = self.counts(name, labels)?;
         Ok(after - before)
+    }
+
+    /// Requires that a counter has risen, at the latest [`COUNTED`] after what was sent.
+    ///
+    /// # Errors
+    ///
+    /// A violation if it has not. Not proven if it has fallen, as for [`Self::scrapes`].
+    pub(super) fn require_rise(
+        &self,
+        name: &str,
+        labels: &[(&str, &str)],
+        sent: &str,
+    ) -> Judgement {
+        let [before, after] = self.counts(name, labels)?;
+        if after > before {
+            return Ok(());
+        }
+        let labels = labels.iter();
+        let labels: String = labels
+            .map(|(label, value)| format!("{{{label}=\"{value}\"}}"))
+            .collect();
+        let received = format!("{name}{labels}: {before}, then {after}");
+        let finding = Finding::new(sent, received, "one more");
+        Err(Fault::late(finding, COUNTED, self.lag))
     }
 }
 

@@ -166,7 +166,7 @@ impl Wire {
     }
 
     /// Creates an exchange with an outcome at this time.
-    pub(super) fn ended(
+    pub(crate) fn ended(
         &self,
         name: &'static str,
         nonce: String,
@@ -319,6 +319,11 @@ impl Exchange {
             sent: Duration::ZERO,
             done: Duration::ZERO,
         }
+    }
+
+    /// Returns the time from the request to its outcome.
+    pub(crate) fn time(&self) -> Duration {
+        self.done.saturating_sub(self.sent)
     }
 
     /// Returns the response, if there is a complete one.

@@ -18,7 +18,7 @@ use crate::{
         judgement::{Fault, Finding, Judgement, require},
         probe::{Observation, Probe},
         scenario::{BASE, HTTP2, TLS},
-        subject::{COUNTED, Hello, Subject},
+        subject::{Hello, Subject},
     },
     wire::{Frame, Frames},
 };
@@ -56,8 +56,7 @@ const REJECTION: Duration = Duration::from_secs(2);
 async fn without_setting(subject: &mut Subject<'_>) {
     subject.scrape("before").await;
     converse(subject, "without setting", &[health(1)], REJECTION, 1).await;
-    let is_counted = |evidence: &Evidence| evidence.rise(ERRORS, &[]).is_ok_and(|it| it > 0.0);
-    subject.scrape_until("after", COUNTED, is_counted).await;
+    subject.scrape_until_risen(ERRORS, &[], 1).await;
 }
 
 async fn encrypted(subject: &mut Subject<'_>) {
@@ -143,14 +142,8 @@ fn rejected(evidence: &Evidence) -> Judgement {
 }
 
 fn counted(evidence: &Evidence) -> Judgement {
-    let [before, after] = evidence.counts(ERRORS, &[])?;
-    if after > before {
-        return Ok(());
-    }
     let sent = "the preface of HTTP/2, without HTTP2_CLEARTEXT";
-    let received = format!("{ERRORS}: {before}, then {after}");
-    let finding = Finding::new(sent, received, "one more");
-    Err(Fault::late(finding, COUNTED, evidence.lag))
+    evidence.require_rise(ERRORS, &[], sent)
 }
 
 fn tls(evidence: &Evidence) -> Judgement {

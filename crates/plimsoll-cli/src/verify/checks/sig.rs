@@ -92,11 +92,11 @@ async fn signals(subject: &mut Subject<'_>) {
     };
     subject.signal("first SIGTERM", Signal::TERM, BETWEEN).await;
     // Without the second signal, this request delays the end.
-    let is_slow = pending.as_ref().is_some_and(Pending::is_unanswered);
+    let pending = pending.filter(Pending::is_unanswered);
     subject
         .signal("second SIGTERM", Signal::TERM, END_LIMIT)
         .await;
-    if let Some(pending) = pending.filter(|_| is_slow) {
+    if let Some(pending) = pending {
         subject.add([pending.close()]);
     }
 }

@@ -122,7 +122,7 @@ fn ends_in_time(
     sent: &str,
 ) -> Judgement {
     evidence.require_command()?;
-    let time = exchange.done.saturating_sub(exchange.sent);
+    let time = exchange.time();
     let is_closed = exchange.outcome != Outcome::Late;
     if is_closed && time <= limit + TOLERANCE {
         return reaches(time, limit);

@@ -17,9 +17,9 @@ use crate::{
         metrics::Scrape,
         probe::{Observation, Probe},
         scenario::{HALF_TLS, TLS, UNUSABLE_TLS},
-        subject::{COUNTED, Hello, Subject, request},
+        subject::{Hello, Subject, request},
     },
-    wire::{Exchange, Outcome},
+    wire::Outcome,
 };
 
 /// The probes of each part.
@@ -89,8 +89,7 @@ async fn handshakes(subject: &mut Subject<'_>) {
     subject
         .send("plain", nonce, request("GET", "/health", &[]))
         .await;
-    let is_counted = |evidence: &Evidence| evidence.rise(ERRORS, KIND).is_ok_and(|it| it > 0.0);
-    subject.scrape_until("after", COUNTED, is_counted).await;
+    subject.scrape_until_risen(ERRORS, KIND, 1).await;
 }
 
 /// Begins a handshake with TLS 1.1. Without a connection, nothing is known.
@@ -109,15 +108,7 @@ async fn old_handshake(subject: &mut Subject<'_>) {
             fault: "the first bytes".to_owned(),
         },
     };
-    subject.add([Exchange {
-        name: "old",
-        nonce: String::new(),
-        request: hello,
-        is_reused: false,
-        outcome,
-        sent,
-        done: wire.elapsed(),
-    }]);
+    subject.add([wire.ended("old", String::new(), hello, sent, outcome)]);
 }
 
 /// Returns the first message of a client that has TLS 1.1 and nothing newer.
@@ -234,13 +225,7 @@ fn plain(evidence: &Evidence) -> Judgement {
 }
 
 fn counted(evidence: &Evidence) -> Judgement {
-    let [before, after] = evidence.counts(ERRORS, KIND)?;
-    if after > before {
-        return Ok(());
-    }
-    let received = format!("{ERRORS}{{kind=\"tls_handshake\"}}: {before}, then {after}");
-    let finding = Finding::new("GET /health, without TLS", received, "one more");
-    Err(Fault::late(finding, COUNTED, evidence.lag))
+    evidence.require_rise(ERRORS, KIND, "GET /health, without TLS")
 }
 
 /// Judges a start with settings that cannot be served.

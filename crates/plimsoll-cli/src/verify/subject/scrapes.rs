@@ -38,4 +38,18 @@ impl Subject<'_> {
             sleep(PAUSE).await;
         }
     }
+
+    /// Scrapes until a counter has risen by a number, or the time is over.
+    pub(in crate::verify) async fn scrape_until_risen(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        by: usize,
+    ) {
+        let is_risen = |evidence: &Evidence| {
+            let rise = evidence.rise(name, labels);
+            rise.is_ok_and(|rise| rise >= by as f64)
+        };
+        self.scrape_until("after", COUNTED, is_risen).await;
+    }
 }

@@ -86,12 +86,8 @@ async fn rapid_resets(subject: &mut Subject<'_>) {
         }
     }
     let wire = subject.wire();
-    let sent = wire.elapsed();
-    let read = async {
-        let is_last = |frame: &Frame| frame.kind == GOAWAY;
-        conversation.read(&mut connection, LIMIT, is_last).await;
-        conversation.time = wire.elapsed().saturating_sub(sent);
-    };
+    let is_last = |frame: &Frame| frame.kind == GOAWAY;
+    let read = conversation.read(&mut connection, LIMIT, is_last);
     let health = request("GET", "/health", &[]);
     let beside = wire.exchange("beside", subject.nonce(), health);
     let ((), beside) = tokio::join!(read, beside);
@@ -117,10 +113,8 @@ async fn partial_head(subject: &mut Subject<'_>, slow: Option<&str>) {
     let beside = slow.map(|path| Frame::request(3, "GET", path));
     let frames: Vec<Frame> = beside.into_iter().chain([partial]).collect();
     if conversation.is_answered(1) && connection.send(&frames).await.is_ok() {
-        let sent = subject.wire().elapsed();
         let limit = READ_TIMEOUT + 2 * TOLERANCE;
         conversation.read(&mut connection, limit, |_| false).await;
-        conversation.time = subject.wire().elapsed().saturating_sub(sent);
         subject.add_conversation(conversation);
     }
 }

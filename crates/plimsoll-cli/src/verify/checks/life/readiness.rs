@@ -49,17 +49,10 @@ pub(super) fn judge(evidence: &Evidence) -> Judgement {
     let after = last.sent.saturating_sub(signal);
     // A busy machine delays the service as much as this command, and not always at the same time.
     let polls = evidence.exchanges("ready");
-    let times = polls.map(|poll| poll.done.saturating_sub(poll.sent));
+    let times = polls.map(|poll| poll.time());
     let lag = times.max().unwrap_or_default().max(evidence.lag);
     let finding = Finding::response(last, "status 503 from 100 ms after the signal");
-    let finding = Finding {
-        sent: format!(
-            "SIGTERM, and {} after {} ms",
-            finding.sent,
-            after.as_millis()
-        ),
-        repeat: None,
-        ..finding
-    };
+    let finding =
+        finding.sent_as(|sent| format!("SIGTERM, and {sent} after {} ms", after.as_millis()));
     Err(Fault::late(finding, after, lag))
 }

@@ -210,7 +210,7 @@ pub(super) fn slow_handler(evidence: &Evidence) -> Judgement {
     require(slow.status() == Some(503), || {
         Finding::response(slow, expected)
     })?;
-    let time = slow.done.saturating_sub(slow.sent);
+    let time = slow.time();
     if time >= HANDLER_TIMEOUT / 2 {
         return Ok(());
     }

@@ -25,8 +25,7 @@ pub(super) async fn panics(subject: &mut Subject<'_>) {
     };
     subject.scrape("before").await;
     subject.get_marked("panic", &path, &[]).await;
-    let is_counted = |evidence: &Evidence| evidence.rise(COUNTER, &[]).is_ok_and(|it| it >= 1.0);
-    subject.scrape_until("after", COUNTED, is_counted).await;
+    subject.scrape_until_risen(COUNTER, &[], 1).await;
     subject.settle().await;
 }
 
@@ -79,7 +78,7 @@ pub(super) fn count(evidence: &Evidence) -> Judgement {
 
 pub(super) fn stuck(evidence: &Evidence) -> Judgement {
     let exchange = evidence.exchange_of(Route::Block, "block")?;
-    let time = exchange.done.saturating_sub(exchange.sent);
+    let time = exchange.time();
     if time < BLOCKED {
         let time = time.as_millis();
         let reason = format!("the route block has answered after {time} ms");

@@ -83,7 +83,7 @@ pub(super) fn stalled_body_gets_408(evidence: &Evidence) -> Judgement {
         let finding = Finding::response(stalled, "status 408");
         finding.sent_as(|sent| format!("{sent}, and 3 bytes of its body"))
     })?;
-    super::reaches(stalled.done.saturating_sub(stalled.sent), TIMEOUT)
+    super::reaches(stalled.time(), TIMEOUT)
 }
 
 pub(super) fn slow_reader_is_closed(evidence: &Evidence) -> Judgement {

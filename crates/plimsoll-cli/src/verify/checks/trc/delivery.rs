@@ -137,7 +137,7 @@ fn answered(evidence: &Evidence) -> Judgement {
         require(exchange.response().is_some(), || {
             Finding::response(exchange, expected)
         })?;
-        let time = exchange.done.saturating_sub(exchange.sent);
+        let time = exchange.time();
         if time <= REQUEST_LIMIT {
             continue;
         }
