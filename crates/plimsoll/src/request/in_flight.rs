@@ -152,6 +152,11 @@ impl InFlightTable {
 
     pub(crate) fn set_phase(&self, id: EntryId, phase: RequestPhase) {
         let entry = &self.entries[usize::from(id.0)];
+        if phase == RequestPhase::Handler {
+            // A queued stream may be started by another worker.
+            let worker = current_worker().unwrap_or(NO_WORKER);
+            entry.worker.store(worker, Relaxed);
+        }
         entry.phase.store(phase as u8, Relaxed);
     }
 

@@ -27,7 +27,7 @@ use super::{
     serve::{self, Connection},
     socket::{Socket, StdSocket},
     unix_peer::UdsConnectInfo,
-    worker::{Worker, WorkerPlace},
+    worker::Worker,
 };
 use crate::{
     config::{Level, TrustedProxies},
@@ -206,7 +206,8 @@ impl WorkerAccept {
             permit,
             ConnectionCount::new(
                 Arc::clone(&config.registry),
-                WorkerPlace::new(&self.workers, index),
+                Arc::clone(&self.workers),
+                index,
             ),
             &config.connections,
             config.edge.shutdown_token().clone(),

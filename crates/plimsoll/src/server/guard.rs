@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::{connection_limiter::ConnectionPermit, worker::WorkerPlace};
+use super::{connection_limiter::ConnectionPermit, worker::Worker};
 use crate::{
     connection::ConnectionState, lifecycle::ConnectionTracker, metrics::Registry,
     shutdown::ShutdownToken,
@@ -42,9 +42,9 @@ impl ConnectionGuard {
         }
     }
 
-    /// The worker that serves the connection.
-    pub(super) const fn worker(&self) -> &WorkerPlace {
-        &self.count.worker
+    /// The workers of the listener.
+    pub(super) const fn workers(&self) -> &Arc<[Worker]> {
+        &self.count.workers
     }
 
     pub(super) const fn shutdown_token(&self) -> &ShutdownToken {
@@ -64,23 +64,30 @@ impl Drop for ConnectionGuard {
 #[derive(Debug)]
 pub(super) struct ConnectionCount {
     registry: Arc<Registry>,
-    worker: WorkerPlace,
+    workers: Arc<[Worker]>,
+    index: usize,
 }
 
 impl ConnectionCount {
-    pub(super) fn new(registry: Arc<Registry>, worker: WorkerPlace) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, workers: Arc<[Worker]>, index: usize) -> Self {
         registry
             .connections
             .accepted
             .fetch_add(1, Ordering::Release);
-        worker.get().open.fetch_add(1, Ordering::Relaxed);
-        Self { registry, worker }
+        workers[index].open.fetch_add(1, Ordering::Relaxed);
+        Self {
+            registry,
+            workers,
+            index,
+        }
     }
 }
 
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
-        self.worker.get().open.fetch_sub(1, Ordering::Relaxed);
+        self.workers[self.index]
+            .open
+            .fetch_sub(1, Ordering::Relaxed);
         self.registry
             .connections
             .closed

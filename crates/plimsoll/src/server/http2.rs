@@ -11,7 +11,8 @@
 //! | idle connection | ping after 30 s, 20 s for its answer | half-open connections are closed |
 //!
 //! The task of a connection polls a new stream once; a stream that is then pending gets a task of its own.
-//! Behind a handler that computes, new streams get tasks on all workers ([`streams`]). [`write_timeout`] ends a stream whose client accepts no bytes.
+//! Behind a handler that computes, all workers start the new streams ([`streams`]). [`write_timeout`] ends
+//! a stream whose client accepts no bytes.
 
 mod frames;
 mod resets;

@@ -197,7 +197,7 @@ async fn serve_http2(
         Arc::clone(state),
         connection.timeouts.write,
         Arc::clone(connection.edge.stalled()),
-        connection.guard.worker().clone(),
+        Arc::clone(connection.guard.workers()),
     );
     let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state));
     let meta = connection.meta();

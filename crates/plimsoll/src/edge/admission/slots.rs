@@ -7,9 +7,11 @@
 //!
 //! # Limit
 //!
-//! A slot that is taken was free before, so there are never more than the limit. A worker that finds no
-//! slot has seen each shard empty, one after the other. Meanwhile another request may have returned a
-//! slot to a shard that was read before.
+//! Only a free slot is taken, apart from the debt below, so no more slots are taken than there are. A
+//! worker finds none if it has seen each shard empty, one after the other. Meanwhile another request may
+//! have returned a slot to a shard that was read before, or may hold one that it is about to return. So
+//! within microseconds of the limit, a request may be shed or may evict another one although a slot has
+//! just become free.
 //!
 //! # Debt
 //!
@@ -18,7 +20,7 @@
 
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// What is counted. Both counts are halves of one number, so that a slot is suspended in one step.
+/// What is counted. Both counts are halves of one number: a slot is mostly suspended in one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     /// A slot of a request at work.
@@ -27,12 +29,12 @@ pub(super) enum Unit {
     Place,
 }
 
-/// The free slots and places.
+/// The free slots and places. Aligned, because all workers read the debt for each request.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(super) struct Slots {
     shards: Box<[Shard]>,
-    /// The slots and places that were taken without a free one. It is 0 unless the limit is reached, so
-    /// all workers only read it.
+    /// The slots and places that were taken without a free one. It is 0 unless the limit is reached.
     debt: Count,
 }
 
@@ -214,6 +216,7 @@ mod tests {
         slots.overdraw(Unit::Slot, 0);
         slots.overdraw(Unit::Slot, 0);
         slots.give(Unit::Slot, 0);
+        assert_eq!(slots.debt.get(Unit::Slot), 0);
         assert!(!slots.take(Unit::Slot, 0), "one slot is still taken");
         slots.give(Unit::Slot, 1);
         assert_eq!(slots.free(Unit::Slot), 1);

@@ -4,15 +4,17 @@
 //! sends the responses in one write. With a task for each stream, the connection would be polled after
 //! each task, and each response would be a write of its own. A stream that is pending gets a task.
 //!
-//! Handlers that compute would delay each other, and all other connections of the worker. So if a turn
-//! takes too long, its further streams get tasks on all workers, each on the one with the fewest of such
-//! streams. If it takes much too long, so do all streams of the next seconds.
+//! Handlers that compute would delay each other, and all other connections of the worker. So after a turn
+//! of [`TURN`], its other streams are started by all workers ([`spread`]). After [`SLOW_TURN`], so are all
+//! new streams for [`SPREAD`].
 //!
 //! # Thread-local
 //!
 //! hyper passes new streams to [`StreamExecutor`] inside the poll of the connection, so both are on one
 //! thread and in one call. [`WithStreams`] puts its list into [`NEW`] for that poll, so a new stream
 //! takes no lock.
+
+mod spread;
 
 use std::{
     cell::RefCell,
@@ -27,13 +29,11 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::spread::WaitingStreams;
 use super::{tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
 use crate::{
-    connection::ConnectionState,
-    edge::StalledResponses,
-    lifecycle::ConnectionTracker,
-    server::worker::{StreamOnWorker, WorkerPlace},
-    telemetry::catch,
+    connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
+    server::worker::Worker, telemetry::catch,
 };
 
 /// The most streams that the task of a connection polls in one turn. The others get tasks, so that other
@@ -44,7 +44,7 @@ const POLLED: usize = 32;
 /// compute for a millisecond each, and tokio checks I/O and timers only after 61 turns.
 const TURN: Duration = Duration::from_millis(1);
 
-/// The time of a turn after which new streams get tasks on all workers for [`SPREAD`]. A handler that
+/// The time of a turn after which all workers start the new streams, for [`SPREAD`]. A handler that
 /// blocks in `block_in_place` holds up the streams of its connection if it has no task. Shorter turns may
 /// take long only because the system ran another process.
 const SLOW_TURN: Duration = Duration::from_millis(10);
@@ -66,8 +66,7 @@ pub(in crate::server) struct StreamExecutor {
     /// `WRITE_TIMEOUT`, for a client that keeps the window of a stream closed.
     write_timeout: Duration,
     stalled: Arc<StalledResponses>,
-    /// The worker of the connection, among all workers.
-    worker: WorkerPlace,
+    workers: Arc<[Worker]>,
     /// Cancels all streams that have a task.
     cancel: CancellationToken,
 }
@@ -78,33 +77,21 @@ impl StreamExecutor {
         state: Arc<ConnectionState>,
         write_timeout: Duration,
         stalled: Arc<StalledResponses>,
-        worker: WorkerPlace,
+        workers: Arc<[Worker]>,
     ) -> Self {
         Self {
             connections,
             state,
             write_timeout,
             stalled,
-            worker,
+            workers,
             cancel: CancellationToken::new(),
         }
     }
 
-    /// Starts a task on the worker of the connection. It is cancelled with the connection.
+    /// Starts a task on this worker. It is cancelled with the connection.
     fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
         self.connections.spawn(self.cancelled(stream));
-    }
-
-    /// Starts a task on the worker with the fewest streams of this kind.
-    fn spread(&self, stream: NewStream) {
-        let on = StreamOnWorker::place(&self.worker);
-        let runtime = on.runtime().clone();
-        let stream = self.cancelled(stream);
-        let task = async move {
-            let _on = on;
-            stream.await;
-        };
-        self.connections.spawn_on(task, &runtime);
     }
 
     fn cancelled<F: Future<Output = ()>>(&self, stream: F) -> impl Future<Output = ()> + use<F> {
@@ -144,14 +131,19 @@ pin_project! {
         #[pin]
         connection: C,
         new: Vec<NewStream>,
-        // Until when all new streams get tasks on all workers.
+        // Until when all workers start the new streams.
         spread_until: Option<Instant>,
+        // Created for the first stream that waits.
+        waiting: Option<Arc<WaitingStreams>>,
         streams: StreamExecutor,
     }
 
     impl<C> PinnedDrop for WithStreams<C> {
         fn drop(this: Pin<&mut Self>) {
             this.streams.cancel.cancel();
+            if let Some(waiting) = &this.waiting {
+                waiting.clear();
+            }
         }
     }
 }
@@ -163,6 +155,7 @@ impl<C> WithStreams<C> {
             connection,
             new: Vec::new(),
             spread_until: None,
+            waiting: None,
             streams,
         }
     }
@@ -183,23 +176,31 @@ impl<C: Future> Future for WithStreams<C> {
         }
         let began = Instant::now();
         let mut is_slow = this.spread_until.is_some_and(|until| began < until);
-        for (index, mut stream) in this.new.drain(..).enumerate() {
-            if is_slow {
-                this.streams.spread(stream);
-                continue;
-            }
-            if index < POLLED {
-                let poll = poll_stream(stream.as_mut(), cx);
-                let now = Instant::now();
-                is_slow = now - began >= TURN;
-                if now - began >= SLOW_TURN {
-                    *this.spread_until = Some(now + SPREAD);
+        let mut polled = 0;
+        {
+            let mut new = this.new.drain(..);
+            while !is_slow && let Some(mut stream) = new.next() {
+                if polled < POLLED {
+                    polled += 1;
+                    let poll = poll_stream(stream.as_mut(), cx);
+                    let now = Instant::now();
+                    is_slow = now - began >= TURN;
+                    if now - began >= SLOW_TURN {
+                        *this.spread_until = Some(now + SPREAD);
+                    }
+                    if poll.is_ready() {
+                        continue;
+                    }
                 }
-                if poll.is_ready() {
-                    continue;
-                }
+                this.streams.spawn(stream);
             }
-            this.streams.spawn(stream);
+            if new.len() > 0 {
+                let workers = &this.streams.workers;
+                let waiting = this
+                    .waiting
+                    .get_or_insert_with(|| WaitingStreams::new(workers));
+                waiting.add(new, this.streams);
+            }
         }
         // Sends the responses.
         let poll = poll_connection(this.connection, this.new, cx);

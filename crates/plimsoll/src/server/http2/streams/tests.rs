@@ -3,15 +3,19 @@
 use std::{
     future::{pending, poll_fn},
     pin::pin,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
 };
 
 use tokio::{
-    runtime::{Builder, Handle},
+    runtime::{Builder, Handle, Runtime},
     sync::Semaphore,
     task,
     time::advance,
 };
+use tokio_util::either::Either;
 
 use super::*;
 use crate::{
@@ -24,14 +28,14 @@ fn executor() -> StreamExecutor {
     executor_among([Handle::current()])
 }
 
-/// The executor of a connection on the first of these workers.
+/// The executor of a connection among these workers.
 fn executor_among<const WORKERS: usize>(workers: [Handle; WORKERS]) -> StreamExecutor {
     StreamExecutor::new(
         Arc::new(ConnectionTracker::new()),
         Arc::new(ConnectionState::new()),
         Duration::from_secs(30),
         StalledResponses::new(1),
-        WorkerPlace::new(&workers.map(Worker::new).into(), 0),
+        workers.map(Worker::new).into(),
     )
 }
 
@@ -164,39 +168,109 @@ async fn streams_get_tasks_after_a_slow_turn() {
     assert_eq!(tasks_of_turns(turns, SPREAD).await, [0, 0]);
 }
 
+/// Another worker. A test that fails drops it inside a runtime, so it must not wait for its thread.
+struct OtherWorker(Option<Runtime>);
+
+impl OtherWorker {
+    fn start() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).build();
+        Self(Some(runtime.unwrap()))
+    }
+
+    /// Blocks its thread until the sender is dropped.
+    async fn block(&self) -> mpsc::Sender<()> {
+        let (sender, receiver) = mpsc::channel();
+        let blocked = Arc::new(Semaphore::new(0));
+        let is_blocked = Arc::clone(&blocked);
+        self.handle().spawn(async move {
+            is_blocked.add_permits(1);
+            let _: Result<(), _> = receiver.recv();
+        });
+        let _blocked = blocked.acquire().await;
+        sender
+    }
+
+    fn handle(&self) -> Handle {
+        self.0.as_ref().unwrap().handle().clone()
+    }
+}
+
+impl Drop for OtherWorker {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Polls a connection whose first stream makes its turn slow, so that the others wait for a start.
+async fn poll_slow_turn<F>(
+    executor: &StreamExecutor,
+    waiting: Vec<F>,
+) -> Pin<Box<WithStreams<impl Future<Output = ()>>>>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let slow = Some(Either::Left(advance(TURN)));
+    let streams = slow
+        .into_iter()
+        .chain(waiting.into_iter().map(Either::Right));
+    let mut connection = Box::pin(connection(executor, streams.collect()));
+    poll_once(connection.as_mut()).await;
+    connection
+}
+
 /// H2-2
 #[tokio::test(start_paused = true)]
-async fn streams_of_a_slow_turn_are_spread_over_all_workers() {
-    const SPREAD_STREAMS: usize = 4;
-    let other = Builder::new_multi_thread().worker_threads(1).build();
-    let other = other.unwrap();
-    let executor = executor_among([Handle::current(), other.handle().clone()]);
-    // No stream ends before all are placed.
-    let (placed, end) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let threads = Arc::new(Mutex::new(Vec::new()));
-    let stream = |is_slow: bool| {
-        let (placed, end) = (Arc::clone(&placed), Arc::clone(&end));
-        let threads = Arc::clone(&threads);
+async fn streams_of_a_slow_turn_are_started_by_all_workers() {
+    let other = OtherWorker::start();
+    let executor = executor_among([Handle::current(), other.handle()]);
+    let met = Arc::new(AtomicUsize::new(0));
+    // Blocks its thread until the other stream has started.
+    let stream = |to_other: mpsc::Sender<()>, from_other: mpsc::Receiver<()>| {
+        let met = Arc::clone(&met);
         async move {
-            if is_slow {
-                advance(TURN).await;
-                return;
-            }
-            lock(&threads).push(std::thread::current().id());
-            placed.add_permits(1);
-            let _end = end.acquire().await;
+            let _ = to_other.send(());
+            let has_met = from_other.recv_timeout(Duration::from_secs(20)).is_ok();
+            met.fetch_add(usize::from(has_met), Ordering::Relaxed);
         }
     };
-    let streams = [true].into_iter().chain([false; SPREAD_STREAMS]);
-    let mut connection = pin!(connection(&executor, streams.map(stream).collect()));
-    poll_once(connection.as_mut()).await;
-    let _placed = placed.acquire_many(4).await;
-    let own = std::thread::current().id();
-    let on_own = lock(&threads).iter().filter(|id| **id == own).count();
-    assert_eq!(on_own, SPREAD_STREAMS / 2);
-    end.add_permits(SPREAD_STREAMS);
+    let (to_second, from_first) = mpsc::channel();
+    let (to_first, from_second) = mpsc::channel();
+    let streams = vec![stream(to_second, from_second), stream(to_first, from_first)];
+    let _connection = poll_slow_turn(&executor, streams).await;
     executor.connections.ended().await;
-    other.shutdown_background();
+    assert_eq!(met.load(Ordering::Relaxed), 2);
+}
+
+/// H2-2
+#[tokio::test(start_paused = true)]
+async fn blocked_worker_leaves_streams_to_others() {
+    let other = OtherWorker::start();
+    let blocked = other.block().await;
+    let executor = executor_among([other.handle(), Handle::current()]);
+    let started = Arc::new(Semaphore::new(0));
+    let stream = || {
+        let started = Arc::clone(&started);
+        async move { started.add_permits(1) }
+    };
+    let _connection = poll_slow_turn(&executor, vec![stream(), stream(), stream()]).await;
+    let _started = started.acquire_many(3).await;
+    drop(blocked);
+    executor.connections.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_connection_drops_streams_that_wait_for_a_start() {
+    let other = OtherWorker::start();
+    let _blocked = other.block().await;
+    let executor = executor_among([other.handle()]);
+    let connection = poll_slow_turn(&executor, vec![pending(), pending()]).await;
+    assert!(executor.state.is_busy());
+    drop(connection);
+    // The task of the slow stream is cancelled on this thread.
+    task::yield_now().await;
+    assert!(!executor.state.is_busy());
 }
 
 /// H2-2
