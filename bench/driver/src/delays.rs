@@ -54,6 +54,9 @@ impl Delays {
 
 /// The time of a record, in milliseconds of its day.
 fn time_of_day(line: &[u8]) -> Option<f64> {
+    if !line.starts_with(b"{\"asctime\":\"") {
+        return None;
+    }
     let text = line.get(BEFORE.len()..BEFORE.len() + "09:19:45,026".len())?;
     let number = |part: &[u8]| {
         let digits = part.iter().map(|digit| f64::from(digit.wrapping_sub(b'0')));
@@ -72,5 +75,6 @@ mod tests {
         let line = br#"{"asctime":"2025-12-19 09:19:45,026","levelname":"INFO"}"#;
         assert_eq!(time_of_day(line), Some(33_585_026.0));
         assert_eq!(time_of_day(b"{}"), None);
+        assert_eq!(time_of_day(&[b'-'; 60]), None);
     }
 }

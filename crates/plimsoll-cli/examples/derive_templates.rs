@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Folders and files of the repository, and their paths in the new service.
-const ROOTS: [(&str, &str); 20] = [
+const ROOTS: [(&str, &str); 21] = [
     ("services/template/workspace", ""),
     (
         "services/template/Cargo.toml",
