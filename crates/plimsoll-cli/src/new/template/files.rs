@@ -54,6 +54,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("deploy/nginx/service.conf", include_str!("../../../templates/deploy/nginx/service.conf.txt")),
     ("deploy/nginx/upstream.compose.conf", include_str!("../../../templates/deploy/nginx/upstream.compose.conf.txt")),
     ("deploy/nginx/upstream.host.conf", include_str!("../../../templates/deploy/nginx/upstream.host.conf.txt")),
+    ("deploy/pgo", include_str!("../../../templates/deploy/pgo.txt")),
     ("deploy/prometheus/prometheus.yml", include_str!("../../../templates/deploy/prometheus/prometheus.yml.txt")),
     ("deploy/prometheus/rules/checks.yml", include_str!("../../../templates/deploy/prometheus/rules/checks.yml.txt")),
     ("deploy/prometheus/rules/controls.yml", include_str!("../../../templates/deploy/prometheus/rules/controls.yml.txt")),
