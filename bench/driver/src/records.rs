@@ -69,7 +69,8 @@ impl Records {
                 matches += u64::from(access.as_ref().is_some_and(is_access));
                 start = end + 1;
             }
-            self.delays.arrived(buffer[..start].split(|it| *it == b'\n'));
+            self.delays
+                .arrived(buffer[..start].split(|it| *it == b'\n'));
             buffer.copy_within(start..filled, 0);
             kept = filled - start;
             self.bytes.fetch_add(read as u64, Ordering::Release);

@@ -2,15 +2,7 @@
 
 mod summary;
 
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -27,6 +19,7 @@ use super::{
     shard::ShardOwners,
     text::TextEncoder,
 };
+use crate::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "otlp")]
 use crate::trace::SpanContext;
 

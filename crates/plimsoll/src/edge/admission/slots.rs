@@ -84,7 +84,8 @@ impl Slots {
 
     /// Takes a unit from the shard `home`, or else from another one. Returns false if there is none.
     pub(super) fn take(&self, unit: Unit, home: usize) -> bool {
-        self.has_no_debt(unit, home) && self.take_any(unit, home)
+        self.debt.is_zero() && self.shards[home].0.take(unit)
+            || self.has_no_debt(unit, home) && self.take_any(unit, home)
     }
 
     /// Takes a unit although there may be none.
@@ -96,15 +97,14 @@ impl Slots {
 
     /// Returns a unit to the shard `home`.
     pub(super) fn give(&self, unit: Unit, home: usize) {
-        if !self.debt.take(unit) {
+        if self.debt.is_zero() || !self.debt.take(unit) {
             self.shards[home].0.add(unit.one());
         }
     }
 
     /// Returns a unit and takes another one, although there may be none.
     pub(super) fn exchange(&self, given: Unit, taken: Unit, home: usize) {
-        let has_no_debt = self.debt.0.load(Relaxed) == 0;
-        if !(has_no_debt && self.shards[home].0.exchange(given, taken)) {
+        if !(self.debt.is_zero() && self.shards[home].0.exchange(given, taken)) {
             self.give(given, home);
             self.overdraw(taken, home);
         }
@@ -112,7 +112,8 @@ impl Slots {
 
     /// Whether a unit is free.
     pub(super) fn has(&self, unit: Unit, home: usize) -> bool {
-        self.has_no_debt(unit, home) && self.from(home).any(|shard| shard.0.get(unit) > 0)
+        self.debt.is_zero() && self.shards[home].0.get(unit) > 0
+            || self.has_no_debt(unit, home) && self.from(home).any(|it| it.0.get(unit) > 0)
     }
 
     /// The number of free units, less the debt.
@@ -123,6 +124,7 @@ impl Slots {
     }
 
     /// Pays the debt with free units. Returns whether all of it is paid.
+    #[cold]
     fn has_no_debt(&self, unit: Unit, home: usize) -> bool {
         while self.debt.get(unit) > 0 {
             if !self.take_any(unit, home) {
@@ -135,6 +137,7 @@ impl Slots {
         true
     }
 
+    #[cold]
     fn take_any(&self, unit: Unit, home: usize) -> bool {
         self.from(home).any(|shard| shard.0.take(unit))
     }
@@ -147,6 +150,10 @@ impl Slots {
 }
 
 impl Count {
+    fn is_zero(&self) -> bool {
+        self.0.load(Relaxed) == 0
+    }
+
     fn get(&self, unit: Unit) -> u64 {
         unit.of(self.0.load(Relaxed))
     }
