@@ -10,9 +10,6 @@ use std::{
 
 use crate::stats::percentile;
 
-/// What stands before the time in a record of the chassis.
-const BEFORE: &[u8] = b"{\"asctime\":\"2025-12-19 ";
-
 const DAY: f64 = 86_400_000.0;
 
 /// The delays in milliseconds, while they are noted.
@@ -54,10 +51,8 @@ impl Delays {
 
 /// The time of a record, in milliseconds of its day.
 fn time_of_day(line: &[u8]) -> Option<f64> {
-    if !line.starts_with(b"{\"asctime\":\"") {
-        return None;
-    }
-    let text = line.get(BEFORE.len()..BEFORE.len() + "09:19:45,026".len())?;
+    let record = line.strip_prefix(b"{\"asctime\":\"")?;
+    let text = record.get("2025-12-19 ".len().."2025-12-19 09:19:45,026".len())?;
     let number = |part: &[u8]| {
         let digits = part.iter().map(|digit| f64::from(digit.wrapping_sub(b'0')));
         digits.fold(0.0, |number, digit| number * 10.0 + digit)
