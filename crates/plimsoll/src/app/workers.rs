@@ -1,8 +1,8 @@
 //! The worker runtimes, which handle requests.
 //!
 //! Each worker is a runtime with one thread. A connection stays on one worker, and no task queue is
-//! shared; only streams of HTTP/2 behind a handler that computes are started by all workers. The runtimes are of the multi-thread kind, because some libraries call
-//! `block_in_place`, which needs it.
+//! shared; only streams of HTTP/2 behind a handler that computes are started by all workers. The runtimes
+//! are of the multi-thread kind, because some libraries call `block_in_place`, which needs it.
 
 use std::io;
 

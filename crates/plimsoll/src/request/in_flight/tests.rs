@@ -44,6 +44,24 @@ fn request_is_listed_until_it_ends() {
 
 /// ADM-16
 #[test]
+fn worker_of_a_queued_request_is_the_one_that_starts_its_handler() {
+    let table = InFlightTable::new(2);
+    let queued = begin(&table, "queued").unwrap();
+    let worker = || table.requests().next().unwrap().worker;
+    assert_eq!(worker(), None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            crate::request::note_polled(1);
+            table.set_phase(queued, RequestPhase::Handler);
+        });
+    });
+    assert_eq!(worker(), Some(1));
+    table.set_phase(queued, RequestPhase::Response);
+    assert_eq!(worker(), Some(1));
+}
+
+/// ADM-16
+#[test]
 fn full_table_lists_no_further_request() {
     let table = InFlightTable::with_entries(100, 1);
     let entries: Vec<_> = (0..100).map(|_| begin(&table, "one")).collect();
