@@ -21,7 +21,7 @@ mod server;
 )]
 mod service;
 
-use harness::{Process, eventually, example};
+use harness::{Process, Signal, eventually, example};
 
 use self::server::Server;
 use self::support::{END, post};
@@ -77,7 +77,7 @@ fn worker_keeps_the_list_during_an_outage() {
 }
 
 #[test]
-fn hook_closes_the_pool_after_the_last_request() {
+fn hook_closes_the_pool() {
     let Some(mut server) = Server::prepared() else {
         return;
     };
@@ -86,18 +86,39 @@ fn hook_closes_the_pool_after_the_last_request() {
     assert_eq!(service.get("/visits").status, 200);
     let ended = service.terminate();
     assert_eq!(ended.code, Some(0));
-    let records = ended.records();
-    let record = |message: &str| {
-        let mut found = records.iter().filter(|it| it["message"] == message);
-        found
-            .next()
-            .unwrap_or_else(|| panic!("{message} is logged"))
+    let closed = ended.records_with("database_pool_closed");
+    assert_eq!(closed[0]["connections"], 1);
+}
+
+#[test]
+fn hook_closes_the_pool_after_the_last_request() {
+    let Some(mut server) = Server::prepared() else {
+        return;
     };
-    let closed = record("database_pool_closed");
+    server.start();
+    let service = start(&server);
+    assert_eq!(service.get("/visits").status, 200);
+    let lock = server.lock("visits");
+    let mut waiting = service.connect();
+    waiting.send("GET /visits HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    eventually("the request is in flight", || {
+        let in_flight = service.metrics().value("http_requests_in_flight", &[]);
+        (in_flight? >= 1.0).then_some(())
+    });
+    service.signal(Signal::Term);
+    service.wait_for_record(|record| record["message"] == "shutdown_started");
+    lock.release();
+    assert_eq!(waiting.read().status, 200);
+    let ended = service.wait(END);
+    assert_eq!(ended.code, Some(0));
     // The records of two threads are in no order, so their times are compared.
-    let time = |record: &serde_json::Value| record["asctime"].as_str().map(str::to_owned);
-    assert!(time(record("http_request")) <= time(closed));
-    assert_eq!(closed["connections"], 1);
+    let time = |message: &str| {
+        let records = ended.records_with(message);
+        let last = records.last().and_then(|record| record["asctime"].as_str());
+        let last = last.unwrap_or_else(|| panic!("{message} is logged with its time"));
+        last.to_owned()
+    };
+    assert!(time("http_request") <= time("database_pool_closed"));
 }
 
 #[test]

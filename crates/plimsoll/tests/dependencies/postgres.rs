@@ -1,7 +1,5 @@
 //! The check of the example `with_database`, whose connection is its own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-
 use harness::{Process, eventually, example};
 
 use crate::firewall::Firewall;
@@ -106,13 +104,7 @@ fn saturated_pool_is_not_reported_as_database_down() {
     server.start();
     let service = start(&server.url());
     let subject = database(&service);
-    let mut session = server.psql();
-    let mut input = session.stdin.take().unwrap();
-    writeln!(input, "BEGIN; LOCK TABLE visits;\n\\echo locked").unwrap();
-    let mut output = BufReader::new(session.stdout.take().unwrap());
-    let mut line = String::new();
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "locked\n");
+    let lock = server.lock("visits");
     let mut waiting: Vec<_> = (0..REQUESTS).map(|_| service.connect()).collect();
     for connection in &mut waiting {
         connection.send("GET /visits HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -136,9 +128,7 @@ fn saturated_pool_is_not_reported_as_database_down() {
     let in_flight = service.metrics().value("http_requests_in_flight", &[]);
     let expected = REQUESTS as f64 - failed();
     figures.exact("requests that wait", expected, in_flight.unwrap());
-    // The transaction ends with its session.
-    drop(input);
-    assert!(session.wait().unwrap().success());
+    lock.release();
     let answers = waiting
         .iter_mut()
         .map(|connection| connection.read().status);

@@ -1,5 +1,6 @@
 //! A Postgres server in its own folder, reached over a unix socket.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -91,13 +92,20 @@ impl Server {
         Signal::Cont.send(first);
     }
 
-    /// Starts a session whose input and output are pipes.
+    /// Locks a table, so that all queries on it wait.
     #[track_caller]
-    pub(crate) fn psql(&self) -> Child {
+    pub(crate) fn lock(&self, table: &str) -> TableLock {
         let mut command = self.command("psql");
         command.args(["--quiet", "--no-psqlrc", &self.url()]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.spawn().expect("psql is installed with the server")
+        let mut session = command.spawn().expect("psql is installed with the server");
+        let input = session.stdin.as_mut().expect("it is a pipe");
+        writeln!(input, "BEGIN; LOCK TABLE {table};\n\\echo locked").expect("it reads commands");
+        let mut output = BufReader::new(session.stdout.take().expect("it is a pipe"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it writes text");
+        assert_eq!(line, "locked\n");
+        TableLock(session)
     }
 
     /// Returns the id of the server's first process.
@@ -127,6 +135,20 @@ impl Server {
         };
         command.current_dir(&self.folder);
         command
+    }
+}
+
+/// A session with a lock on a table.
+#[derive(Debug)]
+pub(crate) struct TableLock(Child);
+
+impl TableLock {
+    /// Ends the transaction with its session.
+    #[track_caller]
+    pub(crate) fn release(mut self) {
+        drop(self.0.stdin.take());
+        let status = self.0.wait().expect("it is a child of this process");
+        assert!(status.success());
     }
 }
 
