@@ -11,6 +11,7 @@ mod haproxy;
 mod input;
 mod kubernetes;
 mod model;
+mod network;
 mod nginx;
 mod pattern;
 mod quantity;

@@ -30,7 +30,7 @@ impl Target {
     pub(crate) fn texts(self, path: &str) -> Vec<String> {
         let mut texts = vec![path.to_owned()];
         if self != Self::Path {
-            texts.push(format!("{path}?~"));
+            texts.extend([format!("{path}?"), format!("{path}?~")]);
         }
         if self == Self::Url {
             texts.push(format!("http://~{path}"));

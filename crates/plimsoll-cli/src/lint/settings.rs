@@ -208,7 +208,8 @@ impl Settings {
 
     /// Whether the main listener serves probes and metrics.
     pub(crate) fn main_has_probes(&self) -> bool {
-        self.get("INFRA_ENDPOINTS").text != "admin"
+        let endpoints = self.get("INFRA_ENDPOINTS");
+        !endpoints.text.eq_ignore_ascii_case("admin")
     }
 
     /// Returns the longest time from SIGTERM to the exit.

@@ -3,15 +3,11 @@
 //! A sample that is not known here, or that the client chooses, has the result `None`.
 //! So a rule that depends on it hides no path.
 
-use std::net::Ipv4Addr;
-
 use crate::lint::{
+    network,
     pattern::{self, Target},
     rules,
 };
-
-/// The shortest prefix of a network that excludes most clients.
-const MIN_PREFIX: u32 = 8;
 
 /// The result of a test for each reserved path.
 #[derive(Debug)]
@@ -99,8 +95,12 @@ fn keeps_path(converters: &str) -> bool {
 fn is_privilege(name: &str, rest: &str, patterns: &Patterns<'_>) -> bool {
     match name {
         "src" => {
-            let is_network = rest.is_empty() || rest.starts_with(",ipmask(");
-            is_network && patterns.method.is_none() && patterns.texts.iter().all(|it| is_narrow(it))
+            // Other converters make an address of another client, or no address, of it.
+            let mask = rest.strip_prefix(",ipmask(");
+            let mask = mask.and_then(|mask| mask.strip_suffix(')'));
+            let is_network = rest.is_empty() || mask.is_some_and(network::is_long);
+            let mut networks = patterns.texts.iter();
+            is_network && patterns.method.is_none() && networks.all(|it| network::is_narrow(it))
         }
         // Converters and patterns can make a true result of a false one.
         "http_auth" => rest.ends_with(')') && !rest.contains("),") && patterns.is_empty(),
@@ -112,14 +112,13 @@ fn is_privilege(name: &str, rest: &str, patterns: &Patterns<'_>) -> bool {
     }
 }
 
-/// Whether an address or a network excludes most clients.
-fn is_narrow(text: &str) -> bool {
-    let Some((_, length)) = text.split_once('/') else {
-        return true;
-    };
-    let mask = |text: &str| Some(u32::from(text.parse::<Ipv4Addr>().ok()?).leading_ones());
-    let length = length.parse().ok().or_else(|| mask(length));
-    length.is_some_and(|length| length >= MIN_PREFIX)
+/// Whether a pattern may have a variable. In quotes, `$NAME` is one too, and `$` ends an expression.
+fn has_variable(pattern: &str, method: &str) -> bool {
+    let mut parts = pattern.split('$').skip(1);
+    parts.any(|name| {
+        let begins_name = |first: char| first.is_ascii_alphabetic() || "{_".contains(first);
+        method != "reg" || name.starts_with(begins_name)
+    })
 }
 
 impl<'words> Patterns<'words> {
@@ -169,8 +168,7 @@ impl<'words> Patterns<'words> {
     fn matched(&self, target: Target, method: &str, pattern: &str) -> Criterion {
         // The client chooses the rest of another target than the path.
         let otherwise = Some(false).filter(|_| target == Target::Path);
-        let has_variable = pattern.contains(if method == "reg" { "${" } else { "$" });
-        if has_variable {
+        if has_variable(pattern, method) {
             return Criterion::constant(None);
         }
         if method == "reg" {

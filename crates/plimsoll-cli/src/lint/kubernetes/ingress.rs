@@ -10,7 +10,7 @@ use self::routes::{Preferred, Route};
 use super::Objects;
 use crate::lint::{
     model::{Limit, Proxy, Server},
-    nginx,
+    network, nginx,
     quantity::{self, Plain},
     rules,
     yaml::Node,
@@ -87,7 +87,7 @@ fn is_restricted(object: &Node) -> bool {
     let text = |name| annotation(object, name).and_then(Node::text);
     let ranges = ["whitelist-source-range", "allowlist-source-range"];
     let mut ranges = ranges.into_iter().filter_map(text);
-    ranges.any(|ranges| !ranges.split(',').any(|it| it.trim().ends_with("/0")))
+    ranges.any(|ranges| ranges.split(',').all(|it| network::is_narrow(it.trim())))
         || ["auth-type", "auth-url"]
             .into_iter()
             .any(|name| text(name).is_some())

@@ -218,6 +218,10 @@ mod tests {
         check("if ($request_uri = /metrics) { return 404; }", true);
         check("if ($request_uri ~ ^/metrics$) { return 404; }", true);
         check("if ($request_uri ~ ^/metrics) { return 404; }", false);
+        check(
+            r"if ($request_uri ~ ^/metrics(\?.+)?$) { return 404; }",
+            true,
+        );
         check("if ($request_uri !~ ^/api) { return 404; }", true);
         check("if ($uri !~* ^/API) { return 404; }", false);
         check("if ($uri ~ ^/(metrics|ready)$) { return 404; }", false);

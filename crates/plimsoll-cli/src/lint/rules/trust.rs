@@ -5,11 +5,9 @@ use super::subject;
 use crate::lint::{
     finding::{Finding, Severity},
     model::{Model, Service},
+    network::MIN_PREFIX,
 };
 use crate::place::Place;
-
-/// The shortest prefix of a network that can be one's own, as that of 10.0.0.0/8.
-const SHORTEST_PREFIX: u32 = 8;
 
 pub(super) fn check(model: &Model) -> Vec<Finding> {
     let mut findings: Vec<Finding> = model.services.iter().flat_map(wide).collect();
@@ -41,11 +39,7 @@ fn wide(service: &Service) -> Vec<Finding> {
     let networks = setting.text.split(',').map(str::trim);
     let wide = networks.filter(|network| {
         let prefix = network.split_once('/').map(|(_, prefix)| prefix);
-        prefix.is_some_and(|prefix| {
-            prefix
-                .parse()
-                .is_ok_and(|prefix: u32| prefix < SHORTEST_PREFIX)
-        })
+        prefix.is_some_and(|prefix| prefix.parse().is_ok_and(|prefix: u32| prefix < MIN_PREFIX))
     });
     wide.map(|network| finding(service, place, network))
         .collect()

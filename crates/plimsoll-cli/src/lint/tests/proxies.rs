@@ -269,6 +269,7 @@ fn ingress_with_restrictions_is_not_public() {
     check("whitelist-source-range", "10.0.0.0/8, 192.168.0.1", true);
     check("whitelist-source-range", "10.0.0.0/8, 0.0.0.0/0", false);
     check("allowlist-source-range", "10.0.0.0/8", true);
+    check("allowlist-source-range", "0.0.0.0/1,128.0.0.0/1", false);
     check("proxy-buffering", "on", false);
     let location = format!("location ~ ^/{ALL}$ {{ return 404; }}");
     check("server-snippet", &location, true);
