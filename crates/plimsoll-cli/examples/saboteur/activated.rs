@@ -58,27 +58,29 @@ pub(crate) fn take(fault: &str) -> Option<Passed> {
 }
 
 impl Passed {
-    /// Accepts connections and closes them, until the end of the process.
-    pub(crate) fn reset_connections(&self) {
-        if self.fault != "LIFE-8:restart" {
-            return;
+    /// Does the damage after the end of the service.
+    pub(crate) async fn finish(self) {
+        match self.fault.as_str() {
+            "LIFE-8:restart" => self.reset_connection().await,
+            _ => self.remove_file(),
         }
-        let socket = self.socket.try_clone().expect("descriptors are available");
-        let listener = TcpListener::from(socket);
+    }
+
+    /// Accepts a connection and closes it, instead of leaving it to the next process.
+    async fn reset_connection(self) {
+        let listener = TcpListener::from(self.socket);
         // A unix socket has no such address.
         if listener.local_addr().is_err() {
             return;
         }
+        listener.set_nonblocking(true).expect("it is a socket");
         let listener = tokio::net::TcpListener::from_std(listener);
-        let listener = listener.expect("the service has made it non-blocking");
-        tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+        let accepted = listener.expect("it is non-blocking").accept().await;
+        drop(accepted.expect("a client connects"));
     }
 
     /// Removes the file of a unix socket.
-    pub(crate) fn remove_file(self) {
-        if self.fault != "LIFE-8:file" {
-            return;
-        }
+    fn remove_file(self) {
         let listener = UnixListener::from(self.socket);
         let address = listener.local_addr().ok();
         if let Some(path) = address.as_ref().and_then(|address| address.as_pathname()) {

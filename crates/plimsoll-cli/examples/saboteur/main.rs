@@ -117,9 +117,6 @@ async fn main() -> ExitCode {
                     Effect::None => {}
                     Effect::End => return ExitCode::from(7),
                 }
-                if let Some(passed) = passed.as_ref().filter(|_| proxy.is_ending()) {
-                    passed.reset_connections();
-                }
                 if let Some(accepting) = &accepting
                     && fault == "LIFE-1:accepts"
                     && proxy.is_ending()
@@ -131,9 +128,9 @@ async fn main() -> ExitCode {
         }
     };
     environment::leave(&fault);
-    if let Some(passed) = passed {
-        sleep(EARLY).await;
-        passed.remove_file();
+    // A service that rejects its socket has no clients.
+    if let Some(passed) = passed.filter(|_| status.success()) {
+        passed.finish().await;
     }
     let is_open = proxy.open_connections() > 0;
     if fault == "LIFE-2:idle" && environment::is_managed() && is_open {

@@ -19,7 +19,7 @@ use crate::{target::ReservedPort, wire::Exchange};
 /// Makes standard input descriptor 3, and runs the words after the script.
 const SCRIPT: &str = r#"exec 3<&0 </dev/null; export LISTEN_PID=$$; exec "$@""#;
 
-/// The time for a request over the socket after the service has answered on its port, or has ended.
+/// The time for a request over the socket after the service has answered on its port.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// A process with a socket of its service manager.
@@ -65,7 +65,7 @@ impl Process {
 impl Activated {
     /// Waits until a request over the socket has an outcome, or the service answers on its port or ends.
     ///
-    /// The request has a second after that, because the service may serve both.
+    /// After an answer on the port the request has a second, because the service may serve both.
     pub(crate) async fn wait_for(
         &mut self,
         request: impl Future<Output = Exchange>,
@@ -75,6 +75,9 @@ impl Activated {
         tokio::select! {
             exchange = &mut request => (Start::Ready(began.elapsed()), Some(exchange)),
             start = self.process.wait_for_start() => {
+                if !matches!(start, Start::Ready(_)) {
+                    return (start, None);
+                }
                 let exchange = timeout_at(Instant::now() + AFTERWARDS, request).await;
                 (start, exchange.ok())
             }

@@ -2,7 +2,10 @@
 
 use std::{os::fd::OwnedFd, path::PathBuf, time::Duration};
 
-use super::{Subject, beside::RUN_LIMIT};
+use super::{
+    Subject,
+    beside::{NO_ADMIN, RUN_LIMIT},
+};
 use crate::{
     target::Activated,
     verify::{command::Variables, evidence::Signalled},
@@ -24,7 +27,8 @@ impl Subject<'_> {
         request: impl Future<Output = Exchange>,
     ) -> Option<Activated> {
         let process = self.process.as_ref()?;
-        let run = process.start_activated(socket, ONE_SOCKET, RUN_LIMIT);
+        let variables = [&NO_ADMIN, ONE_SOCKET].concat();
+        let run = process.start_activated(socket, &variables, RUN_LIMIT);
         let mut run = run.ok()?;
         let (start, exchange) = run.wait_for(request).await;
         self.note_run(name, &[], ONE_SOCKET, start, run.output());

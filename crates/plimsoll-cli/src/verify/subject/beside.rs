@@ -16,7 +16,7 @@ use crate::{
 pub(super) const RUN_LIMIT: Duration = Duration::from_secs(10);
 
 /// The variables of a run without the second listener of the service.
-const NO_ADMIN: [(&str, &str); 2] = [("ADMIN_ADDR", ""), ("ADMIN_TOKEN", "")];
+pub(super) const NO_ADMIN: [(&str, &str); 2] = [("ADMIN_ADDR", ""), ("ADMIN_TOKEN", "")];
 
 impl Subject<'_> {
     /// Returns the client of the second listener, unless the service runs at a URL.

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{sync::Barrier, task::JoinSet, time::sleep};
 
 use super::END_LIMIT;
 use crate::{
@@ -35,9 +35,6 @@ const CLIENTS: usize = 4;
 /// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The time of requests before the signal.
-const BEFORE: Duration = Duration::from_millis(100);
-
 /// The time after which a connection without a request may be closed at the drain (LIFE-1).
 const UNUSED: Duration = Duration::from_millis(250);
 
@@ -48,7 +45,7 @@ const OF_ANOTHER: Variables = &[("LISTEN_FDS", "1"), ("LISTEN_PID", "1")];
 const IGNORED: &str = "sockets_ignored";
 
 /// Texts that describe the descriptor of a UDP socket, in lower case.
-const DESCRIPTIONS: [&str; 4] = ["fd 3", "descriptor 3", "udp", "datagram"];
+const DESCRIPTIONS: [&str; 5] = ["fd 3", "descriptor 3", "udp", "datagram", "dgram"];
 
 pub(super) async fn activate(subject: &mut Subject<'_>) {
     let Ok((socket, wire)) = listen(subject.wire()) else {
@@ -110,11 +107,13 @@ async fn restart(
     first: &mut Activated,
 ) {
     let is_over = Arc::new(AtomicBool::new(false));
+    let has_begun = Arc::new(Barrier::new(CLIENTS + 1));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
-        let is_over = is_over.clone();
+        let (is_over, has_begun) = (is_over.clone(), has_begun.clone());
         clients.spawn(async move {
-            let mut exchanges = Vec::new();
+            let mut exchanges = vec![send(wire, "restart").await.receive().await];
+            has_begun.wait().await;
             while !is_over.load(Ordering::Relaxed) {
                 exchanges.push(send(wire, "restart").await.receive().await);
                 sleep(PAUSE).await;
@@ -122,7 +121,8 @@ async fn restart(
             exchanges
         });
     }
-    sleep(BEFORE).await;
+    // Each client has had an answer.
+    has_begun.wait().await;
     subject.terminate_run("restart", first, END_LIMIT).await;
     let second = match subject.has_ended() {
         true => {
@@ -168,6 +168,9 @@ pub(super) fn served(evidence: &Evidence) -> Judgement {
     let run = evidence.run("activated")?;
     let expected = "an answer over the passed socket";
     if let Ok(early) = evidence.exchange("early") {
+        if early.outcome == Outcome::Late {
+            return Err(Fault::not_proven("the service did not answer in time"));
+        }
         return require(early.response().is_some(), || {
             let finding = Finding::response(early, expected);
             finding.sent_as(|sent| format!("a start with LISTEN_FDS=1, and {sent}"))
@@ -196,7 +199,8 @@ pub(super) fn port(evidence: &Evidence) -> Judgement {
 }
 
 pub(super) fn restarted(evidence: &Evidence) -> Judgement {
-    if evidence.signal("restart")?.end.is_none() {
+    let signal = evidence.signal("restart")?;
+    if signal.end.is_none() {
         return Err(Fault::not_proven("SIGTERM did not end the process"));
     }
     // It was sent while there was no process.
@@ -204,7 +208,15 @@ pub(super) fn restarted(evidence: &Evidence) -> Judgement {
     let all: Vec<&Exchange> = evidence.exchanges("restart").chain(next).collect();
     let lost = all.iter().filter(|it| it.response().is_none());
     let lost: Vec<&Exchange> = lost.copied().collect();
-    if let Some(first) = lost.first() {
+    if lost.iter().any(|it| it.done < signal.at) {
+        return Err(Fault::not_proven("a request was lost before SIGTERM"));
+    }
+    // A connection that waits for longer was neither refused nor reset.
+    let decisive = lost.iter().find(|it| it.outcome != Outcome::Late);
+    if let Some(first) = decisive.or(lost.first()) {
+        if decisive.is_none() {
+            return Err(Fault::not_proven("a request had no answer in time"));
+        }
         let finding = Finding::response(first, "an answer by the old or by the next process");
         let finding = Finding {
             sent: format!("{} over the passed socket, during a restart", finding.sent),
@@ -228,6 +240,9 @@ pub(super) fn restarted(evidence: &Evidence) -> Judgement {
 
 pub(super) fn file(evidence: &Evidence) -> Judgement {
     let answered = evidence.exchange("unix")?;
+    if answered.outcome == Outcome::Late {
+        return Err(Fault::not_proven("the service did not answer in time"));
+    }
     if answered.response().is_none() {
         let finding = Finding::response(answered, "an answer over the passed unix socket");
         return Err(finding

@@ -10,7 +10,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -54,8 +54,9 @@ const CLIENTS: usize = 4;
 /// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The time of requests before the signal.
-const BEFORE: Duration = Duration::from_millis(300);
+/// The requests before the signal, and the longest time for them.
+const BEFORE: usize = 10 * CLIENTS;
+const BEFORE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The smallest number of requests to the old instance after the signal that is a proof.
 const MIN_SENT: usize = 10;
@@ -69,7 +70,7 @@ const POLLS: [&str; 2] = ["poll of the old instance", "poll of the new instance"
 struct Balancer {
     instances: Vec<Instance>,
     /// The number of requests so far.
-    turn: AtomicUsize,
+    turn: watch::Sender<usize>,
     is_over: AtomicBool,
 }
 
@@ -97,7 +98,7 @@ pub(super) async fn restart(subject: &mut Subject<'_>) {
     });
     let balancer = Arc::new(Balancer {
         instances: instances.collect(),
-        turn: AtomicUsize::new(0),
+        turn: watch::Sender::new(0),
         is_over: AtomicBool::new(false),
     });
     let mut tasks = JoinSet::new();
@@ -107,7 +108,9 @@ pub(super) async fn restart(subject: &mut Subject<'_>) {
     for client in 0..CLIENTS {
         tasks.spawn(balancer.clone().send(client % 2 == 0));
     }
-    sleep(BEFORE).await;
+    let mut turns = balancer.turn.subscribe();
+    // A service that answers too slowly gets the signal after fewer requests.
+    let _ = timeout(BEFORE_LIMIT, turns.wait_for(|turn| *turn >= BEFORE)).await;
     subject.terminate();
     subject.wait_for_end(END_LIMIT + GRACE).await;
     // The balancer sends requests to a service that has ended, too, until it detects that.
@@ -182,7 +185,8 @@ impl Balancer {
         let instances = self.instances.iter();
         let usable = instances.filter(|it| !it.is_removed());
         let usable: Vec<&Instance> = usable.collect();
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        self.turn.send_modify(|turn| *turn += 1);
+        let turn = *self.turn.borrow();
         usable.get(turn % usable.len().max(1)).copied()
     }
 }
@@ -216,11 +220,12 @@ pub(super) fn judge(evidence: &Evidence) -> Judgement {
         return Err(Fault::not_proven("a request was lost before SIGTERM"));
     }
     let lost: Vec<&Exchange> = all().filter(is_lost).collect();
-    if let Some(first) = lost.first() {
+    // A request that is sent later has left the balancer too late.
+    let is_early = |it: &Exchange| it.name == REQUESTS[1] || it.sent < signal + DRAIN_DELAY;
+    let early = lost.iter().find(|it| is_early(it));
+    if let Some(first) = early.or(lost.first()) {
         let finding = finding(first, lost.len(), all().count(), signal);
-        // A request that is sent later has left the balancer too late.
-        let is_early = first.name == REQUESTS[1] || first.sent < signal + DRAIN_DELAY;
-        return Err(match is_early {
+        return Err(match early.is_some() {
             true => finding.into(),
             false => late(evidence, finding, signal),
         });
@@ -250,8 +255,7 @@ fn late(evidence: &Evidence, finding: Finding, signal: Duration) -> Fault {
     let polls = evidence.exchanges(POLLS[0]);
     let was_ready = |poll: &&Exchange| poll.sent >= signal + READINESS && !is_unready(poll);
     let polls: Vec<&Exchange> = polls.filter(was_ready).collect();
-    let times = polls.iter().map(|poll| poll.done.saturating_sub(poll.sent));
-    let Some(longest) = times.max() else {
+    let Some(longest) = polls.iter().map(|poll| poll.time()).max() else {
         let reason = "timers were late: the load balancer sent a request after DRAIN_DELAY";
         return Fault::Unmeasured(reason.to_owned());
     };

@@ -59,6 +59,8 @@ fn late_balancer_proves_nothing_about_a_rolling_restart() {
     let late = lost(2000, Outcome::Refused);
     let judge = |others: &[Exchange]| judge("LIFE-5:lost", &balanced(others.to_vec()));
     assert_eq!(judge(std::slice::from_ref(&late)), None);
+    let early = timed(late.name, 1500, 1501, Outcome::Lost);
+    assert_eq!(judge(&[late.clone(), early]), Some(false));
     // The service was ready for too long, and not the balancer late.
     let poll = |sent, took| {
         let ready = response(200, &[], "ok\n");
@@ -91,6 +93,7 @@ fn passed_socket_is_the_main_listener() {
     let ready = || Start::Ready(Duration::ZERO);
     assert_eq!(served(ready(), Some(response(404, &[], ""))), Some(true));
     assert_eq!(served(ready(), Some(Outcome::Lost)), Some(false));
+    assert_eq!(served(ready(), Some(Outcome::Late)), None);
     assert_eq!(served(ready(), None), Some(false));
     assert_eq!(served(Start::Ended(ended(Some(1))), None), Some(false));
     let silent = Start::Silent { listens_on: vec![] };
@@ -126,11 +129,17 @@ fn restart_with_a_socket_refuses_and_resets_no_connection() {
     assert_eq!(restart(vec![waiting(), next()], end), Some(true));
     assert_eq!(restart(vec![waiting(), next()], None), None);
     assert_eq!(restart(vec![waiting()], end), None, "no next process");
-    for outcome in [Outcome::Refused, Outcome::Lost, Outcome::Late] {
+    for outcome in [Outcome::Refused, Outcome::Lost] {
         let lost = timed("restart", 1500, 1500, outcome);
         assert_eq!(restart(vec![waiting(), lost, next()], end), Some(false));
     }
-    let reset = exchange("next", Outcome::Lost);
+    let late = || timed("restart", 1500, 1500, Outcome::Late);
+    assert_eq!(restart(vec![late(), next()], end), None, "it waits");
+    let reset = timed("restart", 1500, 1500, Outcome::Lost);
+    assert_eq!(restart(vec![late(), reset, next()], end), Some(false));
+    let before = timed("restart", 900, 950, Outcome::Lost);
+    assert_eq!(restart(vec![before, waiting(), next()], end), None);
+    let reset = timed("next", 2000, 2500, Outcome::Lost);
     assert_eq!(restart(vec![waiting(), reset], end), Some(false));
     let lost = timed("restart", 1500, 1500, Outcome::Lost);
     let mut evidence = terminated("restart", vec![lost], end);
