@@ -36,6 +36,8 @@ async fn drain(subject: &mut Subject<'_>) {
     if connection.send(&[health(1)]).await.is_ok() {
         let is_first = |frame: &Frame| frame.ends(1);
         conversation.read(&mut connection, LIMIT, is_first).await;
+        // First, since the slow response ends after a second.
+        let mut websocket = websocket::open(subject, websocket::DRAINED).await;
         if let Some(slow) = subject.route(Route::Slow, &[("ms", SLOW)]) {
             let frames = [Frame::request(OPEN, "GET", &slow), Frame::ping()];
             if connection.send(&frames).await.is_err() {
@@ -45,7 +47,6 @@ async fn drain(subject: &mut Subject<'_>) {
             let is_pong = |frame: &Frame| frame.kind == PING && frame.flags != 0;
             conversation.read(&mut connection, LIMIT, is_pong).await;
         }
-        let mut websocket = websocket::open(subject, websocket::DRAINED).await;
         subject.terminate();
         let read_websocket = async {
             if let Some((connection, conversation)) = &mut websocket {
