@@ -255,11 +255,13 @@ impl Evidence {
         conversations.find(|it| it.name == name).ok_or_else(missing)
     }
 
-    /// Returns the span of a request: an attribute contains its nonce.
+    /// Returns the span of a request: an attribute contains its nonce. A span of a handler can have the
+    /// nonce, too, and it ends first, so one of a server is preferred.
     pub(super) fn span(&self, exchange: &Exchange) -> Option<&Span> {
-        self.spans
-            .iter()
-            .find(|span| span.contains(&exchange.nonce))
+        let spans = || self.spans.iter().filter(|it| it.contains(&exchange.nonce));
+        spans()
+            .find(|it| it.is_of_server())
+            .or_else(|| spans().next())
     }
 
     /// Returns the lines of a stream.

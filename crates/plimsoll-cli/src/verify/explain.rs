@@ -38,14 +38,11 @@ fn text(name: &str) -> Option<String> {
     Some(format!("{}{checks}{}", head(clause), tests(clause)))
 }
 
-/// Returns why a clause has no check. One that can be observed may have none yet.
+/// Returns why a clause has no check.
 fn reason(clause: &Clause) -> &str {
-    if clause.is_retired() {
-        "The clause has ended."
-    } else if clause.outside.is_empty() {
-        "There is none yet."
-    } else {
-        &clause.outside
+    match clause.is_retired() {
+        true => "The clause has ended.",
+        false => &clause.outside,
     }
 }
 

@@ -47,9 +47,6 @@ const PROBES: &[Probe] = &[
 /// The longest wait for a span. The service sends spans after 100 ms.
 const SPAN_LIMIT: Duration = Duration::from_secs(5);
 
-/// The kind of a span of a server.
-const SERVER: i32 = 2;
-
 /// The value of a parameter that must not be in a span.
 const SECRET: &str = "hunter2-and-more";
 
@@ -130,7 +127,7 @@ fn span(evidence: &Evidence) -> Judgement {
     ];
     let mut all = attributes.iter();
     let has_all = all.all(|(name, value)| span.attribute(name) == Some(value));
-    let holds = span.kind == SERVER && span.name.starts_with("GET") && has_all;
+    let holds = span.is_of_server() && span.name.starts_with("GET") && has_all;
     require(holds, || {
         let expected = attributes.map(|(name, value)| format!(", {name}={value}"));
         let expected = format!("a span GET of kind 2 (SERVER){}", expected.concat());

@@ -6,6 +6,9 @@ use prost::Message as _;
 
 use super::message::{self, AnyOf, AnyValue, ExportTraceServiceRequest, KeyValue};
 
+/// A value of `Span.SpanKind` in trace.proto of OTLP.
+const SPAN_KIND_SERVER: i32 = 2;
+
 /// A span. Ids are hexadecimal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::verify) struct Span {
@@ -22,6 +25,11 @@ pub(in crate::verify) struct Span {
 }
 
 impl Span {
+    /// Whether it is the span of a request in its server.
+    pub(in crate::verify) const fn is_of_server(&self) -> bool {
+        self.kind == SPAN_KIND_SERVER
+    }
+
     /// Reads the spans of a request. Returns `None` if it is no message of OTLP.
     pub(super) fn decode(body: &[u8]) -> Option<Vec<Self>> {
         let request = ExportTraceServiceRequest::decode(body).ok()?;

@@ -1,6 +1,6 @@
 //! TRC-5: the spans that a handler opens.
 
-use super::{SERVER, span_of, text, wait_for_last};
+use super::{span_of, text, wait_for_last};
 use crate::{
     verify::{
         collector::Span,
@@ -27,12 +27,7 @@ pub(super) async fn request(subject: &mut Subject<'_>) {
 /// Returns the request, its span, and the other spans of its trace.
 fn spans(evidence: &Evidence) -> Result<(&Exchange, &Span, Vec<&Span>), Fault> {
     let exchange = evidence.exchange_of(Route::Span, "handler")?;
-    let of_request = |span: &&Span| span.kind == SERVER && span.contains(&exchange.nonce);
-    // Another span can have the query, too, and it ends before that of the request.
-    let span = match evidence.spans.iter().find(of_request) {
-        Some(span) => span,
-        None => span_of(evidence, exchange)?,
-    };
+    let span = span_of(evidence, exchange)?;
     let others = evidence.spans.iter();
     let others = others.filter(|it| it.trace == span.trace && it.id != span.id);
     Ok((exchange, span, others.collect()))
