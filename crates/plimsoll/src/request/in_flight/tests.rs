@@ -44,7 +44,7 @@ fn request_is_listed_until_it_ends() {
 
 /// ADM-16
 #[test]
-fn worker_of_a_queued_request_is_the_one_that_starts_its_handler() {
+fn queued_request_has_the_worker_that_starts_its_handler() {
     let table = InFlightTable::new(2);
     let queued = begin(&table, "queued").unwrap();
     let worker = || table.requests().next().unwrap().worker;
