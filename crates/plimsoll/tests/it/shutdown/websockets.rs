@@ -264,7 +264,8 @@ async fn websocket_of_a_client_that_keeps_sending_ends_in_time() {
     sends.await.expect("the client sends");
     let report = service.shutdown().await;
     assert_eq!(report.exit_status(), 0);
-    assert!(report.drain < ms(5000), "{report:?}");
+    // Three quarters of the timeout: a busy machine also delays the tasks that close the WebSocket.
+    assert!(report.drain < ms(15_000), "{report:?}");
     client.join().expect("the client ends");
 }
 
