@@ -12,10 +12,12 @@
 //!
 //! The task of a connection polls a new stream once; a stream that is then pending gets a task of its own.
 //! Behind a handler that computes, all workers start the new streams ([`streams`]). [`write_timeout`] ends
-//! a stream whose client accepts no bytes.
+//! a stream whose client accepts no bytes. [`ping_timer`] gives hyper the time for its pings.
 
 mod frames;
+mod ping_timer;
 mod resets;
+mod response;
 mod streams;
 mod tunnel;
 mod write_timeout;
@@ -29,15 +31,15 @@ use std::{
 
 use http::{HeaderValue, Request, header};
 use hyper::{body::Incoming, server::conn::http2::Builder};
-use hyper_util::rt::TokioTimer;
 use tokio::{
     io::AsyncReadExt as _,
     time::{Sleep, sleep},
 };
 
 pub(crate) use self::frames::Frames;
-use self::{frames::PREFACE, resets::Resets};
+use self::{frames::PREFACE, ping_timer::PingTimer, resets::Resets};
 pub(super) use self::{
+    response::StreamResponse,
     streams::{StreamExecutor, WithStreams},
     tunnel::Tunnel,
     write_timeout::ProgressBody,
@@ -57,7 +59,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(20);
 pub(super) fn builder(streams: StreamExecutor) -> Builder<StreamExecutor> {
     let mut builder = Builder::new(streams);
     builder
-        .timer(TokioTimer::new())
+        .timer(PingTimer)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST)
         .initial_stream_window_size(STREAM_WINDOW)

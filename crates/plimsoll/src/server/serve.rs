@@ -10,7 +10,7 @@ mod open;
 mod parking;
 mod unread_body;
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::extract::ConnectInfo;
 use http::{Request, Version};
@@ -27,7 +27,7 @@ use self::{
 use super::{
     guard::ConnectionGuard,
     http1::MessageScanner,
-    http2::{self, FrameFollower, ProgressBody, StreamExecutor, Tunnel, WithStreams},
+    http2::{self, FrameFollower, StreamExecutor, StreamResponse, Tunnel, WithStreams},
     io::{LingeringStream, Protocol, Stream, TrackedIo},
     lingering_close::LingeringClose,
     socket::Socket,
@@ -207,14 +207,7 @@ async fn serve_http2(
         http2::join_cookies(&mut request);
         let tunnel = Tunnel::begin(&mut request, &connections, &shutdown);
         meta.insert_into(&mut request);
-        let response = edge.serve(request, meta.peer, meta.scheme);
-        async move {
-            let response = response.await?;
-            if let Some(tunnel) = tunnel {
-                tunnel.respond(&response);
-            }
-            Ok::<_, Infallible>(response.map(ProgressBody::new))
-        }
+        StreamResponse::new(edge.serve(request, meta.peer, meta.scheme), tunnel)
     });
     let io = TrackedIo::new(
         stream,

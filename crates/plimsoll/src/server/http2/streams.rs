@@ -15,6 +15,7 @@
 //! takes no lock.
 
 mod spread;
+mod turn_waker;
 
 use std::{
     cell::RefCell,
@@ -29,8 +30,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::spread::WaitingStreams;
-use super::{tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
+use self::{spread::WaitingStreams, turn_waker::TurnWaker};
+use super::{ping_timer::PollTime, tunnel::SendingHalf, write_timeout::StreamWriteTimeout};
 use crate::{
     connection::ConnectionState, edge::StalledResponses, lifecycle::ConnectionTracker,
     server::worker::Worker, telemetry::catch,
@@ -59,8 +60,14 @@ thread_local! {
 }
 
 /// Counts the streams of one connection, and starts their tasks.
+///
+/// hyper clones it for each stream, so it is one reference.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct StreamExecutor {
+pub(in crate::server) struct StreamExecutor(Arc<StreamContext>);
+
+/// What the streams of one connection share.
+#[derive(Debug)]
+struct StreamContext {
     connections: Arc<ConnectionTracker>,
     state: Arc<ConnectionState>,
     /// `WRITE_TIMEOUT`, for a client that keeps the window of a stream closed.
@@ -79,23 +86,23 @@ impl StreamExecutor {
         stalled: Arc<StalledResponses>,
         workers: Arc<[Worker]>,
     ) -> Self {
-        Self {
+        Self(Arc::new(StreamContext {
             connections,
             state,
             write_timeout,
             stalled,
             workers,
             cancel: CancellationToken::new(),
-        }
+        }))
     }
 
     /// Starts a task on this worker. It is cancelled with the connection.
     fn spawn(&self, stream: impl Future<Output = ()> + Send + 'static) {
-        self.connections.spawn(self.cancelled(stream));
+        self.0.connections.spawn(self.cancelled(stream));
     }
 
     fn cancelled<F: Future<Output = ()>>(&self, stream: F) -> impl Future<Output = ()> + use<F> {
-        let cancel = self.cancel.clone();
+        let cancel = self.0.cancel.clone();
         async move {
             cancel.run_until_cancelled(stream).await;
         }
@@ -107,9 +114,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let guard = StreamGuard::new(Arc::clone(&self.state));
+        let context = &*self.0;
+        let guard = StreamGuard::new(Arc::clone(&context.state));
         if let Some(half) = SendingHalf::take() {
-            let sending = half.run(stream, self.write_timeout, Arc::clone(&self.state));
+            let sending = half.run(stream, context.write_timeout, Arc::clone(&context.state));
             // Boxed, because the task would have space for several copies.
             self.spawn(Box::pin(async move {
                 let _guard = guard;
@@ -117,9 +125,15 @@ where
             }));
             return;
         }
-        let stalled = Arc::clone(&self.stalled);
-        let stream = StreamWriteTimeout::new(stream, self.write_timeout, stalled, guard);
-        NEW.with_borrow_mut(|new| new.push(Box::pin(stream)));
+        let stalled = Arc::clone(&context.stalled);
+        // Boxed before the closure, which would be one more move.
+        let stream = Box::pin(StreamWriteTimeout::new(
+            stream,
+            context.write_timeout,
+            stalled,
+            guard,
+        ));
+        NEW.with_borrow_mut(|new| new.push(stream));
     }
 }
 
@@ -135,12 +149,14 @@ pin_project! {
         spread_until: Option<Instant>,
         // Created for the first stream that waits.
         waiting: Option<Arc<WaitingStreams>>,
+        // Created by the first poll.
+        waker: Option<TurnWaker>,
         streams: StreamExecutor,
     }
 
     impl<C> PinnedDrop for WithStreams<C> {
         fn drop(this: Pin<&mut Self>) {
-            this.streams.cancel.cancel();
+            this.streams.0.cancel.cancel();
             if let Some(waiting) = &this.waiting {
                 waiting.clear();
             }
@@ -156,6 +172,7 @@ impl<C> WithStreams<C> {
             new: Vec::new(),
             spread_until: None,
             waiting: None,
+            waker: None,
             streams,
         }
     }
@@ -170,32 +187,46 @@ impl<C: Future> Future for WithStreams<C> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let mut this = self.project();
-        let poll = poll_connection(this.connection.as_mut(), this.new, cx);
-        if poll.is_ready() || this.new.is_empty() {
+        let waker = match this.waker {
+            Some(waker) if waker.is_of(cx.waker()) => waker,
+            waker => waker.insert(TurnWaker::new(cx.waker())),
+        };
+        let now = Instant::now();
+        let poll = poll_connection(this.connection.as_mut(), this.new, now, waker);
+        if poll.is_ready() {
+            return poll;
+        }
+        if this.new.is_empty() {
+            waker.end_turn();
             return poll;
         }
         let began = Instant::now();
+        let mut now = began;
         let mut is_slow = this.spread_until.is_some_and(|until| began < until);
         let mut polled = 0;
         {
             let mut new = this.new.drain(..);
             while !is_slow && let Some(mut stream) = new.next() {
-                if polled < POLLED {
-                    polled += 1;
-                    let poll = poll_stream(stream.as_mut(), cx);
-                    let now = Instant::now();
-                    is_slow = now - began >= TURN;
-                    if now - began >= SLOW_TURN {
-                        *this.spread_until = Some(now + SPREAD);
-                    }
-                    if poll.is_ready() {
-                        continue;
-                    }
+                if polled == POLLED {
+                    this.streams.spawn(stream);
+                    continue;
                 }
-                this.streams.spawn(stream);
+                polled += 1;
+                now = if poll_stream(stream.as_mut(), &mut waker.context()).is_ready() {
+                    // Its end has read the clock.
+                    drop(stream);
+                    this.streams.0.state.quiet_since()
+                } else {
+                    this.streams.spawn(stream);
+                    Instant::now()
+                };
+                is_slow = now - began >= TURN;
+                if now - began >= SLOW_TURN {
+                    *this.spread_until = Some(now + SPREAD);
+                }
             }
             if new.len() > 0 {
-                let workers = &this.streams.workers;
+                let workers = &this.streams.0.workers;
                 let waiting = this
                     .waiting
                     .get_or_insert_with(|| WaitingStreams::new(workers));
@@ -203,7 +234,8 @@ impl<C: Future> Future for WithStreams<C> {
             }
         }
         // Sends the responses.
-        let poll = poll_connection(this.connection, this.new, cx);
+        let poll = poll_connection(this.connection, this.new, now, waker);
+        waker.end_turn();
         if !this.new.is_empty() {
             // Other tasks run before the next streams.
             cx.waker().wake_by_ref();
@@ -221,11 +253,12 @@ fn poll_stream(
     catch(|| stream.poll(cx)).unwrap_or(Poll::Ready(()))
 }
 
-/// Polls a connection, and adds its new streams to `new`.
+/// Polls a connection, and adds its new streams to `new`. `now` is the time of hyper's ping.
 fn poll_connection<C: Future>(
     connection: Pin<&mut C>,
     new: &mut Vec<NewStream>,
-    cx: &mut Context<'_>,
+    now: Instant,
+    waker: &TurnWaker,
 ) -> Poll<C::Output> {
     /// Restores the list, also if the connection panics.
     struct Outer<'a>(Vec<NewStream>, &'a mut Vec<NewStream>);
@@ -234,8 +267,9 @@ fn poll_connection<C: Future>(
             *self.1 = NEW.replace(std::mem::take(&mut self.0));
         }
     }
+    let _time = PollTime::set(now);
     let _outer = Outer(NEW.replace(std::mem::take(new)), new);
-    connection.poll(cx)
+    connection.poll(&mut waker.begin_poll())
 }
 
 /// Counts an open stream in the connection state.

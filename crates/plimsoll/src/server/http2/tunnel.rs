@@ -67,7 +67,7 @@ impl Tunnel {
         request: &mut Request<Incoming>,
         connections: &Arc<ConnectionTracker>,
         token: &ShutdownToken,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         if *request.method() != Method::CONNECT {
             return None;
         }
@@ -75,12 +75,13 @@ impl Tunnel {
         let (accept, accepted) = oneshot::channel();
         let upgrade = bridge(stream, accepted, connections)?;
         request.extensions_mut().insert(upgrade);
-        Some(Self {
+        // Boxed, because most requests have none.
+        Some(Box::new(Self {
             accept,
             is_websocket: asks_for_websocket(request),
             connections: Arc::clone(connections),
             token: token.clone(),
-        })
+        }))
     }
 
     /// Accepts the tunnel if the response does. hyper opens the stream later in the same poll.

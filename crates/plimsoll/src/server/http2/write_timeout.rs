@@ -97,8 +97,8 @@ pin_project! {
         guard: G,
         #[pin]
         stream: F,
-        #[pin]
-        timer: Option<Sleep>,
+        // Boxed, because most streams need none.
+        timer: Option<Pin<Box<Sleep>>>,
         // The timer has been extended.
         is_final: bool,
         timeout: Duration,
@@ -130,7 +130,7 @@ impl<F: Future<Output = ()>, G> Future for StreamWriteTimeout<F, G> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
+        let this = self.project();
         BODY_POLL.set(BodyPoll::None);
         if this.stream.poll(cx).is_ready() {
             SendingHalf::discard();
@@ -141,14 +141,14 @@ impl<F: Future<Output = ()>, G> Future for StreamWriteTimeout<F, G> {
             BodyPoll::None => {}
             BodyPoll::Pending => {
                 *this.stalled = None;
-                this.timer.set(None);
+                *this.timer = None;
             }
             BodyPoll::Ready => {
                 *this.stalled = None;
                 *this.is_final = false;
-                match this.timer.as_mut().as_pin_mut() {
-                    Some(timer) => timer.reset(Instant::now() + first),
-                    None => this.timer.set(Some(sleep(first))),
+                match this.timer {
+                    Some(timer) => timer.as_mut().reset(Instant::now() + first),
+                    None => *this.timer = Some(Box::pin(sleep(first))),
                 }
             }
         }
@@ -159,7 +159,7 @@ impl<F: Future<Output = ()>, G> Future for StreamWriteTimeout<F, G> {
         {
             return Poll::Ready(());
         }
-        let Some(mut timer) = this.timer.as_pin_mut() else {
+        let Some(timer) = this.timer else {
             return Poll::Pending;
         };
         if this.stalled.is_none() && *this.timeout > STALL {
@@ -173,7 +173,7 @@ impl<F: Future<Output = ()>, G> Future for StreamWriteTimeout<F, G> {
             }
             timer.as_mut().reset(since + *this.timeout);
         }
-        late_timer::poll_timer(timer, this.is_final, cx)
+        late_timer::poll_timer(timer.as_mut(), this.is_final, cx)
     }
 }
 

@@ -54,7 +54,7 @@ impl WaitingStreams {
             if !std::mem::replace(&mut state.has_starter[index], true) {
                 let starter = Arc::clone(self).start_streams(index, executor.clone());
                 let starter = executor.cancelled(starter);
-                executor.connections.spawn_on(starter, &worker.runtime);
+                executor.0.connections.spawn_on(starter, &worker.runtime);
             }
         }
     }

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    task::{Wake, Waker},
 };
 
 use tokio::{
@@ -81,7 +82,33 @@ async fn ready_streams_end_in_the_poll_of_the_connection() {
     let mut connection = pin!(connection(&executor, streams));
     poll_once(connection.as_mut()).await;
     assert_eq!(ended.load(Ordering::Relaxed), POLLED);
-    assert!(!executor.state.is_busy(), "no stream is open");
+    assert!(!executor.0.state.is_busy(), "no stream is open");
+}
+
+#[tokio::test]
+async fn response_in_a_turn_does_not_wake_its_task() {
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let executor = executor();
+    let (mut is_first, to) = (true, executor.clone());
+    let connection = poll_fn(move |cx: &mut Context<'_>| {
+        if std::mem::take(&mut is_first) {
+            let waker = cx.waker().clone();
+            to.execute(async move { waker.wake() });
+        }
+        Poll::<()>::Pending
+    });
+    let mut connection = pin!(WithStreams::new(connection, executor.clone()));
+    let task = Arc::<Task>::default();
+    let waker = Waker::from(Arc::clone(&task));
+    let poll = connection.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(poll.is_pending() && !executor.0.state.is_busy());
+    assert_eq!(task.0.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -98,7 +125,7 @@ async fn stream_that_waits_gets_a_task() {
     let executor = executor();
     let mut connection = pin!(connection(&executor, vec![stream]));
     poll_once(connection.as_mut()).await;
-    executor.connections.ended().await;
+    executor.0.connections.ended().await;
     assert_eq!(*lock(&polls), [false, true]);
 }
 
@@ -115,7 +142,7 @@ async fn streams_beyond_the_limit_of_a_turn_get_tasks() {
     let streams = (0..100).map(|_| stream()).collect();
     let mut connection = pin!(connection(&executor, streams));
     poll_once(connection.as_mut()).await;
-    executor.connections.ended().await;
+    executor.0.connections.ended().await;
     assert_eq!(in_tasks.load(Ordering::Relaxed), 100 - POLLED);
 }
 
@@ -148,7 +175,7 @@ async fn tasks_of_turns<const TURNS: usize>(
     for (turn, count) in turns.into_iter().zip(&mut counts) {
         lock(&new).extend(turn.iter().copied().map(stream));
         poll_once(connection.as_mut()).await;
-        executor.connections.ended().await;
+        executor.0.connections.ended().await;
         *count = in_tasks.swap(0, Ordering::Relaxed);
         advance(pause).await;
     }
@@ -239,7 +266,7 @@ async fn streams_of_a_slow_turn_are_started_by_all_workers() {
     let (to_first, from_second) = mpsc::channel();
     let streams = vec![stream(to_second, from_second), stream(to_first, from_first)];
     let _connection = poll_slow_turn(&executor, streams).await;
-    executor.connections.ended().await;
+    executor.0.connections.ended().await;
     assert_eq!(met.load(Ordering::Relaxed), 2);
 }
 
@@ -257,7 +284,7 @@ async fn blocked_worker_leaves_streams_to_others() {
     let _connection = poll_slow_turn(&executor, vec![stream(), stream(), stream()]).await;
     let _started = started.acquire_many(3).await;
     drop(blocked);
-    executor.connections.ended().await;
+    executor.0.connections.ended().await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,11 +293,11 @@ async fn closed_connection_drops_streams_that_wait_for_a_start() {
     let _blocked = other.block().await;
     let executor = executor_among([other.handle()]);
     let connection = poll_slow_turn(&executor, vec![pending(), pending()]).await;
-    assert!(executor.state.is_busy());
+    assert!(executor.0.state.is_busy());
     drop(connection);
     // The task of the slow stream is cancelled on this thread.
     task::yield_now().await;
-    assert!(!executor.state.is_busy());
+    assert!(!executor.0.state.is_busy());
 }
 
 /// H2-2
@@ -289,7 +316,7 @@ async fn panic_of_a_stream_ends_no_other_stream() {
     let mut connection = pin!(connection(&executor, streams));
     poll_once(connection.as_mut()).await;
     assert_eq!(ended.load(Ordering::Relaxed), 2);
-    assert!(!executor.state.is_busy(), "no stream is open");
+    assert!(!executor.0.state.is_busy(), "no stream is open");
 }
 
 #[tokio::test]
@@ -302,7 +329,7 @@ async fn panic_of_a_connection_ends_its_streams() {
     });
     let connection = WithStreams::new(connection, executor.clone());
     assert!(tokio::spawn(connection).await.unwrap_err().is_panic());
-    assert!(!executor.state.is_busy(), "no stream is open");
+    assert!(!executor.0.state.is_busy(), "no stream is open");
 }
 
 #[tokio::test]
@@ -311,8 +338,8 @@ async fn closed_connection_cancels_its_streams() {
     let streams = (0..100).map(|_| pending()).collect();
     let mut connection = Box::pin(connection(&executor, streams));
     poll_once(connection.as_mut()).await;
-    assert!(executor.state.is_busy());
+    assert!(executor.0.state.is_busy());
     drop(connection);
-    executor.connections.ended().await;
-    assert!(!executor.state.is_busy());
+    executor.0.connections.ended().await;
+    assert!(!executor.0.state.is_busy());
 }
