@@ -6,6 +6,7 @@ mod idle;
 mod profile;
 mod scrape;
 mod size;
+mod spread;
 mod startup;
 
 use crate::{Failure, build, options::Options, peer::Peer};
@@ -22,13 +23,14 @@ pub enum Mode {
     Idle,
     Scrape,
     Delay,
+    Spread,
     Startup,
     Size,
     Profile,
 }
 
 impl Mode {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Keepalive,
         Self::Concerns,
         Self::Churn,
@@ -39,6 +41,7 @@ impl Mode {
         Self::Idle,
         Self::Scrape,
         Self::Delay,
+        Self::Spread,
         Self::Startup,
         Self::Size,
         Self::Profile,
@@ -56,6 +59,7 @@ impl Mode {
             Self::Idle => "idle",
             Self::Scrape => "scrape",
             Self::Delay => "delay",
+            Self::Spread => "spread",
             Self::Startup => "startup",
             Self::Size => "size",
             Self::Profile => "profile",
@@ -79,6 +83,7 @@ fn packages(modes: &[Mode], options: &Options) -> Result<Vec<&'static str>, Fail
             Mode::Idle => peers.extend(idle::PEERS),
             Mode::Scrape => peers.push(scrape::PEER),
             Mode::Delay => peers.push(delay::PEER),
+            Mode::Spread => peers.extend(spread::PEERS),
             Mode::Startup => peers.extend(startup::PEERS),
             Mode::Size => peers.extend(size::PEERS),
             Mode::Profile => {}
@@ -100,6 +105,7 @@ pub fn run(mode: Mode, options: &Options) -> Result<(), Failure> {
         Mode::Idle => idle::run(options),
         Mode::Scrape => scrape::run(options),
         Mode::Delay => delay::run(options),
+        Mode::Spread => spread::run(options),
         Mode::Startup => startup::run(options),
         Mode::Size => size::run(options),
         Mode::Profile => profile::run(options),

@@ -23,6 +23,7 @@ modes:
   idle       memory and CPU with 10,000 idle connections
   scrape     how long a scrape takes, and what it does to the traffic
   delay      from the end of a request to its record at the reader of the log
+  spread     20 handlers over one connection of HTTP/2, each of which blocks for 100 ms
   startup    from the start of the process to its first answer
   size       of the programs
   all        all of these, one after the other

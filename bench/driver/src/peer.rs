@@ -211,6 +211,26 @@ pub static PART_ALL: Peer = Peer {
     counter: COUNTER,
 };
 
+/// `axum::serve` with a handler that blocks.
+pub static BLOCKING_BARE: Peer = Peer {
+    name: "bare",
+    does: "`axum::serve` with axum's HTTP/2, one route, nothing else",
+    package: "blocking",
+    environment: &[("PART", "none")],
+    record: None,
+    counter: None,
+};
+
+/// The whole chassis with a handler that blocks.
+pub static BLOCKING: Peer = Peer {
+    name: "chassis",
+    does: "the whole chassis and one route",
+    package: "blocking",
+    environment: &[("PART", "all"), ("HTTP2_CLEARTEXT", "on")],
+    record: RECORD,
+    counter: COUNTER,
+};
+
 /// Another build of the reference service. It lives as long as this process.
 pub fn before(program: &str) -> Result<&'static Peer, Failure> {
     let program = fs::canonicalize(program).map_err(|it| format!("{program}: {it}"))?;
