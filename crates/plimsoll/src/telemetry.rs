@@ -41,7 +41,7 @@ pub(crate) use self::{
     panic::{CaughtPanic, catch, count_hooked_panics, quietly},
     pipe::Priority,
     recent::ErrorGroup,
-    record::{Key, PreparedFields, Record, RecordHead, key},
+    record::{Key, PreparedFields, Record, RecordHead, key, push_start},
     redact::Redaction,
     thread::thread_index,
 };

@@ -3,6 +3,8 @@
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
+use tokio::time::Instant;
+
 use super::request_guard::RequestGuard;
 use crate::{
     config::{Config, Level},
@@ -10,7 +12,7 @@ use crate::{
     request::{Peer, RequestId},
     telemetry::{
         Log, MAX_METHOD, PreparedFields, Priority, Record, RecordHead, Redaction, escape_cut,
-        json_text, key,
+        json_text, key, push_start,
     },
 };
 
@@ -52,15 +54,22 @@ impl AccessLog {
         }
     }
 
-    /// Writes the one record of a request that has ended.
-    pub(super) fn write(&self, guard: &RequestGuard, status: u16, took: Duration, aborted: bool) {
-        let id = guard.request_id.as_str();
+    /// Writes the one record of a request that has ended at `at`.
+    pub(super) fn write(
+        &self,
+        guard: &RequestGuard,
+        status: u16,
+        at: Instant,
+        took: Duration,
+        aborted: bool,
+    ) {
+        let id = &guard.request_id;
         if !self.log.levels().enables_access(level(status), id) {
             return;
         }
         let pattern = self.registry.http.pattern(guard.route);
         self.log
-            .write_with(Priority::Low, self.head(status), id, |record| {
+            .write_with(Priority::Low, self.head(status), at, id, |record| {
                 self.fields(record, guard, pattern, status, took, aborted);
             });
     }
@@ -74,12 +83,13 @@ impl AccessLog {
         peer: Peer,
         took: Duration,
     ) {
-        if !self.log.levels().enables_access(level(status), id.as_str()) {
+        if !self.log.levels().enables_access(level(status), id) {
             return;
         }
         let pattern = self.registry.http.pattern(0);
+        let at = Instant::now();
         self.log
-            .write_with(Priority::Low, self.head(status), id.as_str(), |record| {
+            .write_with(Priority::Low, self.head(status), at, id, |record| {
                 self.begin(record, status);
                 record.str(key!("method"), "-");
                 record.str(key!("path"), pattern);
@@ -209,7 +219,7 @@ fn write_ip(record: &mut Record<'_>, ip: Option<IpAddr>) {
                 length += count;
             }
             // Cut off the last dot.
-            out.extend_from_slice(&text[..length - 1]);
+            push_start(out, &text, length - 1);
         }),
         Some(ip) => record.display(key!("ip"), &ip),
         None => record.str(key!("ip"), "-"),

@@ -309,7 +309,8 @@ impl RequestGuard {
             log.end_debug_records(records, status >= 500, id, span);
         }
         if self.kind != RequestKind::Probe {
-            self.state().access_log.write(self, status, took, aborted);
+            let access_log = &self.state().access_log;
+            access_log.write(self, status, now, took, aborted);
         }
         if matches!(self.kind, RequestKind::Request | RequestKind::Rejected) {
             self.state().spans.end(self, status, took, aborted);

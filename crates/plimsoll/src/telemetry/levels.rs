@@ -192,7 +192,7 @@ impl Levels {
     }
 
     /// Whether the access record of a request is written. Usually one relaxed load.
-    pub(crate) fn enables_access(&self, level: Level, request_id: &str) -> bool {
+    pub(crate) fn enables_access(&self, level: Level, request_id: &RequestId) -> bool {
         let access = self.access.load(Ordering::Relaxed);
         if (level as u8) < access & !HAS_REQUESTS {
             return false;
@@ -201,7 +201,7 @@ impl Levels {
             return true;
         }
         let in_force = self.in_force.load();
-        let own = in_force.of(request_id);
+        let own = in_force.of(request_id.as_str());
         let mut all = std::iter::once(&in_force.general).chain(own);
         all.any(|thresholds| level >= thresholds.levels.threshold(ACCESS))
     }

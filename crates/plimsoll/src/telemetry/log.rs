@@ -4,7 +4,7 @@ mod debug_records;
 
 use std::{cell::RefCell, io, sync::Arc, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     events::EventLayer,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{Level, LogFormat, LogLevels},
-    request::DebugBudget,
+    request::{DebugBudget, RequestId},
 };
 
 /// A log with an output, a format and levels. One process can have several logs.
@@ -172,16 +172,18 @@ impl Log {
         });
     }
 
-    /// Writes a record with prepared leading fields. The caller has checked [`Log::is_enabled`].
+    /// Writes a record with prepared leading fields and the time `at`. The caller has checked
+    /// [`Log::is_enabled`].
     pub(crate) fn write_with(
         &self,
         priority: Priority,
         head: &RecordHead,
-        request_id: &str,
+        at: Instant,
+        request_id: &RequestId,
         fields: impl FnOnce(&mut Record<'_>),
     ) {
         with_scratch(|line| {
-            let mut record = Record::begin_with(line, self.format, head, request_id);
+            let mut record = Record::begin_with(line, self.format, head, at, request_id);
             fields(&mut record);
             record.end();
             self.pipe.push(priority, head.level, line);

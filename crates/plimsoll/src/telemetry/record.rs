@@ -3,7 +3,7 @@
 mod members;
 mod names;
 
-use std::time::SystemTime;
+use tokio::time::Instant;
 
 use super::{
     escape::{escape_invisible, json_string, json_text},
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     config::{Level, LogFormat},
+    request::RequestId,
     trace::{IDS_ROOM, SpanContext},
 };
 
@@ -140,26 +141,28 @@ impl<'a> Record<'a> {
 
     fn begin_json(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
         self.out.extend_from_slice(b"{\"asctime\":\"");
-        push_asctime(self.out, SystemTime::now());
+        push_asctime(self.out, Instant::now());
         push_before_thread(self.out, level, name);
         push_thread_name(self.out);
         push_before_id(self.out, message);
         json_string(self.out, request_id, 256);
     }
 
-    /// Begins a record with prepared leading fields.
+    /// Begins a record with prepared leading fields and the time `at`.
     pub(crate) fn begin_with(
         out: &'a mut Vec<u8>,
         format: LogFormat,
         head: &RecordHead,
-        request_id: &str,
+        at: Instant,
+        request_id: &RequestId,
     ) -> Self {
         if format == LogFormat::Pretty {
-            return Self::begin(out, format, head.level, head.name, head.message, request_id);
+            let id = request_id.as_str();
+            return Self::begin(out, format, head.level, head.name, head.message, id);
         }
         let start = out.len();
         out.extend_from_slice(b"{\"asctime\":\"");
-        push_asctime(out, SystemTime::now());
+        push_asctime(out, at);
         out.extend_from_slice(&head.before_thread);
         push_thread_name(out);
         out.extend_from_slice(&head.before_id);
@@ -178,7 +181,7 @@ impl<'a> Record<'a> {
             Level::Error | Level::Critical => b"\x1b[31m",
         };
         let at = self.out.len();
-        push_asctime(self.out, SystemTime::now());
+        push_asctime(self.out, Instant::now());
         // The date is omitted on a terminal.
         self.out.drain(at..at + "2025-12-19 ".len());
         self.out.push(b' ');
@@ -285,7 +288,7 @@ impl<'a> Record<'a> {
     /// Adds a duration in milliseconds, with at most three decimals.
     pub(crate) fn millis(&mut self, name: impl Name, value: std::time::Duration) {
         if self.name(&name) {
-            // In 64 bits: `as_micros` needs a 128-bit division in software.
+            // In 64 bits: `as_micros` has 128.
             let millis = value.as_secs().saturating_mul(1000);
             push_number(
                 self.out,
@@ -301,7 +304,7 @@ impl<'a> Record<'a> {
                 [_, _, _, b'0'] => 3,
                 _ => 4,
             };
-            self.out.extend_from_slice(&digits[..kept]);
+            push_start(self.out, &digits, kept);
         }
     }
 
@@ -367,6 +370,13 @@ impl<'a> Record<'a> {
             }
         }
     }
+}
+
+/// Appends the first `length` bytes of a small array, by a copy of its constant size.
+pub(crate) fn push_start<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N], length: usize) {
+    let end = out.len() + length;
+    out.extend_from_slice(bytes);
+    out.truncate(end);
 }
 
 fn push_number(out: &mut Vec<u8>, value: impl itoa::Integer) {

@@ -1,10 +1,13 @@
-//! Thread-local caches: the index and name of the thread, and the formatted time of the last record.
+//! Thread-local caches: the index and name of the thread, the wall clock, and the formatted time of the
+//! last record.
 
 use std::{
     cell::RefCell,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+
+use tokio::time::Instant;
 
 use super::escape::json_string;
 
@@ -35,27 +38,71 @@ pub(super) fn push_thread_name(out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `2025-12-19 09:19:45,026` for `now`, in UTC.
+/// How long the wall clock is derived from one reading of it. A clock that is set is followed after
+/// this time.
+const MAX_ANCHOR_AGE: Duration = Duration::from_millis(100);
+
+/// The wall clock of this thread, derived from the monotonic clock.
 ///
-/// The part up to the second is formatted once per second and thread, as that is the slowest part.
-pub(super) fn push_asctime(out: &mut Vec<u8>, now: SystemTime) {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    thread_local! {
-        static SECOND: RefCell<(u64, [u8; 19])> = const { RefCell::new((u64::MAX, [0; 19])) };
-    }
-    let cached = SECOND.try_with(|cell| {
-        let mut cached = cell.borrow_mut();
-        if cached.0 != since.as_secs() {
-            *cached = (since.as_secs(), second(since.as_secs()));
+/// The end of a request reads the monotonic clock anyway, and a second reading takes 21 ns.
+#[derive(Debug)]
+struct WallClock {
+    /// A time, and the same time since the epoch.
+    anchor: Option<(Instant, Duration)>,
+    /// A second since the epoch and its text. Formatting it is the slowest part.
+    second: (u64, [u8; 19]),
+}
+
+impl WallClock {
+    const fn new() -> Self {
+        Self {
+            anchor: None,
+            second: (u64::MAX, [0; 19]),
         }
-        out.extend_from_slice(&cached.1);
-    });
-    if cached.is_err() {
-        out.extend_from_slice(&second(since.as_secs()));
     }
-    let millis = since.subsec_millis();
-    let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
-    out.extend_from_slice(&[b',', digit(millis / 100), digit(millis / 10), digit(millis)]);
+
+    /// Returns the time since the epoch.
+    fn since_epoch(&mut self, at: Instant) -> Duration {
+        if let Some((anchor, since_epoch)) = self.anchor
+            && let Some(age) = at.checked_duration_since(anchor)
+            && age < MAX_ANCHOR_AGE
+        {
+            return since_epoch.saturating_add(age);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let passed = Instant::now().saturating_duration_since(at);
+        let since_epoch = now.unwrap_or_default().saturating_sub(passed);
+        self.anchor = Some((at, since_epoch));
+        since_epoch
+    }
+
+    /// Appends `2025-12-19 09:19:45,026`, in UTC.
+    fn push_asctime(&mut self, out: &mut Vec<u8>, since_epoch: Duration) {
+        if self.second.0 != since_epoch.as_secs() {
+            self.second = (since_epoch.as_secs(), second(since_epoch.as_secs()));
+        }
+        out.extend_from_slice(&self.second.1);
+        let millis = since_epoch.subsec_millis();
+        let digit = |n: u32| b'0' + u8::try_from(n % 10).unwrap_or(0);
+        out.extend_from_slice(&[b',', digit(millis / 100), digit(millis / 10), digit(millis)]);
+    }
+}
+
+/// Appends the time `at` as `2025-12-19 09:19:45,026`, in UTC.
+pub(super) fn push_asctime(out: &mut Vec<u8>, at: Instant) {
+    thread_local! {
+        static CLOCK: RefCell<WallClock> = const { RefCell::new(WallClock::new()) };
+    }
+    let push = |clock: &mut WallClock, out: &mut Vec<u8>| {
+        let since_epoch = clock.since_epoch(at);
+        clock.push_asctime(out, since_epoch);
+    };
+    if CLOCK
+        .try_with(|clock| push(&mut clock.borrow_mut(), out))
+        .is_err()
+    {
+        push(&mut WallClock::new(), out);
+    }
 }
 
 /// Formats a number of seconds since the epoch as `2025-12-19 09:19:45`.
@@ -78,7 +125,7 @@ mod tests {
     #[track_caller]
     fn check(millis: u64, expected: &str) {
         let mut out = Vec::new();
-        push_asctime(&mut out, UNIX_EPOCH + Duration::from_millis(millis));
+        WallClock::new().push_asctime(&mut out, Duration::from_millis(millis));
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -89,6 +136,39 @@ mod tests {
         check(1_766_135_985_999, "2025-12-19 09:19:45,999");
         check(1_709_164_800_001, "2024-02-29 00:00:00,001");
         check(u64::MAX / 2, "9999-12-31 23:59:59,807");
+    }
+
+    #[test]
+    fn wall_clock_is_derived_for_a_short_time() {
+        let at = Instant::now();
+        let hour = Duration::from_secs(3600);
+        let mut clock = WallClock::new();
+        clock.anchor = Some((at, hour));
+        let age = MAX_ANCHOR_AGE - Duration::from_nanos(1);
+        assert_eq!(clock.since_epoch(at), hour);
+        assert_eq!(clock.since_epoch(at + age), hour + age);
+    }
+
+    fn wall_clock_now() -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    }
+
+    #[test]
+    fn wall_clock_follows_a_step() {
+        let (before, anchor) = (wall_clock_now(), Instant::now());
+        for at in [anchor + MAX_ANCHOR_AGE, anchor - Duration::from_millis(1)] {
+            let mut clock = WallClock::new();
+            // As it was before an operator has set the clock.
+            clock.anchor = Some((anchor, Duration::from_secs(3600)));
+            assert!(clock.since_epoch(at) >= before - Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn earlier_time_has_an_earlier_wall_clock() {
+        let earlier = Instant::now() - Duration::from_millis(60);
+        let since_epoch = WallClock::new().since_epoch(earlier);
+        assert!(since_epoch <= wall_clock_now() - Duration::from_millis(60));
     }
 
     #[test]
