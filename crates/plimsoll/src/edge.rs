@@ -27,6 +27,7 @@ mod content;
 mod control_path;
 mod extract;
 mod handler;
+pub(crate) mod head_fields;
 mod layer;
 mod origin;
 mod outside_request;

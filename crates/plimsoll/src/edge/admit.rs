@@ -8,11 +8,19 @@ use http::{Request, Version};
 use tokio::time::Instant;
 
 use super::{
-    client_ip::ResolvedClient, control_path::control_label, probes::EndpointSet, problem::Problem,
-    request_guard::RequestGuard, request_id, response::ResponseFuture, route::Routes,
-    state::EdgeConnection, strict::asks_for_websocket,
+    client_ip::{CheckedPeer, ResolvedClient},
+    control_path::control_label,
+    head_fields::HeadFields,
+    probes::EndpointSet,
+    problem::Problem,
+    request_guard::RequestGuard,
+    request_id,
+    response::ResponseFuture,
+    route::Routes,
+    state::EdgeConnection,
+    strict::asks_for_websocket,
 };
-use crate::request::{BeganAt, Peer, RequestSource, Scheme};
+use crate::request::{BeganAt, RequestSource, Scheme};
 
 /// The paths that a listener of the chassis's own server answers.
 #[derive(Clone, Copy)]
@@ -33,7 +41,7 @@ pub(super) struct ServerPaths<'a> {
 pub(super) fn admit<S, B>(
     shared: &Arc<EdgeConnection>,
     mut request: Request<B>,
-    peer: Peer,
+    peer: CheckedPeer,
     scheme: Scheme,
     paths: Option<ServerPaths<'_>>,
     call: impl FnOnce(Request<Body>) -> S,
@@ -51,7 +59,15 @@ where
     } = state.client_ip.resolve(peer, request.headers());
     let source = RequestSource { scheme, forwarded };
 
-    let mut guard = RequestGuard::begin(Arc::clone(shared), started, assigned, client_ip, &request);
+    let fields = HeadFields::of(request.headers());
+    let mut guard = RequestGuard::begin(
+        Arc::clone(shared),
+        started,
+        assigned,
+        client_ip,
+        &request,
+        &fields,
+    );
     guard.trace = state.spans.begin(&request, source);
 
     if let Some(ServerPaths {
@@ -60,7 +76,7 @@ where
         has_controls,
     }) = paths
     {
-        if let Err(problem) = guard.check_head(&request) {
+        if let Err(problem) = guard.check_head(&request, &fields) {
             return ResponseFuture::answered(guard, Err(problem));
         }
         if let Some(probe) = state.probes.find(request.uri().path(), endpoints) {

@@ -72,6 +72,14 @@ pub(crate) struct ClientIpResolver {
     forwarded_header: ForwardedHeader,
 }
 
+/// A peer, and whether it is trusted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckedPeer {
+    /// Its address, if it has one.
+    ip: Option<IpAddr>,
+    is_trusted: bool,
+}
+
 /// The result of the client address resolution.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ResolvedClient {
@@ -112,6 +120,16 @@ impl ClientIpResolver {
         }
     }
 
+    /// Checks whether a peer is trusted. All requests of a connection have the same peer.
+    pub(crate) fn check(&self, peer: Peer) -> CheckedPeer {
+        let (ip, is_trusted) = match peer {
+            Peer::Ip(ip) => (Some(ip.to_canonical()), self.trusted_proxies.contains(ip)),
+            Peer::Unix => (None, self.trusted_proxies.unix()),
+            Peer::Unknown => (None, false),
+        };
+        CheckedPeer { ip, is_trusted }
+    }
+
     /// Follows the hops from `peer` to the first that is not trusted, or else to the last one.
     ///
     /// If the address of a hop cannot be parsed, the result is the trusted proxy that reported it.
@@ -123,15 +141,10 @@ impl ClientIpResolver {
     ///
     /// The address is reported by the socket or by a trusted hop, never by an untrusted one. The same
     /// applies to claims in `Forwarded`. For claims in other headers, see [`super::origin`].
-    pub(crate) fn resolve(&self, peer: Peer, headers: &HeaderMap) -> ResolvedClient {
-        let (peer_ip, is_trusted) = match peer {
-            Peer::Ip(ip) => (Some(ip.to_canonical()), self.trusted_proxies.contains(ip)),
-            Peer::Unix => (None, self.trusted_proxies.unix()),
-            Peer::Unknown => (None, false),
-        };
-        if !is_trusted {
+    pub(crate) fn resolve(&self, peer: CheckedPeer, headers: &HeaderMap) -> ResolvedClient {
+        if !peer.is_trusted {
             return ResolvedClient {
-                client_ip: peer_ip,
+                client_ip: peer.ip,
                 source: ForwardedSource::Nowhere,
             };
         }
@@ -146,7 +159,7 @@ impl ClientIpResolver {
             }
         };
         ResolvedClient {
-            client_ip: client_ip.or(peer_ip),
+            client_ip: client_ip.or(peer.ip),
             source,
         }
     }

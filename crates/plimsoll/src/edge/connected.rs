@@ -13,6 +13,7 @@ use http::Request;
 
 use super::{
     admit::{ServerPaths, admit},
+    client_ip::CheckedPeer,
     layer::Edge,
     response::ResponseFuture,
     route::{LocalRoutes, Routes},
@@ -28,11 +29,13 @@ pub(crate) struct ConnectedEdge {
     shared: Arc<EdgeConnection>,
     edge: Edge<Routes>,
     routes: LocalRoutes,
+    peer: CheckedPeer,
 }
 
 impl ConnectedEdge {
-    pub(crate) fn new(edge: Edge<Routes>, connection: Arc<ConnectionState>) -> Self {
+    pub(crate) fn new(edge: Edge<Routes>, connection: Arc<ConnectionState>, peer: Peer) -> Self {
         Self {
+            peer: edge.shared.state.client_ip.check(peer),
             shared: Arc::new(EdgeConnection {
                 state: Arc::clone(&edge.shared.state),
                 connection: Some(connection),
@@ -46,7 +49,6 @@ impl ConnectedEdge {
     pub(crate) fn serve<B>(
         &self,
         request: Request<B>,
-        peer: Peer,
         scheme: Scheme,
     ) -> ResponseFuture<RouteFuture<Infallible>>
     where
@@ -61,7 +63,7 @@ impl ConnectedEdge {
         admit(
             &self.shared,
             request,
-            peer,
+            self.peer,
             scheme,
             Some(paths),
             |request| self.routes.call(request),

@@ -1,6 +1,6 @@
 //! Classifies responses by content type, and reads the status of gRPC.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The kinds of responses that the edge treats differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,11 @@ pub(super) enum ContentKind {
 }
 
 impl ContentKind {
-    /// Classifies a response by its content type. Called once for each response of a handler.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let kind = headers.get(header::CONTENT_TYPE);
-        match kind.map(HeaderValue::as_bytes) {
-            Some(kind) if kind.starts_with(b"text/event-stream") => Self::Events,
-            Some(kind) if kind.starts_with(b"application/grpc") => Self::Grpc,
+    /// Classifies a response by its content type.
+    pub(super) fn of(content_type: &HeaderValue) -> Self {
+        match content_type.as_bytes() {
+            kind if kind.starts_with(b"text/event-stream") => Self::Events,
+            kind if kind.starts_with(b"application/grpc") => Self::Grpc,
             _ => Self::Other,
         }
     }

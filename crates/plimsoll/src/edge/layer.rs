@@ -144,6 +144,7 @@ where
             .map_or(Peer::Unknown, |info| Peer::Ip(info.0.ip()));
         // The request does not show whether that server speaks TLS.
         let scheme = Scheme::Http;
+        let peer = self.shared.state.client_ip.check(peer);
         admit(&self.shared, request, peer, scheme, None, |request| {
             self.inner.call(request)
         })

@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use tokio::time::Instant;
 
 use super::{
     admission::RequestSlot,
+    head_fields::HeadFields,
     problem::Problem,
     request_body::SizeLimit,
     request_id::AssignedId,
@@ -87,6 +88,7 @@ impl RequestGuard {
         assigned: AssignedId,
         client_ip: Option<IpAddr>,
         request: &Request<B>,
+        fields: &HeadFields<'_>,
     ) -> Box<Self> {
         if let Some(connection) = &shared.connection {
             connection.request_began();
@@ -102,7 +104,7 @@ impl RequestGuard {
             client_ip,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            user_agent: request.headers().get(header::USER_AGENT).cloned(),
+            user_agent: fields.user_agent.cloned(),
             version: request.version(),
             route: 0,
             status: None,
@@ -201,11 +203,15 @@ impl RequestGuard {
     }
 
     /// Rejects a head that RFC 9112 forbids.
-    pub(super) fn check_head<B>(&mut self, request: &Request<B>) -> Result<(), Problem> {
+    pub(super) fn check_head<B>(
+        &mut self,
+        request: &Request<B>,
+        fields: &HeadFields<'_>,
+    ) -> Result<(), Problem> {
         let connection = self.connection();
         let head_bytes = connection.map_or(0, ConnectionState::head_bytes);
         let has_fragment = connection.is_some_and(|it| it.http1().has_fragment());
-        strict::check(request, head_bytes, has_fragment).map_err(|fault| self.reject(fault))
+        strict::check(request, fields, head_bytes, has_fragment).map_err(|fault| self.reject(fault))
     }
 
     /// Rejects a malformed head or body and returns the answer. The connection reads nothing more.

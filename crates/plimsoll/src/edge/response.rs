@@ -34,21 +34,8 @@ use crate::{
     shutdown::KeepOpen,
 };
 
-/// The headers of every response, unless the handler sets its own (contract HTTP-9).
-const SECURITY: [(HeaderName, HeaderValue); 3] = [
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("same-origin"),
-    ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
-    ),
-];
+/// A header of every response, beside two that `http` has constants for (contract HTTP-9).
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 pin_project! {
     /// The future of a response. Returned by [`Edge`](super::Edge).
@@ -180,8 +167,8 @@ where
                         {
                             guard.size_limit = Some(SizeLimit::Default);
                         }
-                        finish_head(&mut guard, head.status, &mut head.headers, false);
-                        let content = ContentKind::of(&head.headers);
+                        let content =
+                            finish_head(&mut guard, head.status, &mut head.headers, false);
                         if content == ContentKind::Grpc {
                             guard.is_grpc = true;
                             guard.grpc_status = grpc_status(&head.headers);
@@ -312,17 +299,46 @@ fn is_interim(status: StatusCode) -> bool {
     status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// Records the status of a response and adds the headers that every response has.
-fn finish_head(guard: &mut RequestGuard, status: StatusCode, headers: &mut HeaderMap, close: bool) {
+/// Records the status of a response and adds the headers that every response has. Returns the kind of
+/// its content.
+fn finish_head(
+    guard: &mut RequestGuard,
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    close: bool,
+) -> ContentKind {
     guard.status = Some(status.as_u16());
     guard.set_phase(RequestPhase::Response);
     guard.suspend_slot();
+    // One pass instead of four look-ups: most responses have two or three headers.
+    let mut content_type = None;
+    let mut has_type_options = false;
+    let mut has_referrer_policy = false;
+    let mut has_opener_policy = false;
+    for (name, value) in &*headers {
+        if *name == header::CONTENT_TYPE {
+            content_type.get_or_insert(value);
+        }
+        has_type_options |= *name == header::X_CONTENT_TYPE_OPTIONS;
+        has_referrer_policy |= *name == header::REFERRER_POLICY;
+        has_opener_policy |= *name == OPENER_POLICY;
+    }
+    let content = content_type.map_or(ContentKind::Other, ContentKind::of);
     let mut id = guard.take_id_header();
     // Over HTTP/2, each new id would evict a constant header from the table of HPACK.
     id.set_sensitive(guard.version == Version::HTTP_2);
     headers.insert(request_id::HEADER, id);
-    for (name, value) in SECURITY {
-        headers.entry(name).or_insert(value);
+    // The handler may set its own (contract HTTP-9).
+    if !has_type_options {
+        let value = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, value);
+    }
+    let same_origin = HeaderValue::from_static("same-origin");
+    if !has_referrer_policy {
+        headers.insert(header::REFERRER_POLICY, same_origin.clone());
+    }
+    if !has_opener_policy {
+        headers.insert(OPENER_POLICY, same_origin);
     }
     if status == StatusCode::NO_CONTENT {
         // axum adds the length to every body of a known size; 204 must have none (RFC 9110, 8.6).
@@ -334,6 +350,7 @@ fn finish_head(guard: &mut RequestGuard, status: StatusCode, headers: &mut Heade
     {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    content
 }
 
 /// Whether an upgrade is to the WebSocket protocol (RFC 6455, 4.2.2).

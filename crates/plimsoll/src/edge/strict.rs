@@ -15,9 +15,10 @@
 
 use std::net::Ipv6Addr;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Version, header, uri::Authority};
+use http::{HeaderValue, Method, Request, Version, header, uri::Authority};
 use hyper::ext::Protocol;
 
+use super::head_fields::{HeadFields, Values};
 use crate::metrics::ProtocolError;
 
 /// The largest head of a request, in bytes.
@@ -27,13 +28,14 @@ pub(crate) const MAX_HEAD: u64 = 64 * 1024;
 /// read since the previous request.
 pub(super) fn check<B>(
     request: &Request<B>,
+    fields: &HeadFields<'_>,
     read: u64,
     has_fragment: bool,
 ) -> Result<(), ProtocolError> {
     let valid = !has_fragment
         && has_valid_target(request)
-        && has_valid_host(request)
-        && has_valid_coding(request.version(), request.headers());
+        && has_valid_host(request, fields.host)
+        && has_valid_coding(request.version(), fields.transfer_encoding);
     if !valid {
         return Err(ProtocolError::Malformed);
     }
@@ -79,33 +81,31 @@ fn has_valid_target<B>(request: &Request<B>) -> bool {
 
 /// Whether the host is valid. HTTP/1.0 does not define `Host`, so there it may be missing. In HTTP/2 the
 /// authority replaces it, and if both are present they must be equal (RFC 9113, 8.3.1).
-fn has_valid_host<B>(request: &Request<B>) -> bool {
-    let mut sent = request.headers().get_all(header::HOST).iter();
+fn has_valid_host<B>(request: &Request<B>, sent: Values<'_>) -> bool {
     let authority = match request.version() {
         Version::HTTP_2 => request.uri().authority(),
         _ => None,
     };
-    match (sent.next(), sent.next(), authority) {
-        (Some(host), None, Some(authority)) => {
+    match (sent, authority) {
+        (Values::One(host), Some(authority)) => {
             host.as_bytes()
                 .eq_ignore_ascii_case(authority.as_str().as_bytes())
                 && is_valid_host(host.as_bytes())
         }
-        (Some(host), None, None) => is_valid_host(host.as_bytes()),
-        (None, _, Some(authority)) => is_valid_host(authority.as_str().as_bytes()),
-        (None, _, None) => request.version() <= Version::HTTP_10,
-        (Some(_), Some(_), _) => false,
+        (Values::One(host), None) => is_valid_host(host.as_bytes()),
+        (Values::None, Some(authority)) => is_valid_host(authority.as_str().as_bytes()),
+        (Values::None, None) => request.version() <= Version::HTTP_10,
+        (Values::Several, _) => false,
     }
 }
 
-fn has_valid_coding(version: Version, headers: &HeaderMap) -> bool {
-    let mut sent = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (sent.next(), sent.next()) {
-        (None, _) => true,
-        (Some(coding), None) => {
+fn has_valid_coding(version: Version, sent: Values<'_>) -> bool {
+    match sent {
+        Values::None => true,
+        Values::One(coding) => {
             version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked")
         }
-        (Some(_), Some(_)) => false,
+        Values::Several => false,
     }
 }
 
@@ -195,6 +195,11 @@ mod tests {
 
     use super::*;
 
+    fn checked<B>(request: &Request<B>, read: u64) -> Result<(), ProtocolError> {
+        let fields = HeadFields::of(request.headers());
+        check(request, &fields, read, false)
+    }
+
     #[track_caller]
     fn check_hosts(version: Version, hosts: &[&str], valid: bool) {
         let mut request = Request::builder().version(version);
@@ -202,11 +207,7 @@ mod tests {
             request = request.header(header::HOST, *host);
         }
         let request = request.body(()).unwrap();
-        assert_eq!(
-            check(&request, 0, false).is_ok(),
-            valid,
-            "{version:?} {hosts:?}"
-        );
+        assert_eq!(checked(&request, 0).is_ok(), valid, "{version:?} {hosts:?}");
     }
 
     #[test]
@@ -258,7 +259,7 @@ mod tests {
             request = request.header(header::HOST, host);
         }
         let request = request.body(()).unwrap();
-        assert_eq!(check(&request, 0, false).is_ok(), valid, "{uri} {host:?}");
+        assert_eq!(checked(&request, 0).is_ok(), valid, "{uri} {host:?}");
     }
 
     #[test]
@@ -279,7 +280,7 @@ mod tests {
         for coding in coding {
             request = request.header(header::TRANSFER_ENCODING, *coding);
         }
-        let rejected = check(&request.body(()).unwrap(), 0, false).err();
+        let rejected = checked(&request.body(()).unwrap(), 0).err();
         assert_eq!(
             rejected.and_then(ProtocolError::status),
             status,
@@ -329,7 +330,7 @@ mod tests {
             if let Some(protocol) = protocol {
                 request = request.extension(Protocol::from_static(protocol));
             }
-            let is_valid = check(&request.body(()).unwrap(), 0, false).is_ok();
+            let is_valid = checked(&request.body(()).unwrap(), 0).is_ok();
             assert_eq!(is_valid, valid, "{uri} {protocol:?}");
         };
         check_connect("https://a/b", Some("websocket"), true);
@@ -363,17 +364,14 @@ mod tests {
             .header("x", long)
             .body(())
             .unwrap();
-        assert!(
-            check(&request, MAX_HEAD, false).is_ok(),
-            "few bytes were read"
-        );
-        assert!(check(&request, MAX_HEAD + 1, false).is_err());
+        assert!(checked(&request, MAX_HEAD).is_ok(), "few bytes were read");
+        assert!(checked(&request, MAX_HEAD + 1).is_err());
         let short = Request::builder()
             .header(header::HOST, "a")
             .body(())
             .unwrap();
         assert!(
-            check(&short, 10 * MAX_HEAD, false).is_ok(),
+            checked(&short, 10 * MAX_HEAD).is_ok(),
             "the bytes may be those of a body"
         );
     }

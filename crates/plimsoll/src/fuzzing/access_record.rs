@@ -13,7 +13,9 @@ use super::log::{json_line, pretty_line};
 use crate::{
     build_info::BuildInfo,
     config::{Environment, Level, LogFormat, LogLevels, load},
-    edge::{EdgeConnection, EdgeState, request_guard::RequestGuard, request_id},
+    edge::{
+        EdgeConnection, EdgeState, head_fields::HeadFields, request_guard::RequestGuard, request_id,
+    },
     lifecycle::{Heartbeats, Lifecycle},
     metrics::{Cause as _, ProtocolError, Registry},
     otlp::Tracer,
@@ -106,7 +108,8 @@ pub(super) fn check(format: LogFormat, number: u64, [method, target, agent, id]:
     let is_replaced = assigned.replaced;
     let shared = EdgeConnection::without_connection(Arc::clone(&STATE));
     let started = Instant::now();
-    let mut guard = RequestGuard::begin(shared, started, assigned, client_ip, &request);
+    let fields = HeadFields::of(request.headers());
+    let mut guard = RequestGuard::begin(shared, started, assigned, client_ip, &request, &fields);
     guard.fault = (flags & 4 != 0).then_some(ProtocolError::Malformed);
     let (level, id) = (Level::Info, guard.request_id.as_str());
     let mut line = Vec::new();

@@ -146,7 +146,7 @@ impl<'a> Case<'a> {
 
     fn find(&self, headers: &HeaderMap) -> Found {
         let resolver = ClientIpResolver::new(self.trusted.clone(), self.header);
-        let resolved = resolver.resolve(self.peer, headers);
+        let resolved = resolver.resolve(resolver.check(self.peer), headers);
         let way = RequestSource {
             scheme: self.scheme,
             forwarded: resolved.source,

@@ -84,7 +84,6 @@ pub(super) struct Connection {
 impl Connection {
     fn meta(&self) -> RequestMeta {
         RequestMeta {
-            peer: self.peer,
             addr: self.addr,
             unix_peer: self.unix_peer,
             scheme: match self.tls {
@@ -148,22 +147,21 @@ async fn serve_http1(
     lingering: &LingeringStream,
 ) -> Option<ProtocolError> {
     let state = &connection.state;
-    let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state));
+    let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state), connection.peer);
     let meta = connection.meta();
     let service = service_fn(move |mut request: Request<Incoming>| {
         let length = request.body().size_hint().exact();
         let framing = length.map_or(Framing::Chunked, Framing::Length);
         meta.state.http1().set_framing(framing);
         meta.insert_into(&mut request);
-        let (peer, scheme) = (meta.peer, meta.scheme);
         // Most requests have no body, and wrapping one would move the whole request.
         if request.body().is_end_stream() {
             meta.state.body_began(false);
-            return SettledResponse::new(edge.serve(request, peer, scheme), None);
+            return SettledResponse::new(edge.serve(request, meta.scheme), None);
         }
         let request = unread_body::watch(request, &meta.state);
         let state = Arc::clone(&meta.state);
-        SettledResponse::new(edge.serve(request, peer, scheme), Some(state))
+        SettledResponse::new(edge.serve(request, meta.scheme), Some(state))
     });
     let protocol = Protocol::Http1(MessageScanner::new());
     let io = TrackedIo::new(
@@ -199,7 +197,7 @@ async fn serve_http2(
         Arc::clone(connection.edge.stalled()),
         Arc::clone(connection.guard.workers()),
     );
-    let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state));
+    let edge = ConnectedEdge::new(connection.edge.clone(), Arc::clone(state), connection.peer);
     let meta = connection.meta();
     let connections = Arc::clone(&connection.connections);
     let shutdown = connection.edge.shutdown_token().clone();
@@ -207,7 +205,7 @@ async fn serve_http2(
         http2::join_cookies(&mut request);
         let tunnel = Tunnel::begin(&mut request, &connections, &shutdown);
         meta.insert_into(&mut request);
-        StreamResponse::new(edge.serve(request, meta.peer, meta.scheme), tunnel)
+        StreamResponse::new(edge.serve(request, meta.scheme), tunnel)
     });
     let io = TrackedIo::new(
         stream,
@@ -224,7 +222,6 @@ async fn serve_http2(
 
 /// The data of a connection that each of its requests gets.
 struct RequestMeta {
-    peer: Peer,
     addr: Option<SocketAddr>,
     unix_peer: Option<UdsConnectInfo>,
     scheme: Scheme,

@@ -55,8 +55,9 @@ impl InProcessAdmin {
             .or_insert(HeaderValue::from_static("localhost"));
         headers.insert(header::AUTHORIZATION, CREDENTIALS);
         request.extensions_mut().insert(ConnectInfo(PEER));
-        let edge = ConnectedEdge::new(self.0.clone(), Arc::new(ConnectionState::new()));
-        let response = edge.serve(request.map(Full::new), Peer::Ip(PEER.ip()), Scheme::Http);
+        let connection = Arc::new(ConnectionState::new());
+        let edge = ConnectedEdge::new(self.0.clone(), connection, Peer::Ip(PEER.ip()));
+        let response = edge.serve(request.map(Full::new), Scheme::Http);
         drop(edge);
         let (head, body) = match response.await {
             Ok(response) => response.into_parts(),

@@ -105,7 +105,7 @@ fn resolve(header: ForwardedHeader, peer: Peer, lines: &[Vec<u8>]) -> Option<IpA
         headers.append(name(header), HeaderValue::from_bytes(line).unwrap());
     }
     let resolver = ClientIpResolver::new(trusted, header);
-    resolver.resolve(peer, &headers).client_ip
+    resolver.resolve(resolver.check(peer), &headers).client_ip
 }
 
 fn latin1(text: &str) -> Vec<u8> {

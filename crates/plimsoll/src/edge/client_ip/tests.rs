@@ -44,7 +44,7 @@ fn check((header, trusted): Policy, peer: &str, head: &str, expect: &str) {
             HeaderValue::from_bytes(&value).unwrap(),
         );
     }
-    let found = resolver.resolve(peer, &headers).client_ip;
+    let found = resolver.resolve(resolver.check(peer), &headers).client_ip;
     let found = found.map_or("-".to_owned(), |ip| ip.to_string());
     assert_eq!(found, expect, "{head}");
 }

@@ -43,7 +43,7 @@ pub(super) fn origin(
         headers.append(name, HeaderValue::from_bytes(&value).unwrap());
     }
     let resolver = ClientIpResolver::new(trusted, header);
-    let forwarded = resolver.resolve(peer, &headers).source;
+    let forwarded = resolver.resolve(resolver.check(peer), &headers).source;
     let scheme = connection;
     RequestOrigin::of(
         RequestSource { scheme, forwarded },
