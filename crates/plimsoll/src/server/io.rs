@@ -11,6 +11,7 @@ mod tracked;
 
 use std::{
     io::{self, Read},
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -125,10 +126,11 @@ impl AsyncWrite for SocketIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut gathered = [0; MAX_GATHERED];
+        let mut space = [const { MaybeUninit::uninit() }; MAX_GATHERED];
+        let mut gathered = ReadBuf::uninit(&mut space);
         let poll = match gather(bufs, &mut gathered) {
-            Some(bytes) => Pin::new(&mut self.socket).poll_write(cx, bytes),
-            None => Pin::new(&mut self.socket).poll_write_vectored(cx, bufs),
+            true => Pin::new(&mut self.socket).poll_write(cx, gathered.filled()),
+            false => Pin::new(&mut self.socket).poll_write_vectored(cx, bufs),
         };
         self.record_write(poll)
     }
@@ -161,16 +163,15 @@ fn read_unreported(socket: &Socket, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()
 /// instructions outside of the kernel, does not show the gain.
 const MAX_GATHERED: usize = 1024;
 
-/// Copies the buffers into one, if they fit.
-fn gather<'a>(bufs: &[io::IoSlice<'_>], gathered: &'a mut [u8; MAX_GATHERED]) -> Option<&'a [u8]> {
-    let mut length = 0;
+/// Copies the buffers into one. Returns false if they do not fit.
+fn gather(bufs: &[io::IoSlice<'_>], gathered: &mut ReadBuf<'_>) -> bool {
     for buf in bufs {
-        gathered
-            .get_mut(length..length + buf.len())?
-            .copy_from_slice(buf);
-        length += buf.len();
+        if buf.len() > gathered.remaining() {
+            return false;
+        }
+        gathered.put_slice(buf);
     }
-    Some(&gathered[..length])
+    true
 }
 
 /// The stream below HTTP: the socket, or TLS on it.
