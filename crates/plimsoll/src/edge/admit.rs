@@ -120,7 +120,7 @@ where
     let context = guard.context(began, source, limits.clone());
     let request = state.limit_body(request, limits);
     let timeout = state.request_timeout;
-    ResponseFuture::handling(guard, context, timeout, || call(request)).queued(queued)
+    ResponseFuture::handling(guard, context, timeout, queued, || call(request))
 }
 
 /// Takes a slot for a request over HTTP/2, at the first poll of its stream.

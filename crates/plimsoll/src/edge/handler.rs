@@ -50,21 +50,20 @@ pub(super) enum HandlerOutcome<R> {
 }
 
 impl<F> Handler<F> {
-    /// Calls the handler. A panic in the call itself is returned as an error.
-    pub(super) fn start(
-        mut context: Option<Box<RequestContext>>,
+    /// A handler that was called in this context.
+    pub(super) fn new(
+        future: F,
+        context: Option<Box<RequestContext>>,
         timeout: Option<Duration>,
-        call: impl FnOnce() -> F,
-    ) -> Result<Self, CaughtPanic> {
-        let future = run(&mut context, call)?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             future: Some(future),
             deadline: None,
             armed: None,
             context,
             timeout,
             is_final: false,
-        })
+        }
     }
 
     /// Drops the handler's future. Its destructors may log or panic.
@@ -240,12 +239,9 @@ mod tests {
     async fn changed_timeout_is_extended_after_an_extension() {
         let id = RequestId::sent(HeaderValue::from_static("id"));
         let context = RequestContext::of(&id, &RequestTrace::default());
-        let handler = Handler::start(
-            Some(Box::new(context)),
-            Some(TIMEOUT),
-            pending::<Result<(), Infallible>>,
-        );
-        let mut handler = pin!(handler.unwrap());
+        let future = pending::<Result<(), Infallible>>();
+        let handler = Handler::new(future, Some(Box::new(context)), Some(TIMEOUT));
+        let mut handler = pin!(handler);
         assert!(is_pending(handler.as_mut()).await);
         advance(TIMEOUT * 2).await;
         assert!(

@@ -20,7 +20,7 @@ use pin_project_lite::pin_project;
 use super::{
     admit::admit_queued,
     content::{ContentKind, grpc_status},
-    handler::{Handler, HandlerOutcome},
+    handler::{Handler, HandlerOutcome, run},
     problem::Problem,
     request_body::SizeLimit,
     request_guard::RequestGuard,
@@ -87,30 +87,31 @@ impl<F> ResponseFuture<F> {
         }
     }
 
-    /// A response that a handler will make.
+    /// A response that a handler will make. The request takes its slot at the first poll, if `queued` is
+    /// present.
+    ///
+    /// The future is large, so it is moved as rarely as possible.
     pub(super) fn handling(
         guard: Box<RequestGuard>,
         context: Box<RequestContext>,
         timeout: Option<Duration>,
+        queued: Option<Routes>,
         call: impl FnOnce() -> F,
     ) -> Self {
-        match Handler::start(Some(context), timeout, call) {
-            Ok(handler) => Self {
-                work: ResponseWork::Handling { handler },
+        let mut context = Some(context);
+        match run(&mut context, call) {
+            Ok(future) => Self {
+                work: ResponseWork::Handling {
+                    handler: Handler::new(future, context, timeout),
+                },
                 guard: Some(guard),
-                queued: None,
+                queued,
             },
             Err(caught) => {
                 let problem = guard.panicked(&caught);
                 Self::answered(guard, Err(problem))
             }
         }
-    }
-
-    /// Makes the request take its slot at the first poll, if `routes` is present.
-    pub(super) fn queued(mut self, routes: Option<Routes>) -> Self {
-        self.queued = routes;
-        self
     }
 }
 
