@@ -51,7 +51,13 @@ pub fn of(mode: Mode, options: &Options) -> Result<Contest, Failure> {
             scale(),
             &["bare"][..],
         ),
-        Mode::Idle | Mode::Scrape | Mode::Delay | Mode::Startup | Mode::Size | Mode::Profile => {
+        Mode::Idle
+        | Mode::Scrape
+        | Mode::Delay
+        | Mode::Spread
+        | Mode::Startup
+        | Mode::Size
+        | Mode::Profile => {
             return Err(format!("{} is no contest", mode.name()).into());
         }
     };
