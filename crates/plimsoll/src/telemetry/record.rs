@@ -132,16 +132,24 @@ impl<'a> Record<'a> {
     ) -> Self {
         let start = out.len();
         let mut record = Self { out, start, format };
+        let at = Instant::now();
         match format {
-            LogFormat::Json => record.begin_json(level, name, message, request_id),
-            LogFormat::Pretty => record.begin_pretty(level, name, message, request_id),
+            LogFormat::Json => record.begin_json(level, name, at, message, request_id),
+            LogFormat::Pretty => record.begin_pretty(level, name, at, message, request_id),
         }
         record
     }
 
-    fn begin_json(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
+    fn begin_json(
+        &mut self,
+        level: Level,
+        name: &str,
+        at: Instant,
+        message: &str,
+        request_id: &str,
+    ) {
         self.out.extend_from_slice(b"{\"asctime\":\"");
-        push_asctime(self.out, Instant::now());
+        push_asctime(self.out, at);
         push_before_thread(self.out, level, name);
         push_thread_name(self.out);
         push_before_id(self.out, message);
@@ -156,11 +164,13 @@ impl<'a> Record<'a> {
         at: Instant,
         request_id: &RequestId,
     ) -> Self {
+        let start = out.len();
         if format == LogFormat::Pretty {
             let id = request_id.as_str();
-            return Self::begin(out, format, head.level, head.name, head.message, id);
+            let mut record = Self { out, start, format };
+            record.begin_pretty(head.level, head.name, at, head.message, id);
+            return record;
         }
-        let start = out.len();
         out.extend_from_slice(b"{\"asctime\":\"");
         push_asctime(out, at);
         out.extend_from_slice(&head.before_thread);
@@ -173,17 +183,24 @@ impl<'a> Record<'a> {
         Self { out, start, format }
     }
 
-    fn begin_pretty(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
+    fn begin_pretty(
+        &mut self,
+        level: Level,
+        name: &str,
+        at: Instant,
+        message: &str,
+        request_id: &str,
+    ) {
         let colour: &[u8] = match level {
             Level::Trace | Level::Debug => b"\x1b[2m",
             Level::Info => b"\x1b[32m",
             Level::Warning => b"\x1b[33m",
             Level::Error | Level::Critical => b"\x1b[31m",
         };
-        let at = self.out.len();
-        push_asctime(self.out, Instant::now());
+        let date = self.out.len();
+        push_asctime(self.out, at);
         // The date is omitted on a terminal.
-        self.out.drain(at..at + "2025-12-19 ".len());
+        self.out.drain(date..date + "2025-12-19 ".len());
         self.out.push(b' ');
         self.out.extend_from_slice(colour);
         self.out

@@ -42,6 +42,13 @@ pub(super) fn push_thread_name(out: &mut Vec<u8>) {
 /// this time.
 const MAX_ANCHOR_AGE: Duration = Duration::from_millis(100);
 
+/// The longest reading of both clocks that is kept. A thread that the system stops between the two would
+/// otherwise shift all times until the next reading. Records have milliseconds.
+const MAX_READING: Duration = Duration::from_millis(1);
+
+/// The most readings for one record. The last one is used for this record only, if none is short enough.
+const MAX_READINGS: usize = 4;
+
 /// The wall clock of this thread, derived from the monotonic clock.
 ///
 /// The end of a request reads the monotonic clock anyway, and a second reading takes 21 ns.
@@ -63,16 +70,35 @@ impl WallClock {
 
     /// Returns the time since the epoch.
     fn since_epoch(&mut self, at: Instant) -> Duration {
+        self.since_epoch_by(at, || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            (now.unwrap_or_default(), Instant::now())
+        })
+    }
+
+    /// `read` reads the wall clock, and then the monotonic clock.
+    fn since_epoch_by(
+        &mut self,
+        at: Instant,
+        mut read: impl FnMut() -> (Duration, Instant),
+    ) -> Duration {
         if let Some((anchor, since_epoch)) = self.anchor
             && let Some(age) = at.checked_duration_since(anchor)
             && age < MAX_ANCHOR_AGE
         {
             return since_epoch.saturating_add(age);
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let passed = Instant::now().saturating_duration_since(at);
-        let since_epoch = now.unwrap_or_default().saturating_sub(passed);
-        self.anchor = Some((at, since_epoch));
+        self.anchor = None;
+        let (mut before, mut since_epoch) = (at, Duration::ZERO);
+        for _ in 0..MAX_READINGS {
+            let (now, after) = read();
+            since_epoch = now.saturating_sub(after.saturating_duration_since(at));
+            if after.saturating_duration_since(before) < MAX_READING {
+                self.anchor = Some((at, since_epoch));
+                break;
+            }
+            before = after;
+        }
         since_epoch
     }
 
@@ -138,15 +164,16 @@ mod tests {
         check(u64::MAX / 2, "9999-12-31 23:59:59,807");
     }
 
+    const HOUR: Duration = Duration::from_secs(3600);
+
     #[test]
     fn wall_clock_is_derived_for_a_short_time() {
         let at = Instant::now();
-        let hour = Duration::from_secs(3600);
         let mut clock = WallClock::new();
-        clock.anchor = Some((at, hour));
+        clock.anchor = Some((at, HOUR));
         let age = MAX_ANCHOR_AGE - Duration::from_nanos(1);
-        assert_eq!(clock.since_epoch(at), hour);
-        assert_eq!(clock.since_epoch(at + age), hour + age);
+        assert_eq!(clock.since_epoch(at), HOUR);
+        assert_eq!(clock.since_epoch(at + age), HOUR + age);
     }
 
     fn wall_clock_now() -> Duration {
@@ -159,7 +186,7 @@ mod tests {
         for at in [anchor + MAX_ANCHOR_AGE, anchor - Duration::from_millis(1)] {
             let mut clock = WallClock::new();
             // As it was before an operator has set the clock.
-            clock.anchor = Some((anchor, Duration::from_secs(3600)));
+            clock.anchor = Some((anchor, HOUR));
             assert!(clock.since_epoch(at) >= before - Duration::from_millis(1));
         }
     }
@@ -169,6 +196,38 @@ mod tests {
         let earlier = Instant::now() - Duration::from_millis(60);
         let since_epoch = WallClock::new().since_epoch(earlier);
         assert!(since_epoch <= wall_clock_now() - Duration::from_millis(60));
+    }
+
+    /// Reads an exact wall clock, but the thread stops for `pauses` between the two readings.
+    fn slow_clocks(
+        at: Instant,
+        pauses: impl IntoIterator<Item = Duration>,
+    ) -> impl FnMut() -> (Duration, Instant) {
+        let mut passed = Duration::ZERO;
+        let mut pauses = pauses.into_iter();
+        move || {
+            let since_epoch = HOUR + passed;
+            passed += pauses.next().unwrap_or_default();
+            (since_epoch, at + passed)
+        }
+    }
+
+    #[test]
+    fn stop_between_two_readings_does_not_shift_times() {
+        let at = Instant::now();
+        let mut clock = WallClock::new();
+        let read = slow_clocks(at, [Duration::from_millis(20)]);
+        assert_eq!(clock.since_epoch_by(at, read), HOUR);
+        assert_eq!(clock.since_epoch(at), HOUR, "it is kept");
+    }
+
+    #[test]
+    fn inexact_reading_is_used_once() {
+        let at = Instant::now();
+        let mut clock = WallClock::new();
+        let read = slow_clocks(at, std::iter::repeat(Duration::from_millis(20)));
+        assert!(clock.since_epoch_by(at, read) < HOUR);
+        assert_eq!(clock.since_epoch_by(at, slow_clocks(at, [])), HOUR);
     }
 
     #[test]
