@@ -1,8 +1,9 @@
 //! The timer of hyper's ping, which rarely reads the clock.
 //!
-//! hyper asks for the time at each frame and at each poll of a connection, to know since when the client
-//! is silent. It also polls the timer each time. The ping is due after seconds, so one time for a poll of
-//! the connection suffices, and a timer that has a waker needs no poll.
+//! hyper asks for the time at each request, at each DATA frame and at each poll of a connection, to know
+//! since when the client is silent. A poll also polls the timer, once for each request. The ping is due
+//! after seconds, so one time for a poll of the connection suffices, and a timer that has a waker needs
+//! no poll.
 //!
 //! Over HTTP/2, only the ping uses hyper's timer.
 //!
@@ -93,7 +94,7 @@ impl Sleep for PingSleep {}
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, ops::Range, sync::Arc};
+    use std::{convert::Infallible, future::poll_fn, ops::Range, sync::Arc};
 
     use bytes::Bytes;
     use http::Response;
@@ -103,7 +104,8 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
         runtime::Handle,
-        task::JoinHandle,
+        task::{JoinHandle, coop::consume_budget},
+        time::timeout,
     };
 
     use super::{
@@ -145,6 +147,22 @@ mod tests {
     fn limit() -> Range<Duration> {
         let limit = PING_AFTER + PONG_WITHIN;
         limit..limit + Duration::from_millis(10)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timer_fires_if_it_was_polled_without_budget() {
+        let began = Instant::now();
+        let mut timer = PingTimer.sleep(PING_AFTER);
+        let mut has_budget = true;
+        let fired = poll_fn(|cx| {
+            while has_budget {
+                has_budget = pin!(consume_budget()).poll(cx).is_ready();
+            }
+            timer.as_mut().poll(cx)
+        });
+        // Polled again at its timeout, the timer would be ready in any case.
+        let _ = timeout(PING_AFTER * 2, fired).await;
+        assert!(began.elapsed() < PING_AFTER * 2, "it has no waker");
     }
 
     #[tokio::test(start_paused = true)]
