@@ -68,6 +68,29 @@ fn proxy_header_contains_the_client_address() {
     );
 }
 
+/// IP-2, IP-4
+#[test]
+fn forwarded_headers_need_a_trusted_source_in_proxy_header() {
+    let service = behind_a_proxy();
+    ready(&service);
+    // The peer of the socket is trusted in both cases.
+    for (source, client) in [
+        ("203.0.113.9", "203.0.113.9"),
+        ("127.0.0.1", "198.51.100.1"),
+    ] {
+        let mut connection = service.connect();
+        connection.send(
+            format!(
+                "PROXY TCP4 {source} 10.0.0.1 5000 80\r\n\
+                 GET /client HTTP/1.1\r\nHost: localhost\r\n\
+                 X-Forwarded-For: 198.51.100.1\r\n\r\n"
+            )
+            .as_bytes(),
+        );
+        assert_eq!(connection.read().text().trim_end(), client);
+    }
+}
+
 /// IP-4
 #[test]
 fn trusted_peer_without_proxy_header_is_closed_and_counted() {
