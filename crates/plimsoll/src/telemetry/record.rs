@@ -132,24 +132,18 @@ impl<'a> Record<'a> {
     ) -> Self {
         let start = out.len();
         let mut record = Self { out, start, format };
-        let at = Instant::now();
         match format {
-            LogFormat::Json => record.begin_json(level, name, at, message, request_id),
-            LogFormat::Pretty => record.begin_pretty(level, name, at, message, request_id),
+            LogFormat::Json => record.begin_json(level, name, message, request_id),
+            LogFormat::Pretty => {
+                record.begin_pretty(level, name, Instant::now(), message, request_id);
+            }
         }
         record
     }
 
-    fn begin_json(
-        &mut self,
-        level: Level,
-        name: &str,
-        at: Instant,
-        message: &str,
-        request_id: &str,
-    ) {
+    fn begin_json(&mut self, level: Level, name: &str, message: &str, request_id: &str) {
         self.out.extend_from_slice(b"{\"asctime\":\"");
-        push_asctime(self.out, at);
+        push_asctime(self.out, Instant::now());
         push_before_thread(self.out, level, name);
         push_thread_name(self.out);
         push_before_id(self.out, message);
