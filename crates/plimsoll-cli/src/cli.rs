@@ -2,6 +2,8 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "console")]
+use crate::console;
 use crate::{completions, exit, lint, manual, new, top, verify};
 
 /// Creates services on plimsoll, checks services and their deployment, and observes instances
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Verify(Box<verify::Arguments>),
     New(new::Arguments),
     Top(top::Arguments),
+    #[cfg(feature = "console")]
+    Console(console::Arguments),
     Completions(completions::Arguments),
     Manual(manual::Arguments),
 }

@@ -5,6 +5,8 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
+#[cfg(feature = "console")]
+use plimsoll_console::ConsoleError;
 use plimsoll_scrape::NoSource;
 
 use crate::{lint::ProgramError, new::NewError, project::ProjectError, target::StartError};
@@ -131,6 +133,11 @@ pub(crate) enum Failure {
     #[error("the configuration cannot be used")]
     Project(#[from] ProjectError),
 
+    /// The console cannot run.
+    #[cfg(feature = "console")]
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+
     /// The service's binary has no settings.
     #[error("--service: the settings cannot be read")]
     Service(#[source] ProgramError),
@@ -154,6 +161,10 @@ impl Failure {
             | Self::Folder(_)
             | Self::Runtime(_)
             | Self::Interrupted => Exit::Internal,
+            #[cfg(feature = "console")]
+            Self::Console(ConsoleError::Options(_)) => Exit::Usage,
+            #[cfg(feature = "console")]
+            Self::Console(_) => Exit::Internal,
             Self::New(error) => error.exit(),
         }
     }

@@ -2,6 +2,8 @@
 
 mod command;
 mod configuration;
+#[cfg(feature = "console")]
+mod console;
 mod noise;
 mod saboteurs;
 mod shell;
