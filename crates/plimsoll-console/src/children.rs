@@ -6,7 +6,7 @@
 //! * `service` is what the page shows: state, runs, exit statuses; `state` reads it from records.
 //!   If there are none, `listening` finds the address.
 //!
-//! No process of a service outlives the console: the end of the console stops them all.
+//! No process of a service's group outlives the console: the end of the console stops them all.
 //! If it is killed, the kernel kills its children, and `survivors` what these have started.
 
 mod echo;
@@ -225,6 +225,12 @@ impl Children {
             echo: echo_end,
         };
         Ok((children, services))
+    }
+
+    /// Writes lines to the terminal, without waiting for it.
+    pub(crate) fn announce(&self, lines: &[String]) {
+        let echo = &self.supervisor.sink().echo;
+        lines.iter().for_each(|line| echo.note(line));
     }
 
     /// Starts the children, and returns when all have ended after a signal.

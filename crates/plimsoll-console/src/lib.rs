@@ -110,7 +110,7 @@ pub fn run(options: &Options) -> Result<u8, ConsoleError> {
         };
         let page = Page::start(&listen, credentials, &parts).await;
         let page = page.map_err(NoPage)?;
-        announce(&page, &receiver);
+        children.announce(&announcement(&page, &receiver));
         if options.open {
             open(&page);
         }
@@ -145,17 +145,16 @@ fn runtime() -> io::Result<Runtime> {
     builder.worker_threads(WORKERS).enable_all().build()
 }
 
-/// Writes the addresses to standard error.
-fn announce(page: &Page, receiver: &Receiver) {
-    let text = format!(
-        "plimsoll: the console is at {}\nplimsoll: its token for scripts is in {}\n\
-         plimsoll: it receives OTLP over HTTP at {}\n",
-        page.url(),
-        page.token_file().display(),
-        receiver.url(),
-    );
-    // If standard error is closed, the file still has the token.
-    let _ = io::stderr().write_all(text.as_bytes());
+/// Returns the addresses, for the terminal.
+fn announcement(page: &Page, receiver: &Receiver) -> [String; 3] {
+    [
+        format!("the console is at {}", page.url()),
+        format!(
+            "its token for scripts is in {}",
+            page.token_file().display()
+        ),
+        format!("it receives OTLP over HTTP at {}", receiver.url()),
+    ]
 }
 
 /// Opens the page in a browser. Without a desktop, the printed address remains.

@@ -181,6 +181,7 @@ impl Store {
                 service,
                 run,
                 time: entry.time,
+                is_output: stream != Stream::Otlp,
             };
             observer::call(observers, record, &line.text, seen);
         }

@@ -70,7 +70,15 @@ fn manual_has_a_page_for_each_command() {
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
     names.sort();
-    let commands = ["completions", "lint", "manual", "new", "top", "verify"];
+    let commands = [
+        "completions",
+        "console",
+        "lint",
+        "manual",
+        "new",
+        "top",
+        "verify",
+    ];
     let commands = commands.map(|command| format!("plimsoll-{command}.1"));
     assert_eq!(names, [&commands[..], &["plimsoll.1".to_owned()]].concat());
     for name in names {

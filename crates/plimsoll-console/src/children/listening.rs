@@ -22,6 +22,12 @@ pub(super) fn address(group: u32) -> Option<SocketAddr> {
     own.map(|(address, _)| address).min_by_key(SocketAddr::port)
 }
 
+/// Whether a process is of the group. Without `/proc`, none is known to be.
+pub(super) fn is_of_group(process: u64, group: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.ok().and_then(|stat| group_of(&stat)) == Some(group)
+}
+
 /// Returns the inodes of all sockets of the group's processes.
 fn sockets_of(group: u32) -> BTreeSet<u64> {
     let processes = processes(group);

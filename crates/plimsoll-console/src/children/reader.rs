@@ -5,6 +5,7 @@
 
 use std::{
     io::{self, ErrorKind, PipeReader, PipeWriter, Read},
+    net::SocketAddr,
     sync::Arc,
     thread,
     time::SystemTime,
@@ -14,6 +15,7 @@ use tokio::{runtime, sync::mpsc::Sender};
 
 use super::{
     echo::Echo,
+    listening,
     service::Service,
     state::{Report, Reports},
 };
@@ -40,23 +42,36 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Scrapes a service from now on, at the address that it has reported.
-    fn scrape(&self, service: &str, report: &Report) {
+    /// Scrapes a child from now on, at the address that it has reported (CON-6).
+    ///
+    /// A log that is only read may be of another computer, and addresses beyond this one are not asked.
+    fn scrape(&self, service: &Service, report: &Report) {
         let Report::Ready {
             address, process, ..
         } = report
         else {
             return;
         };
+        let Some(group) = service.group() else {
+            return;
+        };
+        let address = address.as_ref().filter(|address| is_local(address));
         let _runtime = self.runtime.enter();
         // A process has an admin listener perhaps, which is found by its id where there is /proc.
-        let process = process.filter(|_| cfg!(target_os = "linux"));
+        let process = process.filter(|process| listening::is_of_group(*process, group));
         let target = process.map(|process| process.to_string());
-        if let Some(target) = target.as_ref().or(address.as_ref()) {
+        if let Some(target) = target.as_ref().or(address) {
+            let ready = address.map(String::as_str);
             // An address that is none leaves the charts without metrics, and they show that.
-            let _ = self.charts.observe(service, target, address.as_deref());
+            let _ = self.charts.observe(service.name(), target, ready);
         }
     }
+}
+
+/// Whether an address is one of this computer, as a listener reports it.
+fn is_local(address: &str) -> bool {
+    let address: Option<SocketAddr> = address.parse().ok();
+    address.is_some_and(|address| address.ip().is_loopback() || address.ip().is_unspecified())
 }
 
 /// Returns a pipe that holds as much as the system allows.
@@ -130,7 +145,7 @@ fn take(
 ) {
     sink.store.push(service.id(), stream, received, line);
     if let Some(report) = reports.read(line) {
-        sink.scrape(service.name(), &report);
+        sink.scrape(service, &report);
         service.report(report);
     }
 }
@@ -144,6 +159,23 @@ pub(super) fn lines(block: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Rules of the console: CON-6.
+    #[test]
+    fn addresses_of_other_computers_are_not_local() {
+        for address in ["127.0.0.1:80", "0.0.0.0:80", "[::]:80", "[::1]:80"] {
+            assert!(is_local(address), "{address}");
+        }
+        for address in [
+            "169.254.169.254:80",
+            "localhost:80",
+            "a.example:80",
+            "http://127.0.0.1",
+            "",
+        ] {
+            assert!(!is_local(address), "{address}");
+        }
+    }
 
     #[test]
     fn blocks_have_lines() {

@@ -198,13 +198,17 @@ impl Service {
         status.enter(state, began);
     }
 
-    /// Records that the process is asked to end.
-    pub(super) fn ending(&self) {
+    /// Records that the process is asked to end. Returns `false` if it has ended.
+    pub(super) fn ending(&self) -> bool {
         let mut status = self.change();
+        if status.phase == Phase::Idle {
+            return false;
+        }
         status.phase = Phase::Ending;
         if status.state != State::Exited {
             status.enter(State::Draining, SystemTime::now());
         }
+        true
     }
 
     /// Records the end of the main process. Others of its group may still exist.
@@ -266,6 +270,13 @@ impl Service {
     /// Returns the number of the current run.
     pub(super) fn run(&self) -> Option<u32> {
         self.lock().runs.back().map(|run| run.number)
+    }
+
+    /// Returns the process group of a running child.
+    pub(super) fn group(&self) -> Option<u32> {
+        let status = self.lock();
+        let is_running = self.identity.kind == Kind::Child && status.phase != Phase::Idle;
+        status.runs.back().filter(|_| is_running)?.pid
     }
 
     /// Whether the service has reported nothing about itself yet.
@@ -347,14 +358,35 @@ mod tests {
     use crate::store::Store;
 
     fn service() -> Service {
+        service_of(Kind::Child)
+    }
+
+    fn service_of(kind: Kind) -> Service {
         let identity = Identity {
             name: "orders".into(),
             id: Store::new(1 << 20).service("orders"),
-            kind: Kind::Child,
+            kind,
             command: Some("cargo run".to_owned()),
             variables: Vec::new(),
         };
         Service::new(identity, Changes::default())
+    }
+
+    /// Rules of the console: CON-6.
+    #[test]
+    fn only_a_running_child_has_a_group() {
+        let began = |kind| {
+            let service = service_of(kind);
+            service.begin(1, Some(7), SystemTime::now());
+            service
+        };
+        assert_eq!(began(Kind::Attached).group(), None);
+        let child = began(Kind::Child);
+        assert_eq!(child.group(), Some(7));
+        child.exited(SystemTime::now(), Exit::Status(0));
+        child.ended();
+        assert_eq!(child.group(), None);
+        assert!(!child.ending(), "it has ended");
     }
 
     #[test]

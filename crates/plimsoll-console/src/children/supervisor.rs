@@ -119,9 +119,12 @@ impl Supervisor {
     pub(super) async fn run(mut self, mut signals: Receiver<()>) -> Option<Exit> {
         let (ends, mut ended) = mpsc::channel(ENDS);
         for index in 0..self.children.len() {
-            self.start(index, &ends);
+            // A child that cannot be started may end the console.
+            if !self.is_closing() {
+                self.start(index, &ends);
+            }
         }
-        while !(self.is_closing() && self.are_idle()) {
+        while !(self.is_closing() && self.have_ended()) {
             let deadline = self
                 .children
                 .iter()
@@ -141,9 +144,9 @@ impl Supervisor {
         self.signals > 0
     }
 
-    fn are_idle(&self) -> bool {
-        let mut children = self.children.iter();
-        children.all(|child| child.service.phase() == Phase::Idle)
+    /// Whether all children have ended, and their ends are handled.
+    fn have_ended(&self) -> bool {
+        self.children.iter().all(|child| child.group.is_none())
     }
 
     fn start(&mut self, index: usize, ends: &Sender<Ended>) {
@@ -266,8 +269,8 @@ impl Supervisor {
         let deadline = Instant::now() + self.rules.grace;
         let child = &mut self.children[index];
         child.is_stopped = true;
-        if let Some(group) = child.group {
-            child.service.ending();
+        // A group whose end waits in the queue gets no signal: its id may be that of another one.
+        if let Some(group) = child.group.filter(|_| child.service.ending()) {
             self.sink.charts.stopping(child.service.name());
             child.deadline.get_or_insert(deadline);
             group::signal(group, Signal::TERM);

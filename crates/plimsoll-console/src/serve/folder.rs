@@ -11,6 +11,9 @@ use std::{
 
 use super::token::{Token, random_hex};
 
+/// The most bytes of the path around it: that of a unix socket has 107 (`unix(7)`).
+const MAX_PARENT: usize = 64;
+
 /// A folder that is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Folder(PathBuf);
@@ -70,7 +73,9 @@ impl Drop for Folder {
 )]
 fn parent() -> PathBuf {
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let usable = |path: &PathBuf| path.is_absolute() && Path::is_dir(path);
+    let usable = |path: &PathBuf| {
+        path.as_os_str().len() <= MAX_PARENT && path.is_absolute() && Path::is_dir(path)
+    };
     runtime.filter(usable).unwrap_or_else(std::env::temp_dir)
 }
 

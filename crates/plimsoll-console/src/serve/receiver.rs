@@ -71,14 +71,14 @@ impl Signal {
 #[derive(Debug)]
 struct Receiver {
     collector: Collector,
-    bodies: Semaphore,
+    bodies: Arc<Semaphore>,
 }
 
 /// Returns the routes. `origin` is the one whose pages may send telemetry.
 pub(super) fn router(collector: Collector, origin: Option<String>) -> Router {
     let receiver = Arc::new(Receiver {
         collector,
-        bodies: Semaphore::new(MAX_BODIES),
+        bodies: Arc::new(Semaphore::new(MAX_BODIES)),
     });
     let route = |signal| {
         post(
@@ -135,7 +135,7 @@ impl Receiver {
         body: Body,
     ) -> Result<Outcome, Failure> {
         let is_packed = is_packed(headers)?;
-        let Ok(_permit) = self.bodies.try_acquire() else {
+        let Ok(permit) = Arc::clone(&self.bodies).try_acquire_owned() else {
             return Err(Failure::busy(MAX_BODIES));
         };
         if declared_length(headers).is_some_and(|length| length > MAX_BODY as u64) {
@@ -145,8 +145,9 @@ impl Receiver {
         let body = body.map_err(|_| Failure::slow(BODY_TIMEOUT))?;
         let body = body.map_err(|error| Failure::of_body(&error, MAX_BODY))?;
         let collector = self.collector.clone();
-        // Not on the worker: 32 MiB take a while.
+        // Not on the worker: 32 MiB take a while. It goes on if the client disconnects, with its permit.
         let decoded = task::spawn_blocking(move || {
+            let _permit = permit;
             if is_packed {
                 let body = gzip::unpack(&body, MAX_UNPACKED)?;
                 Ok(signal.store(&collector, &body, encoding))

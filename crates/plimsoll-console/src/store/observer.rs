@@ -48,6 +48,8 @@ pub(crate) struct Access<'a> {
 /// Which record it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
+    /// Whether the service has written it itself. Every local process can send telemetry.
+    pub(super) is_output: bool,
     pub(super) service: ServiceId,
     pub(super) run: u32,
     /// The time of the record, in milliseconds since the epoch.
@@ -56,7 +58,12 @@ pub(super) struct Seen {
 
 /// Calls the observers with a record, if it is of interest.
 pub(super) fn call(observers: &[Arc<dyn Observer>], record: &Record<'_>, line: &str, seen: Seen) {
-    let Seen { service, run, time } = seen;
+    let Seen {
+        service,
+        run,
+        time,
+        is_output,
+    } = seen;
     let access = record.access.as_ref().map(|access| Access {
         service,
         run,
@@ -66,7 +73,7 @@ pub(super) fn call(observers: &[Arc<dyn Observer>], record: &Record<'_>, line: &
         method: access.method.as_deref(),
         route: access.route.as_deref(),
     });
-    let infra = (record.target.as_deref() == Some(INFRA)).then(|| Infra {
+    let infra = (record.target.as_deref() == Some(INFRA) && is_output).then(|| Infra {
         service,
         run,
         time,

@@ -91,3 +91,22 @@ fn variables_do_not_change_the_page() {
     console.signal(harness::Signal::Term);
     assert_eq!(console.wait(Duration::from_secs(10)).code, Some(0));
 }
+
+/// The end of one child must not leave the end of another in the queue.
+#[test]
+fn children_that_end_together_end_the_console() {
+    let options = [
+        "--listen",
+        ANY,
+        "--otlp",
+        ANY,
+        "--exit-with-child",
+        "--quiet",
+    ];
+    let children = ["--run", "a=true", "--run", "b=true", "--run", "c=true"];
+    for _ in 0..10 {
+        let arguments = [&["console"], &options[..], &children].concat();
+        let console = Process::spawn_with(env!("CARGO_BIN_EXE_plimsoll"), &arguments, &[]);
+        assert_eq!(console.wait(Duration::from_secs(20)).code, Some(0));
+    }
+}

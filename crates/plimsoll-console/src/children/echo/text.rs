@@ -151,7 +151,10 @@ fn push(out: &mut String, text: &str) {
 
 /// Whether a terminal shows a character, and only that.
 fn is_visible(c: char) -> bool {
-    let is_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_direction = matches!(
+        c,
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
     !c.is_control() && !is_direction
 }
 

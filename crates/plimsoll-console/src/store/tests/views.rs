@@ -174,6 +174,11 @@ fn observers_get_access_and_infra_records() {
     fixture.push(&access("a", 200, ""));
     fixture.push(r#"{"name":"infra","message":"infra_app_ready"}"#);
     fixture.push(&record("a", "INFO", "m"));
+    let telemetry = br#"{"name":"infra","message":"shutdown_started"}"#;
+    let otlp = Stream::Otlp;
+    fixture
+        .store
+        .push(fixture.service, otlp, SystemTime::now(), telemetry);
     let expected = ["Some(200) Some(\"/orders/{id}\")", "infra_app_ready"];
     assert_eq!(*seen.0.lock().unwrap(), expected);
 }
