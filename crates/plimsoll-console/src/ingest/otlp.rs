@@ -2,7 +2,7 @@
 //!
 //! * [`gzip`] unpacks a body up to a limit.
 //! * [`protobuf`] and [`json`] decode to the types of [`message`], within the limits of [`meter`].
-//! * [`detail`], [`line`] and [`access`] are the forms in which spans, log records and requests are stored.
+//! * [`detail`], `line` and [`access`] are the forms in which spans, log records and requests are stored.
 //! * [`collector`] passes them to the stores.
 //! * [`names`] finds service and run of a resource.
 //! * [`response`] encodes what the exporter gets back.

@@ -78,7 +78,7 @@ impl Json {
     }
 }
 
-/// The text of a span, with the members of [`crate::ingest::otlp::detail`].
+/// The text of a span, with the members of `ingest::otlp::detail`.
 #[derive(Deserialize, Default)]
 struct Members<'a> {
     #[serde(borrow, default)]
